@@ -1,0 +1,23 @@
+//! Builds the BPF object from the `bpf` package and makes it available to `include_bytes_aligned!`.
+
+use anyhow::Context as _;
+use aya_build::{Package, Toolchain};
+
+/// The pinned toolchain (rust-toolchain.toml): its LLVM is the one that bpf-linker was built for.
+const TOOLCHAIN: &str = "1.98.0";
+
+fn main() -> anyhow::Result<()> {
+    // SAFETY: this build script is single-threaded here. The variable lets the pinned stable compiler build
+    // `core` for BPF (`-Z build-std`); it reaches only the compiler runs that `build_ebpf` starts.
+    unsafe { std::env::set_var("RUSTC_BOOTSTRAP", "1") };
+    let root_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../bpf");
+    aya_build::build_ebpf(
+        [Package {
+            name: "bpf",
+            root_dir,
+            ..Package::default()
+        }],
+        Toolchain::Custom(TOOLCHAIN),
+    )
+    .context("could not build the BPF object; `make setup` installs what it needs")
+}
