@@ -1,12 +1,12 @@
 //! One run: the program is started, held, let go, waited for.
 
-use std::ffi::OsString;
-
 use object::Object as _;
 
 use crate::child::{
     self, Environment, Exited, Program, Running, Signals, SpawnError, StartEvent, Stopped,
 };
+use crate::command_line::CommandLine;
+use crate::config::Config;
 use crate::log;
 use crate::outcome::Outcome;
 
@@ -17,15 +17,22 @@ const OWN_VARIABLES: &str = "GO_AUTO_LAUNCH_";
 #[must_use]
 pub fn main() -> Outcome {
     let signals = Signals::take_over();
-    let mut args = std::env::args_os().skip(1).skip_while(|arg| arg == "--");
-    let Some(program) = args.next() else {
-        log::error(format_args!("no program given"));
-        return Outcome::Usage;
+    let typed = match CommandLine::read(std::env::args_os()) {
+        Ok(typed) => typed,
+        Err(stop) => return stop.print(),
     };
-    let args: Vec<OsString> = args.collect();
+    let (config, problems) = Config::from(&typed, &|name: &str| std::env::var_os(name));
+    log::set_level(config.log_level);
+    for problem in &problems {
+        log::warn(format_args!("{problem}"));
+    }
+    log::debug(format_args!("configuration: {config:?}"));
+    let Some((program, args)) = typed.program.split_first() else {
+        return CommandLine::no_program().print();
+    };
     let prepare = || {
         let environment = Environment::inherited().without(OWN_VARIABLES);
-        Program::new(&program, &args, environment)
+        Program::new(program, args, environment)
     };
     let mut signals = match signals {
         Ok(signals) => signals,

@@ -1,5 +1,11 @@
 //! What the program finds when it starts, and what reaches it while it runs.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 mod init;
 
 use std::collections::BTreeSet;

@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(Change::from_status(0x0300), Change::Exited(3));
         assert_eq!(Change::from_status(0xff00), Change::Exited(255));
         assert_eq!(Change::from_status(64), Change::Killed(64));
-        assert_eq!(Change::from_status(0x80 | 11), Change::Killed(11));
+        assert_eq!(Change::from_status(0x8b), Change::Killed(11));
         let exec = (libc::PTRACE_EVENT_EXEC << 16) | (libc::SIGTRAP << 8) | 0x7f;
         assert_eq!(
             Change::from_status(exec),

@@ -76,7 +76,8 @@ impl Launched {
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         let output = self.output.as_mut().expect("standard output is piped");
-        output.read_line(&mut line).expect("reads a line");
+        let read = output.read_line(&mut line).expect("reads a line");
+        assert!(read > 0, "standard output ended where a line was expected");
         line.trim_end().to_owned()
     }
 
