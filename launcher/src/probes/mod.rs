@@ -1,1 +1,3 @@
-//! To be written.
+//! From a plan to attached probes.
+
+pub mod object;

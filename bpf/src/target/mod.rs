@@ -1,0 +1,85 @@
+//! The one seam between what a probe does and where it runs.
+//!
+//! In the kernel (`main.rs`) the trait is made of helpers and maps; in unit tests ([`fake`]) of a synthetic
+//! memory image. Everything is inlined: the seam costs nothing.
+
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+
+use crate::config::{HttpServerConfig, SamplerSetting};
+use crate::trace::ActiveSpan;
+
+/// Types that any bytes are a valid value of.
+///
+/// # Safety
+/// The type has no padding, no invalid bit pattern and no reference.
+pub unsafe trait Plain: Copy {}
+
+// SAFETY: integers and arrays of them have no padding and no invalid bit pattern.
+unsafe impl Plain for u8 {}
+// SAFETY: as above.
+unsafe impl Plain for u32 {}
+// SAFETY: as above.
+unsafe impl Plain for u64 {}
+// SAFETY: as above.
+unsafe impl Plain for i64 {}
+// SAFETY: an array of plain values is plain.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
+
+/// The general-purpose registers that Go's internal ABI passes arguments in, at a probe.
+///
+/// amd64: <https://go.dev/s/regabi> (RAX RBX RCX RDI RSI R8…, R14 the goroutine, RDX a closure's context).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Registers {
+    /// First to fifth integer argument: RAX, RBX, RCX, RDI, RSI.
+    pub arguments: [u64; 5],
+    /// R14: the running goroutine, `*runtime.g`.
+    pub goroutine: u64,
+}
+
+/// The memory of the program under observation.
+pub trait Memory {
+    /// The value at `address`; `None` where nothing is mapped or resident.
+    fn read<T: Plain>(&self, address: u64) -> Option<T>;
+    /// Fills the first `length` bytes of `words` from `address`; `length` is cut to their size.
+    fn read_prefix<const N: usize>(&self, address: u64, length: u32, words: &mut [u64; N]) -> bool;
+    /// Fills `bytes[..length]` from `address`; `length` is cut to their size. False where nothing could be read.
+    fn read_bytes<const N: usize>(&self, address: u64, length: u32, bytes: &mut [u8; N]) -> bool;
+    /// Calls [`Step::step`] until it returns false, at most `limit` times.
+    fn repeat<S: Step>(&self, limit: u32, state: &mut S);
+}
+
+/// The body of a loop whose length is not known when the probe is verified.
+pub trait Step {
+    /// One turn; false ends the loop.
+    fn step<M: Memory>(&mut self, memory: &M) -> bool;
+}
+
+/// What the program under observation and the kernel give to a probe.
+pub trait Target: Memory {
+    /// The registers at the probe.
+    fn registers(&self) -> Registers;
+    /// Which of the probe's sites was hit: one of [`crate::config::cookie`].
+    fn cookie(&self) -> u64;
+    /// The program's layouts.
+    fn http_server(&self) -> &HttpServerConfig;
+    /// The sampler.
+    fn sampler(&self) -> &SamplerSetting;
+
+    /// Nanoseconds of `CLOCK_BOOTTIME`.
+    fn now(&self) -> u64;
+    /// 32 random bits.
+    fn random(&self) -> u32;
+
+    /// The active span of a goroutine, if it ever had one.
+    fn active_span(&self, goroutine: u64) -> Option<&mut ActiveSpan>;
+    /// The same; makes room for it where it had none. `None` where there is no room.
+    fn active_span_or_new(&self, goroutine: u64) -> Option<&mut ActiveSpan>;
+
+    /// Room for one record, not zeroed. `None` (and counted) where the ring buffer is full.
+    ///
+    /// The record must be given to [`Target::submit`] on every path.
+    fn reserve<R: 'static>(&self) -> Option<&mut R>;
+    /// Hands a reserved record to the launcher.
+    fn submit<R: 'static>(&self, record: &mut R);
+}

@@ -1,0 +1,124 @@
+//! The BPF object: embedded bytes in, maps and verified programs out.
+//!
+//! Nothing is attached here. Only the programs that the plan needs are given to the verifier.
+
+use aya::maps::{Array, MapData, RingBuf};
+use aya::programs::{ProgramError, UProbe};
+use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
+use bpf::config::{HttpServerConfig, ReadOnlyData as _, SamplerSetting};
+
+/// The object that the build script made from the `bpf` package.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bpf"));
+
+/// Why the object cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// The kernel refused a map or the object as a whole.
+    #[error("the kernel refused the BPF maps ({}); CAP_BPF (or CAP_SYS_ADMIN) is needed", source_chain(.0))]
+    Load(#[source] EbpfError),
+    /// The kernel's verifier refused a program.
+    #[error("the kernel refused the BPF program {program} ({})", source_chain(.source))]
+    Verify {
+        /// Name of the program.
+        program: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: ProgramError,
+    },
+    /// The object lacks what this launcher expects in it: a defect of the build.
+    #[error("the embedded BPF object has no {0}; this is a defect of go-auto-launch, please report it")]
+    Incomplete(&'static str),
+}
+
+/// An error and its causes, in one line; a verifier log is cut to its last line.
+pub(crate) fn source_chain(error: &dyn std::error::Error) -> String {
+    let mut text = last_line(&error.to_string());
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = last_line(&cause.to_string());
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// The first line, and the last that is not a statistic of the verifier.
+fn last_line(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default().to_owned();
+    match lines.filter(|line| !line.starts_with("processed ")).next_back() {
+        Some(last) => format!("{first} … {last}"),
+        None => first,
+    }
+}
+
+/// The loaded object: its maps exist, its programs do not yet.
+#[derive(Debug)]
+pub struct Object {
+    ebpf: Ebpf,
+}
+
+impl Object {
+    /// Creates the maps and fixes the program's layouts and the sampler in the object.
+    ///
+    /// # Errors
+    /// Where the kernel refuses the maps.
+    pub fn load(http_server: &HttpServerConfig, sampler: &SamplerSetting) -> Result<Self, ObjectError> {
+        let mut loader = EbpfLoader::new();
+        loader
+            .verifier_log_level(VerifierLogLevel::STATS)
+            .override_global("HTTP_SERVER", http_server.as_bytes(), true)
+            .override_global("SAMPLER", sampler.as_bytes(), true);
+        let ebpf = loader.load(OBJECT).map_err(ObjectError::Load)?;
+        Ok(Self { ebpf })
+    }
+
+    /// Gives one program to the verifier and returns it, ready to be attached.
+    ///
+    /// # Errors
+    /// Where the verifier refuses it.
+    pub fn program(&mut self, name: &'static str) -> Result<&mut UProbe, ObjectError> {
+        let program = self.ebpf.program_mut(name).ok_or(ObjectError::Incomplete(name))?;
+        let program: &mut UProbe = program.try_into().map_err(|source| ObjectError::Verify { program: name, source })?;
+        program.load().map_err(|source| ObjectError::Verify { program: name, source })?;
+        Ok(program)
+    }
+
+    /// Takes the ring buffer out of the object.
+    ///
+    /// # Errors
+    /// Where the object has none, or it cannot be mapped.
+    pub fn take_records(&mut self) -> Result<RingBuf<MapData>, ObjectError> {
+        let map = self.ebpf.take_map("RECORDS").ok_or(ObjectError::Incomplete("RECORDS"))?;
+        RingBuf::try_from(map).map_err(|error| ObjectError::Load(error.into()))
+    }
+
+    /// Takes the counter of records that found no room.
+    ///
+    /// # Errors
+    /// Where the object has none.
+    pub fn take_lost(&mut self) -> Result<Array<MapData, u64>, ObjectError> {
+        let map = self.ebpf.take_map("LOST").ok_or(ObjectError::Incomplete("LOST"))?;
+        Array::try_from(map).map_err(|error| ObjectError::Load(error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bpf::config::{EMPTY_HTTP_SERVER, EMPTY_SAMPLER};
+
+    /// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
+    #[test]
+    fn the_verifier_accepts_every_program() {
+        let mut object = Object::load(&EMPTY_HTTP_SERVER, &EMPTY_SAMPLER).unwrap();
+        for name in ["http_server_start", "http_server_end", "http_server_start_single", "http_server_end_single"] {
+            if let Err(error) = object.program(name) {
+                panic!("{name}: {error:?}");
+            }
+        }
+    }
+}
