@@ -9,8 +9,9 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap, RingBuf};
+use bytemuck::AnyBitPattern;
 use bpf::config::{HttpServerConfig, SamplerSetting};
-use bpf::target::{Memory, Plain, Registers, Step, Target};
+use bpf::target::{Memory, Registers, Step, Target};
 use bpf::trace::ActiveSpan;
 
 /// Bytes of the ring buffer; the launcher may change it when it loads the object.
@@ -41,11 +42,11 @@ pub(crate) struct UserMemory;
 
 impl Memory for UserMemory {
     #[inline(always)]
-    fn read<T: Plain>(&self, address: u64) -> Option<T> {
+    fn read<T: AnyBitPattern>(&self, address: u64) -> Option<T> {
         let mut value = MaybeUninit::<T>::uninit();
         // SAFETY: the helper writes exactly `size_of::<T>()` bytes to `value` or reports an error.
         let result = unsafe { bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const c_void) };
-        // SAFETY: all bytes were written, and any bytes are a valid `T` (`Plain`).
+        // SAFETY: all bytes were written, and any bytes are a valid `T` (`AnyBitPattern`).
         (result == 0).then(|| unsafe { value.assume_init() })
     }
 
@@ -87,7 +88,7 @@ impl Hit {
 
 impl Memory for Hit {
     #[inline(always)]
-    fn read<T: Plain>(&self, address: u64) -> Option<T> {
+    fn read<T: AnyBitPattern>(&self, address: u64) -> Option<T> {
         UserMemory.read(address)
     }
 

@@ -5,9 +5,11 @@
 
 use core::mem::size_of;
 
+use bytemuck::AnyBitPattern;
+
 /// The first eight bytes of every record.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(AnyBitPattern, Clone, Copy, Debug)]
 pub struct RecordHeader {
     /// One of [`kind`].
     pub kind: u32,
@@ -29,7 +31,7 @@ pub mod kind {
 
 /// A string of the application, cut at `N` bytes.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(AnyBitPattern, Clone, Copy)]
 pub struct Text<const N: usize> {
     /// Length in the application; more than `N` where the text was cut, 0 where there was none or it could not be read.
     pub length: u32,
@@ -57,7 +59,7 @@ impl<const N: usize> core::fmt::Debug for Text<N> {
 
 /// Whose child a span is, and its own identity (W3C Trace Context, byte order as on the wire).
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(AnyBitPattern, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SpanIdentity {
     /// Trace id; never zero.
     pub trace_id: [u8; 16],
@@ -75,7 +77,7 @@ pub struct SpanIdentity {
 
 /// A server has received a request and is about to call its handler.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(AnyBitPattern, Clone, Copy, Debug)]
 pub struct HttpServerStart<Texts> {
     /// `kind` is [`kind::HTTP_SERVER_START_SHORT`] or [`kind::HTTP_SERVER_START_LONG`].
     pub header: RecordHeader,
@@ -99,7 +101,7 @@ macro_rules! texts {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $capacity:literal,)* }) => {
         $(#[$doc])*
         #[repr(C)]
-        #[derive(Clone, Copy, Debug)]
+        #[derive(AnyBitPattern, Clone, Copy, Debug)]
         #[allow(missing_docs, reason = "the fields are described at `ServerTexts`")]
         pub struct $name { $(pub $field: Text<$capacity>,)* }
 
@@ -161,7 +163,7 @@ texts! {
 
 /// A handler has returned.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(AnyBitPattern, Clone, Copy, Debug)]
 pub struct HttpServerEnd {
     /// `kind` is [`kind::HTTP_SERVER_END`] or, within [`HttpServerPanic`], [`kind::HTTP_SERVER_PANIC`].
     pub header: RecordHeader,
@@ -191,7 +193,7 @@ pub mod end_flag {
 
 /// A handler has panicked.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(AnyBitPattern, Clone, Copy, Debug)]
 pub struct HttpServerPanic {
     /// What had been done until then.
     pub end: HttpServerEnd,

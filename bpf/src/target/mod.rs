@@ -6,25 +6,10 @@
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 
+use bytemuck::AnyBitPattern;
+
 use crate::config::{HttpServerConfig, SamplerSetting};
 use crate::trace::ActiveSpan;
-
-/// Types that any bytes are a valid value of.
-///
-/// # Safety
-/// The type has no padding, no invalid bit pattern and no reference.
-pub unsafe trait Plain: Copy {}
-
-// SAFETY: integers and arrays of them have no padding and no invalid bit pattern.
-unsafe impl Plain for u8 {}
-// SAFETY: as above.
-unsafe impl Plain for u32 {}
-// SAFETY: as above.
-unsafe impl Plain for u64 {}
-// SAFETY: as above.
-unsafe impl Plain for i64 {}
-// SAFETY: an array of plain values is plain.
-unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 
 /// The general-purpose registers that Go's internal ABI passes arguments in, at a probe.
 ///
@@ -40,7 +25,7 @@ pub struct Registers {
 /// The memory of the program under observation.
 pub trait Memory {
     /// The value at `address`; `None` where nothing is mapped or resident.
-    fn read<T: Plain>(&self, address: u64) -> Option<T>;
+    fn read<T: AnyBitPattern>(&self, address: u64) -> Option<T>;
     /// Fills the first `length` bytes of `words` from `address`; `length` is cut to their size.
     fn read_prefix<const N: usize>(&self, address: u64, length: u32, words: &mut [u64; N]) -> bool;
     /// Fills `bytes[..length]` from `address`; `length` is cut to their size. False where nothing could be read.
