@@ -17,5 +17,6 @@ pub mod events;
 pub mod spans;
 pub mod export;
 pub mod resource;
+pub mod launch;
 pub mod outcome;
 pub mod log;

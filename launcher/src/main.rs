@@ -1,2 +1,7 @@
-//! The launcher binary.
-fn main() {}
+//! The launcher binary: an outcome becomes an exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    go_auto_launch::launch::main().into()
+}

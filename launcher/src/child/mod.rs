@@ -1,1 +1,33 @@
-//! To be written.
+//! The program as a process: started, held at its first instruction, let go, waited for.
+//!
+//! ```text
+//! Signals::take_over ──> spawn ──> Starting ──next──> Exec(Stopped) ──release──> Running ──wait──> Exited
+//!                                     ^                    │follow
+//!                                     └────────────────────┘
+//!                                  next──> Barrier(AtBarrier) ──go──> Running
+//! ```
+//! Each state consumes the one before. Everything happens on the main thread, which forked: ptrace belongs to a thread,
+//! and one wait loop must own both reaping and tracing. This module knows nothing of Go, probes or telemetry.
+
+mod environment;
+mod executable;
+mod exit;
+mod inherited;
+mod lookup;
+mod process;
+mod running;
+mod signals;
+mod spawn;
+mod starting;
+mod stopped;
+mod sys;
+
+pub use environment::Environment;
+pub use executable::{Auxv, MappedExe};
+pub use exit::{ExitStatus, Exited, FlushEnd};
+pub use running::Running;
+pub use signals::{Signals, TakeOverError};
+pub use spawn::{Program, SpawnError, exec_in_place, spawn};
+pub use starting::{AtBarrier, BarrierReason, StartEvent, Starting};
+pub use stopped::Stopped;
+pub use sys::SignalSet;

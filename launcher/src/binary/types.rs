@@ -1,0 +1,344 @@
+//! All type descriptors of the program, found by walking from the linker's lists; types and itabs by name.
+//!
+//! A type has a descriptor if it is ever put into an interface, allocated on the heap, or reachable from such a type.
+
+use super::descriptor::{Descriptor, Kind, TypeRegion};
+use super::image::Image;
+use super::module_data::{ModuleData, TypeIndex};
+use super::wanted::Wanted;
+use super::{BinaryError, VirtAddr};
+
+/// Unnamed types such as `[][]*T` are spelled out to this depth.
+const MAX_NAME_DEPTH: usize = 16;
+/// Longer names are cut: they come from damaged files or from deeply nested generics.
+const MAX_NAME: usize = 4096;
+/// An itab: {interface, type, hash, methods}; more interfaces×types than this are not looked at.
+const MAX_ITABS: u64 = 1 << 20;
+
+/// A method table: type `concrete` seen as `interface`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Itab {
+    address: VirtAddr,
+    interface: u64,
+    concrete: u64,
+}
+
+/// Every descriptor and itab of the program. Owns no bytes of the file.
+#[derive(Clone, Debug)]
+pub(super) struct TypeList {
+    descriptors: Vec<u32>,
+    itabs: Vec<Itab>,
+}
+
+/// The bytes and the list of what is in them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Types<'b, 'a> {
+    pub(super) region: TypeRegion<'b, 'a>,
+    pub(super) list: &'b TypeList,
+}
+
+impl<'b, 'a> TypeRegion<'b, 'a> {
+    /// The part of the image between the two ends that the module data states.
+    pub(super) fn new(image: &'b Image<'a>, module_data: &ModuleData) -> Result<Self, BinaryError> {
+        let base = module_data.types;
+        let corrupt = BinaryError::Corrupt { what: "the region of type descriptors", address: base };
+        let len = module_data.types_end.distance_from(base);
+        let data = len.and_then(|len| image.bytes(base, len)).ok_or(corrupt)?;
+        let map_strides = matches!(module_data.index, TypeIndex::Contiguous { .. });
+        Ok(Self { image, base, data, map_strides })
+    }
+}
+
+/// The state of a walk.
+struct Walk<'r, 'b, 'a> {
+    region: &'r TypeRegion<'b, 'a>,
+    /// A bit per 8 bytes of the region.
+    seen: Vec<u64>,
+    found: Vec<u32>,
+}
+
+impl Walk<'_, '_, '_> {
+    /// Notes a possible descriptor, once.
+    fn add(&mut self, offset: u32) {
+        let slot = usize::try_from(offset / 8).unwrap_or(usize::MAX);
+        let mask = 1_u64 << (slot % 64);
+        if let Some(word) = self.seen.get_mut(slot / 64)
+            && *word & mask == 0
+            && offset.is_multiple_of(8)
+        {
+            *word |= mask;
+            self.found.push(offset);
+        }
+    }
+
+    /// Visits what has been noted and whatever that refers to. Keeps only valid descriptors.
+    fn run(mut self) -> Result<Vec<u32>, BinaryError> {
+        let too_much = BinaryError::Corrupt { what: "the graph of type descriptors", address: self.region.base };
+        // References are at least 8 bytes long, so an honest region holds fewer than one per 4 bytes.
+        let mut budget = self.region.data.len() / 4 + 1024;
+        let mut valid = Vec::with_capacity(self.found.len() * 2);
+        while let Some(offset) = self.found.pop() {
+            let Some(descriptor) = self.region.descriptor(offset) else { continue };
+            let region = self.region;
+            let read = region.children(&descriptor, &mut |child| self.add(child));
+            let read = read.and_then(|read| usize::try_from(read).ok()).unwrap_or(1);
+            budget = budget.checked_sub(read).ok_or_else(|| too_much.clone())?;
+            valid.push(offset);
+        }
+        Ok(valid)
+    }
+}
+
+impl TypeList {
+    /// No types: enough to spell out the name of a type whose address is known.
+    pub(super) const EMPTY: Self = Self { descriptors: Vec::new(), itabs: Vec::new() };
+
+    /// Finds all descriptors and itabs.
+    ///
+    /// # Errors
+    /// The lists do not lie in the file, or the graph is larger than the region it lies in.
+    pub(super) fn find(region: &TypeRegion<'_, '_>, index: TypeIndex) -> Result<Self, BinaryError> {
+        let mut walk = Walk { region, seen: vec![0; region.data.len() / 512 + 1], found: Vec::new() };
+        let itabs = match index {
+            TypeIndex::Links { types: (at, count), itabs } => {
+                let corrupt = BinaryError::Corrupt { what: "typelinks", address: at };
+                let links = region.image.bytes(at, count * 4).ok_or(corrupt)?;
+                links.chunks_exact(4).filter_map(|link| Some(u32::from_le_bytes(*link.first_chunk()?))).for_each(
+                    |offset| walk.add(offset),
+                );
+                linked_itabs(region, itabs)?
+            }
+            TypeIndex::Contiguous { descriptors_end, itabs } => {
+                let end = region.offset(descriptors_end.0).unwrap_or(0);
+                let mut next = 8;
+                while next < end
+                    && let Some(descriptor) = region.descriptor(next)
+                {
+                    walk.add(next);
+                    match region.next(&descriptor) {
+                        Some(behind) if behind > next => next = behind,
+                        _ => break,
+                    }
+                }
+                contiguous_itabs(region, itabs)
+            }
+        };
+        for itab in &itabs {
+            for address in [itab.interface, itab.concrete] {
+                if let Some(offset) = region.offset(address) {
+                    walk.add(offset);
+                }
+            }
+        }
+        Ok(Self { descriptors: walk.run()?, itabs })
+    }
+}
+
+/// `itablinks`: pointers to itabs.
+fn linked_itabs(region: &TypeRegion<'_, '_>, (at, count): (VirtAddr, u64)) -> Result<Vec<Itab>, BinaryError> {
+    let corrupt = BinaryError::Corrupt { what: "itablinks", address: at };
+    let image = region.image;
+    image.bytes(at, count * 8).ok_or(corrupt)?;
+    let links = (0..count.min(MAX_ITABS)).filter_map(|index| image.word(at.checked_add(8 * index)?));
+    Ok(links.filter_map(|address| itab(image, VirtAddr(address))).collect())
+}
+
+/// Itabs one after the other, each with as many method pointers as its interface has methods, at least one.
+fn contiguous_itabs(region: &TypeRegion<'_, '_>, (at, len): (VirtAddr, u64)) -> Vec<Itab> {
+    let mut found = Vec::new();
+    let mut distance = 0;
+    while distance < len
+        && let Some(itab) = at.checked_add(distance).and_then(|address| itab(region.image, address))
+        && let Some(interface) = region.offset(itab.interface).and_then(|offset| region.descriptor(offset))
+        && let Some(methods) = region.interface_methods(&interface)
+    {
+        found.push(itab);
+        distance += 24 + 8 * methods.max(1);
+    }
+    found
+}
+
+fn itab(image: &Image<'_>, address: VirtAddr) -> Option<Itab> {
+    let interface = image.word(address)?;
+    let concrete = image.word(address.checked_add(8)?)?;
+    Some(Itab { address, interface, concrete })
+}
+
+impl<'a> Types<'_, 'a> {
+    /// The descriptors, in no particular order.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = Descriptor> {
+        self.list.descriptors.iter().filter_map(|&offset| self.region.descriptor(offset))
+    }
+
+    /// The descriptor at an address that some other table gave.
+    pub(super) fn descriptor_at(&self, address: VirtAddr) -> Option<Descriptor> {
+        self.region.descriptor(self.region.offset(address.0)?)
+    }
+
+    /// Finds defined types by full name (`net/http.Request`): for each name the descriptor or `None`.
+    pub(super) fn find(&self, names: &[&str]) -> Vec<Option<Descriptor>> {
+        let split: Vec<_> = names.iter().map(|name| split_name(name)).collect();
+        let wanted = Wanted::new(split.iter().map(|&(_, short)| short));
+        let mut found = vec![None; names.len()];
+        for descriptor in self.descriptors().filter(Descriptor::is_named) {
+            let Some(short) = self.region.text(&descriptor).and_then(|text| short_name(text, wanted.longest)) else {
+                continue;
+            };
+            let indices = wanted.find(short.as_bytes());
+            if indices.is_empty() {
+                continue;
+            }
+            let package = self.region.package_path(&descriptor);
+            for &index in indices {
+                if let Some(slot) = found.get_mut(index)
+                    && split.get(index).map(|&(path, _)| path) == package
+                {
+                    slot.get_or_insert(descriptor);
+                }
+            }
+        }
+        found
+    }
+
+    /// The descriptor of each name, which may begin with `*`s or be an unnamed type as [`Self::name`] spells it.
+    pub(super) fn find_any(&self, names: &[&str]) -> Vec<Option<Descriptor>> {
+        let bases: Vec<_> = names.iter().map(|name| name.trim_start_matches('*')).collect();
+        let mut found = self.find(&bases);
+        for (name, slot) in names.iter().zip(&mut found) {
+            if slot.is_some() {
+                let stars = name.len() - name.trim_start_matches('*').len();
+                for _ in 0..stars {
+                    *slot = slot.and_then(|base| self.pointer_to(&base));
+                }
+            } else if !is_plain(name) {
+                *slot = self.find_unnamed(name);
+            }
+        }
+        found
+    }
+
+    fn pointer_to(&self, base: &Descriptor) -> Option<Descriptor> {
+        let address = self.region.address(base.offset).0;
+        self.descriptors().find(|candidate| {
+            candidate.kind == Kind::Pointer
+                && !candidate.is_named()
+                && self.region.pointer(u64::from(candidate.offset) + 48) == Some(address)
+        })
+    }
+
+    fn find_unnamed(&self, name: &str) -> Option<Descriptor> {
+        let unnamed = self.descriptors().filter(|descriptor| !descriptor.is_named());
+        let same_start = |descriptor: &Descriptor| {
+            let text = self.region.text(descriptor)?;
+            Some(text.as_bytes().first() == name.as_bytes().first())
+        };
+        unnamed.filter(|d| same_start(d) == Some(true)).find(|d| self.name(d).as_deref() == Some(name))
+    }
+
+    /// The full name: package path and name, or for unnamed types what they consist of.
+    pub(super) fn name(&self, descriptor: &Descriptor) -> Option<String> {
+        let mut name = String::new();
+        self.write_name(descriptor, &mut name, 0)?;
+        Some(name)
+    }
+
+    fn write_name(&self, descriptor: &Descriptor, out: &mut String, depth: usize) -> Option<()> {
+        (depth <= MAX_NAME_DEPTH && out.len() <= MAX_NAME).then_some(())?;
+        let at = u64::from(descriptor.offset);
+        let element = |out: &mut String, field: u64| {
+            self.write_name(&self.region.descriptor_behind(at + field)?, out, depth + 1)
+        };
+        if descriptor.is_named() {
+            let text = self.region.text(descriptor)?;
+            let package = self.region.package_path(descriptor)?;
+            let short = short_name(text, MAX_NAME).unwrap_or(text);
+            if !package.is_empty() {
+                out.push_str(package);
+                out.push('.');
+            }
+            out.push_str(short.get(..short.len().min(MAX_NAME)).unwrap_or_default());
+            return Some(());
+        }
+        match descriptor.kind {
+            Kind::Pointer => {
+                out.push('*');
+                element(out, 48)
+            }
+            Kind::Slice => {
+                out.push_str("[]");
+                element(out, 48)
+            }
+            Kind::Map => {
+                out.push_str("map[");
+                element(out, 48)?;
+                out.push(']');
+                element(out, 56)
+            }
+            Kind::Array => {
+                out.push_str(&format!("[{}]", self.region.word(at + 64)?));
+                element(out, 48)
+            }
+            _ => {
+                let text: &'a str = self.region.text(descriptor)?;
+                out.push_str(text.get(..text.len().min(MAX_NAME)).unwrap_or_default());
+                Some(())
+            }
+        }
+    }
+
+    /// The itab of type `concrete` as `interface`.
+    pub(super) fn itab(&self, concrete: &Descriptor, interface: &Descriptor) -> Option<VirtAddr> {
+        let address = |descriptor: &Descriptor| self.region.address(descriptor.offset).0;
+        let (concrete, interface) = (address(concrete), address(interface));
+        let itab = self.list.itabs.iter().find(|itab| itab.interface == interface && itab.concrete == concrete)?;
+        Some(itab.address)
+    }
+}
+
+/// Package path and name of a defined type's full name. Type arguments in brackets belong to the name.
+fn split_name(full: &str) -> (&str, &str) {
+    let arguments = full.find('[').unwrap_or(full.len());
+    match full.get(..arguments).and_then(|head| head.rfind('.')) {
+        Some(dot) => (full.get(..dot).unwrap_or_default(), full.get(dot + 1..).unwrap_or_default()),
+        None => ("", full),
+    }
+}
+
+/// The part of `package.Name` or `package.Name[arguments]` behind the dot, or all of a name without package; `None` if
+/// it is longer than `longest`.
+fn short_name(text: &str, longest: usize) -> Option<&str> {
+    let bytes = text.as_bytes();
+    let mut depth = 0_usize;
+    for (index, byte) in bytes.iter().enumerate().rev().take(longest + 1) {
+        match byte {
+            b']' => depth += 1,
+            b'[' => depth = depth.saturating_sub(1),
+            b'.' if depth == 0 => return text.get(index + 1..),
+            _ => {}
+        }
+    }
+    (bytes.len() <= longest).then_some(text)
+}
+
+/// Whether `name` can only be that of a defined type.
+fn is_plain(name: &str) -> bool {
+    let start = name.as_bytes().first();
+    !matches!(start, Some(b'*' | b'[')) && !["map[", "chan ", "func(", "struct {", "interface {"].iter().any(|p| name.starts_with(p))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_split_outside_brackets() {
+        assert_eq!(split_name("net/http.Request"), ("net/http", "Request"));
+        assert_eq!(split_name("gopkg.in/yaml.v3.Node"), ("gopkg.in/yaml.v3", "Node"));
+        assert_eq!(split_name("sync/atomic.Pointer[net/http.response]"), ("sync/atomic", "Pointer[net/http.response]"));
+        assert_eq!(split_name("error"), ("", "error"));
+        assert_eq!(short_name("http.Request", 20), Some("Request"));
+        assert_eq!(short_name("atomic.Pointer[net/http.response]", 40), Some("Pointer[net/http.response]"));
+        assert_eq!(short_name("http.Request", 6), None);
+        assert_eq!(short_name("error", 5), Some("error"));
+    }
+}

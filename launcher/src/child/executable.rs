@@ -1,0 +1,130 @@
+//! The file that a process executes, mapped; and the auxiliary vector the kernel gave it.
+
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use nix::unistd::Pid;
+
+/// The bytes of an executable file.
+#[derive(Debug)]
+pub struct MappedExe(Bytes);
+
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Mmap),
+    Read(Vec<u8>),
+}
+
+impl MappedExe {
+    /// The link to the file that `pid` executes.
+    #[must_use]
+    pub fn link(pid: Pid) -> PathBuf {
+        PathBuf::from(format!("/proc/{pid}/exe"))
+    }
+
+    /// Maps the file that `pid` executes.
+    ///
+    /// # Errors
+    /// When there is no such process or no `/proc`, or the file cannot be read.
+    pub fn of(pid: Pid) -> io::Result<Self> {
+        let file = File::open(Self::link(pid))?;
+        // SAFETY: the file must not change while it is mapped. It is the text of a process that is held or running, and
+        // the kernel refuses to open such a file for writing or to truncate it (ETXTBSY); replacing it by rename, as
+        // package managers do, leaves the mapped inode alone. A few kernels (6.11) and network file systems do not
+        // refuse: then readers see other bytes, as from any file, and all reading is bounds-checked.
+        let map = unsafe { Mmap::map(&file) }?;
+        Ok(Self(Bytes::Mapped(map)))
+    }
+
+    /// Reads a file that nobody executes yet, so that nothing protects it from being changed: a copy, not a mapping.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        std::fs::read(path).map(|bytes| Self(Bytes::Read(bytes)))
+    }
+}
+
+impl Deref for MappedExe {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Bytes::Mapped(map) => map,
+            Bytes::Read(bytes) => bytes,
+        }
+    }
+}
+
+/// The part of a process's auxiliary vector that tells where its program lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Auxv {
+    /// `AT_ENTRY`: the address of the program's entry point.
+    pub entry: Option<u64>,
+    /// `AT_PHDR`: the address of the program headers.
+    pub program_headers: Option<u64>,
+    /// `AT_BASE`: the address of the dynamic loader; `None` or 0 in a static program.
+    pub loader_base: Option<u64>,
+}
+
+impl Auxv {
+    /// Reads the vector of `pid`.
+    ///
+    /// # Errors
+    /// When there is no such process or no `/proc`, or we may not look into the process.
+    pub fn of(pid: Pid) -> io::Result<Self> {
+        Ok(Self::parse(&std::fs::read(format!("/proc/{pid}/auxv"))?))
+    }
+
+    /// How far the program was moved from the addresses in its file: `AT_ENTRY − e_entry`; 0 unless it is a PIE.
+    #[must_use]
+    pub fn load_bias(&self, elf_entry: u64) -> Option<u64> {
+        self.entry.map(|entry| entry.wrapping_sub(elf_entry))
+    }
+
+    /// Pairs of native words, type and value, ended by type 0 (`AT_NULL`).
+    fn parse(bytes: &[u8]) -> Self {
+        let (words, _rest) = bytes.as_chunks::<8>();
+        let find = |kind| {
+            words
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|[kind, value]| (u64::from_ne_bytes(*kind), u64::from_ne_bytes(*value)))
+                .find_map(|(found, value)| (found == kind).then_some(value))
+        };
+        Self {
+            entry: find(libc::AT_ENTRY),
+            program_headers: find(libc::AT_PHDR),
+            loader_base: find(libc::AT_BASE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auxv_is_parsed_and_a_truncated_one_too() {
+        let mut bytes = Vec::new();
+        for word in [libc::AT_PHDR, 0x40, libc::AT_ENTRY, 0x5555_0000_1000, 0, 0] {
+            bytes.extend_from_slice(&word.to_ne_bytes());
+        }
+        let auxv = Auxv::parse(&bytes);
+        assert_eq!(auxv.load_bias(0x1000), Some(0x5555_0000_0000));
+        assert_eq!(auxv.program_headers, Some(0x40));
+        assert_eq!(auxv.loader_base, None);
+        assert_eq!(Auxv::parse(&bytes[..21]).entry, None);
+    }
+
+    #[test]
+    fn the_own_executable_is_mapped_and_has_an_entry() {
+        let own = nix::unistd::getpid();
+        assert_eq!(&MappedExe::of(own).unwrap()[..4], b"\x7fELF");
+        assert!(Auxv::of(own).unwrap().entry.is_some());
+    }
+}

@@ -1,0 +1,134 @@
+//! Program name to the paths that exec will try, as execvp does; and what is special about the file.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::Metadata;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
+
+/// Where execvp looks when there is no PATH (musl's value).
+const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/bin:/usr/bin";
+
+/// The paths to try, in order. A name with a slash is itself the only one; an empty PATH entry means the working
+/// directory. A name with a NUL byte cannot come from a command line and gives no path at all.
+pub(super) fn candidates(program: &OsStr, path: Option<&[u8]>) -> Vec<CString> {
+    let name = program.as_bytes();
+    if name.contains(&b'/') {
+        return CString::new(name).into_iter().collect();
+    }
+    if name.is_empty() {
+        return Vec::new();
+    }
+    path.unwrap_or(DEFAULT_PATH)
+        .split(|&byte| byte == b':')
+        .map(|directory| {
+            let mut full = directory.to_vec();
+            if !full.is_empty() {
+                full.push(b'/');
+            }
+            full.extend_from_slice(name);
+            full
+        })
+        .filter_map(|full| CString::new(full).ok())
+        .collect()
+}
+
+/// The file that exec will most likely take: the first candidate that is an executable regular file. Absolute.
+pub(super) fn resolve(candidates: &[CString]) -> Option<PathBuf> {
+    candidates
+        .iter()
+        .map(|path| PathBuf::from(OsString::from_vec(path.as_bytes().to_vec())))
+        .find(|path| path.is_file() && access(path, AccessFlags::X_OK).is_ok())
+        .and_then(|path| std::path::absolute(path).ok())
+}
+
+/// Whether executing the file gives privileges, which the kernel withholds from a traced process.
+pub(super) fn is_privileged(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|file| has_set_id(&file) || has_capabilities(path))
+}
+
+fn has_set_id(file: &Metadata) -> bool {
+    let mode = file.permissions().mode();
+    // setgid without group execution is mandatory locking, not a privilege.
+    let set_uid = mode & libc::S_ISUID != 0;
+    let set_gid = mode & (libc::S_ISGID | libc::S_IXGRP) == libc::S_ISGID | libc::S_IXGRP;
+    file.is_file() && (set_uid || set_gid)
+}
+
+fn has_capabilities(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
+        return false;
+    };
+    // SAFETY: both names are NUL-terminated strings that outlive the call; size 0 asks for the length only.
+    let size = unsafe {
+        libc::getxattr(
+            path.as_ptr(),
+            c"security.capability".as_ptr(),
+            std::ptr::null_mut(),
+            0,
+        )
+    };
+    size > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn paths(program: &str, path: Option<&str>) -> Vec<String> {
+        candidates(OsStr::new(program), path.map(str::as_bytes))
+            .into_iter()
+            .map(|path| path.into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn candidates_are_those_of_execvp() {
+        assert_eq!(paths("app", Some("/a:/b")), ["/a/app", "/b/app"]);
+        assert_eq!(paths("./app", Some("/a")), ["./app"]);
+        assert_eq!(paths("app", Some("/a:")), ["/a/app", "app"]);
+        assert_eq!(
+            paths("app", None),
+            ["/usr/local/bin/app", "/bin/app", "/usr/bin/app"]
+        );
+        assert!(paths("", Some("/a")).is_empty());
+    }
+
+    #[test]
+    fn resolution_skips_directories_and_files_without_the_execute_bit() {
+        let dir = tempfile::tempdir().unwrap();
+        let make = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(make("one/app")).unwrap();
+        std::fs::create_dir_all(make("two")).unwrap();
+        std::fs::create_dir_all(make("three")).unwrap();
+        std::fs::write(make("two/app"), "").unwrap();
+        std::fs::write(make("three/app"), "").unwrap();
+        std::fs::set_permissions(make("two/app"), PermissionsExt::from_mode(0o644)).unwrap();
+        std::fs::set_permissions(make("three/app"), PermissionsExt::from_mode(0o755)).unwrap();
+        let path = ["one", "two", "three"]
+            .map(|name| make(name).into_os_string().into_string().unwrap())
+            .join(":");
+        let found = resolve(&candidates(OsStr::new("app"), Some(path.as_bytes())));
+        assert_eq!(found, Some(make("three/app")));
+    }
+
+    #[test]
+    fn set_id_bits_are_privileges() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("app");
+        std::fs::write(&file, "").unwrap();
+        for (mode, privileged) in [
+            (0o755, false),
+            (0o4755, true),
+            (0o2755, true),
+            (0o2745, false),
+        ] {
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+            assert_eq!(is_privileged(&file), privileged, "{mode:o}");
+        }
+    }
+}
