@@ -12,32 +12,32 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 /// A released Go toolchain; the `go` command fetches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct GoVersion {
-    pub minor: u16,
-    pub patch: u16,
+pub(crate) struct GoVersion {
+    pub(crate) minor: u16,
+    pub(crate) patch: u16,
 }
 
 impl GoVersion {
-    pub const GO_1_21: Self = Self { minor: 21, patch: 13 };
-    pub const GO_1_22: Self = Self { minor: 22, patch: 12 };
-    pub const GO_1_23: Self = Self { minor: 23, patch: 12 };
-    pub const GO_1_24: Self = Self { minor: 24, patch: 9 };
-    pub const GO_1_25: Self = Self { minor: 25, patch: 4 };
-    pub const GO_1_26: Self = Self { minor: 26, patch: 8 };
-    pub const GO_1_27: Self = Self { minor: 27, patch: 3 };
+    pub(crate) const GO_1_21: Self = Self { minor: 21, patch: 13 };
+    pub(crate) const GO_1_22: Self = Self { minor: 22, patch: 12 };
+    pub(crate) const GO_1_23: Self = Self { minor: 23, patch: 12 };
+    pub(crate) const GO_1_24: Self = Self { minor: 24, patch: 9 };
+    pub(crate) const GO_1_25: Self = Self { minor: 25, patch: 4 };
+    pub(crate) const GO_1_26: Self = Self { minor: 26, patch: 8 };
+    pub(crate) const GO_1_27: Self = Self { minor: 27, patch: 3 };
 
-    pub const ALL: [Self; 7] =
+    pub(crate) const ALL: [Self; 7] =
         [Self::GO_1_21, Self::GO_1_22, Self::GO_1_23, Self::GO_1_24, Self::GO_1_25, Self::GO_1_26, Self::GO_1_27];
 
     /// As in `GOTOOLCHAIN` and in the build information.
-    pub fn toolchain(self) -> String {
+    pub(crate) fn toolchain(self) -> String {
         format!("go1.{}.{}", self.minor, self.patch)
     }
 }
 
 /// How a program is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Variant {
+pub(crate) enum Variant {
     /// `CGO_ENABLED=0`, with a symbol table and uncompressed DWARF.
     Default,
     Stripped,
@@ -76,14 +76,14 @@ type Key = (String, GoVersion, Variant);
 static BUILT: LazyLock<Mutex<HashMap<Key, Arc<OnceLock<PathBuf>>>>> = LazyLock::new(Mutex::default);
 
 /// The root of the repository.
-pub fn workspace() -> &'static Path {
+pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace")
 }
 
 /// The executable of `tests/apps/<app>`.
 ///
 /// A module that needs another `go` line for Go 1.22 and newer has a second file `go122.mod`.
-pub fn build(app: &str, version: GoVersion, variant: Variant) -> PathBuf {
+pub(crate) fn build(app: &str, version: GoVersion, variant: Variant) -> PathBuf {
     let key = (app.to_owned(), version, variant);
     let cell = BUILT.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
     cell.get_or_init(|| build_once(app, version, variant)).clone()

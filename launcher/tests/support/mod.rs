@@ -1,4 +1,4 @@
 //! What several integration tests need.
 #![allow(dead_code, reason = "each test target uses its own part")]
 
-pub mod apps;
+pub(crate) mod apps;
