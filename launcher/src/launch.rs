@@ -2,7 +2,11 @@
 
 use std::ffi::OsString;
 
-use crate::child::{self, Environment, Exited, Program, Running, Signals, SpawnError, StartEvent};
+use object::Object as _;
+
+use crate::child::{
+    self, Environment, Exited, Program, Running, Signals, SpawnError, StartEvent, Stopped,
+};
 use crate::log;
 use crate::outcome::Outcome;
 
@@ -50,11 +54,11 @@ fn run(program: Program, signals: &mut Signals) -> Result<Exited, SpawnError> {
     loop {
         let running: Running = match starting.next(signals)? {
             // The pipeline decides here: follow, or arm the probes and release.
-            StartEvent::Exec(stopped) if is_to_be_followed(stopped.execs()) => {
+            StartEvent::Exec(stopped) if is_go(&stopped) => stopped.release(),
+            StartEvent::Exec(stopped) => {
                 starting = stopped.follow();
                 continue;
             }
-            StartEvent::Exec(stopped) => stopped.release(),
             StartEvent::Barrier(barrier) => barrier.go()?,
             StartEvent::Running(running) => running,
             StartEvent::Ended(exited) => return Ok(exited),
@@ -63,6 +67,10 @@ fn run(program: Program, signals: &mut Signals) -> Result<Exited, SpawnError> {
     }
 }
 
-fn is_to_be_followed(_execs: u32) -> bool {
-    false
+/// Whether a Go program has been executed. What cannot be read is treated as one: there is nothing to wait for.
+fn is_go(stopped: &Stopped) -> bool {
+    let Ok(exe) = stopped.map_exe() else {
+        return true;
+    };
+    object::File::parse(&*exe).is_ok_and(|file| file.section_by_name(".go.buildinfo").is_some())
 }

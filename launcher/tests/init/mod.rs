@@ -1,0 +1,154 @@
+//! What the process tests share: the launcher's binary, the program it starts, and bounded waiting.
+
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Far above what anything here takes; reaching it is a failure.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The launcher, given `args`.
+pub(crate) fn launcher(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_go-auto-launch"));
+    command.args(args);
+    command
+}
+
+/// The launcher with the C program of this folder as its program.
+pub(crate) fn with_subject(args: &[&str]) -> Command {
+    let mut command = launcher(&["--"]);
+    command.arg(subject()).args(args);
+    command
+}
+
+/// The C program, built once per test process.
+pub(crate) fn subject() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let name = format!("subject-{}", std::process::id());
+        let binary = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/init/subject.c");
+        let built = Command::new("cc")
+            .args(["-O1", "-Wall", "-o"])
+            .arg(&binary)
+            .arg(source)
+            .status();
+        assert!(
+            built.is_ok_and(|status| status.success()),
+            "these tests need a C compiler (cc)"
+        );
+        binary
+    })
+}
+
+/// A started launcher. Killed when dropped, with its program, by their pids.
+pub(crate) struct Launched {
+    pub(crate) child: Child,
+    output: Option<BufReader<ChildStdout>>,
+}
+
+impl Launched {
+    /// Starts it with standard output piped.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starts the launcher");
+        let output = child.stdout.take().map(BufReader::new);
+        Self { child, output }
+    }
+
+    /// Starts it and waits for the program's line `ready`.
+    pub(crate) fn ready(command: &mut Command) -> Self {
+        let mut launched = Self::start(command);
+        assert_eq!(launched.line(), "ready");
+        launched
+    }
+
+    /// The next line of its standard output.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        let output = self.output.as_mut().expect("standard output is piped");
+        output.read_line(&mut line).expect("reads a line");
+        line.trim_end().to_owned()
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap())
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("the launcher is there");
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        let mut status = None;
+        until("the launcher to end", || {
+            status = self.child.try_wait().expect("can be waited for");
+            status.is_some()
+        });
+        status.expect("has ended")
+    }
+}
+
+impl Drop for Launched {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            for pid in children(self.pid()) {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Starts it, waits for its end and returns the exit code.
+pub(crate) fn code(command: &mut Command) -> Option<i32> {
+    Launched::start(command).end().code()
+}
+
+/// Waits for a condition; panics when it takes too long.
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The children of a process, zombies included.
+pub(crate) fn children(pid: Pid) -> Vec<Pid> {
+    std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(|pid| Pid::from_raw(pid.parse().unwrap()))
+        .collect()
+}
+
+/// The state letter of a process, or `None` if there is none.
+pub(crate) fn state(pid: Pid) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// The processes whose command line contains `mark`.
+pub(crate) fn marked(mark: &str) -> Vec<Pid> {
+    let entries = std::fs::read_dir("/proc").expect("there is a /proc");
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid| {
+            std::fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(mark))
+        })
+        .map(Pid::from_raw)
+        .collect()
+}
