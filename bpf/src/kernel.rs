@@ -37,6 +37,15 @@ static HTTP_SERVER: HttpServerConfig = bpf::config::EMPTY_HTTP_SERVER;
 #[unsafe(no_mangle)]
 static SAMPLER: SamplerSetting = bpf::config::EMPTY_SAMPLER;
 
+/// Zero, in memory that could be written: so the verifier does not know it.
+static ZERO: Zero = Zero(core::cell::UnsafeCell::new(0));
+
+/// A number that nobody writes.
+struct Zero(core::cell::UnsafeCell<u64>);
+
+// SAFETY: nobody writes it.
+unsafe impl Sync for Zero {}
+
 /// The program's memory, as the current task sees it.
 pub(crate) struct UserMemory;
 
@@ -62,6 +71,12 @@ impl Memory for UserMemory {
         let length = length.min(N as u32);
         // SAFETY: `length` is at most the size of `bytes`.
         unsafe { bpf_probe_read_user(bytes.as_mut_ptr().cast(), length, address as *const c_void) == 0 }
+    }
+
+    #[inline(always)]
+    fn opaque(&self, value: u64) -> u64 {
+        // SAFETY: a valid, aligned, initialised number that nobody writes.
+        value + unsafe { ZERO.0.get().read_volatile() }
     }
 
     #[inline(always)]
@@ -100,6 +115,11 @@ impl Memory for Hit {
     #[inline(always)]
     fn read_bytes<const N: usize>(&self, address: u64, length: u32, bytes: &mut [u8; N]) -> bool {
         UserMemory.read_bytes(address, length, bytes)
+    }
+
+    #[inline(always)]
+    fn opaque(&self, value: u64) -> u64 {
+        UserMemory.opaque(value)
     }
 
     #[inline(always)]

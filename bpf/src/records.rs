@@ -199,8 +199,8 @@ pub struct HttpServerPanic {
     pub end: HttpServerEnd,
     /// Address of the type descriptor of the panic value, as in the process.
     pub value_type: u64,
-    /// The first words of the value that the panic value's data pointer points to.
-    pub value: [u64; 2],
+    /// The first three words of what the panic value's data pointer points to.
+    pub value: [u64; 3],
     /// The bytes behind `value`, where it is a plausible string header.
     pub message: Text<252>,
 }
@@ -211,5 +211,5 @@ const _: () = {
     assert!(size_of::<HttpServerStart<ShortTexts>>() == 72 + 9 * 4 + 520 + 4);
     assert!(size_of::<HttpServerStart<LongTexts>>() == 72 + 9 * 4 + 5776 + 4);
     assert!(size_of::<HttpServerEnd>() == 296);
-    assert!(size_of::<HttpServerPanic>() == 296 + 24 + 256);
+    assert!(size_of::<HttpServerPanic>() == 296 + 32 + 256);
 };

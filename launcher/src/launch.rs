@@ -1,14 +1,20 @@
-//! One run: the program is started, held, let go, waited for.
+//! One run: the program is started, held, armed, let go, waited for; then what it left is flushed.
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use object::Object as _;
+use bpf::config::{SamplerSetting, Setting};
+use nix::unistd::Pid;
 
-use crate::child::{
-    self, Environment, Exited, Program, Running, Signals, SpawnError, StartEvent, Stopped,
-};
+use crate::arm::{ArmSettings, Armed, Untraced, arm};
+use crate::child::{self, Auxv, Environment, Exited, FlushEnd, MappedExe, Program, Running, Signals, SpawnError, StartEvent};
+use crate::export::Exporting;
 use crate::log;
 use crate::outcome::Outcome;
+use crate::spans::limits::SpanLimits;
+use crate::telemetry::Telemetry;
 
 /// The prefix of the launcher's own variables, which the program does not get.
 const OWN_VARIABLES: &str = "GO_AUTO_LAUNCH_";
@@ -50,27 +56,45 @@ fn failed(error: &SpawnError) -> Outcome {
 }
 
 fn run(program: Program, signals: &mut Signals) -> Result<Exited, SpawnError> {
+    let settings = ArmSettings {
+        sampler: SamplerSetting { parent_based: Setting::new(1), padding: 0, threshold: Setting::new(1 << 63) },
+        disabled: Vec::new(),
+    };
     let mut starting = child::spawn(program, signals)?;
-    loop {
-        let running: Running = match starting.next(signals)? {
-            // The pipeline decides here: follow, or arm the probes and release.
-            StartEvent::Exec(stopped) if is_go(&stopped) => stopped.release(),
+    let (running, armed): (Running, Option<Armed>) = loop {
+        match starting.next(signals)? {
             StartEvent::Exec(stopped) => {
-                starting = stopped.follow();
-                continue;
+                let armed = stopped.map_exe().map_err(|error| error.to_string()).map(|exe| {
+                    arm(process(stopped.pid()), &stopped.exe(), exe, stopped.auxv().ok(), &settings)
+                });
+                match armed {
+                    Ok(Ok(armed)) => break (stopped.release(), Some(armed)),
+                    Ok(Err(Untraced::NotGo(_))) => starting = stopped.follow(),
+                    Ok(Err(why)) => {
+                        log::warn(format_args!("{why}; the program runs untraced"));
+                        break (stopped.release(), None);
+                    }
+                    Err(why) => {
+                        log::warn(format_args!("{why}; the program runs untraced"));
+                        break (stopped.release(), None);
+                    }
+                }
             }
-            StartEvent::Barrier(barrier) => barrier.go()?,
-            StartEvent::Running(running) => running,
+            StartEvent::Barrier(barrier) => break (barrier.go()?, None),
+            StartEvent::Running(running) => break (running, None),
             StartEvent::Ended(exited) => return Ok(exited),
-        };
-        return Ok(running.wait(signals));
+        }
+    };
+    let telemetry = armed.and_then(|armed| Telemetry::start(armed, SpanLimits::default(), Exporting::default).ok());
+    let exited = running.wait(signals);
+    if let Some(mut telemetry) = telemetry {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        telemetry.finish(deadline);
+        let _end: FlushEnd = exited.wait_for(telemetry.done(), deadline, signals);
     }
+    Ok(exited)
 }
 
-/// Whether a Go program has been executed. What cannot be read is treated as one: there is nothing to wait for.
-fn is_go(stopped: &Stopped) -> bool {
-    let Ok(exe) = stopped.map_exe() else {
-        return true;
-    };
-    object::File::parse(&*exe).is_ok_and(|file| file.section_by_name(".go.buildinfo").is_some())
+fn process(pid: Pid) -> NonZeroU32 {
+    u32::try_from(pid.as_raw()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX)
 }

@@ -236,7 +236,7 @@ pub fn end<T: Target>(target: &T) -> Option<()> {
             fill_end(target, &mut record.end, time, &active);
             record.end.header = RecordHeader { kind: kind::HTTP_SERVER_PANIC, size: size_of::<HttpServerPanic>() as u32 };
             record.value_type = panic.value_type;
-            record.value = target.read(panic.data).unwrap_or([0; 2]);
+            record.value = target.read(panic.data).unwrap_or([0; 3]);
             GoString { address: record.value[0], length: record.value[1] }.copy_to(target, &mut record.message);
             target.submit(record);
         }

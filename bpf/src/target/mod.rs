@@ -30,6 +30,8 @@ pub trait Memory {
     fn read_prefix<const N: usize>(&self, address: u64, length: u32, words: &mut [u64; N]) -> bool;
     /// Fills `bytes[..length]` from `address`; `length` is cut to their size. False where nothing could be read.
     fn read_bytes<const N: usize>(&self, address: u64, length: u32, bytes: &mut [u8; N]) -> bool;
+    /// `value`, without the verifier knowing it: what it knows exactly, it follows separately for each value.
+    fn opaque(&self, value: u64) -> u64;
     /// Calls [`Step::step`] until it returns false, at most `limit` times.
     fn repeat<S: Step>(&self, limit: u32, state: &mut S);
 }

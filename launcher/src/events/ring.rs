@@ -9,7 +9,6 @@ use tokio::io::unix::AsyncFd;
 use super::decode::{DecodeError, Record, decode};
 
 /// The reading end.
-#[derive(Debug)]
 pub struct Ring {
     /// Declared first, so that it is deregistered before the map that owns its descriptor is closed.
     readiness: AsyncFd<RawFd>,
@@ -70,5 +69,16 @@ impl Ring {
     pub fn losses(&self) -> (Losses, Option<&DecodeError>) {
         let full = self.lost.get(&0, 0).unwrap_or_default();
         (Losses { full, invalid: self.invalid }, self.first_invalid.as_ref())
+    }
+}
+
+impl std::fmt::Debug for Ring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { readiness, records: _, lost: _, invalid, first_invalid } = self;
+        f.debug_struct("Ring")
+            .field("readiness", readiness)
+            .field("invalid", invalid)
+            .field("first_invalid", first_invalid)
+            .finish_non_exhaustive()
     }
 }

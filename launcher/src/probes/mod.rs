@@ -1,3 +1,5 @@
 //! From a plan to attached probes.
 
+pub mod attach;
 pub mod object;
+pub mod plan;

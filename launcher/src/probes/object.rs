@@ -5,7 +5,10 @@
 use aya::maps::{Array, MapData, RingBuf};
 use aya::programs::{ProgramError, UProbe};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
-use bpf::config::{HttpServerConfig, ReadOnlyData as _, SamplerSetting};
+use bpf::config::{ReadOnlyData as _, SamplerSetting};
+
+use super::plan::Global;
+use crate::kernel::UprobeKind;
 
 /// The object that the build script made from the `bpf` package.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bpf"));
@@ -66,22 +69,26 @@ impl Object {
     ///
     /// # Errors
     /// Where the kernel refuses the maps.
-    pub fn load(http_server: &HttpServerConfig, sampler: &SamplerSetting) -> Result<Self, ObjectError> {
+    pub fn load<'a>(globals: impl Iterator<Item = &'a Global>, sampler: &SamplerSetting) -> Result<Self, ObjectError> {
         let mut loader = EbpfLoader::new();
-        loader
-            .verifier_log_level(VerifierLogLevel::STATS)
-            .override_global("HTTP_SERVER", http_server.as_bytes(), true)
-            .override_global("SAMPLER", sampler.as_bytes(), true);
+        loader.verifier_log_level(VerifierLogLevel::DISABLE).override_global("SAMPLER", sampler.as_bytes(), true);
+        for global in globals {
+            loader.override_global(global.name, global.bytes.as_slice(), true);
+        }
         let ebpf = loader.load(OBJECT).map_err(ObjectError::Load)?;
         Ok(Self { ebpf })
     }
 
-    /// Gives one program to the verifier and returns it, ready to be attached.
+    /// Gives one program to the verifier and returns it, ready to be attached. `name` is that of its multi-uprobe form.
     ///
     /// # Errors
     /// Where the verifier refuses it.
-    pub fn program(&mut self, name: &'static str) -> Result<&mut UProbe, ObjectError> {
-        let program = self.ebpf.program_mut(name).ok_or(ObjectError::Incomplete(name))?;
+    pub fn program(&mut self, name: &'static str, kind: UprobeKind) -> Result<&mut UProbe, ObjectError> {
+        let program = match kind {
+            UprobeKind::Multi => self.ebpf.program_mut(name),
+            UprobeKind::PerfEvent => self.ebpf.program_mut(&format!("{name}_single")),
+        };
+        let program = program.ok_or(ObjectError::Incomplete(name))?;
         let program: &mut UProbe = program.try_into().map_err(|source| ObjectError::Verify { program: name, source })?;
         program.load().map_err(|source| ObjectError::Verify { program: name, source })?;
         Ok(program)
@@ -109,15 +116,17 @@ impl Object {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bpf::config::{EMPTY_HTTP_SERVER, EMPTY_SAMPLER};
+    use bpf::config::EMPTY_SAMPLER;
 
     /// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
     #[test]
     fn the_verifier_accepts_every_program() {
-        let mut object = Object::load(&EMPTY_HTTP_SERVER, &EMPTY_SAMPLER).unwrap();
-        for name in ["http_server_start", "http_server_end", "http_server_start_single", "http_server_end_single"] {
-            if let Err(error) = object.program(name) {
-                panic!("{name}: {error:?}");
+        for kind in [UprobeKind::Multi, UprobeKind::PerfEvent] {
+            let mut object = Object::load([].iter(), &EMPTY_SAMPLER).unwrap();
+            for name in ["http_server_start", "http_server_end"] {
+                if let Err(error) = object.program(name, kind) {
+                    panic!("{name}: {error:?}");
+                }
             }
         }
     }
