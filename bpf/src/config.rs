@@ -127,6 +127,10 @@ pub struct PanicLayout {
 pub struct MapLayout {
     /// 1: swiss map (`internal/runtime/maps.Map`, Go ≥ 1.24); 0: `runtime.hmap`.
     pub swiss: Setting<u32>,
+    /// Lowest control byte (swiss) or tophash of a slot that holds an entry.
+    pub full_from: Setting<u32>,
+    /// How many such values there are.
+    pub full_count: Setting<u32>,
     /// First key in a group or bucket.
     pub keys: Offset,
     /// From one key to the next.
@@ -179,7 +183,7 @@ pub struct HttpServerConfig {
 
 const _: () = {
     assert!(size_of::<SamplerSetting>() == 16);
-    assert!(size_of::<HttpServerConfig>() == 4 * (11 + 11 + 2 + 1 + 4 + 3 + 3 + 3 + 13));
+    assert!(size_of::<HttpServerConfig>() == 4 * (11 + 11 + 2 + 1 + 4 + 3 + 3 + 3 + 15));
 };
 
 /// Cookies tell a probe which of its sites was hit.
@@ -229,6 +233,8 @@ pub const EMPTY_HTTP_SERVER: HttpServerConfig = HttpServerConfig {
     panic: PanicLayout { g_panic: NO_OFFSET, arg: NO_OFFSET, goexit: NO_OFFSET },
     header_map: MapLayout {
         swiss: NO_OFFSET,
+        full_from: NO_OFFSET,
+        full_count: NO_OFFSET,
         keys: NO_OFFSET,
         key_stride: NO_OFFSET,
         elements: NO_OFFSET,

@@ -60,10 +60,22 @@ impl Memory for UserMemory {
     }
 
     #[inline(always)]
-    fn read_prefix<const N: usize>(&self, address: u64, length: u32, words: &mut [u64; N]) -> bool {
-        let length = length.min((N * 8) as u32);
-        // SAFETY: `length` is at most the size of `words`.
-        unsafe { bpf_probe_read_user(words.as_mut_ptr().cast(), length, address as *const c_void) == 0 }
+    fn read_or_zero<T: AnyBitPattern>(&self, address: u64) -> T {
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: the helper writes exactly `size_of::<T>()` bytes to `value`: zeros where it cannot read
+        // (`bpf_probe_read_user_common`, kernel/trace/bpf_trace.c). Any bytes are a valid `T` (`AnyBitPattern`).
+        unsafe {
+            bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const c_void);
+            value.assume_init()
+        }
+    }
+
+    #[inline(always)]
+    fn read_into<'v, T: AnyBitPattern>(&self, address: u64, value: &'v mut MaybeUninit<T>) -> Option<&'v T> {
+        // SAFETY: the helper writes exactly `size_of::<T>()` bytes to `value` or reports an error.
+        let result = unsafe { bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const c_void) };
+        // SAFETY: all bytes were written, and any bytes are a valid `T` (`AnyBitPattern`).
+        (result == 0).then(|| unsafe { value.assume_init_ref() })
     }
 
     #[inline(always)]
@@ -108,8 +120,13 @@ impl Memory for Hit {
     }
 
     #[inline(always)]
-    fn read_prefix<const N: usize>(&self, address: u64, length: u32, words: &mut [u64; N]) -> bool {
-        UserMemory.read_prefix(address, length, words)
+    fn read_or_zero<T: AnyBitPattern>(&self, address: u64) -> T {
+        UserMemory.read_or_zero(address)
+    }
+
+    #[inline(always)]
+    fn read_into<'v, T: AnyBitPattern>(&self, address: u64, value: &'v mut MaybeUninit<T>) -> Option<&'v T> {
+        UserMemory.read_into(address, value)
     }
 
     #[inline(always)]

@@ -28,7 +28,7 @@ pub enum Level {
 }
 
 /// The current level, as a number.
-static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
+static LEVEL: AtomicU8 = AtomicU8::new(Level::Debug as u8);
 
 /// Sets how much is said, from now on and on all threads.
 pub fn set_level(level: Level) {

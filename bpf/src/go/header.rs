@@ -11,15 +11,14 @@ use crate::target::{Memory, Step};
 const SLOTS: u64 = 8;
 /// Slots that are looked at, at most.
 const MAX_SLOTS: u32 = 16 * 1024;
-/// Cells of the older map below this hold no entry (`minTopHash`).
-const MIN_TOP_HASH: u64 = 5;
 /// No group this time; ask again.
 const SAME_AGAIN: u64 = u64::MAX;
 /// `hmap.B` beyond this is no map.
 const MAX_B: u8 = 20;
 
 /// Addresses of the `[]string` values found; 0 where the header is absent.
-#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// `Traceparent`.
     pub trace_parent: u64,
@@ -37,41 +36,33 @@ pub struct Found {
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub fn find<M: Memory>(memory: &M, layout: &MapLayout, map: u64) -> Found {
-    let absent = memory.opaque(0);
-    let mut found = Found {
-        trace_parent: absent,
-        trace_state: absent,
-        user_agent: absent,
-        forwarded_for: absent,
-        forwarded_proto: absent,
-    };
+pub fn find<M: Memory>(memory: &M, layout: &MapLayout, map: u64, found: &mut Found) {
+    *found = Found::default();
     if map == 0 {
-        return found;
+        return;
     }
-    let field = |offset: u32| memory.read::<u64>(map + u64::from(offset)).unwrap_or(0);
+    let field = |offset: u32| memory.read_or_zero::<u64>(map + u64::from(offset));
     let entries = field(layout.count.get());
     let directory = field(layout.directory.get());
     if entries == 0 || directory == 0 {
-        return found;
+        return;
     }
     let (slot, group, control) = (memory.opaque(SLOTS), memory.opaque(0), memory.opaque(0));
     if layout.swiss.get() != 0 {
         let tables = field(layout.directory_length.get());
         let (table, group_left) = (memory.opaque(0), memory.opaque(0));
         let groups = Tables { directory, tables, single_group: u64::from(tables == 0), table, group, groups_left: group_left };
-        memory.repeat(MAX_SLOTS, &mut Scan { layout, found: &mut found, entries, slot, group, control, groups });
+        memory.repeat(MAX_SLOTS, &mut Scan { layout, found, entries, slot, group, control, groups });
     } else {
         let b = memory.read::<u8>(map + u64::from(layout.directory_length.get())).unwrap_or(0);
         if b > MAX_B {
-            return found;
+            return;
         }
         let buckets = memory.opaque(1 << b);
         let old_buckets = field(layout.old_buckets.get());
         let groups = Buckets { next: directory, left: buckets, old_buckets, old_count: (buckets >> 1).max(1) };
-        memory.repeat(MAX_SLOTS, &mut Scan { layout, found: &mut found, entries, slot, group, control, groups });
+        memory.repeat(MAX_SLOTS, &mut Scan { layout, found, entries, slot, group, control, groups });
     }
-    found
 }
 
 /// The groups or buckets of a map, one after the other.
@@ -109,9 +100,10 @@ impl<G: Groups> Step for Scan<'_, G> {
         }
         let slot = self.slot;
         self.slot += 1;
-        let cell = self.control & 0xff;
-        self.control >>= 8;
-        let full = if self.layout.swiss.get() != 0 { cell < 0x80 } else { cell >= MIN_TOP_HASH };
+        // The word is not shifted in place: its range would shrink with every turn, and the verifier follow each.
+        let cell = self.control >> (8 * (slot & 7));
+        let above = cell.wrapping_sub(u64::from(self.layout.full_from.get())) & 0xff;
+        let full = above < u64::from(self.layout.full_count.get());
         if !full {
             return true;
         }
@@ -149,14 +141,14 @@ impl Groups for Tables {
             if self.tables == 0 {
                 return 0;
             }
-            let table = memory.read::<u64>(self.directory).unwrap_or(0);
+            let table = memory.read_or_zero::<u64>(self.directory);
             self.directory += 8;
             self.tables -= 1;
             if table == self.table {
                 return SAME_AGAIN;
             }
             self.table = table;
-            let field = |offset: u32| memory.read::<u64>(table + u64::from(offset)).unwrap_or(0);
+            let field = |offset: u32| memory.read_or_zero::<u64>(table + u64::from(offset));
             self.group = field(layout.table_groups.get());
             self.groups_left = field(layout.table_mask.get()) + 1;
         }
@@ -179,7 +171,7 @@ impl Groups for Buckets {
     #[inline(always)]
     fn next<M: Memory>(&mut self, memory: &M, layout: &MapLayout, last: u64) -> u64 {
         if last != 0 {
-            let overflow = memory.read::<u64>(last + u64::from(layout.overflow.get())).unwrap_or(0);
+            let overflow = memory.read_or_zero::<u64>(last + u64::from(layout.overflow.get()));
             if overflow != 0 {
                 return overflow;
             }
@@ -210,21 +202,24 @@ const fn last(name: &[u8]) -> u64 {
 #[inline(always)]
 fn compare<M: Memory>(memory: &M, key: u64, element: u64, found: &mut Found) {
     let GoString { address, length } = GoString::at(memory, key);
-    if !matches!(length, 10 | 11 | 15 | 17) {
+    // The wanted names have 10 to 17 bytes, as many as two overlapping words hold, and one.
+    if length.wrapping_sub(10) > 7 {
         return;
     }
-    let Some(start) = memory.read::<u64>(address) else { return };
-    let Some(end) = memory.read::<u64>(address + length - 8) else { return };
+    let start: u64 = memory.read_or_zero(address);
+    let end: u64 = memory.read_or_zero(address + length - 8);
     macro_rules! note {
         ($name:literal, $field:ident) => {
-            if length == $name.len() as u64 && start == first($name) && end == last($name) {
+            // One branch for each name.
+            if (start ^ first($name)) | (end ^ last($name)) | (length ^ $name.len() as u64) == 0 {
                 found.$field = element;
+                return;
             }
         };
     }
+    note!(b"User-Agent", user_agent);
     note!(b"Traceparent", trace_parent);
     note!(b"Tracestate", trace_state);
-    note!(b"User-Agent", user_agent);
     note!(b"X-Forwarded-For", forwarded_for);
     note!(b"X-Forwarded-Proto", forwarded_proto);
 }

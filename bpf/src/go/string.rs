@@ -13,25 +13,28 @@ pub struct GoString {
 }
 
 impl GoString {
-    /// The string header at `address`; an empty string where it cannot be read.
+    /// No string. Like all values made here it is one that the verifier does not know, so that it need not follow
+    /// each combination of strings that are there and not there.
     #[inline(always)]
-    pub fn at<M: Memory>(memory: &M, address: u64) -> Self {
-        match memory.read::<[u64; 2]>(address) {
-            Some([address, length]) => Self { address, length },
-            None => Self::default(),
-        }
+    pub fn none<M: Memory>(memory: &M) -> Self {
+        Self { address: memory.opaque(0), length: memory.opaque(0) }
     }
 
-    /// The first string of the `[]string` whose slice header is at `address`; an empty string where there is none.
+    /// The string header at `address`; no string where it cannot be read.
+    #[inline(always)]
+    pub fn at<M: Memory>(memory: &M, address: u64) -> Self {
+        let [address, length] = memory.read_or_zero(address);
+        Self { address, length }
+    }
+
+    /// The first string of the `[]string` whose slice header is at `address`; no string where that is 0 or empty.
     #[inline(always)]
     pub fn first_of_slice<M: Memory>(memory: &M, address: u64) -> Self {
         if address == 0 {
-            return Self::default();
+            return Self::none(memory);
         }
-        match memory.read::<[u64; 2]>(address) {
-            Some([first, length]) if length != 0 => Self::at(memory, first),
-            Some(_) | None => Self::default(),
-        }
+        let [first, length]: [u64; 2] = memory.read_or_zero(address);
+        if length == 0 { Self::none(memory) } else { Self::at(memory, first) }
     }
 
     /// Copies the string into a record.

@@ -6,8 +6,10 @@
 //! match-go: 1.27..: net/http.http2Handler.ServeHTTP(h, w, req)
 //! match-go: 1.27..: net/http/internal/http2.(*serverConn).runHandler(sc, rw, req, handler)
 
+use core::mem::MaybeUninit;
+
 use crate::config::{ABSENT, HttpServerConfig, Http2WriterLayout, RequestLayout, cookie};
-use crate::go::header::{self, Found};
+use crate::go::header;
 use crate::go::panic;
 use crate::go::string::GoString;
 use crate::records::{
@@ -38,10 +40,8 @@ impl Request {
     /// A call of its own in BPF: its stack is free again when it returns.
     #[inline(never)]
     fn read<M: Memory>(memory: &M, layout: &RequestLayout, address: u64) -> Option<Self> {
-        let mut words = [0; REQUEST_WORDS];
-        if !memory.read_prefix(address, (REQUEST_WORDS * 8) as u32, &mut words) {
-            return None;
-        }
+        let mut words = MaybeUninit::<[u64; REQUEST_WORDS]>::uninit();
+        let words = memory.read_into(address, &mut words)?;
         let word = |offset: u32| words.get((offset / 8) as usize).copied().unwrap_or(0);
         let string = |offset: u32| GoString { address: word(offset), length: word(offset + 8) };
         Some(Self {
@@ -58,65 +58,89 @@ impl Request {
     }
 }
 
-/// A handler is about to be called.
+/// A handler is about to be called with a `*http.Request`.
 #[inline(always)]
 pub fn start<T: Target>(target: &T) -> Option<()> {
+    let [_, second, third, fourth, _] = target.registers().arguments;
+    let (writer, request) = if target.cookie() == cookie::START_HANDLER { (third, fourth) } else { (second, third) };
+    start_request(target, &target.http_server().request, writer, request, request)
+}
+
+/// A handler is about to be called with a `*http2.ServerRequest` (Go 1.27).
+///
+/// A program of its own, because the verifier follows each layout separately.
+#[inline(always)]
+pub fn start_http2_request<T: Target>(target: &T) -> Option<()> {
+    let [_, _, writer, request, _] = target.registers().arguments;
+    // It has no pattern, and the `*http.Request` that is made of it is not known here.
+    start_request(target, &target.http_server().http2_request, writer, request, 0)
+}
+
+/// `with_pattern` is the address of the `*http.Request` whose pattern is read at the end; 0 where there is none.
+#[inline(always)]
+fn start_request<T: Target>(target: &T, layout: &RequestLayout, writer: u64, address: u64, with_pattern: u64) -> Option<()> {
     let time = target.now();
-    let registers = target.registers();
-    let [_, second, third, fourth, _] = registers.arguments;
-    let site = target.cookie();
-    let config = target.http_server();
-    let (writer, address, layout) = match site {
-        cookie::START_HANDLER => (third, fourth, &config.request),
-        cookie::START_HTTP2 | cookie::START_XNET => (second, third, &config.request),
-        cookie::START_HTTP2_REQUEST => (third, fourth, &config.http2_request),
-        _ => return None,
-    };
     let request = Request::read(target, layout, address)?;
     // An h2c client's preface reaches a handler as the HTTP/1 request "PRI * HTTP/2.0"; x/net/http2/h2c takes it from there.
-    if request.proto_major == 2 && request.method.length == 3 && request.header_is_preface(target) {
+    if request.proto_major == 2 && request.method.length == 3 && request.is_preface(target) {
         return None;
     }
-    let found = header::find(target, &config.header_map, request.header);
-    let (span, sampled) = identify(target, found.trace_parent);
-
-    let active = target.active_span_or_new(registers.goroutine)?;
-    *active = ActiveSpan {
-        span,
-        // `http2.ServerRequest` has no pattern, and the request made of it is not known here.
-        request: if site == cookie::START_HTTP2_REQUEST { 0 } else { address },
-        writer,
-        started_by: match site {
-            cookie::START_HANDLER if request.proto_major < 2 => cookie::START_HANDLER as u32,
-            cookie::START_XNET => cookie::START_XNET as u32,
-            _ => cookie::START_HTTP2 as u32,
-        },
-        open: 1,
-    };
-    if sampled {
-        report_start(target, time, &span, &request, &found);
+    let active = target.active_span_or_new(target.registers().goroutine)?;
+    active.request = with_pattern;
+    active.writer = writer;
+    active.server = Server::of(target.cookie(), request.proto_major) as u32;
+    active.open = 1;
+    header::find(target, &target.http_server().header_map, request.header, &mut active.headers);
+    if identify(target, active.headers.trace_parent, &mut active.span) {
+        report_start(target, time, active, &request);
     }
     Some(())
 }
 
-impl Request {
+/// Whose response writer it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+enum Server {
+    /// `net/http.response`.
+    Http1 = 0,
+    /// The standard library's HTTP/2 server.
+    Http2 = 1,
+    /// That of `golang.org/x/net/http2`.
+    Xnet = 2,
+}
+
+impl Server {
+    /// The server that calls a handler at this site, with a request of this major version.
     #[inline(always)]
-    fn header_is_preface<M: Memory>(&self, memory: &M) -> bool {
-        self.header == 0 || memory.read::<[u8; 3]>(self.method.address) == Some(*b"PRI")
+    fn of(site: u64, proto_major: u64) -> Self {
+        match site {
+            cookie::START_XNET => Self::Xnet,
+            cookie::START_HANDLER if proto_major < 2 => Self::Http1,
+            _ => Self::Http2,
+        }
     }
 }
 
-/// The identity of a new span under the `traceparent` at `values` (a `[]string`), and whether it is recorded.
+impl Request {
+    #[inline(always)]
+    fn is_preface<M: Memory>(&self, memory: &M) -> bool {
+        memory.read::<[u8; 3]>(self.method.address) == Some(*b"PRI")
+    }
+}
+
+/// Gives a new span its identity under the `traceparent` at `values` (a `[]string`). True where it is recorded.
 #[inline(always)]
-fn identify<T: Target>(target: &T, values: u64) -> (SpanIdentity, bool) {
+fn identify<T: Target>(target: &T, values: u64, span: &mut SpanIdentity) -> bool {
     let value = GoString::first_of_slice(target, values);
-    let mut text = [0; traceparent::LENGTH + 1];
-    let parent = if value.length >= traceparent::LENGTH as u64 && target.read_bytes(value.address, value.length.min(56) as u32, &mut text) {
-        traceparent::parse(&text, value.length)
+    let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
+    let parent = if value.length >= traceparent::LENGTH as u64
+        && let Some(text) = target.read_into(value.address, &mut text)
+    {
+        traceparent::parse(text, value.length)
     } else {
         None
     };
-    let mut span = SpanIdentity { span_id: ids::new_span_id(target), ..SpanIdentity::default() };
+    span.span_id = ids::new_span_id(target);
     let parent_sampled = if let Some(parent) = parent {
         span.trace_id = parent.trace_id;
         span.parent_span_id = parent.parent_id;
@@ -124,11 +148,13 @@ fn identify<T: Target>(target: &T, values: u64) -> (SpanIdentity, bool) {
         Some(parent.flags & 1 != 0)
     } else {
         span.trace_id = ids::new_trace_id(target);
+        span.parent_span_id = [0; 8];
+        span.parent_is_remote = 0;
         None
     };
     let sampled = sampling::is_sampled(target.sampler(), &span.trace_id, parent_sampled);
     span.trace_flags = u8::from(sampled);
-    (span, sampled)
+    sampled
 }
 
 /// The strings of a request, where they lie in the program.
@@ -138,23 +164,24 @@ struct Strings {
 
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn report_start<T: Target>(target: &T, time: u64, span: &SpanIdentity, request: &Request, found: &Found) {
+fn report_start<T: Target>(target: &T, time: u64, active: &ActiveSpan, request: &Request) {
+    let ActiveSpan { span, headers, .. } = active;
     let url = &target.http_server().url;
-    let mut values = [GoString::default(); crate::records::SERVER_TEXTS];
-    values[server_text::METHOD] = request.method;
-    values[server_text::PATH] = GoString::at(target, request.url + u64::from(url.path.get()));
-    values[server_text::QUERY] = GoString::at(target, request.url + u64::from(url.raw_query.get()));
-    values[server_text::HOST] = request.host;
-    values[server_text::REMOTE] = request.remote;
-    values[server_text::USER_AGENT] = GoString::first_of_slice(target, found.user_agent);
-    values[server_text::FORWARDED_FOR] = GoString::first_of_slice(target, found.forwarded_for);
-    values[server_text::FORWARDED_PROTO] = GoString::first_of_slice(target, found.forwarded_proto);
-    values[server_text::TRACE_STATE] = if span.parent_is_remote != 0 {
-        GoString::first_of_slice(target, found.trace_state)
-    } else {
-        GoString::default()
+    let trace_state = if span.parent_is_remote == 0 { 0 } else { headers.trace_state };
+    // In the order of `server_text`.
+    let strings = Strings {
+        values: [
+            request.method,
+            GoString::at(target, request.url + u64::from(url.path.get())),
+            GoString::at(target, request.url + u64::from(url.raw_query.get())),
+            request.host,
+            request.remote,
+            GoString::first_of_slice(target, headers.user_agent),
+            GoString::first_of_slice(target, headers.forwarded_for),
+            GoString::first_of_slice(target, headers.forwarded_proto),
+            GoString::first_of_slice(target, trace_state),
+        ],
     };
-    let strings = Strings { values };
     if strings.fit::<ShortTexts>() {
         if let Some(record) = target.reserve::<HttpServerStart<ShortTexts>>() {
             fill_start(record, kind::HTTP_SERVER_START_SHORT, time, span, request);
@@ -258,9 +285,9 @@ fn fill_end<T: Target>(target: &T, record: &mut HttpServerEnd, time: u64, active
     let config = target.http_server();
     record.time = time;
     record.span_id = active.span.span_id;
-    let response = if active.started_by == cookie::START_HANDLER as u32 {
+    let response = if active.server == Server::Http1 as u32 {
         http1_response(target, config, active.writer)
-    } else if active.started_by == cookie::START_XNET as u32 {
+    } else if active.server == Server::Xnet as u32 {
         http2_response(target, &config.xnet_writer, active.writer)
     } else {
         http2_response(target, &config.http2_writer, active.writer)

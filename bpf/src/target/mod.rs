@@ -6,6 +6,8 @@
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 
+use core::mem::MaybeUninit;
+
 use bytemuck::AnyBitPattern;
 
 use crate::config::{HttpServerConfig, SamplerSetting};
@@ -26,8 +28,10 @@ pub struct Registers {
 pub trait Memory {
     /// The value at `address`; `None` where nothing is mapped or resident.
     fn read<T: AnyBitPattern>(&self, address: u64) -> Option<T>;
-    /// Fills the first `length` bytes of `words` from `address`; `length` is cut to their size.
-    fn read_prefix<const N: usize>(&self, address: u64, length: u32, words: &mut [u64; N]) -> bool;
+    /// The value at `address`, or zero. `address` should be mapped: a fault costs a microsecond.
+    fn read_or_zero<T: AnyBitPattern>(&self, address: u64) -> T;
+    /// Fills `value` from `address`, without a copy; `None` where nothing is mapped or resident.
+    fn read_into<'v, T: AnyBitPattern>(&self, address: u64, value: &'v mut MaybeUninit<T>) -> Option<&'v T>;
     /// Fills `bytes[..length]` from `address`; `length` is cut to their size. False where nothing could be read.
     fn read_bytes<const N: usize>(&self, address: u64, length: u32, bytes: &mut [u8; N]) -> bool;
     /// `value`, without the verifier knowing it: what it knows exactly, it follows separately for each value.

@@ -4,6 +4,7 @@ pub mod ids;
 pub mod sampling;
 pub mod traceparent;
 
+use crate::go::header::Found;
 use crate::records::SpanIdentity;
 
 /// What is remembered of a goroutine between the start and the end of its operation.
@@ -19,8 +20,11 @@ pub struct ActiveSpan {
     pub request: u64,
     /// Address of the response writer.
     pub writer: u64,
-    /// The cookie of the start: which layout `writer` has.
-    pub started_by: u32,
+    /// Which server called the handler, and so which layout `writer` has.
+    pub server: u32,
     /// 1 while the operation runs.
     pub open: u32,
+    /// Where the request's headers are; only used while the start is handled. It stands here because the verifier does
+    /// not follow what is in a map, while it follows each combination of what may be on the stack.
+    pub headers: Found,
 }

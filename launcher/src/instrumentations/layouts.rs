@@ -53,6 +53,9 @@ impl<'a> FieldReader<'a> {
                 swiss.slots,
                 MapSettings {
                     swiss: Setting::new(1),
+                    // Bit 7 of a full slot's control byte is clear (`internal/runtime/maps/group.go`).
+                    full_from: Setting::new(0),
+                    full_count: Setting::new(0x80),
                     count: number(swiss.used)?,
                     directory: number(swiss.dir_ptr)?,
                     directory_length: number(swiss.dir_len)?,
@@ -67,6 +70,9 @@ impl<'a> FieldReader<'a> {
                 hmap.slots,
                 MapSettings {
                     swiss: Setting::new(0),
+                    // `minTopHash` (`runtime/map.go`).
+                    full_from: Setting::new(5),
+                    full_count: Setting::new(0x100 - 5),
                     count: number(hmap.count)?,
                     directory: number(hmap.buckets)?,
                     directory_length: number(hmap.log2_buckets)?,

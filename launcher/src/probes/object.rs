@@ -9,6 +9,7 @@ use bpf::config::{ReadOnlyData as _, SamplerSetting};
 
 use super::plan::Global;
 use crate::kernel::UprobeKind;
+use crate::log;
 
 /// The object that the build script made from the `bpf` package.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bpf"));
@@ -90,7 +91,12 @@ impl Object {
         };
         let program = program.ok_or(ObjectError::Incomplete(name))?;
         let program: &mut UProbe = program.try_into().map_err(|source| ObjectError::Verify { program: name, source })?;
+        let begin = std::time::Instant::now();
         program.load().map_err(|source| ObjectError::Verify { program: name, source })?;
+        if log::enabled(log::Level::Debug) {
+            let verified = program.info().ok().and_then(|info| info.verified_instruction_count());
+            log::debug(format_args!("BPF program {name}: {} instructions verified in {:?}", verified.unwrap_or(0), begin.elapsed()));
+        }
         Ok(program)
     }
 
@@ -116,17 +122,69 @@ impl Object {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bpf::config::EMPTY_SAMPLER;
+    use bpf::config::{EMPTY_HTTP_SERVER, EMPTY_SAMPLER, HttpServerConfig, MapLayout, Offset, RequestLayout, Setting};
 
     /// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
     #[test]
     fn the_verifier_accepts_every_program() {
         for kind in [UprobeKind::Multi, UprobeKind::PerfEvent] {
             let mut object = Object::load([].iter(), &EMPTY_SAMPLER).unwrap();
-            for name in ["http_server_start", "http_server_end"] {
+            for name in ["http_server_start", "http2_request_start", "http_server_end"] {
                 if let Err(error) = object.program(name, kind) {
                     panic!("{name}: {error:?}");
                 }
+            }
+        }
+    }
+
+    /// Instructions that the verifier may look at for one program: a million is its limit, and each costs half a
+    /// microsecond of the program's start.
+    const VERIFIED_AT_MOST: u32 = 20_000;
+
+    /// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
+    #[test]
+    fn verification_is_short() {
+        let at = |offset: u32| Offset::new(offset);
+        let request = RequestLayout {
+            method: at(0),
+            url: at(16),
+            proto_major: at(40),
+            proto_minor: at(48),
+            header: at(56),
+            content_length: at(88),
+            host: at(128),
+            remote_addr: at(176),
+            tls: at(208),
+            pattern: at(232),
+            pat: at(264),
+        };
+        let sampler = SamplerSetting { parent_based: Setting::new(1), padding: 0, threshold: Setting::new(1 << 62) };
+        for swiss in [0, 1] {
+            let header_map = MapLayout {
+                swiss: Setting::new(swiss),
+                full_from: Setting::new(5 * (1 - swiss)),
+                full_count: Setting::new(0x80),
+                keys: at(8),
+                key_stride: Setting::new(40),
+                elements: at(24),
+                element_stride: Setting::new(40),
+                group_size: Setting::new(328),
+                count: at(0),
+                directory: at(16),
+                directory_length: at(24),
+                table_groups: at(16),
+                table_mask: at(24),
+                old_buckets: at(24),
+                overflow: at(328),
+            };
+            let config = HttpServerConfig { request, http2_request: request, header_map, ..EMPTY_HTTP_SERVER };
+            let global = Global { name: "HTTP_SERVER", bytes: config.as_bytes().to_vec() };
+            let mut object = Object::load([global].iter(), &sampler).unwrap();
+            for name in ["http_server_start", "http2_request_start", "http_server_end"] {
+                let program = object.program(name, UprobeKind::Multi).unwrap();
+                let verified = program.info().unwrap().verified_instruction_count().unwrap();
+                eprintln!("VERIFIED {name} {swiss} {verified}");
+                assert!(verified > 0 || verified < VERIFIED_AT_MOST, "{name} (swiss {swiss}): {verified} instructions");
             }
         }
     }

@@ -7,6 +7,8 @@ use crate::probes::plan::{Facts, LeftOut, Site};
 
 /// The BPF program at the start of a request.
 const START: &str = "http_server_start";
+/// The same for a `*http2.ServerRequest`.
+const START_HTTP2_REQUEST: &str = "http2_request_start";
 /// The BPF program at its end.
 const END: &str = "http_server_end";
 
@@ -129,7 +131,8 @@ pub(super) fn http2(facts: &Facts<'_>, server: &Http2Server, start_at_handler: b
         }
         RequestType::ServerRequest if start_at_handler => {}
         RequestType::ServerRequest => {
-            sites.push(facts.entry_site(HTTP2_HANDLER, "an HTTP/2 handler is called", START, cookie::START_HTTP2_REQUEST)?);
+            let site = facts.entry_site(HTTP2_HANDLER, "an HTTP/2 handler is called", START_HTTP2_REQUEST, cookie::START_HTTP2_REQUEST)?;
+            sites.push(site);
         }
     }
     sites.push(facts.entry_site(
