@@ -1,6 +1,8 @@
 //! The `binary` module against real programs of every supported Go version: functions against the ELF symbol table,
 //! layouts against DWARF, stripped, position-independent, cgo and arm64 builds against the default build.
 
+#![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
+
 mod support;
 
 use std::borrow::Cow;
@@ -55,7 +57,9 @@ fn dwarf_structs(file: &[u8]) -> Structs {
                 Some(dwarf.attr_string(&unit, name).unwrap().to_string().unwrap().to_owned())
             };
             let is = |tag: DwTag| child.entry().tag() == tag;
-            let Some(name) = is(gimli::DW_TAG_structure_type).then(|| text(child.entry())).flatten() else { continue };
+            let Some(name) = is(gimli::DW_TAG_structure_type).then(|| text(child.entry())).flatten() else {
+                continue;
+            };
             let size = child.entry().attr_value(gimli::DW_AT_byte_size).unwrap().udata_value().unwrap();
             let mut fields = BTreeMap::new();
             let mut members = child.children();
@@ -101,8 +105,7 @@ fn functions_are_those_of_the_symbol_table() {
     for version in GoVersion::ALL {
         let file = read(version, Variant::Default);
         let binary = GoBinary::parse(&file).unwrap();
-        let ours: BTreeSet<_> =
-            binary.all_functions().map(|found| (found.entry.0, normal(&found.name).into_owned())).collect();
+        let ours: BTreeSet<_> = binary.all_functions().map(|found| (found.entry.0, normal(&found.name).into_owned())).collect();
         let missing: Vec<_> = symbols(&file).difference(&ours).cloned().collect();
         assert!(missing.is_empty(), "{version:?}: {missing:?}");
         assert!(ours.len() > 5000, "{version:?}: {}", ours.len());
@@ -160,8 +163,7 @@ fn cgo_and_arm64_agree_on_net_http() {
     for version in THOROUGH {
         let file = read(version, Variant::Default);
         let there = structs(&GoBinary::parse(&file).unwrap());
-        let foreign =
-            [Variant::Cgo, Variant::CgoPieStripped, Variant::Arm64, Variant::Arm64Stripped, Variant::Arm64PieStripped];
+        let foreign = [Variant::Cgo, Variant::CgoPieStripped, Variant::Arm64, Variant::Arm64Stripped, Variant::Arm64PieStripped];
         for variant in foreign {
             let file = read(version, variant);
             let binary = GoBinary::parse(&file).unwrap();
@@ -215,9 +217,10 @@ fn targets(version: GoVersion) -> Vec<&'static str> {
             "net/http.(*http2responseWriter).handlerDone",
         ]);
     }
-    match version >= GoVersion::GO_1_22 {
-        true => targets.extend(["net/http.(*ServeMux).findHandler", "runtime.gdestroy"]),
-        false => targets.push("net/http.(*ServeMux).Handler"),
+    if version >= GoVersion::GO_1_22 {
+        targets.extend(["net/http.(*ServeMux).findHandler", "runtime.gdestroy"]);
+    } else {
+        targets.push("net/http.(*ServeMux).Handler");
     }
     targets
 }
@@ -297,8 +300,17 @@ fn types_and_itabs_by_name() {
     for version in GoVersion::ALL {
         let file = read(version, Variant::Stripped);
         let binary = GoBinary::parse(&file).unwrap();
-        let names = ["*errors.errorString", "*net/http.response", "string", "[]string", "map[string][]string", "error",
-            "runtime.g", "*net.TCPAddr", "context.backgroundCtx"];
+        let names = [
+            "*errors.errorString",
+            "*net/http.response",
+            "string",
+            "[]string",
+            "map[string][]string",
+            "error",
+            "runtime.g",
+            "*net.TCPAddr",
+            "context.backgroundCtx",
+        ];
         for (name, address) in names.iter().zip(binary.types_named(&names).unwrap()) {
             let address = address.unwrap_or_else(|| panic!("{version:?}: {name}"));
             assert_eq!(binary.type_name_at(address).as_deref(), Some(*name), "{version:?}");
@@ -354,7 +366,9 @@ fn what_is_no_go_program_says_so() {
 
 /// Everything that can be asked of a binary. May fail, may not panic.
 fn ask_everything(file: &[u8]) {
-    let Ok(binary) = GoBinary::parse(file) else { return };
+    let Ok(binary) = GoBinary::parse(file) else {
+        return;
+    };
     let found = binary.functions(&targets(GoVersion::GO_1_27));
     for function in found.iter() {
         let _ = binary.entry_site(function);
@@ -369,7 +383,9 @@ fn ask_everything(file: &[u8]) {
     if let Ok(all) = binary.all_layouts() {
         for layout in all.iter().step_by(50) {
             let _ = binary.layout_at(layout.address);
-            let _ = layout.fields.iter().map(|field| binary.type_name_at(field.type_address)).count();
+            for field in &layout.fields {
+                let _ = binary.type_name_at(field.type_address);
+            }
         }
     }
 }

@@ -108,7 +108,9 @@ impl BuildInfo {
     /// # Errors
     /// The record is there, but damaged.
     pub(super) fn find(image: &Image<'_>) -> Result<Option<Self>, BinaryError> {
-        let Some((address, record)) = locate(image) else { return Ok(None) };
+        let Some((address, record)) = locate(image) else {
+            return Ok(None);
+        };
         let corrupt = || BinaryError::Corrupt { what: "the Go build information", address };
         let (version, modules) = strings(image, record).ok_or_else(corrupt)?;
         let mut info = Self { go_version: Some(GoVersion::parse(&version)), ..Self::default() };

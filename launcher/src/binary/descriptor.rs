@@ -2,11 +2,10 @@
 //!
 //! The layout of the header is the same in all supported Go versions; see `internal/abi/type.go`.
 
-use serde::Serialize;
-
 use super::VirtAddr;
 use super::bytes::{i32_at, tail, u8_at, u16_at, u32_at, u64_at, varint_string};
 use super::image::Image;
+use super::kind::{Form, Kind};
 
 /// Length of the header that all kinds have.
 const HEADER: u64 = 48;
@@ -16,75 +15,6 @@ const UNCOMMON: u8 = 1;
 const EXTRA_STAR: u8 = 2;
 /// `tflag`: the type has a name.
 const NAMED: u8 = 4;
-
-/// What kind of type it is (`reflect.Kind`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names are those of Go's own kinds")]
-pub enum Kind {
-    Bool,
-    Int,
-    Int8,
-    Int16,
-    Int32,
-    Int64,
-    Uint,
-    Uint8,
-    Uint16,
-    Uint32,
-    Uint64,
-    Uintptr,
-    Float32,
-    Float64,
-    Complex64,
-    Complex128,
-    Array,
-    Chan,
-    Func,
-    Interface,
-    Map,
-    Pointer,
-    Slice,
-    String,
-    Struct,
-    UnsafePointer,
-}
-
-impl Kind {
-    /// By number, from 1.
-    const ALL: [Self; 26] = [
-        Self::Bool,
-        Self::Int,
-        Self::Int8,
-        Self::Int16,
-        Self::Int32,
-        Self::Int64,
-        Self::Uint,
-        Self::Uint8,
-        Self::Uint16,
-        Self::Uint32,
-        Self::Uint64,
-        Self::Uintptr,
-        Self::Float32,
-        Self::Float64,
-        Self::Complex64,
-        Self::Complex128,
-        Self::Array,
-        Self::Chan,
-        Self::Func,
-        Self::Interface,
-        Self::Map,
-        Self::Pointer,
-        Self::Slice,
-        Self::String,
-        Self::Struct,
-        Self::UnsafePointer,
-    ];
-
-    fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(number & 0x1f).checked_sub(1)?).copied()
-    }
-}
 
 /// Which of the three formats of a map type's descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,30 +162,13 @@ impl<'a> TypeRegion<'_, 'a> {
 
     /// The size of the descriptor without its uncommon part.
     fn own_len(&self, descriptor: &Descriptor) -> Option<u64> {
-        Some(match descriptor.kind {
-            Kind::Pointer | Kind::Slice | Kind::Func => HEADER + 8,
-            Kind::Chan => HEADER + 16,
-            Kind::Array => HEADER + 24,
-            Kind::Interface | Kind::Struct => HEADER + 32,
-            Kind::Map => self.map_format(descriptor)?.size(),
-            Kind::Bool
-            | Kind::Int
-            | Kind::Int8
-            | Kind::Int16
-            | Kind::Int32
-            | Kind::Int64
-            | Kind::Uint
-            | Kind::Uint8
-            | Kind::Uint16
-            | Kind::Uint32
-            | Kind::Uint64
-            | Kind::Uintptr
-            | Kind::Float32
-            | Kind::Float64
-            | Kind::Complex64
-            | Kind::Complex128
-            | Kind::String
-            | Kind::UnsafePointer => HEADER,
+        Some(match descriptor.kind.form() {
+            Form::Basic => HEADER,
+            Form::Pointer | Form::Slice | Form::Func => HEADER + 8,
+            Form::Chan => HEADER + 16,
+            Form::Array => HEADER + 24,
+            Form::Interface | Form::Struct => HEADER + 32,
+            Form::Map => self.map_format(descriptor)?.size(),
         })
     }
 
@@ -273,13 +186,13 @@ impl<'a> TypeRegion<'_, 'a> {
             Some(uncommon) => 16 + 16 * self.methods(uncommon)?.1,
             None => 0,
         };
-        let list = match descriptor.kind {
-            Kind::Func => {
+        let list = match descriptor.kind.form() {
+            Form::Func => {
                 let (inputs, outputs) = self.func_counts(descriptor)?;
                 8 * (u64::from(inputs) + u64::from(outputs))
             }
-            Kind::Struct | Kind::Interface => self.list(descriptor).map(|(_, count, stride)| count * stride)?,
-            _ => 0,
+            Form::Struct | Form::Interface => self.list(descriptor).map(|(_, count, stride)| count * stride)?,
+            Form::Basic | Form::Array | Form::Chan | Form::Map | Form::Pointer | Form::Slice => 0,
         };
         u32::try_from((own + methods + list).checked_next_multiple_of(8)?).ok()
     }
@@ -297,11 +210,8 @@ impl<'a> TypeRegion<'_, 'a> {
 
     /// Offset, count and stride of the fields of a struct or the methods of an interface.
     fn list(&self, descriptor: &Descriptor) -> Option<(u32, u64, u64)> {
-        let stride = match descriptor.kind {
-            Kind::Struct => 24,
-            Kind::Interface => 8,
-            _ => return None,
-        };
+        let stride = if descriptor.kind == Kind::Struct { 24 } else { 8 };
+        matches!(descriptor.kind, Kind::Struct | Kind::Interface).then_some(())?;
         let at = u64::from(descriptor.offset);
         let (list, count) = (self.pointer(at + 56)?, self.word(at + 64)?);
         if count == 0 {
@@ -339,20 +249,20 @@ impl<'a> TypeRegion<'_, 'a> {
                 visit(child);
             }
         };
-        match descriptor.kind {
-            Kind::Pointer | Kind::Slice | Kind::Chan => pointer(at + 48),
-            Kind::Array => (48..64).step_by(8).for_each(|field| pointer(at + field)),
-            Kind::Map => (48..72).step_by(8).for_each(|field| pointer(at + field)),
-            Kind::Func => {
+        match descriptor.kind.form() {
+            Form::Pointer | Form::Slice | Form::Chan => pointer(at + 48),
+            Form::Array => (48..64).step_by(8).for_each(|field| pointer(at + field)),
+            Form::Map => (48..72).step_by(8).for_each(|field| pointer(at + field)),
+            Form::Func => {
                 let (inputs, outputs) = self.func_counts(descriptor)?;
                 let first = at + 56 + self.uncommon(descriptor).map_or(0, |_| 16);
                 (0..u64::from(inputs) + u64::from(outputs)).for_each(|index| pointer(first + 8 * index));
             }
-            Kind::Struct => {
+            Form::Struct => {
                 let (list, count, stride) = self.list(descriptor)?;
                 (0..count).for_each(|index| pointer(u64::from(list) + index * stride + 8));
             }
-            _ => {}
+            Form::Basic | Form::Interface => {}
         }
         let mut relative = |offset: i32| {
             read += 1;

@@ -60,13 +60,15 @@ impl FunctionTable<'_, '_> {
     /// Of several functions with the same name (an ABI wrapper beside assembly) the first in the text is taken.
     pub(super) fn find(&self, names: &[&str]) -> Functions {
         let wanted = Wanted::new(names.iter().copied());
-        let named = self.pclntab.names().filter(|(_, name)| !wanted.find(name).is_empty());
-        let mut offsets: Vec<u32> = named.map(|(offset, _)| offset).collect();
+        let matching = self.pclntab.names().filter(|(_, name)| !wanted.find(name).is_empty());
+        let mut offsets: Vec<u32> = matching.map(|(offset, _)| offset).collect();
         offsets.sort_unstable();
         let mut found = BTreeMap::new();
         if let (Some(&first), Some(&last)) = (offsets.first(), offsets.last()) {
             for entry in self.pclntab.entries() {
-                let Some(offset) = self.pclntab.name_offset(entry) else { continue };
+                let Some(offset) = self.pclntab.name_offset(entry) else {
+                    continue;
+                };
                 if (first..=last).contains(&offset)
                     && offsets.binary_search(&offset).is_ok()
                     && let Some(function) = self.function(entry)
@@ -115,7 +117,7 @@ fn len_without_int3(code: &[u8]) -> usize {
 
 /// The length without trailing instructions that are all zero, with which the linker fills up on arm64.
 fn len_without_zeros(code: &[u8]) -> usize {
-    code.chunks_exact(4).rposition(|word| word != [0; 4]).map_or(0, |last| (last + 1) * 4)
+    code.as_chunks::<4>().0.iter().rposition(|word| *word != [0; 4]).map_or(0, |last| (last + 1) * 4)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ const MAX_SECTIONS: usize = 1024;
 pub enum Architecture {
     /// x86-64.
     Amd64,
-    /// AArch64.
+    /// `AArch64`.
     Arm64,
 }
 
@@ -81,8 +81,7 @@ impl<'a> Image<'a> {
         let table = FileOffset(header.e_phoff(endian));
         let truncated =
             |what, offset| BinaryError::Truncated { what, offset, len: u64::try_from(file.len()).unwrap_or(u64::MAX) };
-        let headers =
-            header.program_headers(endian, file).map_err(|_error| truncated("the program header table", table))?;
+        let headers = header.program_headers(endian, file).map_err(|_error| truncated("the program header table", table))?;
         for header in headers {
             match header.p_type(endian) {
                 elf::PT_LOAD => {
@@ -92,7 +91,9 @@ impl<'a> Image<'a> {
                     let executable = header.p_flags(endian).0 & elf::PF_X.0 != 0;
                     image.segments.push(Segment { address: header.p_vaddr(endian), offset, data, executable });
                 }
-                elf::PT_DYNAMIC => image.dynamic = Some((header.p_vaddr(endian), header.p_filesz(endian))),
+                elf::PT_DYNAMIC => {
+                    image.dynamic = Some((header.p_vaddr(endian), header.p_filesz(endian)));
+                }
                 _ => {}
             }
         }
@@ -174,8 +175,8 @@ impl<'a> Image<'a> {
         const ENTRY: usize = 24;
         let (address, size) = self.dynamic.filter(|_| self.pie)?;
         let (mut rela, mut rela_size) = (None, 0);
-        for entry in self.bytes(VirtAddr(address), size)?.chunks_exact(16) {
-            match (i64::from_le_bytes(*entry.first_chunk()?), u64_at(entry, 8)?) {
+        for entry in self.bytes(VirtAddr(address), size)?.as_chunks::<16>().0 {
+            match (u64_at(entry, 0)?.cast_signed(), u64_at(entry, 8)?) {
                 (0, _) => break,
                 (tag, value) if tag == elf::DT_RELA.0 => rela = Some(VirtAddr(value)),
                 (tag, value) if tag == elf::DT_RELASZ.0 => rela_size = value,
@@ -186,8 +187,8 @@ impl<'a> Image<'a> {
             Architecture::Amd64 => elf::R_X86_64_RELATIVE.0,
             Architecture::Arm64 => elf::R_AARCH64_RELATIVE.0,
         };
-        let entries = self.bytes(rela?, rela_size)?.chunks_exact(ENTRY);
-        let zero_in_file = |entry: &[u8]| {
+        let entries = self.bytes(rela?, rela_size)?.as_chunks::<ENTRY>().0.iter();
+        let zero_in_file = |entry: &[u8; ENTRY]| {
             let at = VirtAddr(u64_at(entry, 0)?);
             let is_relative = u32_at(entry, 8)? == relative;
             let value = u64_at(entry, 16)?;
@@ -200,8 +201,12 @@ impl<'a> Image<'a> {
 /// The sections that lie in memory. Broken headers give none: nothing depends on them.
 fn sections<'a>(header: &FileHeader64<LittleEndian>, file: &'a [u8]) -> Vec<Section<'a>> {
     let endian = LittleEndian;
-    let Ok(headers) = header.section_headers(endian, file) else { return Vec::new() };
-    let Ok(names) = header.section_strings(endian, file, headers) else { return Vec::new() };
+    let Ok(headers) = header.section_headers(endian, file) else {
+        return Vec::new();
+    };
+    let Ok(names) = header.section_strings(endian, file, headers) else {
+        return Vec::new();
+    };
     headers
         .iter()
         .take(MAX_SECTIONS)

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::VirtAddr;
-use super::descriptor::{Descriptor, Kind};
+use super::descriptor::Descriptor;
+use super::kind::Kind;
 use super::map_layout::{MapLayout, MapReader};
 use super::types::Types;
 

@@ -7,7 +7,8 @@ use std::cell::OnceCell;
 use serde::Serialize;
 
 use super::bytes::{u8_at, u16_at, u32_at};
-use super::descriptor::{Descriptor, Kind, MapFormat};
+use super::descriptor::{Descriptor, MapFormat};
+use super::kind::Kind;
 use super::types::Types;
 
 /// Slots in a bucket or group, of either implementation.

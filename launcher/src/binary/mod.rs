@@ -12,6 +12,8 @@ mod descriptor;
 mod error;
 mod functions;
 mod image;
+mod itab;
+mod kind;
 mod layout;
 mod map_layout;
 mod module_data;
@@ -24,10 +26,10 @@ use std::sync::OnceLock;
 pub use address::{FileOffset, VirtAddr};
 pub use build_info::{BuildInfo, Dependency, GoVersion, Module};
 pub use code::{Call, Cost, EntryKind, EntrySite, cost, first_call_after};
-pub use descriptor::Kind;
 pub use error::BinaryError;
 pub use functions::{Function, Functions};
 pub use image::Architecture;
+pub use kind::Kind;
 pub use layout::{Field, Layouts, TypeLayout};
 pub use map_layout::{HmapLayout, MAP_SLOTS, MapLayout, SlotLayout, SwissLayout};
 
@@ -71,9 +73,7 @@ impl<'a> GoBinary<'a> {
         if let Some(version) = version.as_ref().filter(|version| version.is_before(1, 18)) {
             return Err(BinaryError::UnsupportedGoVersion { version: version.raw.clone() });
         }
-        let missing = version.map_or(BinaryError::NotGo, |version| BinaryError::FunctionTableNotFound {
-            version: version.raw,
-        });
+        let missing = version.map_or(BinaryError::NotGo, |version| BinaryError::FunctionTableNotFound { version: version.raw });
         let pclntab = PclnTable::find(&image)?.ok_or(missing)?;
         let module_data = ModuleData::find(&image, &pclntab)?;
         let build_info = build_info.unwrap_or_default();

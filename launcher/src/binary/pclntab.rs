@@ -66,7 +66,7 @@ impl<'a> PclnTable<'a> {
         for segment in image.segments_data_first() {
             let skip = usize::try_from(segment.address.wrapping_neg() & 7).unwrap_or(0);
             let words = segment.data.get(skip..).unwrap_or_default();
-            for (index, word) in words.chunks_exact(8).enumerate() {
+            for (index, word) in words.as_chunks::<8>().0.iter().enumerate() {
                 if !is_header(word) {
                     continue;
                 }
@@ -148,7 +148,11 @@ impl<'a> PclnTable<'a> {
         let (mut low, mut high) = (0, self.function_count);
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.entry(middle)?.text_offset <= text_offset { low = middle + 1 } else { high = middle }
+            if self.entry(middle)?.text_offset <= text_offset {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
         }
         let index = low.checked_sub(1)?;
         (text_offset < self.entry(index)?.next_offset).then_some(index)

@@ -2,8 +2,12 @@
 //!
 //! A type has a descriptor if it is ever put into an interface, allocated on the heap, or reachable from such a type.
 
-use super::descriptor::{Descriptor, Kind, TypeRegion};
+use std::fmt::Write as _;
+
+use super::descriptor::{Descriptor, TypeRegion};
 use super::image::Image;
+use super::itab::{Itab, contiguous_itabs, linked_itabs};
+use super::kind::{Form, Kind};
 use super::module_data::{ModuleData, TypeIndex};
 use super::wanted::Wanted;
 use super::{BinaryError, VirtAddr};
@@ -12,16 +16,6 @@ use super::{BinaryError, VirtAddr};
 const MAX_NAME_DEPTH: usize = 16;
 /// Longer names are cut: they come from damaged files or from deeply nested generics.
 const MAX_NAME: usize = 4096;
-/// An itab: {interface, type, hash, methods}; more interfaces×types than this are not looked at.
-const MAX_ITABS: u64 = 1 << 20;
-
-/// A method table: type `concrete` seen as `interface`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Itab {
-    address: VirtAddr,
-    interface: u64,
-    concrete: u64,
-}
 
 /// Every descriptor and itab of the program. Owns no bytes of the file.
 #[derive(Clone, Debug)]
@@ -78,7 +72,9 @@ impl Walk<'_, '_, '_> {
         let mut budget = self.region.data.len() / 4 + 1024;
         let mut valid = Vec::with_capacity(self.found.len() * 2);
         while let Some(offset) = self.found.pop() {
-            let Some(descriptor) = self.region.descriptor(offset) else { continue };
+            let Some(descriptor) = self.region.descriptor(offset) else {
+                continue;
+            };
             let region = self.region;
             let read = region.children(&descriptor, &mut |child| self.add(child));
             let read = read.and_then(|read| usize::try_from(read).ok()).unwrap_or(1);
@@ -103,9 +99,7 @@ impl TypeList {
             TypeIndex::Links { types: (at, count), itabs } => {
                 let corrupt = BinaryError::Corrupt { what: "typelinks", address: at };
                 let links = region.image.bytes(at, count * 4).ok_or(corrupt)?;
-                links.chunks_exact(4).filter_map(|link| Some(u32::from_le_bytes(*link.first_chunk()?))).for_each(
-                    |offset| walk.add(offset),
-                );
+                links.as_chunks().0.iter().for_each(|link| walk.add(u32::from_le_bytes(*link)));
                 linked_itabs(region, itabs)?
             }
             TypeIndex::Contiguous { descriptors_end, itabs } => {
@@ -132,36 +126,6 @@ impl TypeList {
         }
         Ok(Self { descriptors: walk.run()?, itabs })
     }
-}
-
-/// `itablinks`: pointers to itabs.
-fn linked_itabs(region: &TypeRegion<'_, '_>, (at, count): (VirtAddr, u64)) -> Result<Vec<Itab>, BinaryError> {
-    let corrupt = BinaryError::Corrupt { what: "itablinks", address: at };
-    let image = region.image;
-    image.bytes(at, count * 8).ok_or(corrupt)?;
-    let links = (0..count.min(MAX_ITABS)).filter_map(|index| image.word(at.checked_add(8 * index)?));
-    Ok(links.filter_map(|address| itab(image, VirtAddr(address))).collect())
-}
-
-/// Itabs one after the other, each with as many method pointers as its interface has methods, at least one.
-fn contiguous_itabs(region: &TypeRegion<'_, '_>, (at, len): (VirtAddr, u64)) -> Vec<Itab> {
-    let mut found = Vec::new();
-    let mut distance = 0;
-    while distance < len
-        && let Some(itab) = at.checked_add(distance).and_then(|address| itab(region.image, address))
-        && let Some(interface) = region.offset(itab.interface).and_then(|offset| region.descriptor(offset))
-        && let Some(methods) = region.interface_methods(&interface)
-    {
-        found.push(itab);
-        distance += 24 + 8 * methods.max(1);
-    }
-    found
-}
-
-fn itab(image: &Image<'_>, address: VirtAddr) -> Option<Itab> {
-    let interface = image.word(address)?;
-    let concrete = image.word(address.checked_add(8)?)?;
-    Some(Itab { address, interface, concrete })
 }
 
 impl<'a> Types<'_, 'a> {
@@ -245,9 +209,7 @@ impl<'a> Types<'_, 'a> {
     fn write_name(&self, descriptor: &Descriptor, out: &mut String, depth: usize) -> Option<()> {
         (depth <= MAX_NAME_DEPTH && out.len() <= MAX_NAME).then_some(())?;
         let at = u64::from(descriptor.offset);
-        let element = |out: &mut String, field: u64| {
-            self.write_name(&self.region.descriptor_behind(at + field)?, out, depth + 1)
-        };
+        let element = |out: &mut String, field: u64| self.write_name(&self.region.descriptor_behind(at + field)?, out, depth + 1);
         if descriptor.is_named() {
             let text = self.region.text(descriptor)?;
             let package = self.region.package_path(descriptor)?;
@@ -259,26 +221,26 @@ impl<'a> Types<'_, 'a> {
             out.push_str(short.get(..short.len().min(MAX_NAME)).unwrap_or_default());
             return Some(());
         }
-        match descriptor.kind {
-            Kind::Pointer => {
+        match descriptor.kind.form() {
+            Form::Pointer => {
                 out.push('*');
                 element(out, 48)
             }
-            Kind::Slice => {
+            Form::Slice => {
                 out.push_str("[]");
                 element(out, 48)
             }
-            Kind::Map => {
+            Form::Map => {
                 out.push_str("map[");
                 element(out, 48)?;
                 out.push(']');
                 element(out, 56)
             }
-            Kind::Array => {
-                out.push_str(&format!("[{}]", self.region.word(at + 64)?));
+            Form::Array => {
+                write!(out, "[{}]", self.region.word(at + 64)?).ok()?;
                 element(out, 48)
             }
-            _ => {
+            Form::Basic | Form::Chan | Form::Func | Form::Interface | Form::Struct => {
                 let text: &'a str = self.region.text(descriptor)?;
                 out.push_str(text.get(..text.len().min(MAX_NAME)).unwrap_or_default());
                 Some(())
@@ -323,7 +285,8 @@ fn short_name(text: &str, longest: usize) -> Option<&str> {
 /// Whether `name` can only be that of a defined type.
 fn is_plain(name: &str) -> bool {
     let start = name.as_bytes().first();
-    !matches!(start, Some(b'*' | b'[')) && !["map[", "chan ", "func(", "struct {", "interface {"].iter().any(|p| name.starts_with(p))
+    !matches!(start, Some(b'*' | b'['))
+        && !["map[", "chan ", "func(", "struct {", "interface {"].iter().any(|p| name.starts_with(p))
 }
 
 #[cfg(test)]

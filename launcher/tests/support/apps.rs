@@ -3,6 +3,8 @@
 //! A program is built at most once per change of its sources. Everything lies below `target/apps`, Go's build cache too;
 //! file locks keep test processes that run at the same time apart.
 
+#![expect(clippy::expect_used, reason = "tests panic rather than return errors")]
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
