@@ -9,6 +9,8 @@ use super::kind::{Form, Kind};
 
 /// Length of the header that all kinds have.
 const HEADER: u64 = 48;
+/// Longer names are those of damaged files.
+const MAX_NAME: usize = 1 << 16;
 /// `tflag`: the uncommon part (package path, methods) follows the kind's own part.
 const UNCOMMON: u8 = 1;
 /// `tflag`: the name is stored with a leading `*` that does not belong to it.
@@ -65,6 +67,11 @@ impl Descriptor {
     pub(super) fn is_named(&self) -> bool {
         self.flags & NAMED != 0
     }
+
+    /// Where the descriptor of the pointer to this type is, if this one says so.
+    pub(super) fn pointer_to_this(&self) -> Option<u32> {
+        u32::try_from(self.pointer_to_this).ok().filter(|&offset| offset != 0)
+    }
 }
 
 impl<'a> TypeRegion<'_, 'a> {
@@ -118,13 +125,13 @@ impl<'a> TypeRegion<'_, 'a> {
     }
 
     /// The name at an offset from the region's start: a flag byte, a length, the text.
-    fn name_at_offset(&self, offset: i32) -> Option<&'a str> {
+    fn name_at_offset(&self, offset: i32) -> Option<&'a [u8]> {
         let offset = u64::try_from(offset).ok().filter(|&offset| offset != 0)?;
         name_text(self.from(offset)?)
     }
 
     /// The name at an address, with its flag byte.
-    fn name_at(&self, address: u64) -> Option<(u8, &'a str)> {
+    fn name_at(&self, address: u64) -> Option<(u8, &'a [u8])> {
         let bytes = match self.offset(address) {
             Some(offset) => self.from(offset.into())?,
             None => self.image.bytes_from(VirtAddr(address))?,
@@ -133,19 +140,19 @@ impl<'a> TypeRegion<'_, 'a> {
     }
 
     /// The type's own text: package name (not path), name, or the literal type.
-    pub(super) fn text(&self, descriptor: &Descriptor) -> Option<&'a str> {
+    pub(super) fn text(&self, descriptor: &Descriptor) -> Option<&'a [u8]> {
         let text = self.name_at_offset(descriptor.name)?;
-        if descriptor.flags & EXTRA_STAR != 0 { text.strip_prefix('*') } else { Some(text) }
+        if descriptor.flags & EXTRA_STAR != 0 { text.strip_prefix(b"*") } else { Some(text) }
     }
 
     /// The import path of the package that defines the type; empty for `error` and the like.
-    pub(super) fn package_path(&self, descriptor: &Descriptor) -> Option<&'a str> {
+    pub(super) fn package_path(&self, descriptor: &Descriptor) -> Option<&'a [u8]> {
         match self.uncommon(descriptor) {
             Some(uncommon) => match i32_at(self.from(uncommon)?, 0)? {
-                0 | -1 => Some(""),
+                0 | -1 => Some(b""),
                 name => self.name_at_offset(name),
             },
-            None => Some(""),
+            None => Some(b""),
         }
     }
 
@@ -235,6 +242,7 @@ impl<'a> TypeRegion<'_, 'a> {
             let at = u64::from(list) + index * stride;
             let (flags, name) = self.name_at(self.pointer(at)?)?;
             let type_address = VirtAddr(self.pointer(at + 8)?);
+            let name = std::str::from_utf8(name).ok()?;
             Some(RawField { name, embedded: flags & 8 != 0, offset: self.word(at + 16)?, type_address })
         })
     }
@@ -296,7 +304,8 @@ pub(super) struct RawField<'a> {
     pub(super) type_address: VirtAddr,
 }
 
-fn name_text(bytes: &[u8]) -> Option<&str> {
+/// The text of a name: behind its flag byte, preceded by its length.
+fn name_text(bytes: &[u8]) -> Option<&[u8]> {
     let (text, _) = varint_string(bytes.get(1..)?)?;
-    std::str::from_utf8(text).ok()
+    (text.len() <= MAX_NAME).then_some(text)
 }

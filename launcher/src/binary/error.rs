@@ -13,7 +13,7 @@ pub enum BinaryError {
     },
     /// Neither build information nor a function table: some other language made this program.
     #[error(
-        "not a Go program: no Go build information and no Go function table in any loaded segment; only Go programs can be traced"
+        "not a Go program: no Go build information and no Go function table in any loaded segment; only Go programs can be traced, and one packed by UPX must be unpacked first"
     )]
     NotGo,
     /// Built by a Go that is too old.

@@ -116,7 +116,7 @@ impl<'t, 'b, 'a> MapReader<'t, 'b, 'a> {
             let hmap = || Some([offset(0, "count")?, offset(0, "B")?, offset(0, "buckets")?, offset(0, "oldbuckets")?]);
             let swiss = || {
                 let groups = offset(2, "groups")?;
-                let (data, mask) = (groups + offset(3, "data")?, groups + offset(3, "lengthMask")?);
+                let (data, mask) = (groups.checked_add(offset(3, "data")?)?, groups.checked_add(offset(3, "lengthMask")?)?);
                 Some([offset(1, "used")?, offset(1, "dirPtr")?, offset(1, "dirLen")?, data, mask])
             };
             (hmap(), swiss())

@@ -152,6 +152,12 @@ impl<'a> GoBinary<'a> {
         code::entry_site(self.architecture(), code, function, offset).ok_or(corrupt)
     }
 
+    /// What a probe on the instruction at `address` costs; `None` if there is no instruction in the file.
+    #[must_use]
+    pub fn cost_at(&self, address: VirtAddr) -> Option<Cost> {
+        cost(self.architecture(), self.image.bytes_from(address)?)
+    }
+
     /// The direct calls that `function` makes, in the order of addresses; see [`first_call_after`].
     ///
     /// # Errors

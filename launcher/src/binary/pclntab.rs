@@ -16,6 +16,8 @@ const MAGIC_1_16: u32 = 0xffff_fffa;
 /// Go 1.2 to 1.15.
 const MAGIC_1_2: u32 = 0xffff_fffb;
 const HEADER_LEN: usize = 72;
+/// Longer names are those of damaged files.
+const MAX_NAME: usize = 1 << 16;
 /// Bytes of an `ftab` entry: two offsets of 32 bits, of the function in the text and of its record.
 const ENTRY: u64 = 8;
 
@@ -128,8 +130,8 @@ impl<'a> PclnTable<'a> {
 
     /// The name that begins at `offset` of the name block.
     pub(super) fn name(&self, offset: u32) -> Option<&'a str> {
-        let name = until_nul(tail(self.names, offset.into())?)?;
-        std::str::from_utf8(name).ok()
+        let bytes = tail(self.names, offset.into())?;
+        std::str::from_utf8(until_nul(bytes.get(..MAX_NAME).unwrap_or(bytes))?).ok()
     }
 
     /// All names with their offsets in the name block, in one pass.

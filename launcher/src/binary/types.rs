@@ -2,6 +2,7 @@
 //!
 //! A type has a descriptor if it is ever put into an interface, allocated on the heap, or reachable from such a type.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::descriptor::{Descriptor, TypeRegion};
@@ -128,7 +129,7 @@ impl TypeList {
     }
 }
 
-impl<'a> Types<'_, 'a> {
+impl Types<'_, '_> {
     /// The descriptors, in no particular order.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = Descriptor> {
         self.list.descriptors.iter().filter_map(|&offset| self.region.descriptor(offset))
@@ -148,14 +149,14 @@ impl<'a> Types<'_, 'a> {
             let Some(short) = self.region.text(&descriptor).and_then(|text| short_name(text, wanted.longest)) else {
                 continue;
             };
-            let indices = wanted.find(short.as_bytes());
+            let indices = wanted.find(short);
             if indices.is_empty() {
                 continue;
             }
             let package = self.region.package_path(&descriptor);
             for &index in indices {
                 if let Some(slot) = found.get_mut(index)
-                    && split.get(index).map(|&(path, _)| path) == package
+                    && split.get(index).map(|&(path, _)| path.as_bytes()) == package
                 {
                     slot.get_or_insert(descriptor);
                 }
@@ -183,18 +184,20 @@ impl<'a> Types<'_, 'a> {
 
     fn pointer_to(&self, base: &Descriptor) -> Option<Descriptor> {
         let address = self.region.address(base.offset).0;
-        self.descriptors().find(|candidate| {
+        let points_here = |candidate: &Descriptor| {
             candidate.kind == Kind::Pointer
                 && !candidate.is_named()
                 && self.region.pointer(u64::from(candidate.offset) + 48) == Some(address)
-        })
+        };
+        let direct = base.pointer_to_this().and_then(|offset| self.region.descriptor(offset)).filter(points_here);
+        direct.or_else(|| self.descriptors().find(points_here))
     }
 
     fn find_unnamed(&self, name: &str) -> Option<Descriptor> {
         let unnamed = self.descriptors().filter(|descriptor| !descriptor.is_named());
         let same_start = |descriptor: &Descriptor| {
             let text = self.region.text(descriptor)?;
-            Some(text.as_bytes().first() == name.as_bytes().first())
+            Some(text.first() == name.as_bytes().first())
         };
         unnamed.filter(|d| same_start(d) == Some(true)).find(|d| self.name(d).as_deref() == Some(name))
     }
@@ -215,10 +218,10 @@ impl<'a> Types<'_, 'a> {
             let package = self.region.package_path(descriptor)?;
             let short = short_name(text, MAX_NAME).unwrap_or(text);
             if !package.is_empty() {
-                out.push_str(package);
+                out.push_str(&String::from_utf8_lossy(package));
                 out.push('.');
             }
-            out.push_str(short.get(..short.len().min(MAX_NAME)).unwrap_or_default());
+            out.push_str(&cut(short));
             return Some(());
         }
         match descriptor.kind.form() {
@@ -241,8 +244,7 @@ impl<'a> Types<'_, 'a> {
                 element(out, 48)
             }
             Form::Basic | Form::Chan | Form::Func | Form::Interface | Form::Struct => {
-                let text: &'a str = self.region.text(descriptor)?;
-                out.push_str(text.get(..text.len().min(MAX_NAME)).unwrap_or_default());
+                out.push_str(&cut(self.region.text(descriptor)?));
                 Some(())
             }
         }
@@ -268,10 +270,9 @@ fn split_name(full: &str) -> (&str, &str) {
 
 /// The part of `package.Name` or `package.Name[arguments]` behind the dot, or all of a name without package; `None` if
 /// it is longer than `longest`.
-fn short_name(text: &str, longest: usize) -> Option<&str> {
-    let bytes = text.as_bytes();
+fn short_name(text: &[u8], longest: usize) -> Option<&[u8]> {
     let mut depth = 0_usize;
-    for (index, byte) in bytes.iter().enumerate().rev().take(longest + 1) {
+    for (index, byte) in text.iter().enumerate().rev().take(longest + 1) {
         match byte {
             b']' => depth += 1,
             b'[' => depth = depth.saturating_sub(1),
@@ -279,7 +280,12 @@ fn short_name(text: &str, longest: usize) -> Option<&str> {
             _ => {}
         }
     }
-    (bytes.len() <= longest).then_some(text)
+    (text.len() <= longest).then_some(text)
+}
+
+/// At most [`MAX_NAME`] bytes of a name.
+fn cut(name: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(name.get(..MAX_NAME).unwrap_or(name))
 }
 
 /// Whether `name` can only be that of a defined type.
@@ -299,9 +305,9 @@ mod tests {
         assert_eq!(split_name("gopkg.in/yaml.v3.Node"), ("gopkg.in/yaml.v3", "Node"));
         assert_eq!(split_name("sync/atomic.Pointer[net/http.response]"), ("sync/atomic", "Pointer[net/http.response]"));
         assert_eq!(split_name("error"), ("", "error"));
-        assert_eq!(short_name("http.Request", 20), Some("Request"));
-        assert_eq!(short_name("atomic.Pointer[net/http.response]", 40), Some("Pointer[net/http.response]"));
-        assert_eq!(short_name("http.Request", 6), None);
-        assert_eq!(short_name("error", 5), Some("error"));
+        assert_eq!(short_name(b"http.Request", 20), Some(&b"Request"[..]));
+        assert_eq!(short_name(b"atomic.Pointer[net/http.response]", 40), Some(&b"Pointer[net/http.response]"[..]));
+        assert_eq!(short_name(b"http.Request", 6), None);
+        assert_eq!(short_name(b"error", 5), Some(&b"error"[..]));
     }
 }
