@@ -335,6 +335,41 @@ fn the_header_map_can_be_read() {
 }
 
 #[test]
+fn maps_without_swiss_tables_are_told_apart() {
+    let file = read(GoVersion::GO_1_24, Variant::NoSwissMap);
+    let binary = GoBinary::parse(&file).unwrap();
+    assert_eq!(binary.build_info().go_version.as_ref().unwrap().experiments, ["noswissmap"]);
+    let layouts = binary.layouts(&["net/http.Header"]).unwrap();
+    assert!(matches!(layouts.map("net/http.Header"), Some(MapLayout::Hmap(_))), "{layouts:?}");
+}
+
+/// Go 1.18 stores offsets of fields differently, 1.18 and 1.19 have a shorter module data, and up to 1.20 functions have
+/// no `PUSHQ BP`.
+#[test]
+fn older_versions_can_be_read() {
+    for version in [GoVersion::GO_1_18, GoVersion::GO_1_20] {
+        let file = fs::read(apps::build("oldest", version, Variant::Default)).unwrap();
+        let binary = GoBinary::parse(&file).unwrap();
+        let (ours, dwarf) = (structs(&binary), dwarf_structs(&file));
+        let both: Vec<_> = ours.keys().filter(|name| dwarf.contains_key(*name)).collect();
+        assert!(both.len() > 400, "{version:?}: {}", both.len());
+        for name in both {
+            assert_eq!(ours.get(name), dwarf.get(name), "{version:?}: {name}");
+        }
+        let functions: BTreeSet<_> =
+            binary.all_functions().map(|found| (found.entry.0, normal(&found.name).into_owned())).collect();
+        // Go 1.18 writes the brackets of `type..eq.[2]T` as those of type arguments.
+        let mut missing: Vec<_> = symbols(&file).difference(&functions).cloned().collect();
+        missing.retain(|(_, name)| !name.starts_with("type..eq.["));
+        assert!(missing.is_empty(), "{version:?}: {missing:?}");
+        let handler = binary.functions(&["net/http.serverHandler.ServeHTTP"]);
+        let site = binary.entry_site(handler.iter().next().unwrap()).unwrap();
+        assert_eq!((site.kind, site.cost), (EntryKind::BranchNotTaken, Cost::Emulated), "{version:?}");
+        serve_pair(&binary).unwrap();
+    }
+}
+
+#[test]
 fn types_and_itabs_by_name() {
     for version in GoVersion::ALL {
         let file = read(version, Variant::Stripped);

@@ -48,6 +48,8 @@ pub(super) struct TypeRegion<'b, 'a> {
     pub(super) data: &'a [u8],
     /// Whether map descriptors have strides (Go ≥ 1.27).
     pub(super) map_strides: bool,
+    /// Whether the lowest bit of a field's offset says that it is embedded and the offset is in the others (Go 1.18).
+    pub(super) offset_embed: bool,
 }
 
 /// The header of a descriptor that passed the checks.
@@ -243,7 +245,9 @@ impl<'a> TypeRegion<'_, 'a> {
             let (flags, name) = self.name_at(self.pointer(at)?)?;
             let type_address = VirtAddr(self.pointer(at + 8)?);
             let name = std::str::from_utf8(name).ok()?;
-            Some(RawField { name, embedded: flags & 8 != 0, offset: self.word(at + 16)?, type_address })
+            let word = self.word(at + 16)?;
+            let (embedded, offset) = if self.offset_embed { (word & 1 != 0, word >> 1) } else { (flags & 8 != 0, word) };
+            Some(RawField { name, embedded, offset, type_address })
         })
     }
 

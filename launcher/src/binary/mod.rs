@@ -166,9 +166,15 @@ impl<'a> GoBinary<'a> {
         Ok(code::calls(self.architecture(), self.code(function)?, function.entry))
     }
 
+    fn type_region(&self) -> Result<TypeRegion<'_, 'a>, BinaryError> {
+        let region = TypeRegion::new(&self.image, &self.module_data)?;
+        let version = self.build_info.go_version.as_ref();
+        Ok(TypeRegion { offset_embed: version.is_some_and(|version| version.is_before(1, 19)), ..region })
+    }
+
     /// Runs `read` on the list of types, which the first call makes.
     fn with_types<T>(&self, read: impl FnOnce(&Types<'_, 'a>) -> T) -> Result<T, BinaryError> {
-        let region = TypeRegion::new(&self.image, &self.module_data)?;
+        let region = self.type_region()?;
         let list = self.types.get_or_init(|| TypeList::find(&region, self.module_data.index));
         let list = list.as_ref().map_err(Clone::clone)?;
         Ok(read(&Types { region, list }))
@@ -229,7 +235,7 @@ impl<'a> GoBinary<'a> {
     /// Needs no walk over the types. `None` if there is no descriptor at `address`.
     #[must_use]
     pub fn type_name_at(&self, address: VirtAddr) -> Option<String> {
-        let region = TypeRegion::new(&self.image, &self.module_data).ok()?;
+        let region = self.type_region().ok()?;
         let types = Types { region, list: &TypeList::EMPTY };
         types.name(&types.descriptor_at(address)?)
     }

@@ -40,7 +40,7 @@ impl<'b, 'a> TypeRegion<'b, 'a> {
         let len = module_data.types_end.distance_from(base);
         let data = len.and_then(|len| image.bytes(base, len)).ok_or(corrupt)?;
         let map_strides = matches!(module_data.index, TypeIndex::Contiguous { .. });
-        Ok(Self { image, base, data, map_strides })
+        Ok(Self { image, base, data, map_strides, offset_embed: false })
     }
 }
 
