@@ -236,11 +236,11 @@ impl<'a> TypeRegion<'_, 'a> {
         self.list(descriptor).map(|(_, count, _)| count)
     }
 
-    /// The fields of a struct: name, whether embedded, offset in the struct, type.
-    pub(super) fn fields(&self, descriptor: &Descriptor) -> impl Iterator<Item = Option<RawField<'a>>> {
-        let list = (descriptor.kind == Kind::Struct).then(|| self.list(descriptor)).flatten();
-        let (list, count, stride) = list.unwrap_or((0, 0, 0));
-        (0..count).map(move |index| {
+    /// The fields of a struct, none for other types; `None` if the list does not lie in the region.
+    pub(super) fn fields(&self, descriptor: &Descriptor) -> Option<impl Iterator<Item = Option<RawField<'a>>>> {
+        let list = if descriptor.kind == Kind::Struct { self.list(descriptor)? } else { (0, 0, 0) };
+        let (list, count, stride) = list;
+        let fields = (0..count).map(move |index| {
             let at = u64::from(list) + index * stride;
             let (flags, name) = self.name_at(self.pointer(at)?)?;
             let type_address = VirtAddr(self.pointer(at + 8)?);
@@ -248,7 +248,8 @@ impl<'a> TypeRegion<'_, 'a> {
             let word = self.word(at + 16)?;
             let (embedded, offset) = if self.offset_embed { (word & 1 != 0, word >> 1) } else { (flags & 8 != 0, word) };
             Some(RawField { name, embedded, offset, type_address })
-        })
+        });
+        Some(fields)
     }
 
     /// Calls `visit` with the offset of each descriptor that this one refers to. Returns how many references it read.

@@ -103,7 +103,7 @@ pub(super) fn layout(
     descriptor: &Descriptor,
 ) -> Option<TypeLayout> {
     let mut fields = Vec::new();
-    for raw in types.region.fields(descriptor).take(MAX_FIELDS) {
+    for raw in types.region.fields(descriptor)?.take(MAX_FIELDS) {
         let raw = raw?;
         let field_type = types.descriptor_at(raw.type_address)?;
         let inside = raw.offset.checked_add(field_type.size)? <= descriptor.size;

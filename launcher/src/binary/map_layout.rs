@@ -111,7 +111,7 @@ impl<'t, 'b, 'a> MapReader<'t, 'b, 'a> {
             let found = self.types.find(&names);
             let offset = |index: usize, field: &str| {
                 let descriptor = found.get(index).copied().flatten()?;
-                self.types.region.fields(&descriptor).flatten().find(|raw| raw.name == field).map(|raw| raw.offset)
+                self.types.region.fields(&descriptor)?.flatten().find(|raw| raw.name == field).map(|raw| raw.offset)
             };
             let hmap = || Some([offset(0, "count")?, offset(0, "B")?, offset(0, "buckets")?, offset(0, "oldbuckets")?]);
             let swiss = || {

@@ -297,6 +297,7 @@ fn is_plain(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::image::tests::{DATA, elf};
     use super::*;
 
     #[test]
@@ -309,5 +310,62 @@ mod tests {
         assert_eq!(short_name(b"atomic.Pointer[net/http.response]", 40), Some(&b"Pointer[net/http.response]"[..]));
         assert_eq!(short_name(b"http.Request", 6), None);
         assert_eq!(short_name(b"error", 5), Some(&b"error"[..]));
+    }
+
+    const BASE: u64 = 0x1000;
+
+    /// A descriptor's header.
+    fn header(kind: u8, flags: u8, size: u64, name: i32) -> Vec<u8> {
+        let mut bytes = [size.to_le_bytes(), size.to_le_bytes()].concat();
+        bytes.extend([0, 0, 0, 0, flags, 8, 8, kind]);
+        bytes.extend([0; 16]);
+        bytes.extend(name.to_le_bytes());
+        bytes.extend([0; 4]);
+        bytes
+    }
+
+    /// A region with one link, to its first descriptor, which is at offset 8.
+    fn list_of(region: &[u8]) -> (Vec<u8>, Result<TypeList, BinaryError>) {
+        let file = elf(false, &[(BASE, DATA, region), (0x9000, DATA, &8_u32.to_le_bytes())], None);
+        let image = Image::parse(&file).unwrap();
+        let data = image.bytes(VirtAddr(BASE), u64::try_from(region.len()).unwrap()).unwrap();
+        let region = TypeRegion { image: &image, base: VirtAddr(BASE), data, map_strides: false, offset_embed: false };
+        let index = TypeIndex::Links { types: (VirtAddr(0x9000), 1), itabs: (VirtAddr(0x9000), 0) };
+        let list = TypeList::find(&region, index);
+        drop(image);
+        (file, list)
+    }
+
+    /// `*T` where `T` is again that pointer type.
+    #[test]
+    fn a_cycle_ends() {
+        let mut region = vec![0; 8];
+        region.extend(header(22, 0, 8, 0));
+        region.extend((BASE + 8).to_le_bytes());
+        let (file, list) = list_of(&region);
+        let list = list.unwrap();
+        assert_eq!(list.descriptors, [8]);
+        let image = Image::parse(&file).unwrap();
+        let data = image.bytes(VirtAddr(BASE), 64).unwrap();
+        let region = TypeRegion { image: &image, base: VirtAddr(BASE), data, map_strides: false, offset_embed: false };
+        let types = Types { region, list: &list };
+        let descriptor = types.descriptor_at(VirtAddr(BASE + 8)).unwrap();
+        assert_eq!(types.name(&descriptor), None);
+        assert!(types.find_any(&["**a.T", "a.T"]).iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn a_struct_with_more_fields_than_the_file_has_bytes_has_no_layout() {
+        let mut region = vec![0; 8];
+        region.extend(header(25, 0, 8, 0));
+        for word in [0, BASE, u64::MAX / 24, u64::MAX / 24] {
+            region.extend(word.to_le_bytes());
+        }
+        let (file, list) = list_of(&region);
+        assert_eq!(list.unwrap().descriptors, [8]);
+        let image = Image::parse(&file).unwrap();
+        let region = TypeRegion { image: &image, base: VirtAddr(BASE), data: &region, map_strides: false, offset_embed: false };
+        let descriptor = region.descriptor(8).unwrap();
+        assert!(region.fields(&descriptor).is_none());
     }
 }
