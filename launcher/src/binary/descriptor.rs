@@ -6,6 +6,7 @@ use super::VirtAddr;
 use super::bytes::{i32_at, tail, u8_at, u16_at, u32_at, u64_at, varint_string};
 use super::image::Image;
 use super::kind::{Form, Kind};
+use super::map_layout::MapFormat;
 
 /// Length of the header that all kinds have.
 const HEADER: u64 = 48;
@@ -17,28 +18,6 @@ const UNCOMMON: u8 = 1;
 const EXTRA_STAR: u8 = 2;
 /// `tflag`: the type has a name.
 const NAMED: u8 = 4;
-
-/// Which of the three formats of a map type's descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MapFormat {
-    /// Buckets with overflow chains: Go ≤ 1.23, or `GOEXPERIMENT=noswissmap`.
-    Hmap,
-    /// Groups of interleaved slots: Go 1.24 to 1.26.
-    Slots,
-    /// Groups with strides for keys and elements: Go ≥ 1.27.
-    Strides,
-}
-
-impl MapFormat {
-    /// Size of the descriptor.
-    fn size(self) -> u64 {
-        match self {
-            Self::Hmap => 88,
-            Self::Slots => 112,
-            Self::Strides => 136,
-        }
-    }
-}
 
 /// The bytes that descriptors, their names and type offsets lie in.
 #[derive(Clone, Copy, Debug)]
@@ -177,7 +156,7 @@ impl<'a> TypeRegion<'_, 'a> {
             Form::Chan => HEADER + 16,
             Form::Array => HEADER + 24,
             Form::Interface | Form::Struct => HEADER + 32,
-            Form::Map => self.map_format(descriptor)?.size(),
+            Form::Map => self.map_format(descriptor)?.descriptor_len(),
         })
     }
 
