@@ -3,7 +3,6 @@
 //! `launcher/fuzz/seeds.sh` makes the seed corpus; then, with the nightly toolchain,
 //! `cargo fuzz run --fuzz-dir launcher/fuzz go_binary -- -max_len=2000000 -timeout=10`.
 #![no_main]
-#![warn(missing_docs)]
 
 #[path = "../../src/binary/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the launcher uses the rest")]

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// What kind of type it is (`reflect.Kind`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names are those of Go's own kinds")]
+#[allow(missing_docs, reason = "the names are those of Go's own kinds")]
 pub enum Kind {
     Bool,
     Int,
