@@ -1,6 +1,8 @@
 //! The `binary` module against real programs of every supported Go version: functions against the ELF symbol table,
 //! layouts against DWARF, stripped, position-independent, cgo and arm64 builds against the default build.
 
+#![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
+
 mod support;
 
 use std::borrow::Cow;
@@ -55,7 +57,9 @@ fn dwarf_structs(file: &[u8]) -> Structs {
                 Some(dwarf.attr_string(&unit, name).unwrap().to_string().unwrap().to_owned())
             };
             let is = |tag: DwTag| child.entry().tag() == tag;
-            let Some(name) = is(gimli::DW_TAG_structure_type).then(|| text(child.entry())).flatten() else { continue };
+            let Some(name) = is(gimli::DW_TAG_structure_type).then(|| text(child.entry())).flatten() else {
+                continue;
+            };
             let size = child.entry().attr_value(gimli::DW_AT_byte_size).unwrap().udata_value().unwrap();
             let mut fields = BTreeMap::new();
             let mut members = child.children();
@@ -101,8 +105,7 @@ fn functions_are_those_of_the_symbol_table() {
     for version in GoVersion::ALL {
         let file = read(version, Variant::Default);
         let binary = GoBinary::parse(&file).unwrap();
-        let ours: BTreeSet<_> =
-            binary.all_functions().map(|found| (found.entry.0, normal(&found.name).into_owned())).collect();
+        let ours: BTreeSet<_> = binary.all_functions().map(|found| (found.entry.0, normal(&found.name).into_owned())).collect();
         let missing: Vec<_> = symbols(&file).difference(&ours).cloned().collect();
         assert!(missing.is_empty(), "{version:?}: {missing:?}");
         assert!(ours.len() > 5000, "{version:?}: {}", ours.len());
@@ -128,8 +131,47 @@ fn struct_layouts_are_those_of_dwarf() {
                 compared += 1;
             }
         }
-        assert!(compared > 1000, "{version:?}: {compared} of {} compared", ours.len());
+        assert!(compared > 500, "{version:?}: {compared} of {} compared", ours.len());
+        let missing: Vec<_> = needed_types(version).into_iter().filter(|name| !ours.contains_key(*name)).collect();
+        assert!(missing.is_empty(), "{version:?}: {missing:?}");
     }
+}
+
+/// Types whose fields the instrumentations read.
+fn needed_types(version: GoVersion) -> Vec<&'static str> {
+    let mut names = vec![
+        "net/http.Request",
+        "net/http.Response",
+        "net/http.response",
+        "net/http.conn",
+        "net/http.Server",
+        "net/http.serverHandler",
+        "net/http.ServeMux",
+        "net/url.URL",
+        "net/url.Userinfo",
+        "net.TCPAddr",
+        "bufio.Writer",
+        "crypto/tls.Conn",
+        "context.valueCtx",
+        "context.cancelCtx",
+        "context.timerCtx",
+        "errors.errorString",
+        "runtime.g",
+        "runtime.m",
+        "runtime.hchan",
+        "runtime._panic",
+    ];
+    names.push(if version >= GoVersion::GO_1_27 {
+        "net/http/internal/http2.responseWriterState"
+    } else {
+        "net/http.http2responseWriterState"
+    });
+    if version >= GoVersion::GO_1_24 {
+        names.extend(["internal/runtime/maps.Map", "internal/runtime/maps.table"]);
+    } else {
+        names.push("runtime.hmap");
+    }
+    names
 }
 
 #[test]
@@ -160,8 +202,7 @@ fn cgo_and_arm64_agree_on_net_http() {
     for version in THOROUGH {
         let file = read(version, Variant::Default);
         let there = structs(&GoBinary::parse(&file).unwrap());
-        let foreign =
-            [Variant::Cgo, Variant::CgoPieStripped, Variant::Arm64, Variant::Arm64Stripped, Variant::Arm64PieStripped];
+        let foreign = [Variant::Cgo, Variant::CgoPieStripped, Variant::Arm64, Variant::Arm64Stripped, Variant::Arm64PieStripped];
         for variant in foreign {
             let file = read(version, variant);
             let binary = GoBinary::parse(&file).unwrap();
@@ -215,9 +256,10 @@ fn targets(version: GoVersion) -> Vec<&'static str> {
             "net/http.(*http2responseWriter).handlerDone",
         ]);
     }
-    match version >= GoVersion::GO_1_22 {
-        true => targets.extend(["net/http.(*ServeMux).findHandler", "runtime.gdestroy"]),
-        false => targets.push("net/http.(*ServeMux).Handler"),
+    if version >= GoVersion::GO_1_22 {
+        targets.extend(["net/http.(*ServeMux).findHandler", "runtime.gdestroy"]);
+    } else {
+        targets.push("net/http.(*ServeMux).Handler");
     }
     targets
 }
@@ -293,12 +335,56 @@ fn the_header_map_can_be_read() {
 }
 
 #[test]
+fn maps_without_swiss_tables_are_told_apart() {
+    let file = read(GoVersion::GO_1_24, Variant::NoSwissMap);
+    let binary = GoBinary::parse(&file).unwrap();
+    assert_eq!(binary.build_info().go_version.as_ref().unwrap().experiments, ["noswissmap"]);
+    let layouts = binary.layouts(&["net/http.Header"]).unwrap();
+    assert!(matches!(layouts.map("net/http.Header"), Some(MapLayout::Hmap(_))), "{layouts:?}");
+}
+
+/// Go 1.18 stores offsets of fields differently, 1.18 and 1.19 have a shorter module data, and up to 1.20 functions have
+/// no `PUSHQ BP`.
+#[test]
+fn older_versions_can_be_read() {
+    for version in [GoVersion::GO_1_18, GoVersion::GO_1_20] {
+        let file = fs::read(apps::build("oldest", version, Variant::Default)).unwrap();
+        let binary = GoBinary::parse(&file).unwrap();
+        let (ours, dwarf) = (structs(&binary), dwarf_structs(&file));
+        let both: Vec<_> = ours.keys().filter(|name| dwarf.contains_key(*name)).collect();
+        assert!(both.len() > 400, "{version:?}: {}", both.len());
+        for name in both {
+            assert_eq!(ours.get(name), dwarf.get(name), "{version:?}: {name}");
+        }
+        let functions: BTreeSet<_> =
+            binary.all_functions().map(|found| (found.entry.0, normal(&found.name).into_owned())).collect();
+        // The function table has `[...]` for what the symbol table spells out in brackets.
+        let mut missing: Vec<_> = symbols(&file).difference(&functions).cloned().collect();
+        missing.retain(|(_, name)| !name.contains('['));
+        assert!(missing.is_empty(), "{version:?}: {missing:?}");
+        let handler = binary.functions(&["net/http.serverHandler.ServeHTTP"]);
+        let site = binary.entry_site(handler.iter().next().unwrap()).unwrap();
+        assert_eq!((site.kind, site.cost), (EntryKind::BranchNotTaken, Cost::Emulated), "{version:?}");
+        serve_pair(&binary).unwrap();
+    }
+}
+
+#[test]
 fn types_and_itabs_by_name() {
     for version in GoVersion::ALL {
         let file = read(version, Variant::Stripped);
         let binary = GoBinary::parse(&file).unwrap();
-        let names = ["*errors.errorString", "*net/http.response", "string", "[]string", "map[string][]string", "error",
-            "runtime.g", "*net.TCPAddr", "context.backgroundCtx"];
+        let names = [
+            "*errors.errorString",
+            "*net/http.response",
+            "string",
+            "[]string",
+            "map[string][]string",
+            "error",
+            "runtime.g",
+            "*net.TCPAddr",
+            "context.backgroundCtx",
+        ];
         for (name, address) in names.iter().zip(binary.types_named(&names).unwrap()) {
             let address = address.unwrap_or_else(|| panic!("{version:?}: {name}"));
             assert_eq!(binary.type_name_at(address).as_deref(), Some(*name), "{version:?}");
@@ -354,7 +440,9 @@ fn what_is_no_go_program_says_so() {
 
 /// Everything that can be asked of a binary. May fail, may not panic.
 fn ask_everything(file: &[u8]) {
-    let Ok(binary) = GoBinary::parse(file) else { return };
+    let Ok(binary) = GoBinary::parse(file) else {
+        return;
+    };
     let found = binary.functions(&targets(GoVersion::GO_1_27));
     for function in found.iter() {
         let _ = binary.entry_site(function);
@@ -369,7 +457,9 @@ fn ask_everything(file: &[u8]) {
     if let Ok(all) = binary.all_layouts() {
         for layout in all.iter().step_by(50) {
             let _ = binary.layout_at(layout.address);
-            let _ = layout.fields.iter().map(|field| binary.type_name_at(field.type_address)).count();
+            for field in &layout.fields {
+                let _ = binary.type_name_at(field.type_address);
+            }
         }
     }
 }

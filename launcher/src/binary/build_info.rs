@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::bytes::{slice, u8_at, u64_at, varint_string};
+use super::bytes::{u8_at, u64_at, varint_string};
 use super::image::Image;
 use super::{BinaryError, VirtAddr};
 
@@ -13,6 +13,8 @@ const MAGIC: &[u8] = b"\xff Go buildinf:";
 const HEADER_LEN: usize = 32;
 /// Flag in byte 15: the strings are inline (Go 1.18 and newer).
 const INLINE_STRINGS: u8 = 2;
+/// `go1.27.3 X:` and the names of experiments; error messages repeat it.
+const MAX_VERSION: usize = 512;
 /// `-ldflags` may make the module text long, but not this long.
 const MAX_LINES: usize = 65_536;
 
@@ -108,7 +110,9 @@ impl BuildInfo {
     /// # Errors
     /// The record is there, but damaged.
     pub(super) fn find(image: &Image<'_>) -> Result<Option<Self>, BinaryError> {
-        let Some((address, record)) = locate(image) else { return Ok(None) };
+        let Some((address, record)) = locate(image) else {
+            return Ok(None);
+        };
         let corrupt = || BinaryError::Corrupt { what: "the Go build information", address };
         let (version, modules) = strings(image, record).ok_or_else(corrupt)?;
         let mut info = Self { go_version: Some(GoVersion::parse(&version)), ..Self::default() };
@@ -185,11 +189,13 @@ fn locate<'a>(image: &Image<'a>) -> Option<(VirtAddr, &'a [u8])> {
 fn strings(image: &Image<'_>, record: &[u8]) -> Option<(String, String)> {
     if u8_at(record, 15)? & INLINE_STRINGS == 0 {
         let header = image.bytes_from(VirtAddr(u64_at(record, 16)?))?;
-        let text = slice(image.bytes_from(VirtAddr(u64_at(header, 0)?))?, 0, u64_at(header, 8)?)?;
+        let len = u64_at(header, 8).filter(|len| usize::try_from(*len).is_ok_and(|len| len <= MAX_VERSION))?;
+        let text = image.bytes(VirtAddr(u64_at(header, 0)?), len)?;
         return Some((String::from_utf8(text.to_vec()).ok()?, String::new()));
     }
     let (version, rest) = varint_string(record.get(HEADER_LEN..)?)?;
     let (modules, _) = varint_string(rest)?;
+    (version.len() <= MAX_VERSION).then_some(())?;
     // The text stands between two 16-byte sentinels.
     let modules = modules.len().checked_sub(32).and_then(|len| modules.get(16..16 + len)).unwrap_or_default();
     Some((String::from_utf8(version.to_vec()).ok()?, String::from_utf8_lossy(modules).into_owned()))

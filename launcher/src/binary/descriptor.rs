@@ -2,111 +2,22 @@
 //!
 //! The layout of the header is the same in all supported Go versions; see `internal/abi/type.go`.
 
-use serde::Serialize;
-
 use super::VirtAddr;
 use super::bytes::{i32_at, tail, u8_at, u16_at, u32_at, u64_at, varint_string};
 use super::image::Image;
+use super::kind::{Form, Kind};
+use super::map_layout::MapFormat;
 
 /// Length of the header that all kinds have.
 const HEADER: u64 = 48;
+/// Longer names are those of damaged files.
+const MAX_NAME: usize = 1 << 16;
 /// `tflag`: the uncommon part (package path, methods) follows the kind's own part.
 const UNCOMMON: u8 = 1;
 /// `tflag`: the name is stored with a leading `*` that does not belong to it.
 const EXTRA_STAR: u8 = 2;
 /// `tflag`: the type has a name.
 const NAMED: u8 = 4;
-
-/// What kind of type it is (`reflect.Kind`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names are those of Go's own kinds")]
-pub enum Kind {
-    Bool,
-    Int,
-    Int8,
-    Int16,
-    Int32,
-    Int64,
-    Uint,
-    Uint8,
-    Uint16,
-    Uint32,
-    Uint64,
-    Uintptr,
-    Float32,
-    Float64,
-    Complex64,
-    Complex128,
-    Array,
-    Chan,
-    Func,
-    Interface,
-    Map,
-    Pointer,
-    Slice,
-    String,
-    Struct,
-    UnsafePointer,
-}
-
-impl Kind {
-    /// By number, from 1.
-    const ALL: [Self; 26] = [
-        Self::Bool,
-        Self::Int,
-        Self::Int8,
-        Self::Int16,
-        Self::Int32,
-        Self::Int64,
-        Self::Uint,
-        Self::Uint8,
-        Self::Uint16,
-        Self::Uint32,
-        Self::Uint64,
-        Self::Uintptr,
-        Self::Float32,
-        Self::Float64,
-        Self::Complex64,
-        Self::Complex128,
-        Self::Array,
-        Self::Chan,
-        Self::Func,
-        Self::Interface,
-        Self::Map,
-        Self::Pointer,
-        Self::Slice,
-        Self::String,
-        Self::Struct,
-        Self::UnsafePointer,
-    ];
-
-    fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(number & 0x1f).checked_sub(1)?).copied()
-    }
-}
-
-/// Which of the three formats of a map type's descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MapFormat {
-    /// Buckets with overflow chains: Go ≤ 1.23, or `GOEXPERIMENT=noswissmap`.
-    Hmap,
-    /// Groups of interleaved slots: Go 1.24 to 1.26.
-    Slots,
-    /// Groups with strides for keys and elements: Go ≥ 1.27.
-    Strides,
-}
-
-impl MapFormat {
-    /// Size of the descriptor.
-    fn size(self) -> u64 {
-        match self {
-            Self::Hmap => 88,
-            Self::Slots => 112,
-            Self::Strides => 136,
-        }
-    }
-}
 
 /// The bytes that descriptors, their names and type offsets lie in.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +27,8 @@ pub(super) struct TypeRegion<'b, 'a> {
     pub(super) data: &'a [u8],
     /// Whether map descriptors have strides (Go ≥ 1.27).
     pub(super) map_strides: bool,
+    /// Whether the lowest bit of a field's offset says that it is embedded and the offset is in the others (Go 1.18).
+    pub(super) offset_embed: bool,
 }
 
 /// The header of a descriptor that passed the checks.
@@ -134,6 +47,11 @@ impl Descriptor {
     /// Whether it is a defined type such as `http.Header`, as opposed to `map[string][]string`.
     pub(super) fn is_named(&self) -> bool {
         self.flags & NAMED != 0
+    }
+
+    /// Where the descriptor of the pointer to this type is, if this one says so.
+    pub(super) fn pointer_to_this(&self) -> Option<u32> {
+        u32::try_from(self.pointer_to_this).ok().filter(|&offset| offset != 0)
     }
 }
 
@@ -188,13 +106,13 @@ impl<'a> TypeRegion<'_, 'a> {
     }
 
     /// The name at an offset from the region's start: a flag byte, a length, the text.
-    fn name_at_offset(&self, offset: i32) -> Option<&'a str> {
+    fn name_at_offset(&self, offset: i32) -> Option<&'a [u8]> {
         let offset = u64::try_from(offset).ok().filter(|&offset| offset != 0)?;
         name_text(self.from(offset)?)
     }
 
     /// The name at an address, with its flag byte.
-    fn name_at(&self, address: u64) -> Option<(u8, &'a str)> {
+    fn name_at(&self, address: u64) -> Option<(u8, &'a [u8])> {
         let bytes = match self.offset(address) {
             Some(offset) => self.from(offset.into())?,
             None => self.image.bytes_from(VirtAddr(address))?,
@@ -203,19 +121,19 @@ impl<'a> TypeRegion<'_, 'a> {
     }
 
     /// The type's own text: package name (not path), name, or the literal type.
-    pub(super) fn text(&self, descriptor: &Descriptor) -> Option<&'a str> {
+    pub(super) fn text(&self, descriptor: &Descriptor) -> Option<&'a [u8]> {
         let text = self.name_at_offset(descriptor.name)?;
-        if descriptor.flags & EXTRA_STAR != 0 { text.strip_prefix('*') } else { Some(text) }
+        if descriptor.flags & EXTRA_STAR != 0 { text.strip_prefix(b"*") } else { Some(text) }
     }
 
     /// The import path of the package that defines the type; empty for `error` and the like.
-    pub(super) fn package_path(&self, descriptor: &Descriptor) -> Option<&'a str> {
+    pub(super) fn package_path(&self, descriptor: &Descriptor) -> Option<&'a [u8]> {
         match self.uncommon(descriptor) {
             Some(uncommon) => match i32_at(self.from(uncommon)?, 0)? {
-                0 | -1 => Some(""),
+                0 | -1 => Some(b""),
                 name => self.name_at_offset(name),
             },
-            None => Some(""),
+            None => Some(b""),
         }
     }
 
@@ -232,30 +150,13 @@ impl<'a> TypeRegion<'_, 'a> {
 
     /// The size of the descriptor without its uncommon part.
     fn own_len(&self, descriptor: &Descriptor) -> Option<u64> {
-        Some(match descriptor.kind {
-            Kind::Pointer | Kind::Slice | Kind::Func => HEADER + 8,
-            Kind::Chan => HEADER + 16,
-            Kind::Array => HEADER + 24,
-            Kind::Interface | Kind::Struct => HEADER + 32,
-            Kind::Map => self.map_format(descriptor)?.size(),
-            Kind::Bool
-            | Kind::Int
-            | Kind::Int8
-            | Kind::Int16
-            | Kind::Int32
-            | Kind::Int64
-            | Kind::Uint
-            | Kind::Uint8
-            | Kind::Uint16
-            | Kind::Uint32
-            | Kind::Uint64
-            | Kind::Uintptr
-            | Kind::Float32
-            | Kind::Float64
-            | Kind::Complex64
-            | Kind::Complex128
-            | Kind::String
-            | Kind::UnsafePointer => HEADER,
+        Some(match descriptor.kind.form() {
+            Form::Basic => HEADER,
+            Form::Pointer | Form::Slice | Form::Func => HEADER + 8,
+            Form::Chan => HEADER + 16,
+            Form::Array => HEADER + 24,
+            Form::Interface | Form::Struct => HEADER + 32,
+            Form::Map => self.map_format(descriptor)?.descriptor_len(),
         })
     }
 
@@ -273,13 +174,13 @@ impl<'a> TypeRegion<'_, 'a> {
             Some(uncommon) => 16 + 16 * self.methods(uncommon)?.1,
             None => 0,
         };
-        let list = match descriptor.kind {
-            Kind::Func => {
+        let list = match descriptor.kind.form() {
+            Form::Func => {
                 let (inputs, outputs) = self.func_counts(descriptor)?;
                 8 * (u64::from(inputs) + u64::from(outputs))
             }
-            Kind::Struct | Kind::Interface => self.list(descriptor).map(|(_, count, stride)| count * stride)?,
-            _ => 0,
+            Form::Struct | Form::Interface => self.list(descriptor).map(|(_, count, stride)| count * stride)?,
+            Form::Basic | Form::Array | Form::Chan | Form::Map | Form::Pointer | Form::Slice => 0,
         };
         u32::try_from((own + methods + list).checked_next_multiple_of(8)?).ok()
     }
@@ -297,11 +198,8 @@ impl<'a> TypeRegion<'_, 'a> {
 
     /// Offset, count and stride of the fields of a struct or the methods of an interface.
     fn list(&self, descriptor: &Descriptor) -> Option<(u32, u64, u64)> {
-        let stride = match descriptor.kind {
-            Kind::Struct => 24,
-            Kind::Interface => 8,
-            _ => return None,
-        };
+        let stride = if descriptor.kind == Kind::Struct { 24 } else { 8 };
+        matches!(descriptor.kind, Kind::Struct | Kind::Interface).then_some(())?;
         let at = u64::from(descriptor.offset);
         let (list, count) = (self.pointer(at + 56)?, self.word(at + 64)?);
         if count == 0 {
@@ -317,16 +215,20 @@ impl<'a> TypeRegion<'_, 'a> {
         self.list(descriptor).map(|(_, count, _)| count)
     }
 
-    /// The fields of a struct: name, whether embedded, offset in the struct, type.
-    pub(super) fn fields(&self, descriptor: &Descriptor) -> impl Iterator<Item = Option<RawField<'a>>> {
-        let list = (descriptor.kind == Kind::Struct).then(|| self.list(descriptor)).flatten();
-        let (list, count, stride) = list.unwrap_or((0, 0, 0));
-        (0..count).map(move |index| {
+    /// The fields of a struct, none for other types; `None` if the list does not lie in the region.
+    pub(super) fn fields(&self, descriptor: &Descriptor) -> Option<impl Iterator<Item = Option<RawField<'a>>>> {
+        let list = if descriptor.kind == Kind::Struct { self.list(descriptor)? } else { (0, 0, 0) };
+        let (list, count, stride) = list;
+        let fields = (0..count).map(move |index| {
             let at = u64::from(list) + index * stride;
             let (flags, name) = self.name_at(self.pointer(at)?)?;
             let type_address = VirtAddr(self.pointer(at + 8)?);
-            Some(RawField { name, embedded: flags & 8 != 0, offset: self.word(at + 16)?, type_address })
-        })
+            let name = std::str::from_utf8(name).ok()?;
+            let word = self.word(at + 16)?;
+            let (embedded, offset) = if self.offset_embed { (word & 1 != 0, word >> 1) } else { (flags & 8 != 0, word) };
+            Some(RawField { name, embedded, offset, type_address })
+        });
+        Some(fields)
     }
 
     /// Calls `visit` with the offset of each descriptor that this one refers to. Returns how many references it read.
@@ -339,20 +241,20 @@ impl<'a> TypeRegion<'_, 'a> {
                 visit(child);
             }
         };
-        match descriptor.kind {
-            Kind::Pointer | Kind::Slice | Kind::Chan => pointer(at + 48),
-            Kind::Array => (48..64).step_by(8).for_each(|field| pointer(at + field)),
-            Kind::Map => (48..72).step_by(8).for_each(|field| pointer(at + field)),
-            Kind::Func => {
+        match descriptor.kind.form() {
+            Form::Pointer | Form::Slice | Form::Chan => pointer(at + 48),
+            Form::Array => (48..64).step_by(8).for_each(|field| pointer(at + field)),
+            Form::Map => (48..72).step_by(8).for_each(|field| pointer(at + field)),
+            Form::Func => {
                 let (inputs, outputs) = self.func_counts(descriptor)?;
                 let first = at + 56 + self.uncommon(descriptor).map_or(0, |_| 16);
                 (0..u64::from(inputs) + u64::from(outputs)).for_each(|index| pointer(first + 8 * index));
             }
-            Kind::Struct => {
+            Form::Struct => {
                 let (list, count, stride) = self.list(descriptor)?;
                 (0..count).for_each(|index| pointer(u64::from(list) + index * stride + 8));
             }
-            _ => {}
+            Form::Basic | Form::Interface => {}
         }
         let mut relative = |offset: i32| {
             read += 1;
@@ -386,7 +288,8 @@ pub(super) struct RawField<'a> {
     pub(super) type_address: VirtAddr,
 }
 
-fn name_text(bytes: &[u8]) -> Option<&str> {
+/// The text of a name: behind its flag byte, preceded by its length.
+fn name_text(bytes: &[u8]) -> Option<&[u8]> {
     let (text, _) = varint_string(bytes.get(1..)?)?;
-    std::str::from_utf8(text).ok()
+    (text.len() <= MAX_NAME).then_some(text)
 }

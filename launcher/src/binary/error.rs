@@ -12,7 +12,9 @@ pub enum BinaryError {
         what: String,
     },
     /// Neither build information nor a function table: some other language made this program.
-    #[error("not a Go program: no Go build information and no Go function table in any loaded segment; only Go programs can be traced")]
+    #[error(
+        "not a Go program: no Go build information and no Go function table in any loaded segment; only Go programs can be traced, and one packed by UPX must be unpacked first"
+    )]
     NotGo,
     /// Built by a Go that is too old.
     #[error("built with {version}: Go 1.18 is the oldest version whose tables are understood; rebuild with a newer Go")]
@@ -35,13 +37,17 @@ pub enum BinaryError {
         version: String,
     },
     /// The function table is there, but no `runtime.moduledata` that belongs to it.
-    #[error("no runtime.moduledata refers to the function table at {pclntab}: an unknown Go version or a damaged file; it cannot be traced")]
+    #[error(
+        "no runtime.moduledata refers to the function table at {pclntab}: an unknown Go version or a damaged file; it cannot be traced"
+    )]
     ModuleDataNotFound {
         /// The address of the function table.
         pclntab: VirtAddr,
     },
     /// Text in several sections: addresses of functions would need a table that no supported platform writes.
-    #[error("the program's text has {count} sections (runtime.moduledata at {module_data}), only one is supported: it was linked as a plugin or is too large; it cannot be traced")]
+    #[error(
+        "the program's text has {count} sections (runtime.moduledata at {module_data}), only one is supported: it was linked as a plugin or is too large; it cannot be traced"
+    )]
     ManyTextSections {
         /// Entries in `textsectmap`.
         count: u64,
@@ -59,7 +65,9 @@ pub enum BinaryError {
         len: u64,
     },
     /// A table contradicts itself.
-    #[error("{what} at {address} is corrupt: the file is damaged or of an unknown Go version; what needs this table cannot be traced")]
+    #[error(
+        "{what} at {address} is corrupt: the file is damaged or of an unknown Go version; what needs this table cannot be traced"
+    )]
     Corrupt {
         /// Which table or record.
         what: &'static str,

@@ -10,6 +10,11 @@ use super::module_data::ModuleData;
 use super::pclntab::{Entry, PclnTable};
 use super::wanted::Wanted;
 
+/// No function of real code is longer; a limit for the time that damaged files can take.
+const MAX_CODE: u64 = 1 << 24;
+/// Padding is not longer: functions are aligned to 16 to 64 bytes.
+const MAX_PADDING: usize = 4096;
+
 /// A function that the program contains as such. (An inlined copy has no entry and cannot be found.)
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Function {
@@ -60,19 +65,17 @@ impl FunctionTable<'_, '_> {
     /// Of several functions with the same name (an ABI wrapper beside assembly) the first in the text is taken.
     pub(super) fn find(&self, names: &[&str]) -> Functions {
         let wanted = Wanted::new(names.iter().copied());
-        let named = self.pclntab.names().filter(|(_, name)| !wanted.find(name).is_empty());
-        let mut offsets: Vec<u32> = named.map(|(offset, _)| offset).collect();
+        let matching = self.pclntab.names().filter(|(_, name)| !wanted.find(name).is_empty());
+        let mut offsets: Vec<u32> = matching.map(|(offset, _)| offset).collect();
         offsets.sort_unstable();
         let mut found = BTreeMap::new();
-        if let (Some(&first), Some(&last)) = (offsets.first(), offsets.last()) {
-            for entry in self.pclntab.entries() {
-                let Some(offset) = self.pclntab.name_offset(entry) else { continue };
-                if (first..=last).contains(&offset)
-                    && offsets.binary_search(&offset).is_ok()
-                    && let Some(function) = self.function(entry)
-                {
-                    found.entry(function.name.clone()).or_insert(function);
-                }
+        for entry in self.pclntab.entries() {
+            let Some(offset) = self.pclntab.name_offset(entry) else { continue };
+            if let Ok(index) = offsets.binary_search(&offset)
+                && let Some(function) = self.function(entry)
+            {
+                offsets.remove(index);
+                found.insert(function.name.clone(), function);
             }
         }
         Functions(found)
@@ -93,7 +96,8 @@ impl FunctionTable<'_, '_> {
         let text = self.module_data.text;
         let start = text.checked_add(entry.text_offset)?;
         let next = text.checked_add(entry.next_offset)?;
-        let code = self.image.bytes(start, next.distance_from(start)?)?;
+        let len = next.distance_from(start).filter(|&len| len <= MAX_CODE)?;
+        let code = self.image.bytes(start, len)?;
         let len = match self.image.architecture {
             Architecture::Amd64 => len_without_int3(code),
             Architecture::Arm64 => len_without_zeros(code),
@@ -108,14 +112,17 @@ impl FunctionTable<'_, '_> {
 
 /// The length without trailing `INT3`. A final `EB` shows that the first of them was the distance of a `JMP`.
 fn len_without_int3(code: &[u8]) -> usize {
-    let len = code.iter().rposition(|&byte| byte != 0xcc).map_or(0, |last| last + 1);
+    let padding = code.iter().rev().take(MAX_PADDING).take_while(|&&byte| byte == 0xcc).count();
+    let len = code.len() - padding;
     let short_jump = len < code.len() && len > 0 && code.get(len - 1) == Some(&0xeb);
     len + usize::from(short_jump)
 }
 
 /// The length without trailing instructions that are all zero, with which the linker fills up on arm64.
 fn len_without_zeros(code: &[u8]) -> usize {
-    code.chunks_exact(4).rposition(|word| word != [0; 4]).map_or(0, |last| (last + 1) * 4)
+    let words = code.as_chunks::<4>().0;
+    let padding = words.iter().rev().take(MAX_PADDING).take_while(|&&word| word == [0; 4]).count();
+    (words.len() - padding) * 4
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ const MAX_SECTIONS: usize = 1024;
 pub enum Architecture {
     /// x86-64.
     Amd64,
-    /// AArch64.
+    /// `AArch64`.
     Arm64,
 }
 
@@ -81,8 +81,7 @@ impl<'a> Image<'a> {
         let table = FileOffset(header.e_phoff(endian));
         let truncated =
             |what, offset| BinaryError::Truncated { what, offset, len: u64::try_from(file.len()).unwrap_or(u64::MAX) };
-        let headers =
-            header.program_headers(endian, file).map_err(|_error| truncated("the program header table", table))?;
+        let headers = header.program_headers(endian, file).map_err(|_error| truncated("the program header table", table))?;
         for header in headers {
             match header.p_type(endian) {
                 elf::PT_LOAD => {
@@ -92,7 +91,9 @@ impl<'a> Image<'a> {
                     let executable = header.p_flags(endian).0 & elf::PF_X.0 != 0;
                     image.segments.push(Segment { address: header.p_vaddr(endian), offset, data, executable });
                 }
-                elf::PT_DYNAMIC => image.dynamic = Some((header.p_vaddr(endian), header.p_filesz(endian))),
+                elf::PT_DYNAMIC => {
+                    image.dynamic = Some((header.p_vaddr(endian), header.p_filesz(endian)));
+                }
                 _ => {}
             }
         }
@@ -174,8 +175,8 @@ impl<'a> Image<'a> {
         const ENTRY: usize = 24;
         let (address, size) = self.dynamic.filter(|_| self.pie)?;
         let (mut rela, mut rela_size) = (None, 0);
-        for entry in self.bytes(VirtAddr(address), size)?.chunks_exact(16) {
-            match (i64::from_le_bytes(*entry.first_chunk()?), u64_at(entry, 8)?) {
+        for entry in self.bytes(VirtAddr(address), size)?.as_chunks::<16>().0 {
+            match (u64_at(entry, 0)?.cast_signed(), u64_at(entry, 8)?) {
                 (0, _) => break,
                 (tag, value) if tag == elf::DT_RELA.0 => rela = Some(VirtAddr(value)),
                 (tag, value) if tag == elf::DT_RELASZ.0 => rela_size = value,
@@ -186,8 +187,8 @@ impl<'a> Image<'a> {
             Architecture::Amd64 => elf::R_X86_64_RELATIVE.0,
             Architecture::Arm64 => elf::R_AARCH64_RELATIVE.0,
         };
-        let entries = self.bytes(rela?, rela_size)?.chunks_exact(ENTRY);
-        let zero_in_file = |entry: &[u8]| {
+        let entries = self.bytes(rela?, rela_size)?.as_chunks::<ENTRY>().0.iter();
+        let zero_in_file = |entry: &[u8; ENTRY]| {
             let at = VirtAddr(u64_at(entry, 0)?);
             let is_relative = u32_at(entry, 8)? == relative;
             let value = u64_at(entry, 16)?;
@@ -200,8 +201,12 @@ impl<'a> Image<'a> {
 /// The sections that lie in memory. Broken headers give none: nothing depends on them.
 fn sections<'a>(header: &FileHeader64<LittleEndian>, file: &'a [u8]) -> Vec<Section<'a>> {
     let endian = LittleEndian;
-    let Ok(headers) = header.section_headers(endian, file) else { return Vec::new() };
-    let Ok(names) = header.section_strings(endian, file, headers) else { return Vec::new() };
+    let Ok(headers) = header.section_headers(endian, file) else {
+        return Vec::new();
+    };
+    let Ok(names) = header.section_strings(endian, file, headers) else {
+        return Vec::new();
+    };
     headers
         .iter()
         .take(MAX_SECTIONS)
@@ -214,4 +219,89 @@ fn sections<'a>(header: &FileHeader64<LittleEndian>, file: &'a [u8]) -> Vec<Sect
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Flags of a segment.
+    pub(in super::super) const DATA: u32 = 6;
+    pub(in super::super) const CODE: u32 = 5;
+
+    /// An amd64 ELF file with `LOAD` segments (address, flags, contents) and a dynamic table at an address of one of them.
+    pub(in super::super) fn elf(pie: bool, segments: &[(u64, u32, &[u8])], dynamic: Option<(u64, u64)>) -> Vec<u8> {
+        let mut file = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        file.extend(if pie { [3, 0] } else { [2, 0] });
+        file.extend([62, 0, 1, 0, 0, 0]);
+        let count = segments.len() + usize::from(dynamic.is_some());
+        for word in [0x1234_u64, 64, 0] {
+            file.extend(word.to_le_bytes());
+        }
+        file.extend([0; 4]);
+        for half in [64, 56, u16::try_from(count).unwrap(), 64, 0, 0] {
+            file.extend(half.to_le_bytes());
+        }
+        let mut offset = 64 + 56 * u64::try_from(count).unwrap();
+        let mut header = |kind: u32, flags: u32, words: [u64; 6]| {
+            file.extend(kind.to_le_bytes());
+            file.extend(flags.to_le_bytes());
+            file.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        };
+        for (address, flags, contents) in segments {
+            let len = u64::try_from(contents.len()).unwrap();
+            header(1, *flags, [offset, *address, *address, len, len, 8]);
+            offset += len;
+        }
+        if let Some((address, len)) = dynamic {
+            header(2, DATA, [0, address, address, len, len, 8]);
+        }
+        file.extend(segments.iter().flat_map(|(_, _, contents)| contents.iter()));
+        file
+    }
+
+    fn words(words: &[u64]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn addresses_become_bytes_and_offsets() {
+        let file = elf(false, &[(0x1000, CODE, &[1, 2, 3, 4]), (0x2000, DATA, &[5, 6, 7, 8])], None);
+        let image = Image::parse(&file).unwrap();
+        assert_eq!((image.architecture, image.entry, image.pie), (Architecture::Amd64, VirtAddr(0x1234), false));
+        assert_eq!(image.bytes(VirtAddr(0x2001), 2), Some(&[6, 7][..]));
+        assert_eq!(image.bytes(VirtAddr(0x2001), 4), None);
+        assert_eq!(image.bytes_from(VirtAddr(0x0fff)), None);
+        assert_eq!(image.file_offset(VirtAddr(0x2001)), Some(FileOffset(64 + 112 + 5)));
+        assert_eq!(image.file_offset(VirtAddr(0x2004)), None);
+        assert!(image.is_executable(VirtAddr(0x1003)) && !image.is_executable(VirtAddr(0x2000)));
+        let order: Vec<_> = image.segments_data_first().map(|segment| segment.address).collect();
+        assert_eq!(order, [0x2000, 0x1000]);
+    }
+
+    #[test]
+    fn only_words_that_are_zero_in_the_file_are_relocated() {
+        // Two words, the dynamic table {RELA, RELASZ, NULL}, two relocations.
+        let relocation = |address, addend| [address, 8, addend];
+        let mut data = words(&[0, 0x77, 7, 0x1040, 8, 48, 0, 0]);
+        data.extend(words(&[relocation(0x1000, 0x5000), relocation(0x1008, 0x6000)].concat()));
+        let file = elf(true, &[(0x1000, DATA, &data)], Some((0x1010, 48)));
+        let image = Image::parse(&file).unwrap();
+        assert_eq!(image.relocations(), [(0x1000, 0x5000)]);
+        assert_eq!(image.word(VirtAddr(0x1000)), Some(0x5000));
+        assert_eq!(image.word(VirtAddr(0x1008)), Some(0x77));
+        let fixed = elf(false, &[(0x1000, DATA, &data)], Some((0x1010, 48)));
+        assert_eq!(Image::parse(&fixed).unwrap().word(VirtAddr(0x1000)), Some(0));
+    }
+
+    #[test]
+    fn what_reaches_beyond_the_file_is_truncated() {
+        let file = elf(false, &[(0x1000, CODE, &[1, 2, 3, 4])], None);
+        let shorter = file.get(..file.len() - 1).unwrap();
+        let error = Image::parse(shorter).unwrap_err();
+        assert_eq!(error, BinaryError::Truncated { what: "a LOAD segment", offset: FileOffset(120), len: 123 });
+        let error = Image::parse(file.get(..100).unwrap()).unwrap_err();
+        assert!(matches!(error, BinaryError::Truncated { what: "the program header table", .. }), "{error}");
+        assert!(matches!(Image::parse(&[]), Err(BinaryError::NotElf { .. })));
+    }
 }

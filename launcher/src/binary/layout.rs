@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::VirtAddr;
-use super::descriptor::{Descriptor, Kind};
+use super::descriptor::Descriptor;
+use super::kind::Kind;
 use super::map_layout::{MapLayout, MapReader};
 use super::types::Types;
 
@@ -102,7 +103,7 @@ pub(super) fn layout(
     descriptor: &Descriptor,
 ) -> Option<TypeLayout> {
     let mut fields = Vec::new();
-    for raw in types.region.fields(descriptor).take(MAX_FIELDS) {
+    for raw in types.region.fields(descriptor)?.take(MAX_FIELDS) {
         let raw = raw?;
         let field_type = types.descriptor_at(raw.type_address)?;
         let inside = raw.offset.checked_add(field_type.size)? <= descriptor.size;

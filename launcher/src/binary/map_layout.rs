@@ -7,7 +7,8 @@ use std::cell::OnceCell;
 use serde::Serialize;
 
 use super::bytes::{u8_at, u16_at, u32_at};
-use super::descriptor::{Descriptor, Kind, MapFormat};
+use super::descriptor::Descriptor;
+use super::kind::Kind;
 use super::types::Types;
 
 /// Slots in a bucket or group, of either implementation.
@@ -82,6 +83,28 @@ pub struct SwissLayout {
     pub slots: SlotLayout,
 }
 
+/// Which of the three formats of a map type's descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MapFormat {
+    /// Buckets with overflow chains: Go ≤ 1.23, or `GOEXPERIMENT=noswissmap`.
+    Hmap,
+    /// Groups of interleaved slots: Go 1.24 to 1.26.
+    Slots,
+    /// Groups with strides for keys and elements: Go ≥ 1.27.
+    Strides,
+}
+
+impl MapFormat {
+    /// Length of the descriptor without its uncommon part.
+    pub(super) fn descriptor_len(self) -> u64 {
+        match self {
+            Self::Hmap => 88,
+            Self::Slots => 112,
+            Self::Strides => 136,
+        }
+    }
+}
+
 /// Offsets in `runtime.hmap`: count, B, buckets, oldbuckets.
 type Hmap = [u64; 4];
 /// Offsets in `maps.Map`: used, dirPtr, dirLen; in `maps.table`: groups.data, groups.lengthMask.
@@ -110,12 +133,12 @@ impl<'t, 'b, 'a> MapReader<'t, 'b, 'a> {
             let found = self.types.find(&names);
             let offset = |index: usize, field: &str| {
                 let descriptor = found.get(index).copied().flatten()?;
-                self.types.region.fields(&descriptor).flatten().find(|raw| raw.name == field).map(|raw| raw.offset)
+                self.types.region.fields(&descriptor)?.flatten().find(|raw| raw.name == field).map(|raw| raw.offset)
             };
             let hmap = || Some([offset(0, "count")?, offset(0, "B")?, offset(0, "buckets")?, offset(0, "oldbuckets")?]);
             let swiss = || {
                 let groups = offset(2, "groups")?;
-                let (data, mask) = (groups + offset(3, "data")?, groups + offset(3, "lengthMask")?);
+                let (data, mask) = (groups.checked_add(offset(3, "data")?)?, groups.checked_add(offset(3, "lengthMask")?)?);
                 Some([offset(1, "used")?, offset(1, "dirPtr")?, offset(1, "dirLen")?, data, mask])
             };
             (hmap(), swiss())

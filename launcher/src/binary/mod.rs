@@ -12,6 +12,8 @@ mod descriptor;
 mod error;
 mod functions;
 mod image;
+mod itab;
+mod kind;
 mod layout;
 mod map_layout;
 mod module_data;
@@ -24,10 +26,10 @@ use std::sync::OnceLock;
 pub use address::{FileOffset, VirtAddr};
 pub use build_info::{BuildInfo, Dependency, GoVersion, Module};
 pub use code::{Call, Cost, EntryKind, EntrySite, cost, first_call_after};
-pub use descriptor::Kind;
 pub use error::BinaryError;
 pub use functions::{Function, Functions};
 pub use image::Architecture;
+pub use kind::Kind;
 pub use layout::{Field, Layouts, TypeLayout};
 pub use map_layout::{HmapLayout, MAP_SLOTS, MapLayout, SlotLayout, SwissLayout};
 
@@ -71,9 +73,7 @@ impl<'a> GoBinary<'a> {
         if let Some(version) = version.as_ref().filter(|version| version.is_before(1, 18)) {
             return Err(BinaryError::UnsupportedGoVersion { version: version.raw.clone() });
         }
-        let missing = version.map_or(BinaryError::NotGo, |version| BinaryError::FunctionTableNotFound {
-            version: version.raw,
-        });
+        let missing = version.map_or(BinaryError::NotGo, |version| BinaryError::FunctionTableNotFound { version: version.raw });
         let pclntab = PclnTable::find(&image)?.ok_or(missing)?;
         let module_data = ModuleData::find(&image, &pclntab)?;
         let build_info = build_info.unwrap_or_default();
@@ -152,6 +152,12 @@ impl<'a> GoBinary<'a> {
         code::entry_site(self.architecture(), code, function, offset).ok_or(corrupt)
     }
 
+    /// What a probe on the instruction at `address` costs; `None` if there is no instruction in the file.
+    #[must_use]
+    pub fn cost_at(&self, address: VirtAddr) -> Option<Cost> {
+        cost(self.architecture(), self.image.bytes_from(address)?)
+    }
+
     /// The direct calls that `function` makes, in the order of addresses; see [`first_call_after`].
     ///
     /// # Errors
@@ -160,9 +166,15 @@ impl<'a> GoBinary<'a> {
         Ok(code::calls(self.architecture(), self.code(function)?, function.entry))
     }
 
+    fn type_region(&self) -> Result<TypeRegion<'_, 'a>, BinaryError> {
+        let region = TypeRegion::new(&self.image, &self.module_data)?;
+        let version = self.build_info.go_version.as_ref();
+        Ok(TypeRegion { offset_embed: version.is_some_and(|version| version.is_before(1, 19)), ..region })
+    }
+
     /// Runs `read` on the list of types, which the first call makes.
     fn with_types<T>(&self, read: impl FnOnce(&Types<'_, 'a>) -> T) -> Result<T, BinaryError> {
-        let region = TypeRegion::new(&self.image, &self.module_data)?;
+        let region = self.type_region()?;
         let list = self.types.get_or_init(|| TypeList::find(&region, self.module_data.index));
         let list = list.as_ref().map_err(Clone::clone)?;
         Ok(read(&Types { region, list }))
@@ -223,7 +235,7 @@ impl<'a> GoBinary<'a> {
     /// Needs no walk over the types. `None` if there is no descriptor at `address`.
     #[must_use]
     pub fn type_name_at(&self, address: VirtAddr) -> Option<String> {
-        let region = TypeRegion::new(&self.image, &self.module_data).ok()?;
+        let region = self.type_region().ok()?;
         let types = Types { region, list: &TypeList::EMPTY };
         types.name(&types.descriptor_at(address)?)
     }

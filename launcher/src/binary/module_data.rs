@@ -51,11 +51,11 @@ impl ModuleData {
         let all = image.segments_data_first().map(|segment| (VirtAddr(segment.address), segment.data));
         let stated = named.chain(all).flat_map(|(start, data)| {
             let skip = usize::try_from(start.0.wrapping_neg() & 7).unwrap_or(0);
-            let words = data.get(skip..).unwrap_or_default().chunks_exact(8).enumerate();
+            let words = data.get(skip..).unwrap_or_default().as_chunks::<8>().0.iter().enumerate();
             let first_word = pclntab.address.0.to_le_bytes();
-            words.filter(move |(_, word)| *word == first_word).filter_map(move |(index, _)| {
-                start.checked_add(u64::try_from(skip + index * 8).ok()?)
-            })
+            words
+                .filter(move |(_, word)| **word == first_word)
+                .filter_map(move |(index, _)| start.checked_add(u64::try_from(skip + index * 8).ok()?))
         });
         if let Some(address) = stated.into_iter().find(|&at| belongs(image, pclntab, at).is_some()) {
             return Self::read(image, pclntab, address);
@@ -86,12 +86,7 @@ impl ModuleData {
         let types = word(types_at)?;
         let base = |types_end: u64, index| {
             let valid = types < types_end && types_end <= types.checked_add(u64::from(u32::MAX >> 1))?;
-            valid.then_some(Self {
-                text: VirtAddr(word(176)?),
-                types: VirtAddr(types),
-                types_end: VirtAddr(types_end),
-                index,
-            })
+            valid.then_some(Self { text: VirtAddr(word(176)?), types: VirtAddr(types), types_end: VirtAddr(types_end), index })
         };
         let second = word(types_at + 8)?;
         if second < types {
@@ -107,8 +102,7 @@ impl ModuleData {
             _ => before + 8,
         };
         let (_, text_sections) = slice(text_sections_at)?;
-        let types_and_itabs =
-            TypeIndex::Links { types: slice(text_sections_at + 24)?, itabs: slice(text_sections_at + 48)? };
+        let types_and_itabs = TypeIndex::Links { types: slice(text_sections_at + 24)?, itabs: slice(text_sections_at + 48)? };
         Some((base(second, types_and_itabs)?, text_sections))
     }
 }

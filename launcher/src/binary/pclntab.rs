@@ -16,6 +16,8 @@ const MAGIC_1_16: u32 = 0xffff_fffa;
 /// Go 1.2 to 1.15.
 const MAGIC_1_2: u32 = 0xffff_fffb;
 const HEADER_LEN: usize = 72;
+/// Longer names are those of damaged files.
+const MAX_NAME: usize = 1 << 16;
 /// Bytes of an `ftab` entry: two offsets of 32 bits, of the function in the text and of its record.
 const ENTRY: u64 = 8;
 
@@ -66,7 +68,7 @@ impl<'a> PclnTable<'a> {
         for segment in image.segments_data_first() {
             let skip = usize::try_from(segment.address.wrapping_neg() & 7).unwrap_or(0);
             let words = segment.data.get(skip..).unwrap_or_default();
-            for (index, word) in words.chunks_exact(8).enumerate() {
+            for (index, word) in words.as_chunks::<8>().0.iter().enumerate() {
                 if !is_header(word) {
                     continue;
                 }
@@ -128,8 +130,8 @@ impl<'a> PclnTable<'a> {
 
     /// The name that begins at `offset` of the name block.
     pub(super) fn name(&self, offset: u32) -> Option<&'a str> {
-        let name = until_nul(tail(self.names, offset.into())?)?;
-        std::str::from_utf8(name).ok()
+        let bytes = tail(self.names, offset.into())?;
+        std::str::from_utf8(until_nul(bytes.get(..MAX_NAME).unwrap_or(bytes))?).ok()
     }
 
     /// All names with their offsets in the name block, in one pass.
@@ -148,7 +150,11 @@ impl<'a> PclnTable<'a> {
         let (mut low, mut high) = (0, self.function_count);
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.entry(middle)?.text_offset <= text_offset { low = middle + 1 } else { high = middle }
+            if self.entry(middle)?.text_offset <= text_offset {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
         }
         let index = low.checked_sub(1)?;
         (text_offset < self.entry(index)?.next_offset).then_some(index)

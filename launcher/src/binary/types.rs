@@ -2,8 +2,13 @@
 //!
 //! A type has a descriptor if it is ever put into an interface, allocated on the heap, or reachable from such a type.
 
-use super::descriptor::{Descriptor, Kind, TypeRegion};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use super::descriptor::{Descriptor, TypeRegion};
 use super::image::Image;
+use super::itab::{Itab, contiguous_itabs, linked_itabs};
+use super::kind::{Form, Kind};
 use super::module_data::{ModuleData, TypeIndex};
 use super::wanted::Wanted;
 use super::{BinaryError, VirtAddr};
@@ -12,16 +17,6 @@ use super::{BinaryError, VirtAddr};
 const MAX_NAME_DEPTH: usize = 16;
 /// Longer names are cut: they come from damaged files or from deeply nested generics.
 const MAX_NAME: usize = 4096;
-/// An itab: {interface, type, hash, methods}; more interfaces×types than this are not looked at.
-const MAX_ITABS: u64 = 1 << 20;
-
-/// A method table: type `concrete` seen as `interface`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Itab {
-    address: VirtAddr,
-    interface: u64,
-    concrete: u64,
-}
 
 /// Every descriptor and itab of the program. Owns no bytes of the file.
 #[derive(Clone, Debug)]
@@ -45,7 +40,7 @@ impl<'b, 'a> TypeRegion<'b, 'a> {
         let len = module_data.types_end.distance_from(base);
         let data = len.and_then(|len| image.bytes(base, len)).ok_or(corrupt)?;
         let map_strides = matches!(module_data.index, TypeIndex::Contiguous { .. });
-        Ok(Self { image, base, data, map_strides })
+        Ok(Self { image, base, data, map_strides, offset_embed: false })
     }
 }
 
@@ -78,7 +73,9 @@ impl Walk<'_, '_, '_> {
         let mut budget = self.region.data.len() / 4 + 1024;
         let mut valid = Vec::with_capacity(self.found.len() * 2);
         while let Some(offset) = self.found.pop() {
-            let Some(descriptor) = self.region.descriptor(offset) else { continue };
+            let Some(descriptor) = self.region.descriptor(offset) else {
+                continue;
+            };
             let region = self.region;
             let read = region.children(&descriptor, &mut |child| self.add(child));
             let read = read.and_then(|read| usize::try_from(read).ok()).unwrap_or(1);
@@ -103,9 +100,7 @@ impl TypeList {
             TypeIndex::Links { types: (at, count), itabs } => {
                 let corrupt = BinaryError::Corrupt { what: "typelinks", address: at };
                 let links = region.image.bytes(at, count * 4).ok_or(corrupt)?;
-                links.chunks_exact(4).filter_map(|link| Some(u32::from_le_bytes(*link.first_chunk()?))).for_each(
-                    |offset| walk.add(offset),
-                );
+                links.as_chunks().0.iter().for_each(|link| walk.add(u32::from_le_bytes(*link)));
                 linked_itabs(region, itabs)?
             }
             TypeIndex::Contiguous { descriptors_end, itabs } => {
@@ -134,37 +129,7 @@ impl TypeList {
     }
 }
 
-/// `itablinks`: pointers to itabs.
-fn linked_itabs(region: &TypeRegion<'_, '_>, (at, count): (VirtAddr, u64)) -> Result<Vec<Itab>, BinaryError> {
-    let corrupt = BinaryError::Corrupt { what: "itablinks", address: at };
-    let image = region.image;
-    image.bytes(at, count * 8).ok_or(corrupt)?;
-    let links = (0..count.min(MAX_ITABS)).filter_map(|index| image.word(at.checked_add(8 * index)?));
-    Ok(links.filter_map(|address| itab(image, VirtAddr(address))).collect())
-}
-
-/// Itabs one after the other, each with as many method pointers as its interface has methods, at least one.
-fn contiguous_itabs(region: &TypeRegion<'_, '_>, (at, len): (VirtAddr, u64)) -> Vec<Itab> {
-    let mut found = Vec::new();
-    let mut distance = 0;
-    while distance < len
-        && let Some(itab) = at.checked_add(distance).and_then(|address| itab(region.image, address))
-        && let Some(interface) = region.offset(itab.interface).and_then(|offset| region.descriptor(offset))
-        && let Some(methods) = region.interface_methods(&interface)
-    {
-        found.push(itab);
-        distance += 24 + 8 * methods.max(1);
-    }
-    found
-}
-
-fn itab(image: &Image<'_>, address: VirtAddr) -> Option<Itab> {
-    let interface = image.word(address)?;
-    let concrete = image.word(address.checked_add(8)?)?;
-    Some(Itab { address, interface, concrete })
-}
-
-impl<'a> Types<'_, 'a> {
+impl Types<'_, '_> {
     /// The descriptors, in no particular order.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = Descriptor> {
         self.list.descriptors.iter().filter_map(|&offset| self.region.descriptor(offset))
@@ -184,14 +149,14 @@ impl<'a> Types<'_, 'a> {
             let Some(short) = self.region.text(&descriptor).and_then(|text| short_name(text, wanted.longest)) else {
                 continue;
             };
-            let indices = wanted.find(short.as_bytes());
+            let indices = wanted.find(short);
             if indices.is_empty() {
                 continue;
             }
             let package = self.region.package_path(&descriptor);
             for &index in indices {
                 if let Some(slot) = found.get_mut(index)
-                    && split.get(index).map(|&(path, _)| path) == package
+                    && split.get(index).map(|&(path, _)| path.as_bytes()) == package
                 {
                     slot.get_or_insert(descriptor);
                 }
@@ -219,18 +184,20 @@ impl<'a> Types<'_, 'a> {
 
     fn pointer_to(&self, base: &Descriptor) -> Option<Descriptor> {
         let address = self.region.address(base.offset).0;
-        self.descriptors().find(|candidate| {
+        let points_here = |candidate: &Descriptor| {
             candidate.kind == Kind::Pointer
                 && !candidate.is_named()
                 && self.region.pointer(u64::from(candidate.offset) + 48) == Some(address)
-        })
+        };
+        let direct = base.pointer_to_this().and_then(|offset| self.region.descriptor(offset)).filter(points_here);
+        direct.or_else(|| self.descriptors().find(points_here))
     }
 
     fn find_unnamed(&self, name: &str) -> Option<Descriptor> {
         let unnamed = self.descriptors().filter(|descriptor| !descriptor.is_named());
         let same_start = |descriptor: &Descriptor| {
             let text = self.region.text(descriptor)?;
-            Some(text.as_bytes().first() == name.as_bytes().first())
+            Some(text.first() == name.as_bytes().first())
         };
         unnamed.filter(|d| same_start(d) == Some(true)).find(|d| self.name(d).as_deref() == Some(name))
     }
@@ -245,42 +212,39 @@ impl<'a> Types<'_, 'a> {
     fn write_name(&self, descriptor: &Descriptor, out: &mut String, depth: usize) -> Option<()> {
         (depth <= MAX_NAME_DEPTH && out.len() <= MAX_NAME).then_some(())?;
         let at = u64::from(descriptor.offset);
-        let element = |out: &mut String, field: u64| {
-            self.write_name(&self.region.descriptor_behind(at + field)?, out, depth + 1)
-        };
+        let element = |out: &mut String, field: u64| self.write_name(&self.region.descriptor_behind(at + field)?, out, depth + 1);
         if descriptor.is_named() {
             let text = self.region.text(descriptor)?;
             let package = self.region.package_path(descriptor)?;
             let short = short_name(text, MAX_NAME).unwrap_or(text);
             if !package.is_empty() {
-                out.push_str(package);
+                out.push_str(&String::from_utf8_lossy(package));
                 out.push('.');
             }
-            out.push_str(short.get(..short.len().min(MAX_NAME)).unwrap_or_default());
+            out.push_str(&cut(short));
             return Some(());
         }
-        match descriptor.kind {
-            Kind::Pointer => {
+        match descriptor.kind.form() {
+            Form::Pointer => {
                 out.push('*');
                 element(out, 48)
             }
-            Kind::Slice => {
+            Form::Slice => {
                 out.push_str("[]");
                 element(out, 48)
             }
-            Kind::Map => {
+            Form::Map => {
                 out.push_str("map[");
                 element(out, 48)?;
                 out.push(']');
                 element(out, 56)
             }
-            Kind::Array => {
-                out.push_str(&format!("[{}]", self.region.word(at + 64)?));
+            Form::Array => {
+                write!(out, "[{}]", self.region.word(at + 64)?).ok()?;
                 element(out, 48)
             }
-            _ => {
-                let text: &'a str = self.region.text(descriptor)?;
-                out.push_str(text.get(..text.len().min(MAX_NAME)).unwrap_or_default());
+            Form::Basic | Form::Chan | Form::Func | Form::Interface | Form::Struct => {
+                out.push_str(&cut(self.region.text(descriptor)?));
                 Some(())
             }
         }
@@ -306,10 +270,9 @@ fn split_name(full: &str) -> (&str, &str) {
 
 /// The part of `package.Name` or `package.Name[arguments]` behind the dot, or all of a name without package; `None` if
 /// it is longer than `longest`.
-fn short_name(text: &str, longest: usize) -> Option<&str> {
-    let bytes = text.as_bytes();
+fn short_name(text: &[u8], longest: usize) -> Option<&[u8]> {
     let mut depth = 0_usize;
-    for (index, byte) in bytes.iter().enumerate().rev().take(longest + 1) {
+    for (index, byte) in text.iter().enumerate().rev().take(longest + 1) {
         match byte {
             b']' => depth += 1,
             b'[' => depth = depth.saturating_sub(1),
@@ -317,17 +280,24 @@ fn short_name(text: &str, longest: usize) -> Option<&str> {
             _ => {}
         }
     }
-    (bytes.len() <= longest).then_some(text)
+    (text.len() <= longest).then_some(text)
+}
+
+/// At most [`MAX_NAME`] bytes of a name.
+fn cut(name: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(name.get(..MAX_NAME).unwrap_or(name))
 }
 
 /// Whether `name` can only be that of a defined type.
 fn is_plain(name: &str) -> bool {
     let start = name.as_bytes().first();
-    !matches!(start, Some(b'*' | b'[')) && !["map[", "chan ", "func(", "struct {", "interface {"].iter().any(|p| name.starts_with(p))
+    !matches!(start, Some(b'*' | b'['))
+        && !["map[", "chan ", "func(", "struct {", "interface {"].iter().any(|p| name.starts_with(p))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::image::tests::{DATA, elf};
     use super::*;
 
     #[test]
@@ -336,9 +306,66 @@ mod tests {
         assert_eq!(split_name("gopkg.in/yaml.v3.Node"), ("gopkg.in/yaml.v3", "Node"));
         assert_eq!(split_name("sync/atomic.Pointer[net/http.response]"), ("sync/atomic", "Pointer[net/http.response]"));
         assert_eq!(split_name("error"), ("", "error"));
-        assert_eq!(short_name("http.Request", 20), Some("Request"));
-        assert_eq!(short_name("atomic.Pointer[net/http.response]", 40), Some("Pointer[net/http.response]"));
-        assert_eq!(short_name("http.Request", 6), None);
-        assert_eq!(short_name("error", 5), Some("error"));
+        assert_eq!(short_name(b"http.Request", 20), Some(&b"Request"[..]));
+        assert_eq!(short_name(b"atomic.Pointer[net/http.response]", 40), Some(&b"Pointer[net/http.response]"[..]));
+        assert_eq!(short_name(b"http.Request", 6), None);
+        assert_eq!(short_name(b"error", 5), Some(&b"error"[..]));
+    }
+
+    const BASE: u64 = 0x1000;
+
+    /// A descriptor's header.
+    fn header(kind: u8, flags: u8, size: u64, name: i32) -> Vec<u8> {
+        let mut bytes = [size.to_le_bytes(), size.to_le_bytes()].concat();
+        bytes.extend([0, 0, 0, 0, flags, 8, 8, kind]);
+        bytes.extend([0; 16]);
+        bytes.extend(name.to_le_bytes());
+        bytes.extend([0; 4]);
+        bytes
+    }
+
+    /// A region with one link, to its first descriptor, which is at offset 8.
+    fn list_of(region: &[u8]) -> (Vec<u8>, Result<TypeList, BinaryError>) {
+        let file = elf(false, &[(BASE, DATA, region), (0x9000, DATA, &8_u32.to_le_bytes())], None);
+        let image = Image::parse(&file).unwrap();
+        let data = image.bytes(VirtAddr(BASE), u64::try_from(region.len()).unwrap()).unwrap();
+        let region = TypeRegion { image: &image, base: VirtAddr(BASE), data, map_strides: false, offset_embed: false };
+        let index = TypeIndex::Links { types: (VirtAddr(0x9000), 1), itabs: (VirtAddr(0x9000), 0) };
+        let list = TypeList::find(&region, index);
+        drop(image);
+        (file, list)
+    }
+
+    /// `*T` where `T` is again that pointer type.
+    #[test]
+    fn a_cycle_ends() {
+        let mut region = vec![0; 8];
+        region.extend(header(22, 0, 8, 0));
+        region.extend((BASE + 8).to_le_bytes());
+        let (file, list) = list_of(&region);
+        let list = list.unwrap();
+        assert_eq!(list.descriptors, [8]);
+        let image = Image::parse(&file).unwrap();
+        let data = image.bytes(VirtAddr(BASE), 64).unwrap();
+        let region = TypeRegion { image: &image, base: VirtAddr(BASE), data, map_strides: false, offset_embed: false };
+        let types = Types { region, list: &list };
+        let descriptor = types.descriptor_at(VirtAddr(BASE + 8)).unwrap();
+        assert_eq!(types.name(&descriptor), None);
+        assert!(types.find_any(&["**a.T", "a.T"]).iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn a_struct_with_more_fields_than_the_file_has_bytes_has_no_layout() {
+        let mut region = vec![0; 8];
+        region.extend(header(25, 0, 8, 0));
+        for word in [0, BASE, u64::MAX / 24, u64::MAX / 24] {
+            region.extend(word.to_le_bytes());
+        }
+        let (file, list) = list_of(&region);
+        assert_eq!(list.unwrap().descriptors, [8]);
+        let image = Image::parse(&file).unwrap();
+        let region = TypeRegion { image: &image, base: VirtAddr(BASE), data: &region, map_strides: false, offset_embed: false };
+        let descriptor = region.descriptor(8).unwrap();
+        assert!(region.fields(&descriptor).is_none());
     }
 }

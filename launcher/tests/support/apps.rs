@@ -3,6 +3,8 @@
 //! A program is built at most once per change of its sources. Everything lies below `target/apps`, Go's build cache too;
 //! file locks keep test processes that run at the same time apart.
 
+#![expect(clippy::expect_used, reason = "tests panic rather than return errors")]
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -18,6 +20,9 @@ pub(crate) struct GoVersion {
 }
 
 impl GoVersion {
+    /// These two can be read but are not in [`Self::ALL`], which lists what is supported.
+    pub(crate) const GO_1_18: Self = Self { minor: 18, patch: 10 };
+    pub(crate) const GO_1_20: Self = Self { minor: 20, patch: 14 };
     pub(crate) const GO_1_21: Self = Self { minor: 21, patch: 13 };
     pub(crate) const GO_1_22: Self = Self { minor: 22, patch: 12 };
     pub(crate) const GO_1_23: Self = Self { minor: 23, patch: 12 };
@@ -44,6 +49,8 @@ pub(crate) enum Variant {
     Trimpath,
     Pie,
     PieStripped,
+    /// The maps of Go 1.23; Go 1.24 and 1.25 only.
+    NoSwissMap,
     Cgo,
     CgoPieStripped,
     Arm64,
@@ -63,6 +70,7 @@ impl Variant {
             Self::Trimpath => (&["-trimpath", "-ldflags=-s -w"], NO_CGO),
             Self::Pie => (&["-buildmode=pie"], NO_CGO),
             Self::PieStripped => (&["-buildmode=pie", "-ldflags=-s -w"], NO_CGO),
+            Self::NoSwissMap => (&["-ldflags=-s -w"], &[("CGO_ENABLED", "0"), ("GOEXPERIMENT", "noswissmap")]),
             Self::Cgo => (&["-ldflags=-linkmode=external"], CGO),
             Self::CgoPieStripped => (&["-buildmode=pie", "-ldflags=-linkmode=external -s -w"], CGO),
             Self::Arm64 => (&[], ARM64),

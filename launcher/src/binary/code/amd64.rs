@@ -53,8 +53,7 @@ pub(super) fn entry_site(code: &[u8], start: u64) -> Option<Site> {
             branch = branch.or(Some(site(EntryKind::Branch)));
             continue;
         }
-        if instruction.is_invalid() || instruction.flow_control() != FlowControl::Next || clobbers(&mut info, &instruction)
-        {
+        if instruction.is_invalid() || instruction.flow_control() != FlowControl::Next || clobbers(&mut info, &instruction) {
             break;
         }
         checks_stack |= compares_stack_guard(&instruction);
@@ -103,13 +102,11 @@ pub(super) fn cost_of_first(code: &[u8]) -> Option<Cost> {
 /// As `arch/x86/kernel/uprobes.c` decides (`branch_setup_xol_ops`, `push_setup_xol_ops`): jumps, calls and conditional
 /// branches relative to RIP, the one-byte `NOP`, and `PUSH` of a 64-bit register without needless prefixes.
 fn cost(instruction: &Instruction) -> Cost {
-    let emulated = match instruction.code() {
-        Code::Jmp_rel8_64 | Code::Jmp_rel32_64 | Code::Call_rel32_64 => true,
-        Code::Nopw | Code::Nopd | Code::Nopq => instruction.len() == 1,
-        Code::Push_r64 => instruction.len() <= 2,
-        _ => instruction.is_jcc_short_or_near(),
-    };
-    if emulated { Cost::Emulated } else { Cost::SingleStep }
+    let code = instruction.code();
+    let transfer = matches!(code, Code::Jmp_rel8_64 | Code::Jmp_rel32_64 | Code::Call_rel32_64);
+    let nop = matches!(code, Code::Nopw | Code::Nopd | Code::Nopq) && instruction.len() == 1;
+    let push = code == Code::Push_r64 && instruction.len() <= 2;
+    if transfer || nop || push || instruction.is_jcc_short_or_near() { Cost::Emulated } else { Cost::SingleStep }
 }
 
 /// The `CALL rel32` instructions in the order of addresses.
@@ -158,9 +155,8 @@ mod tests {
     #[test]
     fn the_second_branch_of_a_huge_frame() {
         // MOVQ SP, R12; SUBQ $0x2000, R12; JB +0x30; CMPQ R12, 16(R14); JBE +0x30; XORL AX, AX
-        let code = [
-            0x49, 0x89, 0xe4, 0x49, 0x81, 0xec, 0, 0x20, 0, 0, 0x72, 0x30, 0x4d, 0x3b, 0x66, 0x10, 0x76, 0x30, 0x31, 0xc0,
-        ];
+        let code =
+            [0x49, 0x89, 0xe4, 0x49, 0x81, 0xec, 0, 0x20, 0, 0, 0x72, 0x30, 0x4d, 0x3b, 0x66, 0x10, 0x76, 0x30, 0x31, 0xc0];
         let site = entry_site(&code, 0).unwrap();
         assert_eq!((site.address, site.kind), (16, EntryKind::BranchNotTaken));
     }
@@ -179,7 +175,9 @@ mod tests {
     #[test]
     fn what_the_kernel_emulates() {
         let class = |bytes: &[u8]| cost_of_first(bytes).unwrap();
-        for emulated in [&[0x55][..], &[0x41, 0x57], &[0xe8, 0, 0, 0, 0], &[0xe9, 0, 0, 0, 0], &[0xeb, 0], &[0x0f, 0x86, 0, 0, 0, 0], &[0x90]] {
+        for emulated in
+            [&[0x55][..], &[0x41, 0x57], &[0xe8, 0, 0, 0, 0], &[0xe9, 0, 0, 0, 0], &[0xeb, 0], &[0x0f, 0x86, 0, 0, 0, 0], &[0x90]]
+        {
             assert_eq!(class(emulated), Cost::Emulated, "{emulated:x?}");
         }
         for stepped in [&[0xc3][..], &[0xff, 0xd0], &[0x5d], &[0x49, 0x3b, 0x66, 0x10], &[0x66, 0x90], &[0x0f, 0x1f, 0x00]] {

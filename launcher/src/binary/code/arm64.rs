@@ -1,4 +1,4 @@
-//! AArch64. The Go prologue is: stack check (`MOVD 16(g), R16; CMP R16, RSP`, or a longer form in R17 and R27; `BLS`), then
+//! arm64. The Go prologue is: stack check (`MOVD 16(g), R16; CMP R16, RSP`, or a longer form in R17 and R27; `BLS`), then
 //! the frame. The kernel simulates branches; loads and stores are single-stepped on most kernels.
 
 use super::super::VirtAddr;
@@ -29,7 +29,7 @@ pub(super) fn entry_site(code: &[u8], start: u64) -> Option<Site> {
 }
 
 fn words(code: &[u8], start: u64) -> impl Iterator<Item = (u64, u32)> {
-    let words = code.chunks_exact(4).filter_map(|word| Some(u32::from_le_bytes(*word.first_chunk()?)));
+    let words = code.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word));
     (0..).map(move |index: u64| start.wrapping_add(4 * index)).zip(words)
 }
 
