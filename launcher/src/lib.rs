@@ -19,6 +19,7 @@ pub mod spans;
 pub mod export;
 pub mod resource;
 pub mod telemetry;
+pub mod check;
 pub mod launch;
 pub mod outcome;
 pub mod log;

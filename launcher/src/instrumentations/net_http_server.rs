@@ -22,7 +22,8 @@ use crate::probes::plan::{Facts, Global, Instrumentation, LeftOut, Planned};
 /// The catalog entry.
 pub static INSTRUMENTATION: Instrumentation = Instrumentation {
     name: "net/http/server",
-    description: "net/http server, HTTP/1 and HTTP/2 (bundled and golang.org/x/net/http2)",
+    description: "HTTP/1 and HTTP/2 servers of net/http and golang.org/x/net/http2",
+    tested_versions: "Go 1.21 to 1.27; golang.org/x/net as these allow",
     functions: sites::FUNCTIONS,
     types: &[
         "net/http.Request",

@@ -11,6 +11,8 @@ pub struct Instrumentation {
     pub name: &'static str,
     /// What is instrumented, in a few words.
     pub description: &'static str,
+    /// Versions of the library that are tested; others are tried.
+    pub tested_versions: &'static str,
     /// Names of all functions it may probe.
     pub functions: &'static [&'static str],
     /// Full names of all types it may read.
