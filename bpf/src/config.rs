@@ -38,8 +38,8 @@ pub const ABSENT: u32 = u32::MAX;
 pub struct SamplerSetting {
     /// 1: a sampled or unsampled parent decides; 0: every span is decided on its own.
     pub parent_based: Setting<u32>,
-    /// Zero.
-    pub padding: u32,
+    /// 1: a request's `traceparent` is the parent; 0: it is not looked at.
+    pub trace_context: Setting<u32>,
     /// A trace is taken where bytes 8–15 of its id, read big-endian and shifted right by one, are below this:
     /// 0 takes none, 2^63 takes all.
     pub threshold: Setting<u64>,
@@ -248,7 +248,8 @@ pub const EMPTY_HTTP_SERVER: HttpServerConfig = HttpServerConfig {
 };
 
 /// Before the launcher has set anything: nothing is sampled.
-pub const EMPTY_SAMPLER: SamplerSetting = SamplerSetting { parent_based: Setting::new(0), padding: 0, threshold: Setting::new(0) };
+pub const EMPTY_SAMPLER: SamplerSetting =
+    SamplerSetting { parent_based: Setting::new(0), trace_context: Setting::new(0), threshold: Setting::new(0) };
 
 /// The bytes of a configuration, as the object's read-only data holds them.
 ///
@@ -264,5 +265,5 @@ pub unsafe trait ReadOnlyData: Sized {
 
 // SAFETY: 32-bit settings only (see the size assertion above).
 unsafe impl ReadOnlyData for HttpServerConfig {}
-// SAFETY: the padding is a field.
+// SAFETY: no padding: two 32-bit settings and one of 64 bits.
 unsafe impl ReadOnlyData for SamplerSetting {}

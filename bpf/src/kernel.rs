@@ -9,10 +9,10 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap, RingBuf};
-use bytemuck::AnyBitPattern;
 use bpf::config::{HttpServerConfig, SamplerSetting};
 use bpf::target::{Memory, Registers, Step, Target};
 use bpf::trace::Goroutine;
+use bytemuck::AnyBitPattern;
 
 /// Bytes of the ring buffer; the launcher may change it when it loads the object.
 const RING_BYTES: u32 = 4 << 20;

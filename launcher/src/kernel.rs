@@ -39,8 +39,7 @@ pub struct KernelSupport {
 }
 
 /// The capabilities that matter, by number (`include/uapi/linux/capability.h`).
-const CAPABILITIES: [(u32, &str); 4] =
-    [(39, "CAP_BPF"), (38, "CAP_PERFMON"), (21, "CAP_SYS_ADMIN"), (19, "CAP_SYS_PTRACE")];
+const CAPABILITIES: [(u32, &str); 4] = [(39, "CAP_BPF"), (38, "CAP_PERFMON"), (21, "CAP_SYS_ADMIN"), (19, "CAP_SYS_PTRACE")];
 
 impl KernelSupport {
     /// Asks the kernel.

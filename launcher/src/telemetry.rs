@@ -13,11 +13,11 @@ use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
 use crate::arm::Armed;
+use crate::config::Limits;
 use crate::events::ring::Ring;
 use crate::export::{Exporting, Report};
 use crate::log;
 use crate::spans::clock::WallClock;
-use crate::spans::limits::SpanLimits;
 use crate::spans::open::OpenSpans;
 use crate::spans::panic_value::FileTypeNames;
 
@@ -37,11 +37,7 @@ impl Telemetry {
     ///
     /// # Errors
     /// Where the kernel gives no thread or pipe.
-    pub fn start(
-        armed: Armed,
-        limits: SpanLimits,
-        exporting: impl FnOnce() -> Exporting + Send + 'static,
-    ) -> std::io::Result<Self> {
+    pub fn start(armed: Armed, limits: Limits, exporting: impl FnOnce() -> Exporting + Send + 'static) -> std::io::Result<Self> {
         let (done, done_writer) = std::io::pipe()?;
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
@@ -77,7 +73,7 @@ impl Telemetry {
 
 fn run(
     armed: Armed,
-    limits: SpanLimits,
+    limits: Limits,
     exporting: impl FnOnce() -> Exporting,
     stopped: oneshot::Receiver<Instant>,
 ) -> std::io::Result<()> {
@@ -88,11 +84,11 @@ fn run(
 /// Follows the program from its start to its end.
 async fn follow(
     armed: Armed,
-    limits: SpanLimits,
+    limits: Limits,
     mut exporting: Exporting,
     mut stopped: oneshot::Receiver<Instant>,
 ) -> std::io::Result<()> {
-    let Armed { attached, plan: _, exe, load_bias } = armed;
+    let Armed { attached, plan: _, build_info: _, exe, load_bias } = armed;
     // The object holds the links: probes stay until the launcher is gone.
     let _object = attached.object;
     let mut ring = Ring::new(attached.records, attached.lost)?;

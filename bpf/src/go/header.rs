@@ -76,13 +76,8 @@ pub const NEW_WALK: Walk = Walk {
 pub fn find<M: Memory>(memory: &M, layout: &MapLayout, map: u64, walk: &mut Walk) {
     // Not a constant: of constants the compiler makes a call of memset, which writes byte by byte.
     let absent = memory.opaque(0);
-    walk.found = Found {
-        trace_parent: absent,
-        trace_state: absent,
-        user_agent: absent,
-        forwarded_for: absent,
-        forwarded_proto: absent,
-    };
+    walk.found =
+        Found { trace_parent: absent, trace_state: absent, user_agent: absent, forwarded_for: absent, forwarded_proto: absent };
     // All that is needed of the map lies in its first words.
     if map == 0 || !memory.read_prefix(map, MAP_WORDS * 8, &mut walk.scratch) {
         return;
@@ -98,7 +93,8 @@ pub fn find<M: Memory>(memory: &M, layout: &MapLayout, map: u64, walk: &mut Walk
     }
     if layout.swiss.get() != 0 {
         let tables = field(layout.directory_length.get());
-        walk.tables = Tables { directory, tables, single_group: u64::from(tables == 0), table: absent, group: absent, groups_left: absent };
+        walk.tables =
+            Tables { directory, tables, single_group: u64::from(tables == 0), table: absent, group: absent, groups_left: absent };
         memory.repeat(MAX_SLOTS, &mut Scan::<Tables> { layout, walk, groups: PhantomData });
     } else {
         let b = field(layout.directory_length.get()) & 0xff;

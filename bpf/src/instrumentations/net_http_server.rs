@@ -8,7 +8,7 @@
 
 use core::mem::MaybeUninit;
 
-use crate::config::{ABSENT, HttpServerConfig, Http2WriterLayout, RequestLayout, cookie};
+use crate::config::{ABSENT, Http2WriterLayout, HttpServerConfig, RequestLayout, cookie};
 use crate::go::header::{self, Walk};
 use crate::go::panic::{self, Panic};
 use crate::go::string::GoString;
@@ -147,7 +147,8 @@ impl Request {
 #[inline(always)]
 fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) -> bool {
     let Goroutine { span, random, headers, .. } = goroutine;
-    let value = GoString::first_of_slice(target, headers.found.trace_parent);
+    let header = if target.sampler().trace_context.get() == 0 { 0 } else { headers.found.trace_parent };
+    let value = GoString::first_of_slice(target, header);
     let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
     let parent = if value.length >= traceparent::LENGTH as u64
         && let Some(text) = target.read_into(value.address, &mut text)

@@ -5,8 +5,8 @@ pub mod sampling;
 pub mod traceparent;
 
 use crate::go::header::{NEW_WALK, Walk};
-use crate::trace::ids::Random;
 use crate::records::SpanIdentity;
+use crate::trace::ids::Random;
 
 /// What is remembered of a goroutine between the start and the end of its operation.
 ///
@@ -36,7 +36,14 @@ pub struct Goroutine {
 
 /// A goroutine of which nothing is known yet.
 pub const NEW_GOROUTINE: Goroutine = Goroutine {
-    span: SpanIdentity { trace_id: [0; 16], span_id: [0; 8], parent_span_id: [0; 8], trace_flags: 0, parent_is_remote: 0, padding: [0; 6] },
+    span: SpanIdentity {
+        trace_id: [0; 16],
+        span_id: [0; 8],
+        parent_span_id: [0; 8],
+        trace_flags: 0,
+        parent_is_remote: 0,
+        padding: [0; 6],
+    },
     request: 0,
     writer: 0,
     started_at: 0,

@@ -90,7 +90,12 @@ impl<'a> FieldReader<'a> {
         if in_header.iter().any(|offset| offset.get() != ABSENT && offset.get() >= header_bytes) {
             return Err(not_understood("has a header that is not understood"));
         }
-        if slots.keys_offset != 8 || slots.key_size != 16 || slots.indirect_key || slots.indirect_elem || !matches!(slots.key_stride, 16 | 40) {
+        if slots.keys_offset != 8
+            || slots.key_size != 16
+            || slots.indirect_key
+            || slots.indirect_elem
+            || !matches!(slots.key_stride, 16 | 40)
+        {
             return Err(not_understood("has slots that are not understood"));
         }
         let source = match map {

@@ -11,8 +11,8 @@ mod span;
 pub use span::{finish, finish_panic, start};
 
 use bpf::config::{
-    ABSENT, EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, Offset, PanicLayout, ReadOnlyData as _, RequestLayout, ResponseLayout,
-    UrlLayout,
+    ABSENT, EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, Offset, PanicLayout, ReadOnlyData as _, RequestLayout,
+    ResponseLayout, UrlLayout,
 };
 use bpf::instrumentations::net_http_server::{REQUEST_WORDS, RESPONSE_WORDS, URL_WORDS};
 
@@ -71,8 +71,8 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
         ..EMPTY_HTTP_SERVER
     };
     config.http2_request = config.request;
-    neighbours("net/url.URL.Path and RawQuery", config.url.path, config.url.raw_query, URL_WORDS)?;
-    neighbours("net/http.response.status and written", config.response.status, config.response.written, RESPONSE_WORDS)?;
+    neighbours("net/url.URL.Path and RawQuery", config.url.path, config.url.raw_query, 2, URL_WORDS)?;
+    neighbours("net/http.response.status and written", config.response.status, config.response.written, 1, RESPONSE_WORDS)?;
     if config.request.pattern.get() == ABSENT && config.request.pat.get() == ABSENT {
         missing.push("http.route: this program's ServeMux does not note the pattern in the request (Go ≥ 1.22 does)".to_owned());
     }
@@ -89,11 +89,10 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     Ok(Planned { sites, fields: fields.sources, missing, globals, ..Planned::default() })
 }
 
-/// Refuses two fields that the probe reads at once, as `words` words, where they lie further apart.
-fn neighbours(what: &str, one: Offset, other: Offset, words: usize) -> Result<(), LeftOut> {
+/// Refuses two fields of `size` words each that the probe reads at once, as `words` words, where they lie further apart.
+fn neighbours(what: &str, one: Offset, other: Offset, size: usize, words: usize) -> Result<(), LeftOut> {
     let distance = one.get().abs_diff(other.get());
-    // The longer field may be a string of two words.
-    if distance as usize + 16 > words * 8 || !distance.is_multiple_of(8) {
+    if distance as usize + size * 8 > words * 8 || !distance.is_multiple_of(8) {
         return Err(LeftOut::NotUnderstood(format!("{what} lie {distance} bytes apart, further than expected")));
     }
     Ok(())
@@ -139,7 +138,7 @@ fn http2(
         status: fields.required(&format!("{writer}State"), "status")?,
         wrote_bytes: fields.required(&format!("{writer}State"), "wroteBytes")?,
     };
-    neighbours(&format!("{writer}State.status and wroteBytes"), layout.status, layout.wrote_bytes, RESPONSE_WORDS)?;
+    neighbours(&format!("{writer}State.status and wroteBytes"), layout.status, layout.wrote_bytes, 1, RESPONSE_WORDS)?;
     if server.is_xnet() {
         config.xnet_writer = layout;
     } else {

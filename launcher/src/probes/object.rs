@@ -95,7 +95,11 @@ impl Object {
         program.load().map_err(|source| ObjectError::Verify { program: name, source })?;
         if log::enabled(log::Level::Debug) {
             let verified = program.info().ok().and_then(|info| info.verified_instruction_count());
-            log::debug(format_args!("BPF program {name}: {} instructions verified in {:?}", verified.unwrap_or(0), begin.elapsed()));
+            log::debug(format_args!(
+                "BPF program {name}: {} instructions verified in {:?}",
+                verified.unwrap_or(0),
+                begin.elapsed()
+            ));
         }
         Ok(program)
     }
@@ -158,7 +162,8 @@ mod tests {
             pattern: at(232),
             pat: at(264),
         };
-        let sampler = SamplerSetting { parent_based: Setting::new(1), padding: 0, threshold: Setting::new(1 << 62) };
+        let sampler =
+            SamplerSetting { parent_based: Setting::new(1), trace_context: Setting::new(1), threshold: Setting::new(1 << 62) };
         for swiss in [0, 1] {
             let header_map = MapLayout {
                 swiss: Setting::new(swiss),

@@ -135,15 +135,15 @@ pub(super) fn http2(facts: &Facts<'_>, server: &Http2Server, start_at_handler: b
         }
         RequestType::ServerRequest if start_at_handler => {}
         RequestType::ServerRequest => {
-            let site = facts.entry_site(HTTP2_HANDLER, "an HTTP/2 handler is called", START_HTTP2_REQUEST, cookie::START_HTTP2_REQUEST)?;
+            let site = facts.entry_site(
+                HTTP2_HANDLER,
+                "an HTTP/2 handler is called",
+                START_HTTP2_REQUEST,
+                cookie::START_HTTP2_REQUEST,
+            )?;
             sites.push(site);
         }
     }
-    sites.push(facts.entry_site(
-        server.run_handler_defer,
-        "the HTTP/2 handler has returned or panicked",
-        UNWIND,
-        NO_COOKIE,
-    )?);
+    sites.push(facts.entry_site(server.run_handler_defer, "the HTTP/2 handler has returned or panicked", UNWIND, NO_COOKIE)?);
     Ok(sites)
 }
