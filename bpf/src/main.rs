@@ -1,7 +1,52 @@
-//! The BPF object.
-#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+//! The BPF object: thin entry points over the probe bodies of the library.
+//!
+//! Each body has two entry points, because the ELF section decides how a program may be attached:
+//! as one multi-uprobe link, or as single perf events where the kernel is older than 6.10.
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
+
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}
+
 #[cfg(target_arch = "bpf")]
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! { loop {} }
+mod kernel;
+
+#[cfg(target_arch = "bpf")]
+mod entry_points {
+    use aya_ebpf::EbpfContext as _;
+    use aya_ebpf::macros::uprobe;
+    use aya_ebpf::programs::ProbeContext;
+    use bpf::instrumentations::net_http_server;
+
+    use crate::kernel::Hit;
+
+    macro_rules! probe {
+        ($multi:ident, $single:ident, $body:path) => {
+            #[uprobe(multi)]
+            fn $multi(context: ProbeContext) -> u32 {
+                let _done = $body(&Hit::new(context.as_ptr()));
+                0
+            }
+
+            #[uprobe]
+            fn $single(context: ProbeContext) -> u32 {
+                let _done = $body(&Hit::new(context.as_ptr()));
+                0
+            }
+        };
+    }
+
+    probe!(http_server_start, http_server_start_single, net_http_server::start);
+    probe!(http2_request_start, http2_request_start_single, net_http_server::start_http2_request);
+    probe!(http_server_end, http_server_end_single, net_http_server::end);
+    probe!(http_server_unwind, http_server_unwind_single, net_http_server::unwind);
+
+    #[panic_handler]
+    fn panic(_info: &core::panic::PanicInfo) -> ! {
+        loop {}
+    }
+
+    /// Several helpers are for GPL-compatible programs only.
+    #[unsafe(link_section = "license")]
+    #[unsafe(no_mangle)]
+    static LICENSE: [u8; 4] = *b"GPL\0";
+}

@@ -10,10 +10,7 @@ use crate::outcome::Outcome;
 
 /// The command line. Values are kept as typed: a bad one is a problem to be reported, not a reason not to run the
 /// program. Only an option that does not exist, or a mode without what it needs, is a usage error.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent switches, one per flag"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, one per flag")]
 #[derive(Clone, Debug, Default, Parser)]
 #[command(
     name = "go-auto-launch",
@@ -74,11 +71,7 @@ impl Stop {
     pub fn print(&self) -> Outcome {
         // A closed output is no reason for another status.
         let _ = self.0.print();
-        if self.0.use_stderr() {
-            Outcome::Usage
-        } else {
-            Outcome::Done
-        }
+        if self.0.use_stderr() { Outcome::Usage } else { Outcome::Done }
     }
 }
 
@@ -108,15 +101,9 @@ fn after_help() -> String {
     for variable in VARIABLES {
         let name = variable.name;
         let meaning = variable.meaning;
-        let twin = variable
-            .flag
-            .map_or_else(String::new, |flag| format!(" [{flag}]"));
+        let twin = variable.flag.map_or_else(String::new, |flag| format!(" [{flag}]"));
         // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "  {name}{twin}\n      {meaning}\n      {}; default: {}\n",
-            variable.allowed, variable.default
-        );
+        let _ = write!(text, "  {name}{twin}\n      {meaning}\n      {}; default: {}\n", variable.allowed, variable.default);
     }
     text.push_str(
         "\nExit status: the program's; 128+n if signal n ended it; 127 not found; 126 cannot be executed;\n\
@@ -140,21 +127,9 @@ mod tests {
 
     #[test]
     fn options_end_at_the_program() {
-        let typed = read(&[
-            "--verbose",
-            "app",
-            "-d",
-            "--strict",
-            "--help",
-            "--",
-            "x",
-            "",
-        ]);
+        let typed = read(&["--verbose", "app", "-d", "--strict", "--help", "--", "x", ""]);
         assert!(typed.verbose && !typed.strict);
-        assert_eq!(
-            typed.program,
-            ["app", "-d", "--strict", "--help", "--", "x", ""]
-        );
+        assert_eq!(typed.program, ["app", "-d", "--strict", "--help", "--", "x", ""]);
     }
 
     #[test]
@@ -176,24 +151,13 @@ mod tests {
     fn arguments_that_are_not_unicode_are_kept() {
         use std::os::unix::ffi::OsStringExt as _;
         let odd = OsString::from_vec(vec![b'a', 0xff]);
-        let args = [
-            "go-auto-launch".into(),
-            "--".into(),
-            "app".into(),
-            odd.clone(),
-        ];
+        let args = ["go-auto-launch".into(), "--".into(), "app".into(), odd.clone()];
         assert_eq!(CommandLine::read(args).unwrap().program[1], odd);
     }
 
     #[test]
     fn usage_errors_are_125_and_help_is_0() {
-        for wrong in [
-            &["--no-such-option", "app"][..],
-            &["-d", "app"],
-            &["--pid", "x"],
-            &["--pid", "1", "app"],
-            &["--check"],
-        ] {
+        for wrong in [&["--no-such-option", "app"][..], &["-d", "app"], &["--pid", "x"], &["--pid", "1", "app"], &["--check"]] {
             let stop = try_read(wrong).unwrap_err();
             assert!(stop.0.use_stderr(), "{wrong:?}");
         }

@@ -28,7 +28,7 @@ pub enum Level {
 }
 
 /// The current level, as a number.
-static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
+static LEVEL: AtomicU8 = AtomicU8::new(Level::Debug as u8);
 
 /// Sets how much is said, from now on and on all threads.
 pub fn set_level(level: Level) {
@@ -90,17 +90,12 @@ mod tests {
 
     #[test]
     fn a_message_is_one_line_with_the_prefix() {
-        assert_eq!(
-            line(format_args!("a\nb\x1b[1m")),
-            "go-auto-launch: a\\nb\\u{1b}[1m\n"
-        );
+        assert_eq!(line(format_args!("a\nb\x1b[1m")), "go-auto-launch: a\\nb\\u{1b}[1m\n");
     }
 
     #[test]
     fn levels_include_those_before_them() {
-        assert!(
-            Level::Error < Level::Warn && Level::Warn < Level::Info && Level::Info < Level::Debug
-        );
+        assert!(Level::Error < Level::Warn && Level::Warn < Level::Info && Level::Info < Level::Debug);
         assert!(!enabled(Level::Off));
     }
 }

@@ -17,10 +17,7 @@ use init::{Launched, code, launcher, with_subject};
 #[test]
 fn every_exit_code_is_passed_on() {
     for expected in 0..=255 {
-        assert_eq!(
-            code(&mut with_subject(&["exit", &expected.to_string()])),
-            Some(expected)
-        );
+        assert_eq!(code(&mut with_subject(&["exit", &expected.to_string()])), Some(expected));
     }
 }
 
@@ -104,9 +101,7 @@ fn a_stop_is_not_an_exit() {
     let mut launched = Launched::ready(&mut with_subject(&["signals", "15"]));
     let program = init::children(launched.pid())[0];
     kill(program, Signal::SIGSTOP).unwrap();
-    init::until("the stop", || {
-        matches!(init::state(program), Some('t' | 'T'))
-    });
+    init::until("the stop", || matches!(init::state(program), Some('t' | 'T')));
     assert!(launched.child.try_wait().unwrap().is_none());
     kill(program, Signal::SIGCONT).unwrap();
     assert_eq!(launched.line(), "18");
@@ -127,10 +122,7 @@ fn wrong_usage_is_125_and_help_is_0() {
 
 #[test]
 fn a_bad_setting_is_one_line_and_the_program_runs() {
-    let output = launcher(&["--", "sh", "-c", "exit 7"])
-        .env("OTEL_BSP_MAX_QUEUE_SIZE", "many")
-        .output()
-        .unwrap();
+    let output = launcher(&["--", "sh", "-c", "exit 7"]).env("OTEL_BSP_MAX_QUEUE_SIZE", "many").output().unwrap();
     assert_eq!(output.status.code(), Some(7));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("OTEL_BSP_MAX_QUEUE_SIZE=\"many\""), "{said}");
@@ -184,18 +176,9 @@ fn the_flush_is_bounded_and_can_be_cut_short() {
     use nix::sys::signal::Signal;
     let flush = |case: &str, signals: &[Signal]| {
         let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        command
-            .args([
-                "--exact",
-                "flush_process",
-                "--nocapture",
-                "--test-threads=1",
-            ])
-            .env("FLUSH_PROCESS", case);
+        command.args(["--exact", "flush_process", "--nocapture", "--test-threads=1"]).env("FLUSH_PROCESS", case);
         let mut launched = Launched::start(&mut command);
-        let pid = std::iter::repeat_with(|| launched.line())
-            .find_map(|line| line.strip_prefix("ready ")?.parse().ok())
-            .unwrap();
+        let pid = std::iter::repeat_with(|| launched.line()).find_map(|line| line.strip_prefix("ready ")?.parse().ok()).unwrap();
         for &signal in signals {
             nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
         }
@@ -209,9 +192,6 @@ fn the_flush_is_bounded_and_can_be_cut_short() {
     let both = [Signal::SIGTERM, Signal::SIGINT];
     assert_eq!(flush("exit 3|60000", &both), "Interrupted");
     // It was asked to end: one more is the second.
-    assert_eq!(
-        flush("kill -TERM $$|60000", &[Signal::SIGTERM]),
-        "Interrupted"
-    );
+    assert_eq!(flush("kill -TERM $$|60000", &[Signal::SIGTERM]), "Interrupted");
     assert_eq!(flush("kill -TERM $$|50", &[Signal::SIGHUP]), "Deadline");
 }

@@ -21,10 +21,7 @@ pub use sampling::{Batch, Limits, RootSampler, Sampler};
 pub use variables::{VARIABLES, Variable};
 
 /// Everything there is to configure.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent switches, one per variable"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, one per variable")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// What is to be done.
@@ -100,10 +97,7 @@ pub enum Propagator {
 
 impl Config {
     /// What `typed` and `environment` (a variable's name to its value) mean, and what of it cannot be used.
-    pub fn from<E: Fn(&str) -> Option<OsString>>(
-        typed: &CommandLine,
-        environment: &E,
-    ) -> (Self, Vec<Problem>) {
+    pub fn from<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, environment: &E) -> (Self, Vec<Problem>) {
         let mut reader = Reader::new(environment);
         let (console, otlp) = exporters(typed, environment, &mut reader);
         let config = Self {
@@ -114,11 +108,7 @@ impl Config {
             disabled: reader.switch(false, "OTEL_SDK_DISABLED"),
             log_level: log_level(typed, &mut reader),
             flush_timeout: reader
-                .flag_or(
-                    typed.flush_timeout.as_deref(),
-                    &["GO_AUTO_LAUNCH_FLUSH_TIMEOUT"],
-                    time,
-                )
+                .flag_or(typed.flush_timeout.as_deref(), &["GO_AUTO_LAUNCH_FLUSH_TIMEOUT"], time)
                 .unwrap_or(Duration::from_secs(2)),
             resource: Resource::read(typed, &mut reader),
             console,
@@ -128,9 +118,7 @@ impl Config {
             batch: Batch::read(&mut reader),
             limits: Limits::read(&mut reader),
             disabled_instrumentations: reader
-                .list("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", |name| {
-                    Some(name.to_owned())
-                })
+                .list("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", |name| Some(name.to_owned()))
                 .unwrap_or_default(),
         };
         (config, reader.problems)
@@ -152,19 +140,14 @@ fn mode<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reade
         return Mode::SupportedVersions;
     }
     // A program to run wins over a process to attach to: the application always runs.
-    let pid = reader.first(&["GO_AUTO_LAUNCH_PID"], |text| {
-        text.parse().ok().filter(|&pid| pid > 0)
-    });
+    let pid = reader.first(&["GO_AUTO_LAUNCH_PID"], |text| text.parse().ok().filter(|&pid| pid > 0));
     match pid {
         Some(pid) if typed.program.is_empty() => Mode::Attach(pid),
         Some(_) | None => Mode::Launch,
     }
 }
 
-fn log_level<E: Fn(&str) -> Option<OsString>>(
-    typed: &CommandLine,
-    reader: &mut Reader<'_, E>,
-) -> Level {
+fn log_level<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>) -> Level {
     if reader.switch(typed.verbose, "GO_AUTO_LAUNCH_VERBOSE") {
         return Level::Debug;
     }
@@ -184,10 +167,7 @@ fn log_level<E: Fn(&str) -> Option<OsString>>(
 
 /// A number with `ms`, `s` or `m` behind it; a bare number is seconds. Fractions are allowed.
 fn time(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at(
-        text.find(|char: char| char.is_ascii_alphabetic())
-            .unwrap_or(text.len()),
-    );
+    let (number, unit) = text.split_at(text.find(|char: char| char.is_ascii_alphabetic()).unwrap_or(text.len()));
     let seconds_per_unit = match unit {
         "ms" => 0.001,
         "s" | "" => 1.0,
@@ -221,10 +201,7 @@ fn exporters<E: Fn(&str) -> Option<OsString>>(
     // `--console` alone means: no collector is needed. With an endpoint or a list, it is added to what they say.
     let (otlp, console) = match &listed {
         Some(list) if list.contains(&Exporter::Nothing) => (false, false),
-        Some(list) => (
-            list.contains(&Exporter::Otlp),
-            list.contains(&Exporter::Console),
-        ),
+        Some(list) => (list.contains(&Exporter::Otlp), list.contains(&Exporter::Console)),
         None => (!flag || otlp::has_endpoint(typed, environment), false),
     };
     (flag || console, otlp.then(|| Otlp::read(typed, reader)))
@@ -248,28 +225,18 @@ fn propagators<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> V
 
 impl Resource {
     /// The variables of their own win over the same attributes in the list.
-    fn read<E: Fn(&str) -> Option<OsString>>(
-        typed: &CommandLine,
-        reader: &mut Reader<'_, E>,
-    ) -> Self {
+    fn read<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>) -> Self {
         let text = |text: &str| Some(text.to_owned());
-        let mut attributes = reader
-            .first(&["OTEL_RESOURCE_ATTRIBUTES"], pairs)
-            .unwrap_or_default();
+        let mut attributes = reader.first(&["OTEL_RESOURCE_ATTRIBUTES"], pairs).unwrap_or_default();
         let mut take = |key: &str| {
             let last = attributes.iter().rfind(|(found, _)| found == key);
             let value = last.map(|(_, value)| value.clone());
             attributes.retain(|(found, _)| found != key);
             value.filter(|value| !value.is_empty())
         };
-        let listed = [
-            take("service.name"),
-            take("service.version"),
-            take("deployment.environment.name"),
-        ];
+        let listed = [take("service.name"), take("service.version"), take("deployment.environment.name")];
         let [name, version, deployment] = listed;
-        let service_name =
-            reader.flag_or(typed.service_name.as_deref(), &["OTEL_SERVICE_NAME"], text);
+        let service_name = reader.flag_or(typed.service_name.as_deref(), &["OTEL_SERVICE_NAME"], text);
         let mut unique: Vec<(String, String)> = Vec::new();
         for (key, value) in attributes {
             unique.retain(|(found, _)| *found != key);
@@ -278,9 +245,7 @@ impl Resource {
         Self {
             service_name: service_name.or(name),
             service_version: reader.first(&["OTEL_SERVICE_VERSION"], text).or(version),
-            deployment_environment: reader
-                .first(&["OTEL_DEPLOYMENT_ENVIRONMENT"], text)
-                .or(deployment),
+            deployment_environment: reader.first(&["OTEL_DEPLOYMENT_ENVIRONMENT"], text).or(deployment),
             attributes: unique,
         }
     }

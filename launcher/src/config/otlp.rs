@@ -128,9 +128,7 @@ pub struct Headers(Vec<(String, String)>);
 impl Headers {
     /// Names and values, for sending.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Pairs whose names are HTTP tokens and whose values are visible ASCII and blanks.
@@ -138,34 +136,23 @@ impl Headers {
         let token = |char: char| char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char);
         let visible = |char: char| char.is_ascii_graphic() || char == ' ' || char == '\t';
         let pairs = pairs(text)?;
-        pairs
-            .iter()
-            .all(|(name, value)| name.chars().all(token) && value.chars().all(visible))
-            .then_some(Self(pairs))
+        pairs.iter().all(|(name, value)| name.chars().all(token) && value.chars().all(visible)).then_some(Self(pairs))
     }
 }
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.0.iter().map(|(name, _)| (name, "…")))
-            .finish()
+        f.debug_map().entries(self.0.iter().map(|(name, _)| (name, "…"))).finish()
     }
 }
 
 impl Otlp {
     /// Reads the settings: the variable for traces before the general one, the flag before both.
-    pub(super) fn read<E: Fn(&str) -> Option<OsString>>(
-        typed: &CommandLine,
-        reader: &mut Reader<'_, E>,
-    ) -> Self {
+    pub(super) fn read<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>) -> Self {
         let protocol = reader
             .flag_or(
                 typed.protocol.as_deref(),
-                &[
-                    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
-                    "OTEL_EXPORTER_OTLP_PROTOCOL",
-                ],
+                &["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
                 Protocol::parse,
             )
             .unwrap_or(Protocol::HttpProtobuf);
@@ -174,57 +161,24 @@ impl Otlp {
             endpoint: endpoint(typed, reader, protocol),
             protocol,
             headers: reader
-                .first(
-                    &[
-                        "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
-                        "OTEL_EXPORTER_OTLP_HEADERS",
-                    ],
-                    Headers::parse,
-                )
+                .first(&["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"], Headers::parse)
                 .unwrap_or_default(),
             timeout: reader
-                .first(
-                    &[
-                        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
-                        "OTEL_EXPORTER_OTLP_TIMEOUT",
-                    ],
-                    |text| text.parse().ok().map(Duration::from_millis),
-                )
+                .first(&["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"], |text| {
+                    text.parse().ok().map(Duration::from_millis)
+                })
                 .unwrap_or(Duration::from_secs(10)),
             gzip: reader
-                .first(
-                    &[
-                        "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
-                        "OTEL_EXPORTER_OTLP_COMPRESSION",
-                    ],
-                    |text| match text {
-                        "gzip" => Some(true),
-                        "none" => Some(false),
-                        _ => None,
-                    },
-                )
+                .first(&["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"], |text| match text {
+                    "gzip" => Some(true),
+                    "none" => Some(false),
+                    _ => None,
+                })
                 .unwrap_or(false),
-            certificate: reader.first(
-                &[
-                    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
-                    "OTEL_EXPORTER_OTLP_CERTIFICATE",
-                ],
-                path,
-            ),
-            client_certificate: reader.first(
-                &[
-                    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
-                    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-                ],
-                path,
-            ),
-            client_key: reader.first(
-                &[
-                    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
-                    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
-                ],
-                path,
-            ),
+            certificate: reader.first(&["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"], path),
+            client_certificate: reader
+                .first(&["OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"], path),
+            client_key: reader.first(&["OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"], path),
         }
     }
 }
@@ -234,20 +188,8 @@ const GENERAL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 /// The flag and the general variable are base URLs, to which HTTP appends the path; the one for traces is complete.
 /// A gRPC endpoint may lack the scheme: then `OTEL_EXPORTER_OTLP_INSECURE` decides it.
-fn endpoint<E: Fn(&str) -> Option<OsString>>(
-    typed: &CommandLine,
-    reader: &mut Reader<'_, E>,
-    protocol: Protocol,
-) -> Endpoint {
-    let insecure = reader
-        .first(
-            &[
-                "OTEL_EXPORTER_OTLP_TRACES_INSECURE",
-                "OTEL_EXPORTER_OTLP_INSECURE",
-            ],
-            boolean,
-        )
-        .unwrap_or(false);
+fn endpoint<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>, protocol: Protocol) -> Endpoint {
+    let insecure = reader.first(&["OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"], boolean).unwrap_or(false);
     let grpc = protocol == Protocol::Grpc;
     let scheme = grpc.then_some(if insecure { "http" } else { "https" });
     let complete = |text: &str| Endpoint::parse(text, scheme);
@@ -265,15 +207,9 @@ fn endpoint<E: Fn(&str) -> Option<OsString>>(
 }
 
 /// Whether an endpoint was asked for in any way.
-pub(super) fn has_endpoint<E: Fn(&str) -> Option<OsString>>(
-    typed: &CommandLine,
-    environment: &E,
-) -> bool {
+pub(super) fn has_endpoint<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, environment: &E) -> bool {
     typed.endpoint.is_some()
-        || [
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-        ]
-        .iter()
-        .any(|name| environment(name).is_some_and(|value| !value.is_empty()))
+        || ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
+            .iter()
+            .any(|name| environment(name).is_some_and(|value| !value.is_empty()))
 }

@@ -20,12 +20,7 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            name,
-            value,
-            allowed,
-            used,
-        } = self;
+        let Self { name, value, allowed, used } = self;
         match value {
             Some(value) => write!(f, "{name}={value:?} cannot be used")?,
             None => write!(f, "the value of {name} (not shown) cannot be used")?,
@@ -42,18 +37,11 @@ pub(super) struct Reader<'a, E> {
 
 impl<'a, E: Fn(&str) -> Option<OsString>> Reader<'a, E> {
     pub(super) fn new(environment: &'a E) -> Self {
-        Self {
-            environment,
-            problems: Vec::new(),
-        }
+        Self { environment, problems: Vec::new() }
     }
 
     /// The first usable value of these variables; a value that cannot be used is noted and the next one read.
-    pub(super) fn first<T>(
-        &mut self,
-        names: &[&'static str],
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
+    pub(super) fn first<T>(&mut self, names: &[&'static str], parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         names.iter().find_map(|name| {
             let value = (self.environment)(name)?;
             self.parse(name, name, &value, &parse)
@@ -61,12 +49,7 @@ impl<'a, E: Fn(&str) -> Option<OsString>> Reader<'a, E> {
     }
 
     /// The value of a flag, by the rules of its variable.
-    pub(super) fn flag<T>(
-        &mut self,
-        typed: &OsStr,
-        name: &'static str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
+    pub(super) fn flag<T>(&mut self, typed: &OsStr, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let shown = Variable::named(name).and_then(|variable| variable.flag);
         self.parse(name, shown.unwrap_or(name), typed, &parse)
     }
@@ -79,10 +62,7 @@ impl<'a, E: Fn(&str) -> Option<OsString>> Reader<'a, E> {
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
         let twin = names.last().copied();
-        typed
-            .zip(twin)
-            .and_then(|(typed, twin)| self.flag(typed, twin, &parse))
-            .or_else(|| self.first(names, parse))
+        typed.zip(twin).and_then(|(typed, twin)| self.flag(typed, twin, &parse)).or_else(|| self.first(names, parse))
     }
 
     /// A switch: on if the flag was typed or the variable is `true`.
@@ -92,19 +72,11 @@ impl<'a, E: Fn(&str) -> Option<OsString>> Reader<'a, E> {
 
     /// A list whose entries are looked at one by one: those that cannot be used are left out, and the whole is noted.
     /// `None` if the variable is unset or nothing of it is left.
-    pub(super) fn list<T: PartialEq>(
-        &mut self,
-        name: &'static str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<Vec<T>> {
+    pub(super) fn list<T: PartialEq>(&mut self, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
         let text = self.first(&[name], |text| Some(text.to_owned()))?;
         let mut values = Vec::new();
         let mut complete = true;
-        for entry in text
-            .split(',')
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty())
-        {
+        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
             match parse(entry) {
                 Some(value) if !values.contains(&value) => values.push(value),
                 Some(_repeated) => {}
@@ -112,11 +84,7 @@ impl<'a, E: Fn(&str) -> Option<OsString>> Reader<'a, E> {
             }
         }
         if !complete {
-            let rest = if values.is_empty() {
-                None
-            } else {
-                Some("the rest of the list")
-            };
+            let rest = if values.is_empty() { None } else { Some("the rest of the list") };
             self.note(name, name, &text, rest);
         }
         (!values.is_empty()).then_some(values)
@@ -144,24 +112,14 @@ impl<'a, E: Fn(&str) -> Option<OsString>> Reader<'a, E> {
     }
 
     /// Notes that a value cannot be used. `used`: what is instead, if not the default.
-    pub(super) fn note(
-        &mut self,
-        name: &'static str,
-        shown: &'static str,
-        value: &str,
-        used: Option<&'static str>,
-    ) {
+    pub(super) fn note(&mut self, name: &'static str, shown: &'static str, value: &str, used: Option<&'static str>) {
         let variable = Variable::named(name);
         self.problems.push(Problem {
             name: shown,
             // What is not in the table is treated as a secret. (A test sees to it that everything is.)
-            value: variable
-                .filter(|variable| !variable.secret)
-                .map(|_| value.to_owned()),
+            value: variable.filter(|variable| !variable.secret).map(|_| value.to_owned()),
             allowed: variable.map_or("unknown", |variable| variable.allowed),
-            used: used
-                .or(variable.map(|variable| variable.default))
-                .unwrap_or("nothing"),
+            used: used.or(variable.map(|variable| variable.default)).unwrap_or("nothing"),
         });
     }
 }
@@ -194,11 +152,7 @@ fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {
-        decoded.push(if byte == b'%' {
-            hex(bytes.next()?)? << 4 | hex(bytes.next()?)?
-        } else {
-            byte
-        });
+        decoded.push(if byte == b'%' { hex(bytes.next()?)? << 4 | hex(bytes.next()?)? } else { byte });
     }
     String::from_utf8(decoded).ok()
 }
@@ -217,23 +171,12 @@ mod tests {
     use super::*;
 
     fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|&(key, value)| (key.to_owned(), value.to_owned()))
-            .collect()
+        pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
     #[test]
     fn pairs_are_decoded_and_one_mistake_discards_all() {
-        assert_eq!(
-            pairs(" a = 1 ,b=x%2Cy%3dz,c=,d=e=f,"),
-            Some(owned(&[
-                ("a", "1"),
-                ("b", "x,y=z"),
-                ("c", ""),
-                ("d", "e=f")
-            ]))
-        );
+        assert_eq!(pairs(" a = 1 ,b=x%2Cy%3dz,c=,d=e=f,"), Some(owned(&[("a", "1"), ("b", "x,y=z"), ("c", ""), ("d", "e=f")])));
         assert_eq!(pairs("%C3%BC=%e2%82%ac"), Some(owned(&[("ü", "€")])));
         for bad in ["a", "=b", "a=%", "a=%4", "a=%zz", "a=%ff", "a=1,b", "a=%+1"] {
             assert_eq!(pairs(bad), None, "{bad}");

@@ -34,26 +34,18 @@ pub enum RootSampler {
 
 impl Default for Sampler {
     fn default() -> Self {
-        Self::ParentBased {
-            root: RootSampler::AlwaysOn,
-        }
+        Self::ParentBased { root: RootSampler::AlwaysOn }
     }
 }
 
 impl Sampler {
     pub(super) fn read<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Self {
-        let name = reader.first(&["OTEL_TRACES_SAMPLER"], |text| {
-            Self::named(text, 1.0).map(|_| text.to_owned())
-        });
+        let name = reader.first(&["OTEL_TRACES_SAMPLER"], |text| Self::named(text, 1.0).map(|_| text.to_owned()));
         let Some(name) = name else {
             return Self::default();
         };
         let ratio = if name.ends_with("traceidratio") {
-            reader.first(&["OTEL_TRACES_SAMPLER_ARG"], |text| {
-                text.parse()
-                    .ok()
-                    .filter(|ratio| (0.0..=1.0).contains(ratio))
-            })
+            reader.first(&["OTEL_TRACES_SAMPLER_ARG"], |text| text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio)))
         } else {
             None
         };
@@ -65,15 +57,9 @@ impl Sampler {
             "always_on" => Self::AlwaysOn,
             "always_off" => Self::AlwaysOff,
             "traceidratio" => Self::TraceIdRatio(ratio),
-            "parentbased_always_on" => Self::ParentBased {
-                root: RootSampler::AlwaysOn,
-            },
-            "parentbased_always_off" => Self::ParentBased {
-                root: RootSampler::AlwaysOff,
-            },
-            "parentbased_traceidratio" => Self::ParentBased {
-                root: RootSampler::TraceIdRatio(ratio),
-            },
+            "parentbased_always_on" => Self::ParentBased { root: RootSampler::AlwaysOn },
+            "parentbased_always_off" => Self::ParentBased { root: RootSampler::AlwaysOff },
+            "parentbased_traceidratio" => Self::ParentBased { root: RootSampler::TraceIdRatio(ratio) },
             _ => return None,
         })
     }
@@ -139,27 +125,12 @@ impl Limits {
     pub(super) fn read<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Self {
         let mut limit = |names: &[&'static str]| reader.first(names, |text| text.parse().ok());
         Self {
-            attribute_value_length: limit(&[
-                "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-                "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-            ]),
-            span_attributes: limit(&[
-                "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
-                "OTEL_ATTRIBUTE_COUNT_LIMIT",
-            ])
-            .unwrap_or(128),
+            attribute_value_length: limit(&["OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"]),
+            span_attributes: limit(&["OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"]).unwrap_or(128),
             span_events: limit(&["OTEL_SPAN_EVENT_COUNT_LIMIT"]).unwrap_or(128),
             span_links: limit(&["OTEL_SPAN_LINK_COUNT_LIMIT"]).unwrap_or(128),
-            event_attributes: limit(&[
-                "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
-                "OTEL_ATTRIBUTE_COUNT_LIMIT",
-            ])
-            .unwrap_or(128),
-            link_attributes: limit(&[
-                "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
-                "OTEL_ATTRIBUTE_COUNT_LIMIT",
-            ])
-            .unwrap_or(128),
+            event_attributes: limit(&["OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"]).unwrap_or(128),
+            link_attributes: limit(&["OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"]).unwrap_or(128),
         }
     }
 }

@@ -1,1 +1,4 @@
-//! To be written.
+//! From the ring buffer to validated records.
+
+pub mod decode;
+pub mod ring;

@@ -1,1 +1,13 @@
-//! To be written.
+//! The catalog: one file per instrumented side of a library.
+//!
+//! Such a file says which functions and fields it needs, where its probes go, and how its records become spans.
+//! The probe bodies are in the `bpf` package, under the same name.
+
+pub mod http;
+pub mod layouts;
+pub mod net_http_server;
+
+use crate::probes::plan::Instrumentation;
+
+/// All instrumentations, in the order in which `--check` lists them.
+pub static CATALOG: &[&Instrumentation] = &[&net_http_server::INSTRUMENTATION];

@@ -1,1 +1,5 @@
-//! To be written.
+//! From a plan to attached probes.
+
+pub mod attach;
+pub mod object;
+pub mod plan;

@@ -1,0 +1,297 @@
+//! One pass over an `http.Header` (`map[string][]string`) for the headers that tracing needs.
+//!
+//! Swiss maps: `internal/runtime/maps/{map,table,group}.go`, Go ≥ 1.24. Older maps: `runtime/map.go`, Go ≤ 1.23.
+//! The map's hash function is not available, so the keys are looked at, group by group; a request has one or two groups.
+
+use core::marker::PhantomData;
+
+use crate::config::MapLayout;
+use crate::go::string::GoString;
+use crate::target::{Memory, Step};
+
+/// Words of [`Walk::scratch`]: the control word and the keys of half a group of strings and slices.
+pub const SCRATCH_WORDS: usize = 22;
+/// Slots in a swiss group, and in a bucket of the older map.
+const SLOTS: u64 = 8;
+/// Slots that are looked at, at most.
+const MAX_SLOTS: u32 = 16 * 1024;
+/// No group this time; ask again.
+const SAME_AGAIN: u64 = u64::MAX;
+/// Words of a map's header that are read at once.
+pub const MAP_WORDS: u32 = 4;
+/// `hmap.B` beyond this is no map.
+const MAX_B: u64 = 20;
+
+/// Addresses of the `[]string` values found; 0 where the header is absent.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// `Traceparent`.
+    pub trace_parent: u64,
+    /// `Tracestate`.
+    pub trace_state: u64,
+    /// `User-Agent`.
+    pub user_agent: u64,
+    /// `X-Forwarded-For`.
+    pub forwarded_for: u64,
+    /// `X-Forwarded-Proto`.
+    pub forwarded_proto: u64,
+}
+
+/// A walk over a map, and what it has found. It stands in a BPF map, whose contents the verifier does not follow.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Walk {
+    /// The headers found.
+    pub found: Found,
+    /// Entries not seen yet.
+    entries: u64,
+    /// The next slot of the group.
+    slot: u64,
+    group: u64,
+    /// One byte for each slot of the group.
+    control: u64,
+    tables: Tables,
+    buckets: Buckets,
+    /// The map's header, then the keys that were read last.
+    pub scratch: [u64; SCRATCH_WORDS],
+}
+
+/// No walk yet.
+pub const NEW_WALK: Walk = Walk {
+    found: Found { trace_parent: 0, trace_state: 0, user_agent: 0, forwarded_for: 0, forwarded_proto: 0 },
+    entries: 0,
+    slot: 0,
+    group: 0,
+    control: 0,
+    tables: Tables { directory: 0, tables: 0, single_group: 0, table: 0, group: 0, groups_left: 0 },
+    buckets: Buckets { next: 0, left: 0, old_buckets: 0, old_count: 0 },
+    scratch: [0; SCRATCH_WORDS],
+};
+
+/// Looks for the wanted headers in the map at `map` (nil allowed).
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+pub fn find<M: Memory>(memory: &M, layout: &MapLayout, map: u64, walk: &mut Walk) {
+    // Not a constant: of constants the compiler makes a call of memset, which writes byte by byte.
+    let absent = memory.opaque(0);
+    walk.found =
+        Found { trace_parent: absent, trace_state: absent, user_agent: absent, forwarded_for: absent, forwarded_proto: absent };
+    // All that is needed of the map lies in its first words.
+    if map == 0 || !memory.read_prefix(map, MAP_WORDS * 8, &mut walk.scratch) {
+        return;
+    }
+    let header = &walk.scratch;
+    let field = |offset: u32| header.get((offset / 8) as usize).copied().unwrap_or(0) >> (offset % 8 * 8);
+    let directory = field(layout.directory.get());
+    walk.entries = field(layout.count.get());
+    walk.slot = SLOTS;
+    walk.group = 0;
+    if walk.entries == 0 || directory == 0 {
+        return;
+    }
+    if layout.swiss.get() != 0 {
+        let tables = field(layout.directory_length.get());
+        walk.tables =
+            Tables { directory, tables, single_group: u64::from(tables == 0), table: absent, group: absent, groups_left: absent };
+        memory.repeat(MAX_SLOTS, &mut Scan::<Tables> { layout, walk, groups: PhantomData });
+    } else {
+        let b = field(layout.directory_length.get()) & 0xff;
+        if b > MAX_B {
+            return;
+        }
+        let old_buckets = field(layout.old_buckets.get());
+        walk.buckets = Buckets { next: directory, left: 1 << b, old_buckets, old_count: (1 << b >> 1).max(1) };
+        memory.repeat(MAX_SLOTS, &mut Scan::<Buckets> { layout, walk, groups: PhantomData });
+    }
+}
+
+/// The groups or buckets of a map, one after the other.
+trait Groups {
+    /// The address of the next one, 0 at the end. `last` is the one before, 0 at first; [`SAME_AGAIN`] for another try.
+    fn next<M: Memory>(&mut self, memory: &M, layout: &MapLayout, last: u64) -> u64;
+    /// Where they stand in a walk.
+    fn of(walk: &mut Walk) -> &mut Self;
+}
+
+/// The loop over the slots of a map. One slot per turn: so the verifier meets each comparison once.
+struct Scan<'a, G> {
+    layout: &'a MapLayout,
+    walk: &'a mut Walk,
+    groups: PhantomData<G>,
+}
+
+impl<G: Groups> Step for Scan<'_, G> {
+    #[inline(always)]
+    fn step<M: Memory>(&mut self, memory: &M) -> bool {
+        let Self { layout, walk, groups: _ } = self;
+        if walk.slot >= SLOTS {
+            let last = walk.group;
+            let group = G::of(walk).next(memory, layout, last);
+            if group == SAME_AGAIN {
+                return true;
+            }
+            walk.group = group;
+            // The control word and the first keys, at once.
+            if group == 0 || !memory.read_prefix(group, layout.keys.get() + key_bytes(layout), &mut walk.scratch) {
+                return false;
+            }
+            walk.control = walk.scratch[0];
+            walk.slot = 0;
+        } else if walk.slot == u64::from(layout.keys_at_once.get()) {
+            let keys = layout.keys.get() + layout.keys_at_once.get() * layout.key_stride.get();
+            let [_control, keys_read @ ..] = &mut walk.scratch;
+            if !memory.read_prefix(walk.group + u64::from(keys), key_bytes(layout), keys_read) {
+                return false;
+            }
+        }
+        let slot = walk.slot;
+        walk.slot += 1;
+        let cell = walk.control >> (8 * (slot & 7));
+        let above = cell.wrapping_sub(u64::from(layout.full_from.get())) & 0xff;
+        if above >= u64::from(layout.full_count.get()) {
+            return true;
+        }
+        // Keys lie in scratch from its second word on, in both halves of a group.
+        let at = (slot & u64::from(layout.keys_at_once.get() - 1)) * u64::from(layout.key_stride.get()) / 8 + 1;
+        let at = at as usize;
+        if at + 1 >= SCRATCH_WORDS {
+            return false;
+        }
+        let key = GoString { address: walk.scratch[at], length: walk.scratch[at + 1] };
+        let element = walk.group + u64::from(layout.elements.get()) + slot * u64::from(layout.element_stride.get());
+        compare(memory, key, element, &mut walk.found);
+        walk.entries = walk.entries.saturating_sub(1);
+        walk.entries != 0
+    }
+}
+
+/// Bytes from the first to the end of the last key that are read at once.
+#[inline(always)]
+fn key_bytes(layout: &MapLayout) -> u32 {
+    (layout.keys_at_once.get() - 1) * layout.key_stride.get() + 16
+}
+
+/// The groups of a swiss map: one, or those of the tables in its directory.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct Tables {
+    /// Address of the only group, or of the next directory slot.
+    directory: u64,
+    /// Directory slots left.
+    tables: u64,
+    /// 1 where `directory` is the only group.
+    single_group: u64,
+    /// The table being walked; neighbouring directory slots may hold the same one.
+    table: u64,
+    group: u64,
+    groups_left: u64,
+}
+
+impl Groups for Tables {
+    #[inline(always)]
+    fn of(walk: &mut Walk) -> &mut Self {
+        &mut walk.tables
+    }
+
+    #[inline(always)]
+    fn next<M: Memory>(&mut self, memory: &M, layout: &MapLayout, _last: u64) -> u64 {
+        if self.single_group != 0 {
+            let group = self.directory;
+            self.directory = memory.opaque(0);
+            return group;
+        }
+        if self.groups_left == 0 {
+            if self.tables == 0 {
+                return 0;
+            }
+            let table = memory.read_or_zero::<u64>(self.directory);
+            self.directory += 8;
+            self.tables -= 1;
+            if table == self.table {
+                return SAME_AGAIN;
+            }
+            self.table = table;
+            let field = |offset: u32| memory.read_or_zero::<u64>(table + u64::from(offset));
+            self.group = field(layout.table_groups.get());
+            self.groups_left = field(layout.table_mask.get()) + 1;
+        }
+        let group = self.group;
+        self.group += u64::from(layout.group_size.get());
+        self.groups_left = self.groups_left.saturating_sub(1);
+        group
+    }
+}
+
+/// The buckets of the older map, their overflow chains, and what growth has not moved yet.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct Buckets {
+    next: u64,
+    left: u64,
+    old_buckets: u64,
+    old_count: u64,
+}
+
+impl Groups for Buckets {
+    #[inline(always)]
+    fn of(walk: &mut Walk) -> &mut Self {
+        &mut walk.buckets
+    }
+
+    #[inline(always)]
+    fn next<M: Memory>(&mut self, memory: &M, layout: &MapLayout, last: u64) -> u64 {
+        if last != 0 {
+            let overflow = memory.read_or_zero::<u64>(last + u64::from(layout.overflow.get()));
+            if overflow != 0 {
+                return overflow;
+            }
+        }
+        if self.left == 0 {
+            self.next = self.old_buckets;
+            self.left = if self.old_buckets == 0 { 1 } else { self.old_count };
+            self.old_buckets = 0;
+        }
+        let bucket = self.next;
+        self.next += u64::from(layout.group_size.get());
+        self.left -= 1;
+        bucket
+    }
+}
+
+/// The first eight bytes of a header's name.
+const fn first(name: &[u8]) -> u64 {
+    u64::from_le_bytes([name[0], name[1], name[2], name[3], name[4], name[5], name[6], name[7]])
+}
+
+/// The last eight bytes of a header's name.
+const fn last(name: &[u8]) -> u64 {
+    first(name.split_at(name.len() - 8).1)
+}
+
+/// Notes `element` where the key is a wanted name. Names are canonical (`textproto.CanonicalMIMEHeaderKey`).
+#[inline(always)]
+fn compare<M: Memory>(memory: &M, key: GoString, element: u64, found: &mut Found) {
+    let GoString { address, length } = key;
+    if !matches!(length, 10 | 11 | 15 | 17) {
+        return;
+    }
+    let end: u64 = memory.read_or_zero(address + length - 8);
+    macro_rules! note {
+        ($name:literal, $field:ident) => {
+            // One branch for each name. A read is dear: the first half only where the second fits.
+            if (end ^ last($name)) | (length ^ $name.len() as u64) == 0 {
+                if memory.read_or_zero::<u64>(address) == first($name) {
+                    found.$field = element;
+                }
+                return;
+            }
+        };
+    }
+    note!(b"User-Agent", user_agent);
+    note!(b"Traceparent", trace_parent);
+    note!(b"Tracestate", trace_state);
+    note!(b"X-Forwarded-For", forwarded_for);
+    note!(b"X-Forwarded-Proto", forwarded_proto);
+}

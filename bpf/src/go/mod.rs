@@ -1,0 +1,5 @@
+//! Go's own data structures, as they lie in the program's memory.
+
+pub mod header;
+pub mod panic;
+pub mod string;

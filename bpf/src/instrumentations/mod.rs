@@ -1,0 +1,3 @@
+//! The probe bodies, one file per instrumented side of a library, named as in the launcher.
+
+pub mod net_http_server;

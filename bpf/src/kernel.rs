@@ -1,0 +1,244 @@
+//! The seam's kernel side: helpers, maps and registers behind [`bpf::target::Target`].
+
+use core::ffi::c_void;
+use core::mem::{MaybeUninit, size_of};
+
+use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP, pt_regs};
+use aya_ebpf::helpers::generated::{
+    bpf_get_attach_cookie, bpf_get_prandom_u32, bpf_ktime_get_boot_ns, bpf_loop, bpf_probe_read_user,
+};
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, LruHashMap, RingBuf};
+use bpf::config::{HttpServerConfig, SamplerSetting};
+use bpf::target::{Memory, Registers, Step, Target};
+use bpf::trace::Goroutine;
+use bytemuck::AnyBitPattern;
+
+/// Bytes of the ring buffer; the launcher may change it when it loads the object.
+const RING_BYTES: u32 = 4 << 20;
+/// A backlog of this many bytes wakes the launcher at once; a smaller one waits for its timer.
+const WAKE_AT_BYTES: u64 = 512 << 10;
+/// `BPF_RB_AVAIL_DATA` of `bpf_ringbuf_query`.
+const AVAILABLE_DATA: u64 = 0;
+
+#[map(name = "RECORDS")]
+static RECORDS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+/// What is remembered of each goroutine, by the address of its `runtime.g`.
+#[map(name = "GOROUTINES")]
+static GOROUTINES: LruHashMap<u64, Goroutine> = LruHashMap::with_max_entries(16_384, 0);
+/// Records that found no room.
+#[map(name = "LOST")]
+static LOST: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Layouts of the program, set by the launcher.
+#[unsafe(no_mangle)]
+static HTTP_SERVER: HttpServerConfig = bpf::config::EMPTY_HTTP_SERVER;
+/// The sampler, set by the launcher.
+#[unsafe(no_mangle)]
+static SAMPLER: SamplerSetting = bpf::config::EMPTY_SAMPLER;
+
+/// All zero; here, because it is too large for the stack.
+static NEW_GOROUTINE: Goroutine = bpf::trace::NEW_GOROUTINE;
+/// Zero, in memory that could be written: so the verifier does not know it.
+static ZERO: Zero = Zero(core::cell::UnsafeCell::new(0));
+
+/// A number that nobody writes.
+struct Zero(core::cell::UnsafeCell<u64>);
+
+// SAFETY: nobody writes it.
+unsafe impl Sync for Zero {}
+
+/// The program's memory, as the current task sees it.
+pub(crate) struct UserMemory;
+
+impl Memory for UserMemory {
+    #[inline(always)]
+    fn read<T: AnyBitPattern>(&self, address: u64) -> Option<T> {
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: the helper writes exactly `size_of::<T>()` bytes to `value` or reports an error.
+        let result = unsafe { bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const c_void) };
+        // SAFETY: all bytes were written, and any bytes are a valid `T` (`AnyBitPattern`).
+        (result == 0).then(|| unsafe { value.assume_init() })
+    }
+
+    #[inline(always)]
+    fn read_or_zero<T: AnyBitPattern>(&self, address: u64) -> T {
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: the helper writes exactly `size_of::<T>()` bytes to `value`: zeros where it cannot read
+        // (`bpf_probe_read_user_common`, kernel/trace/bpf_trace.c). Any bytes are a valid `T` (`AnyBitPattern`).
+        unsafe {
+            bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const c_void);
+            value.assume_init()
+        }
+    }
+
+    #[inline(always)]
+    fn read_prefix<const N: usize>(&self, address: u64, length: u32, words: &mut [u64; N]) -> bool {
+        let length = length.min((N * 8) as u32);
+        // SAFETY: `length` is at most the size of `words`.
+        unsafe { bpf_probe_read_user(words.as_mut_ptr().cast(), length, address as *const c_void) == 0 }
+    }
+
+    #[inline(always)]
+    fn read_into<'v, T: AnyBitPattern>(&self, address: u64, value: &'v mut MaybeUninit<T>) -> Option<&'v T> {
+        // SAFETY: the helper writes exactly `size_of::<T>()` bytes to `value` or reports an error.
+        let result = unsafe { bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const c_void) };
+        // SAFETY: all bytes were written, and any bytes are a valid `T` (`AnyBitPattern`).
+        (result == 0).then(|| unsafe { value.assume_init_ref() })
+    }
+
+    #[inline(always)]
+    fn read_bytes<const N: usize>(&self, address: u64, length: u32, bytes: &mut [u8; N]) -> bool {
+        let length = length.min(N as u32);
+        // SAFETY: `length` is at most the size of `bytes`.
+        unsafe { bpf_probe_read_user(bytes.as_mut_ptr().cast(), length, address as *const c_void) == 0 }
+    }
+
+    #[inline(always)]
+    fn opaque(&self, value: u64) -> u64 {
+        // SAFETY: a valid, aligned, initialised number that nobody writes.
+        value + unsafe { ZERO.0.get().read_volatile() }
+    }
+
+    #[inline(always)]
+    fn repeat<S: Step>(&self, limit: u32, state: &mut S) {
+        // SAFETY: the callback gets `state` back as its context and is done with it when the helper returns.
+        unsafe { bpf_loop(limit, turn::<S> as *mut c_void, core::ptr::from_mut(state).cast(), 0) };
+    }
+}
+
+/// One turn of `bpf_loop`; a result of 1 ends it.
+unsafe extern "C" fn turn<S: Step>(_index: u32, state: *mut S) -> i64 {
+    // SAFETY: `repeat` passes a valid, exclusive reference.
+    i64::from(!unsafe { &mut *state }.step(&UserMemory))
+}
+
+/// One hit of a probe.
+pub(crate) struct Hit(*mut pt_regs);
+
+impl Hit {
+    pub(crate) const fn new(context: *mut c_void) -> Self {
+        Self(context.cast())
+    }
+}
+
+impl Memory for Hit {
+    #[inline(always)]
+    fn read<T: AnyBitPattern>(&self, address: u64) -> Option<T> {
+        UserMemory.read(address)
+    }
+
+    #[inline(always)]
+    fn read_or_zero<T: AnyBitPattern>(&self, address: u64) -> T {
+        UserMemory.read_or_zero(address)
+    }
+
+    #[inline(always)]
+    fn read_prefix<const N: usize>(&self, address: u64, length: u32, words: &mut [u64; N]) -> bool {
+        UserMemory.read_prefix(address, length, words)
+    }
+
+    #[inline(always)]
+    fn read_into<'v, T: AnyBitPattern>(&self, address: u64, value: &'v mut MaybeUninit<T>) -> Option<&'v T> {
+        UserMemory.read_into(address, value)
+    }
+
+    #[inline(always)]
+    fn read_bytes<const N: usize>(&self, address: u64, length: u32, bytes: &mut [u8; N]) -> bool {
+        UserMemory.read_bytes(address, length, bytes)
+    }
+
+    #[inline(always)]
+    fn opaque(&self, value: u64) -> u64 {
+        UserMemory.opaque(value)
+    }
+
+    #[inline(always)]
+    fn repeat<S: Step>(&self, limit: u32, state: &mut S) {
+        UserMemory.repeat(limit, state);
+    }
+}
+
+impl Target for Hit {
+    #[inline(always)]
+    fn registers(&self) -> Registers {
+        // SAFETY: the kernel passes a valid `pt_regs` for as long as the program runs.
+        let registers = unsafe { &*self.0 };
+        #[cfg(bpf_target_arch = "x86_64")]
+        return Registers {
+            arguments: [registers.rax, registers.rbx, registers.rcx, registers.rdi, registers.rsi],
+            goroutine: registers.r14,
+        };
+        #[cfg(bpf_target_arch = "aarch64")]
+        return Registers {
+            arguments: [registers.regs[0], registers.regs[1], registers.regs[2], registers.regs[3], registers.regs[4]],
+            goroutine: registers.regs[28],
+        };
+    }
+
+    #[inline(always)]
+    fn cookie(&self) -> u64 {
+        // SAFETY: the context is the one the kernel passed to this program.
+        unsafe { bpf_get_attach_cookie(self.0.cast()) }
+    }
+
+    #[inline(always)]
+    fn http_server(&self) -> &HttpServerConfig {
+        &HTTP_SERVER
+    }
+
+    #[inline(always)]
+    fn sampler(&self) -> &SamplerSetting {
+        &SAMPLER
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        // SAFETY: no arguments, no preconditions.
+        unsafe { bpf_ktime_get_boot_ns() }
+    }
+
+    #[inline(always)]
+    fn random(&self) -> u32 {
+        // SAFETY: no arguments, no preconditions.
+        unsafe { bpf_get_prandom_u32() }
+    }
+
+    #[inline(always)]
+    fn goroutine(&self, address: u64) -> Option<&mut Goroutine> {
+        // SAFETY: only the goroutine's own thread touches its entry; an evicted entry stays valid memory for this program.
+        GOROUTINES.get_ptr_mut(&address).map(|goroutine| unsafe { &mut *goroutine })
+    }
+
+    #[inline(always)]
+    fn goroutine_or_new(&self, address: u64) -> Option<&mut Goroutine> {
+        if let Some(known) = self.goroutine(address) {
+            return Some(known);
+        }
+        let _full = GOROUTINES.insert(&address, &NEW_GOROUTINE, 0);
+        let new = self.goroutine(address)?;
+        new.random.seed(self);
+        Some(new)
+    }
+
+    #[inline(always)]
+    fn reserve<R: 'static>(&self) -> Option<&mut R> {
+        let Some(entry) = RECORDS.reserve::<R>(0) else {
+            if let Some(lost) = LOST.get_ptr_mut(0) {
+                // SAFETY: the map value is valid and aligned for 8 bytes; the instruction only adds to it, atomically.
+                unsafe { core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) lost, in(reg) 1u64) };
+            }
+            return None;
+        };
+        let entry = core::mem::ManuallyDrop::new(entry);
+        // SAFETY: records are integers only, and the body fills the fields that the launcher reads.
+        Some(unsafe { &mut *entry.as_ptr().cast_mut() })
+    }
+
+    #[inline(always)]
+    fn submit<R: 'static>(&self, record: &mut R, look: bool) {
+        let flags = if look && RECORDS.query(AVAILABLE_DATA) > WAKE_AT_BYTES { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP };
+        // SAFETY: `record` comes from `reserve` and is not used afterwards.
+        unsafe { aya_ebpf::helpers::generated::bpf_ringbuf_submit(core::ptr::from_mut(record).cast(), u64::from(flags)) };
+    }
+}

@@ -1,0 +1,1 @@
+//! A synthetic Go program for unit tests.

@@ -1,0 +1,80 @@
+//! The one seam between what a probe does and where it runs.
+//!
+//! In the kernel (`main.rs`) the trait is made of helpers and maps; in unit tests ([`fake`]) of a synthetic
+//! memory image. Everything is inlined: the seam costs nothing.
+
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+
+use core::mem::MaybeUninit;
+
+use bytemuck::AnyBitPattern;
+
+use crate::config::{HttpServerConfig, SamplerSetting};
+use crate::trace::Goroutine;
+
+/// The general-purpose registers that Go's internal ABI passes arguments in, at a probe.
+///
+/// amd64: <https://go.dev/s/regabi> (RAX RBX RCX RDI RSI R8…, R14 the goroutine, RDX a closure's context).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Registers {
+    /// First to fifth integer argument: RAX, RBX, RCX, RDI, RSI.
+    pub arguments: [u64; 5],
+    /// R14: the running goroutine, `*runtime.g`.
+    pub goroutine: u64,
+}
+
+/// The memory of the program under observation.
+pub trait Memory {
+    /// The value at `address`; `None` where nothing is mapped or resident.
+    fn read<T: AnyBitPattern>(&self, address: u64) -> Option<T>;
+    /// The value at `address`, or zero. `address` should be mapped: a fault costs a microsecond.
+    fn read_or_zero<T: AnyBitPattern>(&self, address: u64) -> T;
+    /// Fills the first `length` bytes of `words` from `address`; `length` is cut to their size. False where nothing is
+    /// mapped or resident.
+    fn read_prefix<const N: usize>(&self, address: u64, length: u32, words: &mut [u64; N]) -> bool;
+    /// Fills `value` from `address`, without a copy; `None` where nothing is mapped or resident.
+    fn read_into<'v, T: AnyBitPattern>(&self, address: u64, value: &'v mut MaybeUninit<T>) -> Option<&'v T>;
+    /// Fills `bytes[..length]` from `address`; `length` is cut to their size. False where nothing could be read.
+    fn read_bytes<const N: usize>(&self, address: u64, length: u32, bytes: &mut [u8; N]) -> bool;
+    /// `value`, without the verifier knowing it: what it knows exactly, it follows separately for each value.
+    fn opaque(&self, value: u64) -> u64;
+    /// Calls [`Step::step`] until it returns false, at most `limit` times.
+    fn repeat<S: Step>(&self, limit: u32, state: &mut S);
+}
+
+/// The body of a loop whose length is not known when the probe is verified.
+pub trait Step {
+    /// One turn; false ends the loop.
+    fn step<M: Memory>(&mut self, memory: &M) -> bool;
+}
+
+/// What the program under observation and the kernel give to a probe.
+pub trait Target: Memory {
+    /// The registers at the probe.
+    fn registers(&self) -> Registers;
+    /// Which of the probe's sites was hit: one of [`crate::config::cookie`].
+    fn cookie(&self) -> u64;
+    /// The program's layouts.
+    fn http_server(&self) -> &HttpServerConfig;
+    /// The sampler.
+    fn sampler(&self) -> &SamplerSetting;
+
+    /// Nanoseconds of `CLOCK_BOOTTIME`.
+    fn now(&self) -> u64;
+    /// 32 random bits.
+    fn random(&self) -> u32;
+
+    /// What is remembered of a goroutine, if it ever had an operation.
+    fn goroutine(&self, address: u64) -> Option<&mut Goroutine>;
+    /// The same; makes room for it where it had none. `None` where there is no room.
+    fn goroutine_or_new(&self, address: u64) -> Option<&mut Goroutine>;
+
+    /// Room for one record, not zeroed. `None` (and counted) where the ring buffer is full.
+    ///
+    /// The record must be given to [`Target::submit`] on every path.
+    fn reserve<R: 'static>(&self) -> Option<&mut R>;
+    /// Hands a reserved record to the launcher. `look` says whether to look if the launcher must be woken: now and
+    /// then is enough.
+    fn submit<R: 'static>(&self, record: &mut R, look: bool);
+}

@@ -1,0 +1,100 @@
+//! arm64. The Go prologue is: stack check (`MOVD 16(g), R16; CMP R16, RSP`, or a longer form in R17 and R27; `BLS`), then
+//! the frame. The kernel simulates branches; loads and stores are single-stepped on most kernels.
+
+use super::super::VirtAddr;
+use super::super::bytes::u32_at;
+use super::{Call, Cost, EntryKind, Site};
+
+/// The longest stack check has fewer instructions than this.
+const MAX_PROLOGUE: usize = 10;
+/// Destinations that a stack check may write: R16, R17, R27, and the zero register (a comparison).
+const SCRATCH: [u32; 4] = [16, 17, 27, 31];
+/// Condition codes `LO` (unsigned lower) and `LS` (unsigned lower or same).
+const LOWER: u32 = 3;
+const LOWER_OR_SAME: u32 = 9;
+
+/// Chooses the stack check's `B.LS`, else the beginning.
+pub(super) fn entry_site(code: &[u8], start: u64) -> Option<Site> {
+    for (address, word) in words(code, start).take(MAX_PROLOGUE) {
+        match conditional_branch(word) {
+            Some(LOWER_OR_SAME) => {
+                return Some(Site { address, kind: EntryKind::BranchNotTaken, cost: Cost::Emulated });
+            }
+            Some(LOWER) => {}
+            None if is_plain(word) && SCRATCH.contains(&(word & 31)) => {}
+            _ => break,
+        }
+    }
+    Some(Site { address: start, kind: EntryKind::FirstInstruction, cost: cost_of_first(code)? })
+}
+
+fn words(code: &[u8], start: u64) -> impl Iterator<Item = (u64, u32)> {
+    let words = code.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word));
+    (0..).map(move |index: u64| start.wrapping_add(4 * index)).zip(words)
+}
+
+/// The condition of `B.cond`.
+fn conditional_branch(word: u32) -> Option<u32> {
+    (word & 0xff00_0010 == 0x5400_0000).then_some(word & 15)
+}
+
+/// An addition, subtraction, comparison, move of a constant, or a 64-bit load with an unsigned offset: what a stack check
+/// consists of, all with the destination in the low five bits.
+fn is_plain(word: u32) -> bool {
+    let immediate_arithmetic = word & 0x1f00_0000 == 0x1100_0000;
+    let register_arithmetic = word & 0x1f00_0000 == 0x0b00_0000;
+    let move_wide = word & 0x1f80_0000 == 0x1280_0000;
+    let load = word & 0xffc0_0000 == 0xf940_0000;
+    immediate_arithmetic || register_arithmetic || move_wide || load
+}
+
+/// As `arch/arm64/kernel/probes/decode-insn.c` decides: branches, calls, returns and PC-relative addresses are simulated.
+pub(super) fn cost_of_first(code: &[u8]) -> Option<Cost> {
+    let word = u32_at(code, 0)?;
+    let simulated = conditional_branch(word).is_some()
+        || word & 0x7c00_0000 == 0x1400_0000 // B, BL
+        || word & 0x7e00_0000 == 0x3400_0000 // CBZ, CBNZ
+        || word & 0x7e00_0000 == 0x3600_0000 // TBZ, TBNZ
+        || word & 0xff9f_fc1f == 0xd61f_0000 // BR, BLR, RET
+        || word & 0x1f00_0000 == 0x1000_0000; // ADR, ADRP
+    Some(if simulated { Cost::Emulated } else { Cost::SingleStep })
+}
+
+/// The `BL` instructions in the order of addresses.
+pub(super) fn calls(code: &[u8], start: u64) -> impl Iterator<Item = Call> {
+    words(code, start).filter(|(_, word)| word & 0xfc00_0000 == 0x9400_0000).map(|(site, word)| {
+        // 26 bits, signed, in units of four bytes.
+        let distance = i64::from((word << 6).cast_signed() >> 4);
+        Call { site: VirtAddr(site), target: VirtAddr(site.wrapping_add_signed(distance)) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn the_branch_of_the_stack_check() {
+        // LDR x16, [x28, #16]; CMP sp, x16; B.LS +0x40; STR x30, [sp, #-32]!
+        let site = entry_site(&code(&[0xf940_0b90, 0xeb30_63ff, 0x5400_0209, 0xf81e_0ffe]), 0x1000).unwrap();
+        assert_eq!(site, Site { address: 0x1008, kind: EntryKind::BranchNotTaken, cost: Cost::Emulated });
+    }
+
+    #[test]
+    fn the_first_instruction_without_a_stack_check() {
+        let site = entry_site(&code(&[0xf81e_0ffe, 0xd65f_03c0]), 0x1000).unwrap();
+        assert_eq!(site, Site { address: 0x1000, kind: EntryKind::FirstInstruction, cost: Cost::SingleStep });
+        assert_eq!(entry_site(&[], 0), None);
+    }
+
+    #[test]
+    fn calls_forwards_and_backwards() {
+        let code = code(&[0x9400_0002, 0xd503_201f, 0x97ff_fffe]);
+        let found: Vec<_> = calls(&code, 0x100).map(|call| (call.site.0, call.target.0)).collect();
+        assert_eq!(found, [(0x100, 0x108), (0x108, 0x100)]);
+    }
+}

@@ -1,0 +1,181 @@
+//! What HTTP instrumentations share: methods, redaction, addresses, by the OpenTelemetry semantic conventions.
+//!
+//! <https://opentelemetry.io/docs/specs/semconv/http/http-spans/>
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+/// Methods that become `http.request.method` as they are (RFC 9110, PATCH of RFC 5789, QUERY).
+const KNOWN_METHODS: [&str; 10] = ["GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "QUERY"];
+
+/// Query parameters whose values are secrets, in lower case: those that the conventions name, and the usual ones.
+const SECRET_PARAMETERS: [&str; 22] = [
+    "awsaccesskeyid",
+    "signature",
+    "sig",
+    "x-goog-signature",
+    "x-amz-signature",
+    "x-amz-credential",
+    "x-amz-security-token",
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "token",
+    "auth_token",
+    "api_key",
+    "apikey",
+    "api-key",
+    "client_secret",
+    "secret",
+    "password",
+    "passwd",
+    "pwd",
+    "jwt",
+    "authorization",
+];
+
+/// The known method that `method` is; `None` for any other, which becomes `_OTHER`. An empty method means GET.
+#[must_use]
+pub fn known_method(method: &str) -> Option<&'static str> {
+    if method.is_empty() {
+        return Some("GET");
+    }
+    KNOWN_METHODS.into_iter().find(|known| *known == method)
+}
+
+/// The query with the values of secret parameters replaced by `REDACTED`.
+#[must_use]
+pub fn redact_query(query: &str) -> Cow<'_, str> {
+    let is_secret = |pair: &str| {
+        let name = pair.split_once('=').map_or("", |(name, _value)| name);
+        let name = percent_decode(name);
+        SECRET_PARAMETERS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+    };
+    let separators = ['&', ';'];
+    if !query.split(separators).any(is_secret) {
+        return Cow::Borrowed(query);
+    }
+    let mut redacted = String::with_capacity(query.len());
+    for piece in query.split_inclusive(separators) {
+        let (pair, separator) = match piece.char_indices().next_back() {
+            Some((at, last)) if separators.contains(&last) => piece.split_at(at),
+            Some(_) | None => (piece, ""),
+        };
+        match pair.split_once('=') {
+            Some((name, _value)) if is_secret(pair) => {
+                redacted.push_str(name);
+                redacted.push_str("=REDACTED");
+            }
+            Some(_) | None => redacted.push_str(pair),
+        }
+        redacted.push_str(separator);
+    }
+    Cow::Owned(redacted)
+}
+
+/// A parameter's name without its percent encoding; what is not ASCII cannot be a secret's name.
+fn percent_decode(name: &str) -> Cow<'_, str> {
+    if !name.contains('%') {
+        return Cow::Borrowed(name);
+    }
+    let mut decoded = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((before, after)) = rest.split_once('%') {
+        decoded.push_str(before);
+        let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        if let Some(byte) = byte {
+            decoded.push(char::from(byte));
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            decoded.push('%');
+            rest = after;
+        }
+    }
+    decoded.push_str(rest);
+    Cow::Owned(decoded)
+}
+
+/// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`. An empty host is none.
+#[must_use]
+pub fn split_host_port(authority: &str) -> (Option<&str>, Option<u16>) {
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (host, after) = rest.split_once(']').unwrap_or((rest, ""));
+        (host, after.strip_prefix(':'))
+    } else {
+        match authority.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') => (host, Some(port)),
+            // An IPv6 address without brackets, or no colon at all.
+            Some(_) | None => (authority, None),
+        }
+    };
+    (Some(host).filter(|host| !host.is_empty()), port.and_then(|port| port.parse().ok()))
+}
+
+/// The client that `X-Forwarded-For` names: its first element, if that is an address, without port.
+#[must_use]
+pub fn forwarded_client(forwarded_for: &str) -> Option<&str> {
+    let first = forwarded_for.split(',').next()?.trim();
+    if first.parse::<IpAddr>().is_ok() {
+        return Some(first);
+    }
+    split_host_port(first).0.filter(|host| host.parse::<IpAddr>().is_ok())
+}
+
+/// The route in a `ServeMux` pattern `[METHOD ][HOST]/[PATH]`: the path.
+#[must_use]
+pub fn route_of_pattern(pattern: &str) -> Option<&str> {
+    let without_method = pattern.split_once([' ', '\t']).map_or(pattern, |(_method, rest)| rest.trim_start());
+    without_method.find('/').and_then(|at| without_method.get(at..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_are_case_sensitive() {
+        assert_eq!(known_method("GET"), Some("GET"));
+        assert_eq!(known_method(""), Some("GET"));
+        assert_eq!(known_method("get"), None);
+        assert_eq!(known_method("BREW"), None);
+    }
+
+    #[test]
+    fn secrets_are_redacted_and_nothing_else() {
+        assert_eq!(redact_query("a=1&b=2"), "a=1&b=2");
+        assert_eq!(redact_query("sig=abc&x=1"), "sig=REDACTED&x=1");
+        assert_eq!(redact_query("x=1;Signature=a=b&AWSAccessKeyId=k"), "x=1;Signature=REDACTED&AWSAccessKeyId=REDACTED");
+        assert_eq!(redact_query("pass%77ord=x&&"), "pass%77ord=REDACTED&&");
+        assert_eq!(redact_query("design=1&token"), "design=1&token");
+        assert_eq!(redact_query("%zz=1&%=2&token=ü"), "%zz=1&%=2&token=REDACTED");
+    }
+
+    #[test]
+    fn hosts_and_ports() {
+        assert_eq!(split_host_port("example.com:8080"), (Some("example.com"), Some(8080)));
+        assert_eq!(split_host_port("example.com"), (Some("example.com"), None));
+        assert_eq!(split_host_port("[::1]:80"), (Some("::1"), Some(80)));
+        assert_eq!(split_host_port("[::1]"), (Some("::1"), None));
+        assert_eq!(split_host_port("::1"), (Some("::1"), None));
+        assert_eq!(split_host_port(":80"), (None, Some(80)));
+        assert_eq!(split_host_port("h:99999"), (Some("h"), None));
+        assert_eq!(split_host_port(""), (None, None));
+    }
+
+    #[test]
+    fn forwarded_for_names_the_client_first() {
+        assert_eq!(forwarded_client("203.0.113.7, 10.0.0.1"), Some("203.0.113.7"));
+        assert_eq!(forwarded_client("203.0.113.7:1234"), Some("203.0.113.7"));
+        assert_eq!(forwarded_client("2001:db8::1"), Some("2001:db8::1"));
+        assert_eq!(forwarded_client("unknown, 10.0.0.1"), None);
+        assert_eq!(forwarded_client(""), None);
+    }
+
+    #[test]
+    fn routes_of_patterns() {
+        assert_eq!(route_of_pattern("GET /items/{id}"), Some("/items/{id}"));
+        assert_eq!(route_of_pattern("/"), Some("/"));
+        assert_eq!(route_of_pattern("POST example.com/b/{$}"), Some("/b/{$}"));
+        assert_eq!(route_of_pattern(""), None);
+    }
+}

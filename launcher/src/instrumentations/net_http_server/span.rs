@@ -1,0 +1,190 @@
+//! The records of a request into a SERVER span, by the semantic conventions for HTTP servers.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use bpf::records::{HttpServerEnd, HttpServerPanic, end_flag, server_text};
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use opentelemetry_semantic_conventions::attribute as semconv;
+
+use crate::events::decode::ServerStart;
+use crate::instrumentations::http;
+use crate::spans::clock::WallClock;
+use crate::spans::panic_value::PanicValue;
+
+/// The instrumentation scope of these spans.
+static SCOPE: LazyLock<InstrumentationScope> = LazyLock::new(|| {
+    InstrumentationScope::builder("go-auto-launch/net/http")
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(opentelemetry_semantic_conventions::SCHEMA_URL)
+        .build()
+});
+
+/// A span has at most this many attributes of ours; room is made once.
+const ATTRIBUTES: usize = 17;
+
+/// The span of a request that has begun. Its end time is its start time until it is finished.
+#[must_use]
+pub fn start(record: &ServerStart<'_>, clock: &WallClock) -> SpanData {
+    let text = |index: usize| String::from_utf8_lossy(record.texts[index].0);
+    let mut attributes = Vec::with_capacity(ATTRIBUTES);
+    let name = method(&text(server_text::METHOD), &mut attributes);
+    url(record, &mut attributes);
+    if let (Some(host), port) = http::split_host_port(&text(server_text::HOST)) {
+        attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, host.to_owned()));
+        attributes.extend(port.map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))));
+    }
+    let remote = text(server_text::REMOTE);
+    let (peer, peer_port) = http::split_host_port(&remote);
+    let forwarded_for = text(server_text::FORWARDED_FOR);
+    if let Some(client) = http::forwarded_client(&forwarded_for).or(peer) {
+        attributes.push(KeyValue::new(semconv::CLIENT_ADDRESS, client.to_owned()));
+    }
+    if let Some(peer) = peer {
+        attributes.push(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, peer.to_owned()));
+        attributes.extend(peer_port.map(|port| KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(port))));
+    }
+    attributes.push(KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, version(record.version)));
+    let user_agent = text(server_text::USER_AGENT);
+    if !user_agent.is_empty() {
+        attributes.push(KeyValue::new(semconv::USER_AGENT_ORIGINAL, user_agent.into_owned()));
+    }
+    if record.content_length > 0 {
+        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_BODY_SIZE, record.content_length));
+    }
+    let time = clock.time(record.time);
+    SpanData {
+        span_context: context(record),
+        parent_span_id: SpanId::from_bytes(record.span.parent_span_id),
+        parent_span_is_remote: record.span.parent_is_remote != 0,
+        span_kind: SpanKind::Server,
+        name,
+        start_time: time,
+        end_time: time,
+        attributes,
+        dropped_attributes_count: 0,
+        events: SpanEvents::default(),
+        links: SpanLinks::default(),
+        status: Status::Unset,
+        instrumentation_scope: SCOPE.clone(),
+    }
+}
+
+fn context(record: &ServerStart<'_>) -> SpanContext {
+    // A tracestate that was cut would be wrong; one that is malformed is dropped, as W3C Trace Context §3.3.1 says.
+    let trace_state = match record.texts[server_text::TRACE_STATE] {
+        ([], _) | (_, true) => TraceState::default(),
+        (text, false) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or_default(),
+    };
+    SpanContext::new(
+        TraceId::from_bytes(record.span.trace_id),
+        SpanId::from_bytes(record.span.span_id),
+        TraceFlags::new(record.span.trace_flags),
+        false,
+        trace_state,
+    )
+}
+
+/// Adds the method; returns the span's name as long as there is no route.
+fn method(method: &str, attributes: &mut Vec<KeyValue>) -> Cow<'static, str> {
+    if let Some(known) = http::known_method(method) {
+        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, known));
+        Cow::Borrowed(known)
+    } else {
+        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, "_OTHER"));
+        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD_ORIGINAL, method.to_owned()));
+        Cow::Borrowed("HTTP")
+    }
+}
+
+fn url(record: &ServerStart<'_>, attributes: &mut Vec<KeyValue>) {
+    let text = |index: usize| String::from_utf8_lossy(record.texts[index].0);
+    attributes.push(KeyValue::new(semconv::URL_PATH, text(server_text::PATH).into_owned()));
+    let query = text(server_text::QUERY);
+    if !query.is_empty() {
+        attributes.push(KeyValue::new(semconv::URL_QUERY, http::redact_query(&query).into_owned()));
+    }
+    let scheme = match &*text(server_text::FORWARDED_PROTO) {
+        proto if proto.eq_ignore_ascii_case("https") => "https",
+        proto if proto.eq_ignore_ascii_case("http") => "http",
+        _ if record.tls => "https",
+        _ => "http",
+    };
+    attributes.push(KeyValue::new(semconv::URL_SCHEME, scheme));
+}
+
+fn version(version: (u16, u16)) -> Cow<'static, str> {
+    match version {
+        (1, 1) => "1.1".into(),
+        (1, 0) => "1.0".into(),
+        (2, _) => "2".into(),
+        (3, _) => "3".into(),
+        (major, minor) => format!("{major}.{minor}").into(),
+    }
+}
+
+/// Completes the span of a request whose handler has returned.
+pub fn finish(span: &mut SpanData, end: &HttpServerEnd) {
+    route(span, end);
+    if end.flags & end_flag::GOEXIT != 0 {
+        error(span, Cow::Borrowed("runtime.Goexit"), "the handler's goroutine was ended by runtime.Goexit");
+    }
+    if end.flags & end_flag::RESPONSE_UNREADABLE != 0 {
+        return;
+    }
+    let hijacked = end.flags & end_flag::HIJACKED != 0;
+    match end.status {
+        // What was answered on a hijacked connection is not known.
+        0 if hijacked => return,
+        // A handler that writes nothing is answered with 200 by the server (`(*response).finishRequest`).
+        0 => status(span, 200),
+        code => status(span, code),
+    }
+    body_size(span, end);
+}
+
+/// Completes the span of a request whose handler has panicked; `value` is the panic's value.
+pub fn finish_panic(span: &mut SpanData, record: &HttpServerPanic, value: PanicValue) {
+    route(span, &record.end);
+    // The server aborts the connection; a status counts only where the handler had set one.
+    if record.end.flags & (end_flag::RESPONSE_UNREADABLE | end_flag::HIJACKED) == 0 && record.end.status != 0 {
+        status(span, record.end.status);
+        body_size(span, &record.end);
+    }
+    let PanicValue { type_name, message } = value;
+    let mut attributes = vec![KeyValue::new(semconv::EXCEPTION_TYPE, type_name.clone())];
+    attributes.extend(message.clone().map(|message| KeyValue::new(semconv::EXCEPTION_MESSAGE, message)));
+    let event = opentelemetry::trace::Event::new("exception", span.end_time, attributes, 0);
+    span.events.events.push(event);
+    error(span, Cow::Owned(type_name), &format!("panic: {}", message.as_deref().unwrap_or_default()));
+}
+
+fn route(span: &mut SpanData, end: &HttpServerEnd) {
+    let (pattern, _cut) = end.pattern.get();
+    let pattern = String::from_utf8_lossy(pattern);
+    if let Some(route) = http::route_of_pattern(&pattern) {
+        span.name = Cow::Owned(format!("{} {route}", span.name));
+        span.attributes.push(KeyValue::new(semconv::HTTP_ROUTE, route.to_owned()));
+    }
+}
+
+fn status(span: &mut SpanData, code: u32) {
+    span.attributes.push(KeyValue::new(semconv::HTTP_RESPONSE_STATUS_CODE, i64::from(code)));
+    if code >= 500 && span.status == Status::Unset {
+        // The conventions: no description where the status code says it all.
+        error(span, Cow::Owned(code.to_string()), "");
+    }
+}
+
+fn body_size(span: &mut SpanData, end: &HttpServerEnd) {
+    span.attributes.push(KeyValue::new(semconv::HTTP_RESPONSE_BODY_SIZE, end.body_size));
+}
+
+/// Marks the span as failed; a later, more telling reason replaces `error.type`.
+fn error(span: &mut SpanData, error_type: Cow<'static, str>, description: &str) {
+    span.attributes.retain(|attribute| attribute.key.as_str() != semconv::ERROR_TYPE);
+    span.attributes.push(KeyValue::new(semconv::ERROR_TYPE, error_type));
+    span.status = Status::error(description.to_owned());
+}

@@ -1,0 +1,196 @@
+//! The BPF object: embedded bytes in, maps and verified programs out.
+//!
+//! Nothing is attached here. Only the programs that the plan needs are given to the verifier.
+
+use aya::maps::{Array, MapData, RingBuf};
+use aya::programs::{ProgramError, UProbe};
+use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
+use bpf::config::{ReadOnlyData as _, SamplerSetting};
+
+use super::plan::Global;
+use crate::kernel::UprobeKind;
+use crate::log;
+
+/// The object that the build script made from the `bpf` package.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bpf"));
+
+/// Why the object cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// The kernel refused a map or the object as a whole.
+    #[error("the kernel refused the BPF maps ({}); CAP_BPF (or CAP_SYS_ADMIN) is needed", source_chain(.0))]
+    Load(#[source] EbpfError),
+    /// The kernel's verifier refused a program.
+    #[error("the kernel refused the BPF program {program} ({})", source_chain(.source))]
+    Verify {
+        /// Name of the program.
+        program: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: ProgramError,
+    },
+    /// The object lacks what this launcher expects in it: a defect of the build.
+    #[error("the embedded BPF object has no {0}; this is a defect of go-auto-launch, please report it")]
+    Incomplete(&'static str),
+}
+
+/// An error and its causes, in one line; a verifier log is cut to its last line.
+pub(crate) fn source_chain(error: &dyn std::error::Error) -> String {
+    let mut text = last_line(&error.to_string());
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = last_line(&cause.to_string());
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// The first line, and the last that is not a statistic of the verifier.
+fn last_line(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default().to_owned();
+    match lines.filter(|line| !line.starts_with("processed ")).next_back() {
+        Some(last) => format!("{first} … {last}"),
+        None => first,
+    }
+}
+
+/// The loaded object: its maps exist, its programs do not yet.
+#[derive(Debug)]
+pub struct Object {
+    ebpf: Ebpf,
+}
+
+impl Object {
+    /// Creates the maps and fixes the program's layouts and the sampler in the object.
+    ///
+    /// # Errors
+    /// Where the kernel refuses the maps.
+    pub fn load<'a>(globals: impl Iterator<Item = &'a Global>, sampler: &SamplerSetting) -> Result<Self, ObjectError> {
+        let mut loader = EbpfLoader::new();
+        loader.verifier_log_level(VerifierLogLevel::DISABLE).override_global("SAMPLER", sampler.as_bytes(), true);
+        for global in globals {
+            loader.override_global(global.name, global.bytes.as_slice(), true);
+        }
+        let ebpf = loader.load(OBJECT).map_err(ObjectError::Load)?;
+        Ok(Self { ebpf })
+    }
+
+    /// Gives one program to the verifier and returns it, ready to be attached. `name` is that of its multi-uprobe form.
+    ///
+    /// # Errors
+    /// Where the verifier refuses it.
+    pub fn program(&mut self, name: &'static str, kind: UprobeKind) -> Result<&mut UProbe, ObjectError> {
+        let program = match kind {
+            UprobeKind::Multi => self.ebpf.program_mut(name),
+            UprobeKind::PerfEvent => self.ebpf.program_mut(&format!("{name}_single")),
+        };
+        let program = program.ok_or(ObjectError::Incomplete(name))?;
+        let program: &mut UProbe = program.try_into().map_err(|source| ObjectError::Verify { program: name, source })?;
+        let begin = std::time::Instant::now();
+        program.load().map_err(|source| ObjectError::Verify { program: name, source })?;
+        if log::enabled(log::Level::Debug) {
+            let verified = program.info().ok().and_then(|info| info.verified_instruction_count());
+            log::debug(format_args!(
+                "BPF program {name}: {} instructions verified in {:?}",
+                verified.unwrap_or(0),
+                begin.elapsed()
+            ));
+        }
+        Ok(program)
+    }
+
+    /// Takes the ring buffer out of the object.
+    ///
+    /// # Errors
+    /// Where the object has none, or it cannot be mapped.
+    pub fn take_records(&mut self) -> Result<RingBuf<MapData>, ObjectError> {
+        let map = self.ebpf.take_map("RECORDS").ok_or(ObjectError::Incomplete("RECORDS"))?;
+        RingBuf::try_from(map).map_err(|error| ObjectError::Load(error.into()))
+    }
+
+    /// Takes the counter of records that found no room.
+    ///
+    /// # Errors
+    /// Where the object has none.
+    pub fn take_lost(&mut self) -> Result<Array<MapData, u64>, ObjectError> {
+        let map = self.ebpf.take_map("LOST").ok_or(ObjectError::Incomplete("LOST"))?;
+        Array::try_from(map).map_err(|error| ObjectError::Load(error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bpf::config::{EMPTY_HTTP_SERVER, EMPTY_SAMPLER, HttpServerConfig, MapLayout, Offset, RequestLayout, Setting};
+
+    /// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
+    #[test]
+    fn the_verifier_accepts_every_program() {
+        for kind in [UprobeKind::Multi, UprobeKind::PerfEvent] {
+            let mut object = Object::load([].iter(), &EMPTY_SAMPLER).unwrap();
+            for name in ["http_server_start", "http2_request_start", "http_server_end", "http_server_unwind"] {
+                if let Err(error) = object.program(name, kind) {
+                    panic!("{name}: {error:?}");
+                }
+            }
+        }
+    }
+
+    /// Instructions that the verifier may look at for one program: a million is its limit, and each costs half a
+    /// microsecond of the program's start.
+    const VERIFIED_AT_MOST: u32 = 6_000;
+
+    /// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
+    #[test]
+    fn verification_is_short() {
+        let at = |offset: u32| Offset::new(offset);
+        let request = RequestLayout {
+            method: at(0),
+            url: at(16),
+            proto_major: at(40),
+            proto_minor: at(48),
+            header: at(56),
+            content_length: at(88),
+            host: at(128),
+            remote_addr: at(176),
+            tls: at(208),
+            pattern: at(232),
+            pat: at(264),
+        };
+        let sampler =
+            SamplerSetting { parent_based: Setting::new(1), trace_context: Setting::new(1), threshold: Setting::new(1 << 62) };
+        for swiss in [0, 1] {
+            let header_map = MapLayout {
+                swiss: Setting::new(swiss),
+                full_from: Setting::new(5 * (1 - swiss)),
+                full_count: Setting::new(0x80),
+                keys: at(8),
+                key_stride: Setting::new(40),
+                keys_at_once: Setting::new(4),
+                elements: at(24),
+                element_stride: Setting::new(40),
+                group_size: Setting::new(328),
+                count: at(0),
+                directory: at(16),
+                directory_length: at(if swiss == 1 { 24 } else { 9 }),
+                table_groups: at(16),
+                table_mask: at(24),
+                old_buckets: at(24),
+                overflow: at(328),
+            };
+            let config = HttpServerConfig { request, http2_request: request, header_map, ..EMPTY_HTTP_SERVER };
+            let global = Global { name: "HTTP_SERVER", bytes: config.as_bytes().to_vec() };
+            let mut object = Object::load([global].iter(), &sampler).unwrap();
+            for name in ["http_server_start", "http2_request_start", "http_server_end", "http_server_unwind"] {
+                let program = object.program(name, UprobeKind::Multi).unwrap();
+                let verified = program.info().unwrap().verified_instruction_count().unwrap();
+                assert!(verified < VERIFIED_AT_MOST, "{name} (swiss {swiss}): {verified} instructions");
+            }
+        }
+    }
+}

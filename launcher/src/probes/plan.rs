@@ -1,0 +1,255 @@
+//! Catalog × binary → plan: which sites, with which layouts, and why the rest is left out. Pure.
+
+use serde::Serialize;
+
+use crate::binary::{Cost, EntryKind, FileOffset, Function, Functions, GoBinary, Layouts, VirtAddr};
+
+/// What an instrumentation looks for in a binary, and how it makes probes of what is found.
+#[derive(Debug)]
+pub struct Instrumentation {
+    /// Name for people and for `OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS`, for example `net/http/server`.
+    pub name: &'static str,
+    /// What is instrumented, in a few words.
+    pub description: &'static str,
+    /// Versions of the library that are tested; others are tried.
+    pub tested_versions: &'static str,
+    /// Names of all functions it may probe.
+    pub functions: &'static [&'static str],
+    /// Full names of all types it may read.
+    pub types: &'static [&'static str],
+    /// Makes the probes, or says why there are none.
+    pub plan: fn(&Facts<'_>) -> Result<Planned, LeftOut>,
+}
+
+/// What was found in the binary, for all instrumentations at once.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The binary itself.
+    pub binary: &'a GoBinary<'a>,
+    /// The functions found.
+    pub functions: Functions,
+    /// The types found.
+    pub layouts: Layouts,
+}
+
+/// Why an instrumentation is not used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOut {
+    /// The program does not use the library.
+    #[error("the program has no function {0}")]
+    NotUsed(String),
+    /// The program uses the library in a form that is not understood.
+    #[error("{0}")]
+    NotUnderstood(String),
+    /// The user asked for it.
+    #[error("switched off by OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS")]
+    SwitchedOff,
+}
+
+/// One probe.
+#[derive(Clone, Debug, Serialize)]
+pub struct Site {
+    /// The function that is probed.
+    pub function: String,
+    /// What the hit means.
+    pub event: &'static str,
+    /// Which BPF program runs there (the name of its multi-uprobe form).
+    pub program: &'static str,
+    /// The instruction, in the program's address space before relocation.
+    pub address: VirtAddr,
+    /// The instruction, in the file.
+    pub offset: FileOffset,
+    /// What kind of instruction it is.
+    pub instruction: Instruction,
+    /// What a hit costs.
+    pub cost: Cost,
+    /// What the BPF program gets as `bpf_get_attach_cookie`.
+    #[serde(skip)]
+    pub cookie: u32,
+}
+
+/// The probed instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Instruction {
+    /// `PUSHQ BP` behind the stack check: one hit per call.
+    PushFrame,
+    /// A direct call in the middle of the function.
+    Call,
+}
+
+impl std::fmt::Display for Instruction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::PushFrame => "PUSHQ BP",
+            Self::Call => "CALL",
+        })
+    }
+}
+
+/// Where an offset came from.
+#[derive(Clone, Debug, Serialize)]
+pub struct FieldSource {
+    /// `type.field`.
+    pub field: String,
+    /// Byte offset; `None` where the program has no such field.
+    pub offset: Option<u64>,
+    /// For people: `type descriptor`.
+    pub source: &'static str,
+}
+
+/// Read-only data of the BPF object that this plan sets.
+#[derive(Clone, Debug)]
+pub struct Global {
+    /// Name of the symbol.
+    pub name: &'static str,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// An instrumentation that will be used.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Planned {
+    /// [`Instrumentation::name`].
+    pub name: &'static str,
+    /// The probes.
+    pub sites: Vec<Site>,
+    /// The offsets they use.
+    pub fields: Vec<FieldSource>,
+    /// What will be missing from its spans, and why.
+    pub missing: Vec<String>,
+    /// Layouts for the BPF object.
+    #[serde(skip)]
+    pub globals: Vec<Global>,
+}
+
+/// What will be done to a binary.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Plan {
+    /// The instrumentations used.
+    pub planned: Vec<Planned>,
+    /// The others, with the reason.
+    pub left_out: Vec<(&'static str, LeftOut)>,
+}
+
+impl Plan {
+    /// Plans for `binary`. `disabled` are the names that the user switched off; a name also covers those below it
+    /// (`net/http` switches off `net/http/server`).
+    ///
+    /// # Errors
+    /// Where the binary's type descriptors cannot be read.
+    pub fn new(
+        catalog: &[&Instrumentation],
+        binary: &GoBinary<'_>,
+        disabled: &[String],
+    ) -> Result<Self, crate::binary::BinaryError> {
+        let mut plan = Self::default();
+        let wanted = |instrumentation: &&&Instrumentation| !is_disabled(instrumentation.name, disabled);
+        let names: Vec<&str> = catalog.iter().filter(wanted).flat_map(|one| one.functions).copied().collect();
+        let functions = binary.functions(&names);
+        let layouts = if functions.is_empty() {
+            Layouts::default()
+        } else {
+            let types: Vec<&str> = catalog.iter().filter(wanted).flat_map(|one| one.types).copied().collect();
+            binary.layouts(&types)?
+        };
+        let facts = Facts { binary, functions, layouts };
+        for instrumentation in catalog {
+            if is_disabled(instrumentation.name, disabled) {
+                plan.left_out.push((instrumentation.name, LeftOut::SwitchedOff));
+                continue;
+            }
+            match (instrumentation.plan)(&facts) {
+                Ok(planned) => plan.planned.push(Planned { name: instrumentation.name, ..planned }),
+                Err(reason) => plan.left_out.push((instrumentation.name, reason)),
+            }
+        }
+        Ok(plan)
+    }
+
+    /// All probes of all instrumentations.
+    pub fn sites(&self) -> impl Iterator<Item = &Site> {
+        self.planned.iter().flat_map(|planned| &planned.sites)
+    }
+}
+
+fn is_disabled(name: &str, disabled: &[String]) -> bool {
+    disabled.iter().any(|off| name.strip_prefix(off.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+impl Facts<'_> {
+    /// The function `name`.
+    ///
+    /// # Errors
+    /// Where the program does not have it.
+    pub fn function(&self, name: &str) -> Result<&Function, LeftOut> {
+        self.functions.get(name).ok_or_else(|| LeftOut::NotUsed(name.to_owned()))
+    }
+
+    /// A probe at the start of a function, behind its stack check.
+    ///
+    /// # Errors
+    /// Where decoding does not prove an instruction that is hit exactly once per call.
+    pub fn entry_site(&self, name: &str, event: &'static str, program: &'static str, cookie: u32) -> Result<Site, LeftOut> {
+        let function = self.function(name)?;
+        let site = self.binary.entry_site(function).map_err(|error| LeftOut::NotUnderstood(error.to_string()))?;
+        match site.kind {
+            EntryKind::PushFrame => Ok(Site {
+                function: name.to_owned(),
+                event,
+                program,
+                address: site.address,
+                offset: site.offset,
+                instruction: Instruction::PushFrame,
+                cost: site.cost,
+                cookie,
+            }),
+            kind @ (EntryKind::BranchNotTaken | EntryKind::Branch | EntryKind::FirstInstruction) => {
+                Err(LeftOut::NotUnderstood(format!("{name} has no instruction that is hit exactly once per call ({kind:?})")))
+            }
+        }
+    }
+
+    /// A probe at a direct call within a function.
+    ///
+    /// # Errors
+    /// Where the address lies outside the file's code.
+    pub fn call_site(
+        &self,
+        function: &str,
+        address: VirtAddr,
+        event: &'static str,
+        program: &'static str,
+        cookie: u32,
+    ) -> Result<Site, LeftOut> {
+        let offset = self
+            .binary
+            .file_offset(address)
+            .ok_or_else(|| LeftOut::NotUnderstood(format!("the call at {:#x} in {function} is not in the file", address.0)))?;
+        Ok(Site {
+            function: function.to_owned(),
+            event,
+            program,
+            address,
+            offset,
+            instruction: Instruction::Call,
+            cost: Cost::Emulated,
+            cookie,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_switches_off_what_is_below_it() {
+        let off = |names: &[&str]| is_disabled("net/http/server", &names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>());
+        assert!(off(&["net/http"]));
+        assert!(off(&["grpc", "net/http/server"]));
+        assert!(!off(&["net"; 0]));
+        assert!(!off(&["net/http/client", "net/httpx", "http"]));
+    }
+}

@@ -1,0 +1,114 @@
+//! Spans between their start and their end: records in, finished spans out.
+
+use std::collections::HashMap;
+
+use bpf::records::{HttpServerEnd, HttpServerPanic};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::Status;
+use opentelemetry_sdk::trace::SpanData;
+use opentelemetry_semantic_conventions::attribute as semconv;
+
+use super::clock::WallClock;
+use super::limits;
+use super::panic_value::{PanicValue, TypeNames};
+use crate::config::Limits;
+use crate::events::decode::Record;
+use crate::instrumentations::net_http_server;
+
+/// More open spans than this are a program that keeps requests open for ever, or ends that were lost; the oldest half is
+/// then closed as unfinished.
+const MAX_OPEN: usize = 65_536;
+
+/// `error.type` of a span whose end was not seen.
+const UNFINISHED: &str = "unfinished";
+
+/// A span without its end.
+#[derive(Debug)]
+struct OpenSpan {
+    data: SpanData,
+    /// Start in nanoseconds of `CLOCK_BOOTTIME`: the duration is exact whatever happens to the wall clock.
+    started: u64,
+}
+
+/// All spans whose end has not come.
+#[derive(Debug)]
+pub struct OpenSpans<N> {
+    spans: HashMap<[u8; 8], OpenSpan>,
+    limits: Limits,
+    type_names: N,
+    /// Ends whose start was lost.
+    orphans: u64,
+}
+
+impl<N: TypeNames> OpenSpans<N> {
+    /// No spans yet. `type_names` is asked when a panic is reported.
+    #[must_use]
+    pub fn new(limits: Limits, type_names: N) -> Self {
+        Self { spans: HashMap::new(), limits, type_names, orphans: 0 }
+    }
+
+    /// Takes one record; returns the span that it finishes.
+    pub fn apply(&mut self, record: &Record<'_>, clock: &WallClock) -> Option<SpanData> {
+        match record {
+            Record::HttpServerStart(start) => {
+                let data = net_http_server::start(start, clock);
+                self.spans.insert(start.span.span_id, OpenSpan { data, started: start.time });
+                None
+            }
+            Record::HttpServerEnd(end) => self.finish(end, |span| net_http_server::finish(span, end)),
+            Record::HttpServerPanic(panic) => {
+                let value = self.panic_value(panic);
+                self.finish(&panic.end, |span| net_http_server::finish_panic(span, panic, value))
+            }
+        }
+    }
+
+    fn panic_value(&self, panic: &HttpServerPanic) -> PanicValue {
+        PanicValue::new(self.type_names.type_name(panic.value_type), panic.value, panic.message.get().0)
+    }
+
+    fn finish(&mut self, end: &HttpServerEnd, complete: impl FnOnce(&mut SpanData)) -> Option<SpanData> {
+        let Some(OpenSpan { mut data, started }) = self.spans.remove(&end.span_id) else {
+            self.orphans += 1;
+            return None;
+        };
+        data.end_time = data.start_time + std::time::Duration::from_nanos(end.time.saturating_sub(started));
+        complete(&mut data);
+        limits::apply(&self.limits, &mut data);
+        Some(data)
+    }
+
+    /// Closes what is still open, marked as unfinished, as of `now` (nanoseconds of `CLOCK_BOOTTIME`).
+    pub fn close_all(&mut self, now: u64) -> impl Iterator<Item = SpanData> {
+        let limits = self.limits;
+        self.spans.drain().map(move |(_id, open)| close(open, now, &limits))
+    }
+
+    /// Closes the older half where too many are open; an ordinary program never comes near.
+    pub fn close_oldest(&mut self, now: u64) -> Vec<SpanData> {
+        if self.spans.len() <= MAX_OPEN {
+            return Vec::new();
+        }
+        let mut starts: Vec<u64> = self.spans.values().map(|open| open.started).collect();
+        let middle = starts.len() / 2;
+        let (_, &mut median, _) = starts.select_nth_unstable(middle);
+        let old: Vec<[u8; 8]> = self.spans.iter().filter(|(_, open)| open.started < median).map(|(id, _)| *id).collect();
+        let limits = self.limits;
+        old.iter().filter_map(|id| self.spans.remove(id)).map(|open| close(open, now, &limits)).collect()
+    }
+
+    /// Ends whose start was lost.
+    #[must_use]
+    pub fn orphans(&self) -> u64 {
+        self.orphans
+    }
+}
+
+fn close(open: OpenSpan, now: u64, limits: &Limits) -> SpanData {
+    let OpenSpan { mut data, started } = open;
+    data.end_time = data.start_time + std::time::Duration::from_nanos(now.saturating_sub(started));
+    data.attributes.push(KeyValue::new(semconv::ERROR_TYPE, UNFINISHED));
+    data.status = Status::error("the program ended before this operation did");
+    limits::apply(limits, &mut data);
+    data
+}

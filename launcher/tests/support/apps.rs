@@ -1,0 +1,159 @@
+//! The Go programs below `tests/apps`, built on demand: `apps::build("http_server", GoVersion::GO_1_24, Variant::Default)`.
+//!
+//! A program is built at most once per change of its sources. Everything lies below `target/apps`, Go's build cache too;
+//! file locks keep test processes that run at the same time apart.
+
+#![expect(clippy::expect_used, reason = "tests panic rather than return errors")]
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+
+/// A released Go toolchain; the `go` command fetches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct GoVersion {
+    pub(crate) minor: u16,
+    pub(crate) patch: u16,
+}
+
+impl GoVersion {
+    /// These two can be read but are not in [`Self::ALL`], which lists what is supported.
+    pub(crate) const GO_1_18: Self = Self { minor: 18, patch: 10 };
+    pub(crate) const GO_1_20: Self = Self { minor: 20, patch: 14 };
+    pub(crate) const GO_1_21: Self = Self { minor: 21, patch: 13 };
+    pub(crate) const GO_1_22: Self = Self { minor: 22, patch: 12 };
+    pub(crate) const GO_1_23: Self = Self { minor: 23, patch: 12 };
+    pub(crate) const GO_1_24: Self = Self { minor: 24, patch: 9 };
+    pub(crate) const GO_1_25: Self = Self { minor: 25, patch: 4 };
+    pub(crate) const GO_1_26: Self = Self { minor: 26, patch: 8 };
+    pub(crate) const GO_1_27: Self = Self { minor: 27, patch: 3 };
+
+    pub(crate) const ALL: [Self; 7] =
+        [Self::GO_1_21, Self::GO_1_22, Self::GO_1_23, Self::GO_1_24, Self::GO_1_25, Self::GO_1_26, Self::GO_1_27];
+
+    /// As in `GOTOOLCHAIN` and in the build information.
+    pub(crate) fn toolchain(self) -> String {
+        format!("go1.{}.{}", self.minor, self.patch)
+    }
+}
+
+/// How a program is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Variant {
+    /// `CGO_ENABLED=0`, with a symbol table and uncompressed DWARF.
+    Default,
+    Stripped,
+    Trimpath,
+    Pie,
+    PieStripped,
+    /// The maps of Go 1.23; Go 1.24 and 1.25 only.
+    NoSwissMap,
+    Cgo,
+    CgoPieStripped,
+    Arm64,
+    Arm64Stripped,
+    Arm64PieStripped,
+}
+
+impl Variant {
+    /// The arguments of `go build`, and the environment.
+    fn settings(self) -> (&'static [&'static str], &'static [(&'static str, &'static str)]) {
+        const NO_CGO: &[(&str, &str)] = &[("CGO_ENABLED", "0")];
+        const CGO: &[(&str, &str)] = &[("CGO_ENABLED", "1")];
+        const ARM64: &[(&str, &str)] = &[("CGO_ENABLED", "0"), ("GOARCH", "arm64")];
+        match self {
+            Self::Default => (&["-ldflags=-compressdwarf=false"], NO_CGO),
+            Self::Stripped => (&["-ldflags=-s -w"], NO_CGO),
+            Self::Trimpath => (&["-trimpath", "-ldflags=-s -w"], NO_CGO),
+            Self::Pie => (&["-buildmode=pie"], NO_CGO),
+            Self::PieStripped => (&["-buildmode=pie", "-ldflags=-s -w"], NO_CGO),
+            Self::NoSwissMap => (&["-ldflags=-s -w"], &[("CGO_ENABLED", "0"), ("GOEXPERIMENT", "noswissmap")]),
+            Self::Cgo => (&["-ldflags=-linkmode=external"], CGO),
+            Self::CgoPieStripped => (&["-buildmode=pie", "-ldflags=-linkmode=external -s -w"], CGO),
+            Self::Arm64 => (&[], ARM64),
+            Self::Arm64Stripped => (&["-ldflags=-s -w"], ARM64),
+            Self::Arm64PieStripped => (&["-buildmode=pie", "-ldflags=-s -w"], ARM64),
+        }
+    }
+}
+
+type Key = (String, GoVersion, Variant);
+static BUILT: LazyLock<Mutex<HashMap<Key, Arc<OnceLock<PathBuf>>>>> = LazyLock::new(Mutex::default);
+
+/// The root of the repository.
+pub(crate) fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace")
+}
+
+/// The executable of `tests/apps/<app>`.
+///
+/// A module that needs another `go` line for Go 1.22 and newer has a second file `go122.mod`.
+pub(crate) fn build(app: &str, version: GoVersion, variant: Variant) -> PathBuf {
+    let key = (app.to_owned(), version, variant);
+    let cell = BUILT.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
+    cell.get_or_init(|| build_once(app, version, variant)).clone()
+}
+
+fn build_once(app: &str, version: GoVersion, variant: Variant) -> PathBuf {
+    let sources = workspace().join("tests/apps").join(app);
+    let apps = workspace().join("target/apps");
+    let output_dir = apps.join(app);
+    fs::create_dir_all(&output_dir).expect("target/apps can be written");
+    let output = output_dir.join(format!("{}-{variant:?}", version.toolchain()));
+    let stamp = output.with_added_extension("stamp");
+
+    let lock = File::create(apps.join("lock")).expect("target/apps can be written");
+    lock.lock().expect("the lock file can be locked");
+
+    let wanted = stamp_of(&sources, variant);
+    if output.exists() && fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == wanted) {
+        return output;
+    }
+    let (arguments, environment) = variant.settings();
+    let mut command = Command::new("go");
+    command.args(["build", "-p", "1"]).args(arguments);
+    if version >= GoVersion::GO_1_22 && sources.join("go122.mod").exists() {
+        command.arg("-modfile=go122.mod");
+    }
+    command
+        .arg("-o")
+        .arg(&output)
+        .arg(".")
+        .current_dir(&sources)
+        .env("GOTOOLCHAIN", version.toolchain())
+        .env("GOFLAGS", "-buildvcs=false")
+        .env("GOWORK", "off")
+        .env("GOCACHE", apps.join("gocache"))
+        .envs(environment.iter().copied());
+    let status = command.status().expect("the go command is installed");
+    assert!(status.success(), "{command:?} failed: {status}");
+    fs::write(&stamp, wanted).expect("target/apps can be written");
+    output
+}
+
+/// Everything that the output depends on, as text.
+fn stamp_of(sources: &Path, variant: Variant) -> String {
+    let mut text = format!("{:?}\n", variant.settings());
+    let mut folders = vec![sources.to_owned()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the application's folder can be read") {
+            let path = entry.expect("the application's folder can be read").path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    for file in files {
+        let contents = fs::read(&file).expect("sources can be read");
+        writeln!(text, "{} {}", file.display(), hash(&contents)).expect("strings can be written");
+    }
+    text
+}
+
+/// FNV-1a, which unlike the standard library's hash is the same in every version.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}

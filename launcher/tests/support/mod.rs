@@ -1,0 +1,4 @@
+//! What several integration tests need.
+#![allow(dead_code, reason = "each test target uses its own part")]
+
+pub(crate) mod apps;

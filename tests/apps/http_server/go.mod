@@ -1,0 +1,3 @@
+module example.com/http_server
+
+go 1.21

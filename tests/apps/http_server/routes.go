@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+type key struct{}
+
+func routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/hello", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "hello")
+	})
+	mux.HandleFunc("/empty", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("/status", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(number(r, "code", http.StatusOK))
+	})
+	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("as asked") })
+	mux.HandleFunc("/panic-error", func(http.ResponseWriter, *http.Request) { panic(errors.New("an error as asked")) })
+	mux.HandleFunc("/panic-runtime", func(_ http.ResponseWriter, r *http.Request) {
+		numbers := make([]int, 1)
+		fmt.Println(numbers[number(r, "index", 7)])
+	})
+	mux.HandleFunc("/abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	mux.HandleFunc("/hijack", hijack)
+	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Write(body)
+	})
+	mux.HandleFunc("/deep", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, deep(number(r, "n", 1000)))
+	})
+	mux.HandleFunc("/sleep", func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(time.Duration(number(r, "ms", 100)) * time.Millisecond):
+		case <-r.Context().Done():
+		}
+	})
+	mux.Handle("/wrapped", wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprint(w, r.Context().Value(key{}))
+	})))
+	mux.HandleFunc("/stream", func(w http.ResponseWriter, r *http.Request) {
+		for i := 0; i < number(r, "n", 3); i++ {
+			fmt.Fprintln(w, i)
+			w.(http.Flusher).Flush()
+		}
+	})
+	mux.HandleFunc("/count", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, served.Load()) })
+	addPatterns(mux)
+	return mux
+}
+
+// number is the query parameter called name, or otherwise.
+func number(r *http.Request, name string, otherwise int) int {
+	value, err := strconv.Atoi(r.URL.Query().Get(name))
+	if err != nil {
+		return otherwise
+	}
+	return value
+}
+
+// deep uses n stack frames of more than 128 bytes, so that the stack grows.
+//
+//go:noinline
+func deep(n int) int {
+	var frame [16]int
+	frame[n%16] = n
+	if n <= 0 {
+		return 0
+	}
+	return deep(n-1) + frame[n%16] - n + 1
+}
+
+func hijack(w http.ResponseWriter, _ *http.Request) {
+	hijacker, ok := w.(http.Hijacker)
+	if !ok {
+		http.Error(w, "cannot be hijacked", http.StatusNotImplemented)
+		return
+	}
+	conn, buffered, err := hijacker.Hijack()
+	if err != nil {
+		panic(err)
+	}
+	defer conn.Close()
+	buffered.WriteString("HTTP/1.1 200 OK\r\nContent-Length: 8\r\nConnection: close\r\n\r\nhijacked")
+	buffered.Flush()
+}
+
+// wrapper is a ResponseWriter as many middlewares have one.
+type wrapper struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *wrapper) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.WithContext(context.WithValue(r.Context(), key{}, "wrapped"))
+		next.ServeHTTP(&wrapper{ResponseWriter: w}, r)
+	})
+}

@@ -1,0 +1,3 @@
+module example.com/oldest
+
+go 1.18

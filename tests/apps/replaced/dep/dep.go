@@ -1,0 +1,5 @@
+// Package dep is replaced.
+package dep
+
+// Text says so.
+func Text() string { return "replaced" }

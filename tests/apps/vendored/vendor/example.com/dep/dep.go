@@ -1,0 +1,5 @@
+// Package dep is vendored.
+package dep
+
+// Text says so.
+func Text() string { return "vendored" }
