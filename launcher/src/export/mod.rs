@@ -1,41 +1,135 @@
 //! Finished spans to their destinations.
+//!
+//! ```text
+//! push ──┬─> console: traces drawn on standard error
+//!        └─> encode ─> queue (bounded) ─> sender (up to 4 requests) ─> client: OTLP over gRPC or HTTP
+//! ```
+//! Nothing here blocks the caller of `push`, nothing here fails the launch: what cannot be set up is said once and left
+//! out, what is lost is counted.
 
+mod answer;
+mod client;
+mod encode;
+mod failure;
+mod grpc;
+mod otlp;
+mod outage;
+mod queue;
+mod sender;
+pub mod settings;
+mod tls;
+mod wire;
+
+use std::fmt;
 use std::time::Instant;
 
+use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
-/// The exporters and the queue before them.
-#[derive(Debug, Default)]
-pub struct Exporting;
+use self::otlp::Otlp;
+use self::queue::{Account, Held};
+use self::settings::ExportSettings;
+use crate::log;
 
-/// What became of the spans.
-#[derive(Clone, Copy, Debug, Default)]
+/// The exporters and the queue before them. The default one exports nothing.
+#[derive(Debug, Default)]
+pub struct Exporting {
+    otlp: Option<Otlp>,
+}
+
+/// What became of the spans that went to the collector.
+#[derive(Clone, Debug, Default)]
 pub struct Report {
-    lost: u64,
+    account: Account,
+    unsent: Held,
+}
+
+impl Exporting {
+    /// Starts the exporters. Must be called within a tokio runtime; an exporter that cannot be set up is left out, and
+    /// the log says why.
+    #[must_use]
+    pub fn start(settings: &ExportSettings, resource: &Resource) -> Self {
+        let otlp = settings.otlp.as_ref().and_then(|otlp| {
+            Otlp::start(otlp, settings.batch, resource)
+                .inspect_err(|error| log::error(format_args!("spans will not be sent: {error}")))
+                .ok()
+        });
+        Self { otlp }
+    }
+
+    /// Takes a finished span; never blocks.
+    #[expect(clippy::needless_pass_by_value, reason = "a span ends here")]
+    pub fn push(&mut self, span: SpanData) {
+        if let Some(otlp) = &self.otlp {
+            otlp.push(&span);
+        }
+    }
+
+    /// Sends what is queued, until `deadline`.
+    pub async fn finish(self, deadline: Instant) -> Report {
+        let Self { otlp } = self;
+        let Some(otlp) = otlp else { return Report::default() };
+        let (account, unsent) = otlp.finish(deadline.into()).await;
+        Report { account, unsent }
+    }
 }
 
 impl Report {
     /// Spans that did not arrive.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.lost
+        self.account.dropped + self.account.refused + self.account.failed + self.unsent()
+    }
+
+    /// Spans that the collector has taken.
+    #[must_use]
+    pub fn exported(&self) -> u64 {
+        self.account.exported
+    }
+
+    /// Spans that found the queue full.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.account.dropped
+    }
+
+    /// Spans that the collector has refused within requests that it took.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.account.refused
+    }
+
+    /// Spans in requests that have failed for good.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.account.failed
+    }
+
+    /// Spans that were still held at the deadline.
+    #[must_use]
+    pub fn unsent(&self) -> u64 {
+        self.unsent.spans as u64
     }
 }
 
-impl std::fmt::Display for Report {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} spans lost", self.lost)
-    }
-}
-
-impl Exporting {
-    /// Takes a finished span; never blocks.
-    pub fn push(&mut self, span: SpanData) {
-        let _span = span;
-    }
-
-    /// Sends what is queued, until `deadline`.
-    pub async fn finish(self, _deadline: Instant) -> Report {
-        Report::default()
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Account { exported, dropped, refused, failed, last_error } = &self.account;
+        write!(f, "{exported} spans exported, {} lost", self.lost())?;
+        let parts = [
+            (*dropped, "found the queue full"),
+            (*refused, "were refused by the collector"),
+            (*failed, "could not be sent"),
+            (self.unsent(), "were unsent at the deadline"),
+        ];
+        let mut separator = ": ";
+        for (count, what) in parts.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, "{separator}{count} {what}")?;
+            separator = ", ";
+        }
+        match last_error {
+            Some(error) if self.lost() > 0 => write!(f, " (last error: {error})"),
+            Some(_) | None => Ok(()),
+        }
     }
 }
