@@ -34,7 +34,18 @@ use crate::log;
 /// The exporters and the queue before them. The default one exports nothing.
 #[derive(Debug, Default)]
 pub struct Exporting {
-    otlp: Option<Otlp>,
+    collector: Collector,
+}
+
+/// The way to the collector.
+#[derive(Debug, Default)]
+enum Collector {
+    /// None was asked for.
+    #[default]
+    None,
+    Otlp(Otlp),
+    /// One was asked for, but it could not be set up: what should have gone there is lost.
+    Broken(Account),
 }
 
 /// What became of the spans that went to the collector.
@@ -49,28 +60,38 @@ impl Exporting {
     /// the log says why.
     #[must_use]
     pub fn start(settings: &ExportSettings, resource: &Resource) -> Self {
-        let otlp = settings.otlp.as_ref().and_then(|otlp| {
-            Otlp::start(otlp, settings.batch, resource)
-                .inspect_err(|error| log::error(format_args!("spans will not be sent: {error}")))
-                .ok()
-        });
-        Self { otlp }
+        let collector = match settings.otlp.as_ref().map(|otlp| Otlp::start(otlp, settings.batch, resource)) {
+            None => Collector::None,
+            Some(Ok(otlp)) => Collector::Otlp(otlp),
+            Some(Err(error)) => {
+                log::error(format_args!("spans will not be sent: {error}"));
+                Collector::Broken(Account { last_error: Some(error.to_string()), ..Account::default() })
+            }
+        };
+        Self { collector }
     }
 
     /// Takes a finished span; never blocks.
     #[expect(clippy::needless_pass_by_value, reason = "a span ends here")]
     pub fn push(&mut self, span: SpanData) {
-        if let Some(otlp) = &self.otlp {
-            otlp.push(&span);
+        match &mut self.collector {
+            Collector::None => {}
+            Collector::Otlp(otlp) => otlp.push(&span),
+            Collector::Broken(account) => account.failed += 1,
         }
     }
 
     /// Sends what is queued, until `deadline`.
     pub async fn finish(self, deadline: Instant) -> Report {
-        let Self { otlp } = self;
-        let Some(otlp) = otlp else { return Report::default() };
-        let (account, unsent) = otlp.finish(deadline.into()).await;
-        Report { account, unsent }
+        let Self { collector } = self;
+        match collector {
+            Collector::None => Report::default(),
+            Collector::Otlp(otlp) => {
+                let (account, unsent) = otlp.finish(deadline.into()).await;
+                Report { account, unsent }
+            }
+            Collector::Broken(account) => Report { account, unsent: Held::default() },
+        }
     }
 }
 
