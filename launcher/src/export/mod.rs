@@ -9,6 +9,7 @@
 
 mod answer;
 mod client;
+mod console;
 mod encode;
 mod failure;
 mod grpc;
@@ -23,9 +24,11 @@ mod wire;
 use std::fmt;
 use std::time::Instant;
 
+use opentelemetry::trace::TraceId;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
+use self::console::Console;
 use self::otlp::Otlp;
 use self::queue::{Account, Held};
 use self::settings::ExportSettings;
@@ -34,6 +37,7 @@ use crate::log;
 /// The exporters and the queue before them. The default one exports nothing.
 #[derive(Debug, Default)]
 pub struct Exporting {
+    console: Option<Console>,
     collector: Collector,
 }
 
@@ -53,6 +57,8 @@ enum Collector {
 pub struct Report {
     account: Account,
     unsent: Held,
+    /// Spans that were not drawn.
+    undrawn: u64,
 }
 
 impl Exporting {
@@ -68,12 +74,26 @@ impl Exporting {
                 Collector::Broken(Account { last_error: Some(error.to_string()), ..Account::default() })
             }
         };
-        Self { collector }
+        let console = settings.console.then(|| Console::start(resource));
+        let console = console
+            .and_then(|console| console.inspect_err(|error| log::error(format_args!("traces will not be drawn: {error}"))).ok());
+        Self { console, collector }
+    }
+
+    /// A span of this trace has begun. The console draws a trace when nothing of it is open any more; it works without
+    /// being told, but may then draw a trace in several parts.
+    pub fn opened(&mut self, trace: TraceId) {
+        if let Some(console) = &mut self.console {
+            console.opened(trace);
+        }
     }
 
     /// Takes a finished span; never blocks.
     #[expect(clippy::needless_pass_by_value, reason = "a span ends here")]
     pub fn push(&mut self, span: SpanData) {
+        if let Some(console) = &mut self.console {
+            console.push(&span);
+        }
         match &mut self.collector {
             Collector::None => {}
             Collector::Otlp(otlp) => otlp.push(&span),
@@ -83,20 +103,27 @@ impl Exporting {
 
     /// Sends what is queued, until `deadline`.
     pub async fn finish(self, deadline: Instant) -> Report {
-        let Self { collector } = self;
-        match collector {
-            Collector::None => Report::default(),
-            Collector::Otlp(otlp) => {
-                let (account, unsent) = otlp.finish(deadline.into()).await;
-                Report { account, unsent }
+        let Self { console, collector } = self;
+        let drawn = async {
+            match console {
+                Some(console) => console.finish(deadline).await,
+                None => 0,
             }
-            Collector::Broken(account) => Report { account, unsent: Held::default() },
-        }
+        };
+        let sent = async {
+            match collector {
+                Collector::None => (Account::default(), Held::default()),
+                Collector::Otlp(otlp) => otlp.finish(deadline.into()).await,
+                Collector::Broken(account) => (account, Held::default()),
+            }
+        };
+        let (undrawn, (account, unsent)) = tokio::join!(drawn, sent);
+        Report { account, unsent, undrawn }
     }
 }
 
 impl Report {
-    /// Spans that did not arrive.
+    /// Spans that the collector does not have. (What was not drawn is not lost.)
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.account.dropped + self.account.refused + self.account.failed + self.unsent()
@@ -137,6 +164,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Account { exported, dropped, refused, failed, last_error } = &self.account;
         write!(f, "{exported} spans exported, {} lost", self.lost())?;
+        if self.undrawn > 0 {
+            write!(f, ", {} not drawn", self.undrawn)?;
+        }
         let parts = [
             (*dropped, "found the queue full"),
             (*refused, "were refused by the collector"),
