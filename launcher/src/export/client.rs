@@ -1,0 +1,204 @@
+//! One request to the collector, and what its answer means: OTLP over gRPC, HTTP with protobuf, HTTP with JSON.
+//!
+//! Nothing connects before the first request; connections are kept and replaced by hyper.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, TE, USER_AGENT};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use super::answer::{self, Taken};
+use super::encode::{Body, Encoding, gzip};
+use super::failure::{Failure, FailureKind, redact, with_causes};
+use super::grpc;
+use super::settings::{Compression, OtlpSettings, Protocol};
+use super::tls::{self, TlsError};
+
+/// More of an answer is not read.
+const MAX_ANSWER: usize = 64 << 10;
+
+/// What a collector may learn about us.
+const AGENT: &str = concat!("go-auto-launch/", env!("CARGO_PKG_VERSION"));
+
+/// Why there can be no client.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClientError {
+    #[error("the endpoint is no http or https URL")]
+    Endpoint,
+    #[error("the header {name:?} has a name or value that cannot be sent")]
+    Header { name: String },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// The client of one collector.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: legacy::Client<HttpsConnector<HttpConnector>, Full<bytes::Bytes>>,
+    protocol: Protocol,
+    compression: Compression,
+    uri: Uri,
+    headers: HeaderMap,
+    /// Values that no log line may show.
+    secrets: Vec<String>,
+}
+
+impl Client {
+    pub(super) fn new(settings: &OtlpSettings) -> Result<Self, ClientError> {
+        let (uri, credentials) = uri(settings).ok_or(ClientError::Endpoint)?;
+        let mut headers = headers(settings, uri.scheme() == Some(&Scheme::HTTPS))?;
+        let mut secrets: Vec<String> =
+            settings.headers.iter().map(|(_, value)| value.clone()).filter(|value| !value.is_empty()).collect();
+        if let Some(credentials) = credentials {
+            let value = format!("Basic {}", STANDARD.encode(&credentials));
+            let header = HeaderValue::from_str(&value).map_err(|_never| ClientError::Endpoint)?;
+            headers.entry(AUTHORIZATION).or_insert(header);
+            secrets.extend([credentials, value]);
+        }
+        Ok(Self {
+            http: http_client(settings, &uri)?,
+            protocol: settings.protocol,
+            compression: settings.compression,
+            uri,
+            headers,
+            secrets,
+        })
+    }
+
+    /// How spans are encoded for it.
+    pub(super) fn encoding(protocol: Protocol) -> Encoding {
+        match protocol {
+            Protocol::Grpc | Protocol::HttpProtobuf => Encoding::Protobuf,
+            Protocol::HttpJson => Encoding::Json,
+        }
+    }
+
+    /// How many bytes must be free before a message.
+    pub(super) fn reserved(&self) -> usize {
+        match self.protocol {
+            Protocol::Grpc => grpc::PREFIX,
+            Protocol::HttpProtobuf | Protocol::HttpJson => 0,
+        }
+    }
+
+    /// Makes `message`, with its reserved bytes in front, ready to be sent.
+    pub(super) fn prepare(&self, message: Vec<u8>) -> Body {
+        let reserved = self.reserved();
+        let compressed = match self.compression {
+            Compression::Gzip => gzip(&message, reserved),
+            Compression::None => None,
+        };
+        let is_gzip = compressed.is_some();
+        let mut bytes = compressed.unwrap_or(message);
+        if self.protocol == Protocol::Grpc {
+            grpc::prefix(&mut bytes, is_gzip);
+        }
+        Body { bytes: bytes.into(), is_gzip }
+    }
+
+    /// The destination, for the log: no credentials and no query.
+    pub(super) fn destination(&self) -> String {
+        let path = if self.protocol == Protocol::Grpc { "" } else { self.uri.path() };
+        let authority = self.uri.authority().map_or("", Authority::as_str);
+        format!("{}://{authority}{path} ({})", self.uri.scheme_str().unwrap_or("http"), self.protocol)
+    }
+
+    /// `text` without the secrets in it.
+    pub(super) fn redacted(&self, text: &str) -> String {
+        redact(text, &self.secrets)
+    }
+
+    /// Sends `body` once.
+    pub(super) async fn send(&self, body: &Body) -> Result<Taken, Failure> {
+        self.exchange(body).await.map_err(|failure| failure.redacted(&self.secrets))
+    }
+
+    async fn exchange(&self, body: &Body) -> Result<Taken, Failure> {
+        let mut request = Request::new(Full::new(body.bytes.clone()));
+        *request.method_mut() = http::Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        if body.is_gzip {
+            let name = if self.protocol == Protocol::Grpc { GRPC_ENCODING } else { CONTENT_ENCODING };
+            request.headers_mut().insert(name, HeaderValue::from_static("gzip"));
+        }
+        let response = self.http.request(request).await.map_err(|error| {
+            let kind = if error.is_connect() { FailureKind::Unreachable } else { FailureKind::Retryable(None) };
+            Failure::new(kind, with_causes(&error))
+        })?;
+        let (parts, answer) = response.into_parts();
+        let answer = Limited::new(answer, MAX_ANSWER)
+            .collect()
+            .await
+            .map_err(|error| Failure::retryable(format_args!("the answer broke off: {}", with_causes(&*error))))?;
+        let trailers = answer.trailers().cloned().unwrap_or_default();
+        let answer = answer.to_bytes();
+        match self.protocol {
+            Protocol::Grpc => {
+                grpc::status(parts.status, &parts.headers, &trailers)?;
+                answer::grpc(grpc::message(&answer))
+            }
+            Protocol::HttpProtobuf | Protocol::HttpJson => answer::http(&parts, &answer),
+        }
+    }
+}
+
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+
+fn http_client(
+    settings: &OtlpSettings,
+    uri: &Uri,
+) -> Result<legacy::Client<HttpsConnector<HttpConnector>, Full<bytes::Bytes>>, TlsError> {
+    let is_grpc = settings.protocol == Protocol::Grpc;
+    let tls = if uri.scheme() == Some(&Scheme::HTTPS) { tls::config(settings)? } else { tls::none()? };
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+    let connector = if is_grpc { builder.enable_http2().wrap_connector(tcp) } else { builder.enable_http1().wrap_connector(tcp) };
+    Ok(legacy::Client::builder(TokioExecutor::new()).http2_only(is_grpc).build(connector))
+}
+
+/// The URL without user and password, and these two as `user:password`.
+fn uri(settings: &OtlpSettings) -> Option<(Uri, Option<String>)> {
+    let mut parts = settings.endpoint.parse::<Uri>().ok()?.into_parts();
+    let is_http = parts.scheme.as_ref().is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
+    let authority = parts.authority.filter(|_| is_http)?;
+    let (credentials, host) = match authority.as_str().rsplit_once('@') {
+        Some((credentials, host)) => (Some(credentials.to_owned()), host),
+        None => (None, authority.as_str()),
+    };
+    parts.authority = Some(host.parse().ok()?);
+    if settings.protocol == Protocol::Grpc {
+        parts.path_and_query = Some(PathAndQuery::from_static(grpc::PATH));
+    }
+    Some((Uri::from_parts(parts).ok()?, credentials))
+}
+
+fn headers(settings: &OtlpSettings, is_tls: bool) -> Result<HeaderMap, ClientError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    for (name, value) in &settings.headers {
+        let invalid = || ClientError::Header { name: name.clone() };
+        let key = name.parse::<HeaderName>().map_err(|_invalid| invalid())?;
+        let mut value = HeaderValue::from_str(value).map_err(|_invalid| invalid())?;
+        value.set_sensitive(is_tls);
+        headers.append(key, value);
+    }
+    let content_type = match settings.protocol {
+        Protocol::Grpc => {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+            "application/grpc"
+        }
+        Protocol::HttpProtobuf => "application/x-protobuf",
+        Protocol::HttpJson => "application/json",
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Ok(headers)
+}

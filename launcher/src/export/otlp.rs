@@ -1,0 +1,66 @@
+//! The OTLP exporter: a queue, and a task that empties it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SpanData;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use super::client::{Client, ClientError};
+use super::encode::Encoder;
+use super::outage::Outage;
+use super::queue::{Account, Held, Queue};
+use super::sender::{self, Ending, Sender};
+use super::settings::{BatchSettings, OtlpSettings};
+
+/// The exporter.
+pub(super) struct Otlp {
+    queue: Arc<Queue>,
+    ending: watch::Sender<Option<Ending>>,
+    task: JoinHandle<()>,
+}
+
+impl fmt::Debug for Otlp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Otlp").field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+impl Otlp {
+    /// Starts the exporter, within a runtime. Nothing is connected yet.
+    pub(super) fn start(settings: &OtlpSettings, batch: BatchSettings, resource: &Resource) -> Result<Self, ClientError> {
+        let client = Client::new(settings)?;
+        let queue = Arc::new(Queue::new(Encoder::new(Client::encoding(settings.protocol), resource), batch));
+        let (ending, ended) = watch::channel(None);
+        let sender = Sender {
+            destination: client.destination(),
+            client,
+            queue: Arc::clone(&queue),
+            timeout: settings.timeout,
+            export_timeout: batch.export_timeout,
+            outage: Outage::default(),
+            ending: ended,
+        };
+        let task = tokio::spawn(sender::run(Arc::new(sender)));
+        Ok(Self { queue, ending, task })
+    }
+
+    /// Takes a span; never blocks.
+    pub(super) fn push(&self, span: &SpanData) {
+        self.queue.push(span);
+    }
+
+    /// Sends what is held, until `deadline`.
+    pub(super) async fn finish(mut self, deadline: Instant) -> (Account, Held) {
+        self.queue.end();
+        let _sender_is_there = self.ending.send(Some(Ending { began: Instant::now(), deadline }));
+        if timeout_at(deadline, &mut self.task).await.is_err() {
+            // Its tasks end with it.
+            self.task.abort();
+        }
+        self.queue.account()
+    }
+}
