@@ -1,7 +1,7 @@
 //! One run: the program is started, held, armed, let go, waited for; then what it left is flushed.
 
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use nix::unistd::Pid;
@@ -10,8 +10,11 @@ use crate::arm::{Armed, Untraced, arm};
 use crate::child::{self, AtBarrier, Exited, MappedExe, Program, Running, Signals, SpawnError, StartEvent, Stopped};
 use crate::config::Config;
 use crate::export::Exporting;
+use crate::export::settings::ExportSettings;
 use crate::log;
 use crate::outcome::Outcome;
+use crate::resource::gather::facts;
+use crate::resource::{ResourceSettings, resource};
 use crate::telemetry::Telemetry;
 
 /// Programs that are expected to execute another one: that they are not Go is not worth a line at once.
@@ -114,7 +117,7 @@ fn at_exec(config: &Config, stopped: Stopped, unsaid: &mut Option<String>) -> St
         Ok(armed) => {
             say_traced(config, &file, &armed, begin);
             // The thread is started while the program is still held: its memory is in nobody's way then.
-            let telemetry = start_telemetry(config, armed, stopped.pid(), &file);
+            let telemetry = start_telemetry(config, armed, pid);
             Step::Go(stopped.release(), telemetry)
         }
         Err(why @ Untraced::NotGo(_)) if !config.strict || is_wrapper(&file) => {
@@ -151,7 +154,7 @@ fn at_barrier(config: &Config, barrier: AtBarrier) -> Result<Option<(Running, Op
     match armed {
         Ok(armed) => {
             say_traced(config, &path, &armed, Instant::now());
-            let telemetry = start_telemetry(config, armed, barrier.pid(), &path);
+            let telemetry = start_telemetry(config, armed, process(barrier.pid()));
             Ok(Some((barrier.go()?, telemetry)))
         }
         Err(why) => {
@@ -194,7 +197,7 @@ fn is_wrapper(file: &Path) -> bool {
 fn say_traced(config: &Config, file: &Path, armed: &Armed, begin: Instant) {
     let names: Vec<&str> = armed.plan.planned.iter().map(|planned| planned.name).collect();
     let destination = match (&config.otlp, config.console) {
-        (Some(otlp), _) => format!("{} ({:?})", otlp.endpoint.url(), otlp.protocol),
+        (Some(otlp), _) => format!("{} ({})", otlp.endpoint, otlp.protocol),
         (None, _) => "the console".to_owned(),
     };
     let version = armed.build_info.go_version.as_ref().map_or("Go", |version| version.raw.as_str());
@@ -208,9 +211,12 @@ fn say_traced(config: &Config, file: &Path, armed: &Armed, begin: Instant) {
     }
 }
 
-fn start_telemetry(config: &Config, armed: Armed, pid: Pid, file: &Path) -> Option<Telemetry> {
-    let _subject: (Pid, PathBuf) = (pid, file.to_owned());
-    match Telemetry::start(armed, config.limits, Exporting::default) {
+fn start_telemetry(config: &Config, armed: Armed, pid: NonZeroU32) -> Option<Telemetry> {
+    let settings = ExportSettings::from(config);
+    let of_user = ResourceSettings::from(&config.resource);
+    let build = armed.build_info.clone();
+    let exporting = move || Exporting::start(&settings, &resource(&of_user, &facts(pid.get(), Some(build))));
+    match Telemetry::start(armed, config.limits, exporting) {
         Ok(telemetry) => Some(telemetry),
         Err(error) => {
             log::warn(format_args!("no thread for telemetry: {error}; the program runs untraced"));

@@ -9,11 +9,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
+use opentelemetry::trace::TraceId;
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
 use crate::arm::Armed;
 use crate::config::Limits;
+use crate::events::decode::Record;
 use crate::events::ring::Ring;
 use crate::export::{Exporting, Report};
 use crate::log;
@@ -118,6 +120,9 @@ async fn follow(
 fn drain<N: crate::spans::panic_value::TypeNames>(ring: &mut Ring, spans: &mut OpenSpans<N>, exporting: &mut Exporting) {
     let clock = WallClock::now();
     ring.drain(|record| {
+        if let Record::HttpServerStart(start) = &record {
+            exporting.opened(TraceId::from_bytes(start.span.trace_id));
+        }
         if let Some(span) = spans.apply(&record, &clock) {
             exporting.push(span);
         }

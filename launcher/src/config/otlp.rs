@@ -58,6 +58,16 @@ impl Protocol {
     }
 }
 
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Grpc => "grpc",
+            Self::HttpProtobuf => "http/protobuf",
+            Self::HttpJson => "http/json",
+        })
+    }
+}
+
 /// A URL. `Debug` and `Display` leave out user and password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint(String);

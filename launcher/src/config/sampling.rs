@@ -86,7 +86,7 @@ impl Batch {
         let delay = reader.first(&["OTEL_BSP_SCHEDULE_DELAY"], millis);
         let timeout = reader.first(&["OTEL_BSP_EXPORT_TIMEOUT"], millis);
         let queue = reader.first(&["OTEL_BSP_MAX_QUEUE_SIZE"], positive);
-        let max_queue_size = queue.unwrap_or(2048);
+        let max_queue_size = queue.unwrap_or(crate::export::settings::DEFAULT_QUEUE_SIZE);
         let mut size = reader.first(&[SIZE], positive).unwrap_or(512);
         if size > max_queue_size {
             // The default gives way to a small queue silently; what was asked for does not.

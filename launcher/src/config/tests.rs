@@ -49,7 +49,7 @@ fn defaults_are_those_of_the_specification() {
     assert_eq!(config.mode, Mode::Launch);
     assert_eq!(config.sampler, Sampler::default());
     assert_eq!(config.propagators, [Propagator::TraceContext, Propagator::Baggage]);
-    assert_eq!(config.batch.max_queue_size, 2048);
+    assert_eq!(config.batch.max_queue_size, 20_480);
     assert_eq!(config.batch.max_export_batch_size, 512);
     assert_eq!(config.limits.span_attributes, 128);
     assert_eq!(config.limits.attribute_value_length, None);
