@@ -2,3 +2,5 @@
 #![allow(dead_code, reason = "each test target uses its own part")]
 
 pub(crate) mod apps;
+pub(crate) mod receiver;
+pub(crate) mod server;

@@ -1,0 +1,177 @@
+//! A server under the launcher, and a client for it.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use opentelemetry_proto::tonic::trace::v1::Span;
+
+use super::receiver::Receiver;
+
+/// The launcher under test.
+pub(crate) fn launcher() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_go-auto-launch"));
+    // What the caller's environment says about telemetry does not matter here.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("OTEL_") || name.starts_with("GO_AUTO_LAUNCH_")) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A program under the launcher that has printed the addresses it listens on.
+#[derive(Debug)]
+pub(crate) struct Server {
+    process: Child,
+    stdout: BufReader<ChildStdout>,
+    stderr: ChildStderr,
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) receiver: Receiver,
+}
+
+/// What was left of a server.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) status: std::process::ExitStatus,
+    pub(crate) spans: Vec<Span>,
+    pub(crate) stderr: String,
+}
+
+impl Server {
+    /// Starts `app` with `args` and waits until it listens on `ports` ports.
+    pub(crate) fn start(app: &Path, args: &[&str], ports: usize) -> Self {
+        Self::start_with(launcher(), app, args, ports)
+    }
+
+    /// The same with a launcher command of the test's own; its exporter is set here.
+    pub(crate) fn start_with(mut command: Command, app: &Path, args: &[&str], ports: usize) -> Self {
+        let receiver = Receiver::start();
+        command
+            .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", receiver.address))
+            .arg("--")
+            .arg(app)
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let stderr = process.stderr.take().unwrap();
+        let mut addresses = Vec::new();
+        for _ in 0..ports {
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            let address = line.trim().strip_prefix("listening ");
+            addresses.push(address.unwrap_or_else(|| panic!("{}: {line:?}", app.display())).parse().unwrap());
+        }
+        Self { process, stdout, stderr, addresses, receiver }
+    }
+
+    /// The launcher's process id.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.process.id().try_into().unwrap())
+    }
+
+    /// The program's process id: the launcher's only child.
+    pub(crate) fn program(&self) -> Pid {
+        let children = format!("/proc/{0}/task/{0}/children", self.process.id());
+        let children = std::fs::read_to_string(children).unwrap();
+        Pid::from_raw(children.trim().parse().unwrap())
+    }
+
+    /// Asks it to end, and waits for that.
+    pub(crate) fn end(self) -> Left {
+        kill(self.pid(), Signal::SIGTERM).unwrap();
+        self.wait()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> Left {
+        let mut stderr = String::new();
+        self.stderr.read_to_string(&mut stderr).unwrap();
+        let mut rest = Vec::new();
+        self.stdout.read_to_end(&mut rest).unwrap();
+        let status = self.process.wait().unwrap();
+        Left { status, spans: self.receiver.spans(), stderr }
+    }
+}
+
+/// One request on a connection of its own; returns the status, 0 where there was no answer.
+pub(crate) fn get(address: SocketAddr, path: &str) -> u16 {
+    Client::connect(address).send("GET", path, &[], "").unwrap_or(0)
+}
+
+/// A keep-alive connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    stream: BufReader<TcpStream>,
+    /// Body of the last answer.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        Self { stream: BufReader::new(TcpStream::connect(address).unwrap()), body: Vec::new() }
+    }
+
+    /// Sends a request and reads its answer; `None` where the connection ends before.
+    pub(crate) fn send(&mut self, method: &str, path: &str, headers: &[(String, String)], body: &str) -> Option<u16> {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: example.test:8080\r\n");
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !body.is_empty() {
+            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        request.push_str("\r\n");
+        request.push_str(body);
+        self.stream.get_mut().write_all(request.as_bytes()).ok()?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Option<u16> {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).ok().filter(|read| *read > 0)?;
+        let status = line.split(' ').nth(1)?.parse().ok()?;
+        let (mut length, mut chunked) = (None, false);
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line).ok().filter(|read| *read > 0)?;
+            let lower = line.to_ascii_lowercase();
+            if let Some(value) = lower.strip_prefix("content-length:") {
+                length = value.trim().parse().ok();
+            }
+            chunked |= lower.starts_with("transfer-encoding: chunked");
+            if line == "\r\n" {
+                break;
+            }
+        }
+        self.body = vec![0; length.unwrap_or(0)];
+        self.stream.read_exact(&mut self.body).ok()?;
+        while chunked {
+            line.clear();
+            self.stream.read_line(&mut line).ok()?;
+            let size = usize::from_str_radix(line.trim(), 16).ok()?;
+            let mut chunk = vec![0; size + 2];
+            self.stream.read_exact(&mut chunk).ok()?;
+            self.body.extend_from_slice(&chunk[..size]);
+            chunked = size > 0;
+        }
+        Some(status)
+    }
+}
+
+/// One request by curl, which speaks HTTP/2; returns the HTTP version and the status.
+pub(crate) fn curl(args: &[&str], url: &str) -> String {
+    let output = Command::new("curl")
+        .args(["--silent", "--insecure", "--max-time", "20", "--output", "/dev/null", "--write-out", "%{http_version} %{http_code}"])
+        .args(args)
+        .arg(url)
+        .output()
+        .expect("curl is installed (make setup)");
+    String::from_utf8(output.stdout).unwrap()
+}
