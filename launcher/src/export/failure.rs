@@ -75,3 +75,15 @@ pub(super) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_and_length_are_cut() {
+        let secrets = ["token-1".to_owned()];
+        assert_eq!(redact("bad token-1: token-1", &secrets), "bad …: …");
+        assert_eq!(redact(&"é".repeat(1000), &secrets).chars().count(), MAX_MESSAGE + 1);
+    }
+}
