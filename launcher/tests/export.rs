@@ -169,6 +169,19 @@ async fn a_collector_that_is_busy_for_a_while_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_closed_is_replaced_at_once() {
+    let replies = [Reply::Take, Reply::Close, Reply::Take];
+    let collector = Collector::start(Protocol::HttpProtobuf, false, &replies).await;
+    let batch = BatchSettings { max_export_batch_size: 10, ..BatchSettings::default() };
+    let mut exporting = start(&collector.settings, batch);
+    for id in 1..=20 {
+        exporting.push(span(id, "s"));
+    }
+    let report = exporting.finish(Instant::now() + FAR).await;
+    assert_eq!((report.exported(), report.lost()), (20, 0), "{report}");
+}
+
+#[tokio::test]
 async fn the_pause_that_a_collector_asks_for_is_kept() {
     let collector = Collector::start(Protocol::HttpProtobuf, false, &[Reply::After(1)]).await;
     let begun = Instant::now();

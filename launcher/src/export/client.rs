@@ -28,6 +28,9 @@ const MAX_ANSWER: usize = 64 << 10;
 /// Who does not take a connection in this time is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Connections unused for so long are closed, before the collector or something on the way does it unseen.
+const IDLE: Duration = Duration::from_secs(30);
+
 /// A connection on which nothing has come for so long is asked whether it lives.
 const PING_AFTER: Duration = Duration::from_secs(5);
 
@@ -139,7 +142,7 @@ impl Client {
             request.headers_mut().insert(name, HeaderValue::from_static("gzip"));
         }
         let response = self.http.request(request).await.map_err(|error| {
-            let kind = if error.is_connect() { FailureKind::Unreachable } else { FailureKind::Retryable(None) };
+            let kind = if error.is_connect() { FailureKind::Unreachable } else { FailureKind::Broken };
             Failure::new(kind, with_causes(&error))
         })?;
         let (parts, answer) = response.into_parts();
@@ -176,6 +179,7 @@ fn http_client(
     Ok(legacy::Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
         .http2_only(is_grpc)
         // One HTTP/2 connection carries all requests: it must not be kept when it is dead. Only while a request waits:
         // gRPC servers close connections that are pinged for no reason.

@@ -19,6 +19,8 @@ pub(super) struct Failure {
 pub(super) enum FailureKind {
     /// There is nobody at the other end: send again later.
     Unreachable,
+    /// The connection broke off: collectors close those that have been idle. Send again, at once and on a new one.
+    Broken,
     /// Send again, not before the time that the collector has named.
     Retryable(Option<Duration>),
     /// Sending the same again will not help.
