@@ -11,13 +11,6 @@ fn main() -> anyhow::Result<()> {
     // `core` for BPF (`-Z build-std`); it reaches only the compiler runs that `build_ebpf` starts.
     unsafe { std::env::set_var("RUSTC_BOOTSTRAP", "1") };
     let root_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../bpf");
-    aya_build::build_ebpf(
-        [Package {
-            name: "bpf",
-            root_dir,
-            ..Package::default()
-        }],
-        Toolchain::Custom(TOOLCHAIN),
-    )
-    .context("could not build the BPF object; `make setup` installs what it needs")
+    aya_build::build_ebpf([Package { name: "bpf", root_dir, ..Package::default() }], Toolchain::Custom(TOOLCHAIN))
+        .context("could not build the BPF object; `make setup` installs what it needs")
 }

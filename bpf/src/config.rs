@@ -38,8 +38,8 @@ pub const ABSENT: u32 = u32::MAX;
 pub struct SamplerSetting {
     /// 1: a sampled or unsampled parent decides; 0: every span is decided on its own.
     pub parent_based: Setting<u32>,
-    /// Zero.
-    pub padding: u32,
+    /// 1: a request's `traceparent` is the parent; 0: it is not looked at.
+    pub trace_context: Setting<u32>,
     /// A trace is taken where bytes 8–15 of its id, read big-endian and shifted right by one, are below this:
     /// 0 takes none, 2^63 takes all.
     pub threshold: Setting<u64>,
@@ -135,6 +135,8 @@ pub struct MapLayout {
     pub keys: Offset,
     /// From one key to the next.
     pub key_stride: Setting<u32>,
+    /// Keys that are read at once: 8, or 4 where elements lie between them.
+    pub keys_at_once: Setting<u32>,
     /// First element in a group or bucket.
     pub elements: Offset,
     /// From one element to the next.
@@ -183,26 +185,20 @@ pub struct HttpServerConfig {
 
 const _: () = {
     assert!(size_of::<SamplerSetting>() == 16);
-    assert!(size_of::<HttpServerConfig>() == 4 * (11 + 11 + 2 + 1 + 4 + 3 + 3 + 3 + 15));
+    assert!(size_of::<HttpServerConfig>() == 4 * (11 + 11 + 2 + 1 + 4 + 3 + 3 + 3 + 16));
 };
 
 /// Cookies tell a probe which of its sites was hit.
 pub mod cookie {
     /// `CALL serverHandler.ServeHTTP` in `(*conn).serve`, or that function's start:
     /// RBX, RCX the `ResponseWriter` interface, RDI the `*http.Request`.
-    pub const START_HANDLER: u64 = 1;
+    pub const START_HANDLER: u32 = 1;
     /// Start of `(*serverConn).runHandler` of the standard library's HTTP/2 server: RBX the `*responseWriter`, RCX the `*http.Request`.
-    pub const START_HTTP2: u64 = 2;
+    pub const START_HTTP2: u32 = 2;
     /// The same of `golang.org/x/net/http2`.
-    pub const START_XNET: u64 = 3;
+    pub const START_XNET: u32 = 3;
     /// Start of `net/http.http2Handler.ServeHTTP` (Go 1.27): RCX the `*http2.ResponseWriter`, RDI the `*http2.ServerRequest`.
-    pub const START_HTTP2_REQUEST: u64 = 4;
-    /// `CALL (*conn).hijacked` in `(*conn).serve`: the handler has returned.
-    pub const END_HTTP1: u64 = 16;
-    /// Start of `(*conn).serve.func1`: the connection's goroutine ends, by a panic where a request is open.
-    pub const END_HTTP1_CONNECTION: u64 = 17;
-    /// Start of `(*serverConn).runHandler.func1`: the handler has returned or panicked.
-    pub const END_HTTP2: u64 = 18;
+    pub const START_HTTP2_REQUEST: u32 = 4;
 }
 
 const NO_OFFSET: Offset = Setting::new(ABSENT);
@@ -237,6 +233,7 @@ pub const EMPTY_HTTP_SERVER: HttpServerConfig = HttpServerConfig {
         full_count: NO_OFFSET,
         keys: NO_OFFSET,
         key_stride: NO_OFFSET,
+        keys_at_once: Setting::new(8),
         elements: NO_OFFSET,
         element_stride: NO_OFFSET,
         group_size: NO_OFFSET,
@@ -251,7 +248,8 @@ pub const EMPTY_HTTP_SERVER: HttpServerConfig = HttpServerConfig {
 };
 
 /// Before the launcher has set anything: nothing is sampled.
-pub const EMPTY_SAMPLER: SamplerSetting = SamplerSetting { parent_based: Setting::new(0), padding: 0, threshold: Setting::new(0) };
+pub const EMPTY_SAMPLER: SamplerSetting =
+    SamplerSetting { parent_based: Setting::new(0), trace_context: Setting::new(0), threshold: Setting::new(0) };
 
 /// The bytes of a configuration, as the object's read-only data holds them.
 ///
@@ -267,5 +265,5 @@ pub unsafe trait ReadOnlyData: Sized {
 
 // SAFETY: 32-bit settings only (see the size assertion above).
 unsafe impl ReadOnlyData for HttpServerConfig {}
-// SAFETY: the padding is a field.
+// SAFETY: no padding: two 32-bit settings and one of 64 bits.
 unsafe impl ReadOnlyData for SamplerSetting {}

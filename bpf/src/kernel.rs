@@ -9,10 +9,10 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap, RingBuf};
-use bytemuck::AnyBitPattern;
 use bpf::config::{HttpServerConfig, SamplerSetting};
 use bpf::target::{Memory, Registers, Step, Target};
-use bpf::trace::ActiveSpan;
+use bpf::trace::Goroutine;
+use bytemuck::AnyBitPattern;
 
 /// Bytes of the ring buffer; the launcher may change it when it loads the object.
 const RING_BYTES: u32 = 4 << 20;
@@ -23,9 +23,9 @@ const AVAILABLE_DATA: u64 = 0;
 
 #[map(name = "RECORDS")]
 static RECORDS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
-/// Active spans by goroutine.
-#[map(name = "ACTIVE_SPANS")]
-static ACTIVE_SPANS: LruHashMap<u64, ActiveSpan> = LruHashMap::with_max_entries(16_384, 0);
+/// What is remembered of each goroutine, by the address of its `runtime.g`.
+#[map(name = "GOROUTINES")]
+static GOROUTINES: LruHashMap<u64, Goroutine> = LruHashMap::with_max_entries(16_384, 0);
 /// Records that found no room.
 #[map(name = "LOST")]
 static LOST: Array<u64> = Array::with_max_entries(1, 0);
@@ -37,6 +37,8 @@ static HTTP_SERVER: HttpServerConfig = bpf::config::EMPTY_HTTP_SERVER;
 #[unsafe(no_mangle)]
 static SAMPLER: SamplerSetting = bpf::config::EMPTY_SAMPLER;
 
+/// All zero; here, because it is too large for the stack.
+static NEW_GOROUTINE: Goroutine = bpf::trace::NEW_GOROUTINE;
 /// Zero, in memory that could be written: so the verifier does not know it.
 static ZERO: Zero = Zero(core::cell::UnsafeCell::new(0));
 
@@ -68,6 +70,13 @@ impl Memory for UserMemory {
             bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const c_void);
             value.assume_init()
         }
+    }
+
+    #[inline(always)]
+    fn read_prefix<const N: usize>(&self, address: u64, length: u32, words: &mut [u64; N]) -> bool {
+        let length = length.min((N * 8) as u32);
+        // SAFETY: `length` is at most the size of `words`.
+        unsafe { bpf_probe_read_user(words.as_mut_ptr().cast(), length, address as *const c_void) == 0 }
     }
 
     #[inline(always)]
@@ -122,6 +131,11 @@ impl Memory for Hit {
     #[inline(always)]
     fn read_or_zero<T: AnyBitPattern>(&self, address: u64) -> T {
         UserMemory.read_or_zero(address)
+    }
+
+    #[inline(always)]
+    fn read_prefix<const N: usize>(&self, address: u64, length: u32, words: &mut [u64; N]) -> bool {
+        UserMemory.read_prefix(address, length, words)
     }
 
     #[inline(always)]
@@ -191,17 +205,20 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn active_span(&self, goroutine: u64) -> Option<&mut ActiveSpan> {
+    fn goroutine(&self, address: u64) -> Option<&mut Goroutine> {
         // SAFETY: only the goroutine's own thread touches its entry; an evicted entry stays valid memory for this program.
-        ACTIVE_SPANS.get_ptr_mut(&goroutine).map(|span| unsafe { &mut *span })
+        GOROUTINES.get_ptr_mut(&address).map(|goroutine| unsafe { &mut *goroutine })
     }
 
     #[inline(always)]
-    fn active_span_or_new(&self, goroutine: u64) -> Option<&mut ActiveSpan> {
-        if ACTIVE_SPANS.get_ptr_mut(&goroutine).is_none() {
-            let _full = ACTIVE_SPANS.insert(&goroutine, &ActiveSpan::default(), 0);
+    fn goroutine_or_new(&self, address: u64) -> Option<&mut Goroutine> {
+        if let Some(known) = self.goroutine(address) {
+            return Some(known);
         }
-        self.active_span(goroutine)
+        let _full = GOROUTINES.insert(&address, &NEW_GOROUTINE, 0);
+        let new = self.goroutine(address)?;
+        new.random.seed(self);
+        Some(new)
     }
 
     #[inline(always)]
@@ -219,8 +236,8 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn submit<R: 'static>(&self, record: &mut R) {
-        let flags = if RECORDS.query(AVAILABLE_DATA) > WAKE_AT_BYTES { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP };
+    fn submit<R: 'static>(&self, record: &mut R, look: bool) {
+        let flags = if look && RECORDS.query(AVAILABLE_DATA) > WAKE_AT_BYTES { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP };
         // SAFETY: `record` comes from `reserve` and is not used afterwards.
         unsafe { aya_ebpf::helpers::generated::bpf_ringbuf_submit(core::ptr::from_mut(record).cast(), u64::from(flags)) };
     }

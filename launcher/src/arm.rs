@@ -3,23 +3,15 @@
 use std::num::NonZeroU32;
 use std::path::Path;
 
-use bpf::config::SamplerSetting;
+use bpf::config::{SamplerSetting, Setting};
 
-use crate::binary::{BinaryError, GoBinary};
+use crate::binary::{BinaryError, BuildInfo, GoBinary};
 use crate::child::{Auxv, MappedExe};
+use crate::config::{Config, Propagator, RootSampler, Sampler};
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
 use crate::probes::attach::{AttachError, Attached, attach};
 use crate::probes::plan::Plan;
-
-/// What of the configuration matters for arming.
-#[derive(Clone, Debug)]
-pub struct ArmSettings {
-    /// The sampler, as the BPF object takes it.
-    pub sampler: SamplerSetting,
-    /// Instrumentations that the user switched off.
-    pub disabled: Vec<String>,
-}
 
 /// A program with its probes in place, not running yet.
 #[derive(Debug)]
@@ -28,6 +20,8 @@ pub struct Armed {
     pub attached: Attached,
     /// What was planned.
     pub plan: Plan,
+    /// What the program says about its build.
+    pub build_info: BuildInfo,
     /// The program's file.
     pub exe: MappedExe,
     /// Difference of the program's addresses in the process to those in the file; `None` where it is not known.
@@ -46,6 +40,12 @@ pub enum Untraced {
     /// Nothing in the program is known to the launcher.
     #[error("nothing in this Go program can be traced: {0}")]
     NothingKnown(String),
+    /// The file cannot be opened.
+    #[error("its file cannot be read ({0})")]
+    Unopened(std::io::Error),
+    /// The user does not want it.
+    #[error("{0}")]
+    NotWanted(&'static str),
     /// The kernel refused.
     #[error(transparent)]
     Refused(#[from] AttachError),
@@ -64,17 +64,71 @@ impl From<BinaryError> for Untraced {
 ///
 /// # Errors
 /// With the reason why the program will not be traced; nothing stays attached then.
-pub fn arm(pid: NonZeroU32, path: &Path, exe: MappedExe, auxv: Option<Auxv>, settings: &ArmSettings) -> Result<Armed, Untraced> {
-    let (plan, load_bias) = {
+pub fn arm(pid: NonZeroU32, path: &Path, exe: MappedExe, auxv: Option<Auxv>, config: &Config) -> Result<Armed, Untraced> {
+    let (plan, load_bias, build_info) = {
         let binary = GoBinary::parse(&exe)?;
-        let plan = Plan::new(CATALOG, &binary, &settings.disabled)?;
-        (plan, auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)))
+        let plan = Plan::new(CATALOG, &binary, &config.disabled_instrumentations)?;
+        let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
+        (plan, load_bias, binary.build_info().clone())
     };
     if plan.planned.is_empty() {
         let reasons: Vec<String> = plan.left_out.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         return Err(Untraced::NothingKnown(reasons.join("; ")));
     }
     let kind = KernelSupport::gather().uprobe_kind();
-    let attached = attach(&plan, &settings.sampler, kind, path, pid)?;
-    Ok(Armed { attached, plan, exe, load_bias })
+    let attached = attach(&plan, &sampler_setting(config), kind, path, pid)?;
+    Ok(Armed { attached, plan, build_info, exe, load_bias })
+}
+
+/// The sampler as the BPF object takes it.
+///
+/// A ratio becomes the bound `ratio × 2^63`, as in opentelemetry-go's `TraceIDRatioBased` (`sdk/trace/sampling.go`).
+fn sampler_setting(config: &Config) -> SamplerSetting {
+    let (parent_based, root) = match config.sampler {
+        Sampler::AlwaysOn => (0, RootSampler::AlwaysOn),
+        Sampler::AlwaysOff => (0, RootSampler::AlwaysOff),
+        Sampler::TraceIdRatio(ratio) => (0, RootSampler::TraceIdRatio(ratio)),
+        Sampler::ParentBased { root } => (1, root),
+    };
+    let all = 1_u64 << 63;
+    let threshold = match root {
+        RootSampler::AlwaysOn => all,
+        RootSampler::AlwaysOff => 0,
+        RootSampler::TraceIdRatio(ratio) if ratio >= 1.0 => all,
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "2^63 is exact in a double, and the ratio lies between 0 and 1"
+        )]
+        RootSampler::TraceIdRatio(ratio) => (ratio.max(0.0) * all as f64) as u64,
+    };
+    let trace_context = u32::from(config.propagators.contains(&Propagator::TraceContext));
+    SamplerSetting {
+        parent_based: Setting::new(parent_based),
+        trace_context: Setting::new(trace_context),
+        threshold: Setting::new(threshold),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command_line::CommandLine;
+
+    #[test]
+    fn ratios_become_bounds() {
+        let (mut config, _) = Config::from(&CommandLine::default(), &|_| None);
+        let mut setting = |sampler| {
+            config.sampler = sampler;
+            let setting = sampler_setting(&config);
+            (setting.parent_based.get(), setting.threshold.get())
+        };
+        assert_eq!(setting(Sampler::AlwaysOn), (0, 1 << 63));
+        assert_eq!(setting(Sampler::AlwaysOff), (0, 0));
+        assert_eq!(setting(Sampler::TraceIdRatio(0.5)), (0, 1 << 62));
+        assert_eq!(setting(Sampler::TraceIdRatio(1.0)), (0, 1 << 63));
+        assert_eq!(setting(Sampler::TraceIdRatio(0.0)), (0, 0));
+        assert_eq!(setting(Sampler::ParentBased { root: RootSampler::TraceIdRatio(0.25) }), (1, 1 << 61));
+    }
 }

@@ -1,5 +1,7 @@
 //! What this kernel and these capabilities allow, asked once, with three answers: yes, no, and "could not find out".
 
+use std::fmt;
+
 use aya::sys::{UProbeMultiFeature, is_uprobe_multi_supported};
 use serde::Serialize;
 
@@ -32,7 +34,12 @@ pub struct KernelSupport {
     pub release: String,
     /// Multi-uprobe links with a process filter.
     pub multi_uprobe: Support,
+    /// Our effective capabilities, as far as they matter.
+    pub capabilities: Vec<&'static str>,
 }
+
+/// The capabilities that matter, by number (`include/uapi/linux/capability.h`).
+const CAPABILITIES: [(u32, &str); 4] = [(39, "CAP_BPF"), (38, "CAP_PERFMON"), (21, "CAP_SYS_ADMIN"), (19, "CAP_SYS_PTRACE")];
 
 impl KernelSupport {
     /// Asks the kernel.
@@ -44,7 +51,8 @@ impl KernelSupport {
             Ok(false) => Support::No,
             Err(error) => Support::Unknown(error.to_string()),
         };
-        Self { release, multi_uprobe }
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Self { release, multi_uprobe, capabilities: capabilities(&status) }
     }
 
     /// The way to attach uprobes here.
@@ -54,5 +62,37 @@ impl KernelSupport {
             Support::Yes => UprobeKind::Multi,
             Support::No | Support::Unknown(_) => UprobeKind::PerfEvent,
         }
+    }
+}
+
+/// The effective capabilities that matter, from the text of `/proc/self/status`.
+fn capabilities(status: &str) -> Vec<&'static str> {
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or_default();
+    let effective = u64::from_str_radix(effective.trim(), 16).unwrap_or_default();
+    CAPABILITIES.iter().filter(|(number, _)| effective >> number & 1 != 0).map(|(_, name)| *name).collect()
+}
+
+impl fmt::Display for KernelSupport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { release, multi_uprobe, capabilities } = self;
+        let how = match multi_uprobe {
+            Support::Yes => "one multi-uprobe link per BPF program".to_owned(),
+            Support::No => "perf events, one per probe (multi-uprobe links with a process filter need Linux 6.10)".to_owned(),
+            Support::Unknown(why) => format!("not allowed here ({why}): BPF needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN"),
+        };
+        let held = if capabilities.is_empty() { "none of those that matter".to_owned() } else { capabilities.join(", ") };
+        writeln!(f, "\nkernel        {release}\nprobes        {how}\ncapabilities  {held}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capabilities_are_read_from_the_effective_set() {
+        assert_eq!(capabilities("CapPrm:\tffffffffffffffff\nCapEff:\t000000c000000000\n"), ["CAP_BPF", "CAP_PERFMON"]);
+        assert_eq!(capabilities("CapEff:\t0000000000000000\n"), [""; 0]);
+        assert_eq!(capabilities("nonsense"), [""; 0]);
     }
 }

@@ -6,19 +6,21 @@
 //! probes ([`probes`]); the program runs. What the probes report is decoded ([`events`]), made into
 //! spans ([`spans`]) and sent away ([`export`]) until the program ends ([`outcome`]).
 
+pub mod arm;
+pub mod binary;
+pub mod check;
+pub mod child;
 pub mod command_line;
 pub mod config;
-pub mod child;
-pub mod binary;
-pub mod kernel;
-pub mod instrumentations;
-pub mod probes;
-pub mod arm;
 pub mod events;
-pub mod spans;
 pub mod export;
-pub mod resource;
-pub mod telemetry;
+pub mod instrumentations;
+pub mod kernel;
 pub mod launch;
-pub mod outcome;
 pub mod log;
+pub mod modes;
+pub mod outcome;
+pub mod probes;
+pub mod resource;
+pub mod spans;
+pub mod telemetry;

@@ -90,17 +90,12 @@ mod tests {
 
     #[test]
     fn a_message_is_one_line_with_the_prefix() {
-        assert_eq!(
-            line(format_args!("a\nb\x1b[1m")),
-            "go-auto-launch: a\\nb\\u{1b}[1m\n"
-        );
+        assert_eq!(line(format_args!("a\nb\x1b[1m")), "go-auto-launch: a\\nb\\u{1b}[1m\n");
     }
 
     #[test]
     fn levels_include_those_before_them() {
-        assert!(
-            Level::Error < Level::Warn && Level::Warn < Level::Info && Level::Info < Level::Debug
-        );
+        assert!(Level::Error < Level::Warn && Level::Warn < Level::Info && Level::Info < Level::Debug);
         assert!(!enabled(Level::Off));
     }
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    go_auto_launch::launch::main().into()
+    go_auto_launch::modes::main().into()
 }

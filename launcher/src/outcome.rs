@@ -7,6 +7,7 @@
 //! | 127 | the program was not found |
 //! | 126 | the program was found and could not be executed |
 //! | 125 | the launcher: wrong usage, or `--strict` and the program would not be traced |
+//! | 1 | `--check`: the program would not be traced, or could not be read |
 //! | 0 | `--help`, `--version` and the other modes that only print |
 //!
 //! A program may use 125–127 and 128 + n itself; the launcher's own ones come with a line on standard error.
@@ -22,6 +23,8 @@ pub enum Outcome {
     Program(ExitStatus),
     /// The launcher did what was asked without a program (`--help`, `--check`, …).
     Done,
+    /// `--check`: the program would not be traced.
+    NotTraceable,
     /// The program was not found.
     NotFound,
     /// The program was found and could not be executed.
@@ -38,10 +41,9 @@ impl Outcome {
     pub fn code(self) -> u8 {
         match self {
             Self::Program(ExitStatus::Code(code)) => code,
-            Self::Program(ExitStatus::Signal(signal)) => {
-                u8::try_from(signal).unwrap_or(0).saturating_add(128)
-            }
+            Self::Program(ExitStatus::Signal(signal)) => u8::try_from(signal).unwrap_or(0).saturating_add(128),
             Self::Done => 0,
+            Self::NotTraceable => 1,
             Self::NotFound => 127,
             Self::CannotExecute => 126,
             Self::Usage | Self::Refused => 125,

@@ -28,6 +28,13 @@ pub struct ResourceSettings {
     pub attributes: Vec<(String, String)>,
 }
 
+impl From<&crate::config::Resource> for ResourceSettings {
+    fn from(said: &crate::config::Resource) -> Self {
+        let crate::config::Resource { service_name, service_version, deployment_environment, attributes } = said.clone();
+        Self { service_name, service_version, deployment_environment, attributes }
+    }
+}
+
 /// What was found out. What is `None` could not be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {

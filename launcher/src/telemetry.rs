@@ -9,15 +9,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
+use opentelemetry::trace::TraceId;
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
 use crate::arm::Armed;
+use crate::config::Limits;
+use crate::events::decode::Record;
 use crate::events::ring::Ring;
 use crate::export::{Exporting, Report};
 use crate::log;
 use crate::spans::clock::WallClock;
-use crate::spans::limits::SpanLimits;
 use crate::spans::open::OpenSpans;
 use crate::spans::panic_value::FileTypeNames;
 
@@ -37,11 +39,7 @@ impl Telemetry {
     ///
     /// # Errors
     /// Where the kernel gives no thread or pipe.
-    pub fn start(
-        armed: Armed,
-        limits: SpanLimits,
-        exporting: impl FnOnce() -> Exporting + Send + 'static,
-    ) -> std::io::Result<Self> {
+    pub fn start(armed: Armed, limits: Limits, exporting: impl FnOnce() -> Exporting + Send + 'static) -> std::io::Result<Self> {
         let (done, done_writer) = std::io::pipe()?;
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
@@ -77,7 +75,7 @@ impl Telemetry {
 
 fn run(
     armed: Armed,
-    limits: SpanLimits,
+    limits: Limits,
     exporting: impl FnOnce() -> Exporting,
     stopped: oneshot::Receiver<Instant>,
 ) -> std::io::Result<()> {
@@ -88,11 +86,11 @@ fn run(
 /// Follows the program from its start to its end.
 async fn follow(
     armed: Armed,
-    limits: SpanLimits,
+    limits: Limits,
     mut exporting: Exporting,
     mut stopped: oneshot::Receiver<Instant>,
 ) -> std::io::Result<()> {
-    let Armed { attached, plan: _, exe, load_bias } = armed;
+    let Armed { attached, plan: _, build_info: _, exe, load_bias } = armed;
     // The object holds the links: probes stay until the launcher is gone.
     let _object = attached.object;
     let mut ring = Ring::new(attached.records, attached.lost)?;
@@ -122,6 +120,9 @@ async fn follow(
 fn drain<N: crate::spans::panic_value::TypeNames>(ring: &mut Ring, spans: &mut OpenSpans<N>, exporting: &mut Exporting) {
     let clock = WallClock::now();
     ring.drain(|record| {
+        if let Record::HttpServerStart(start) = &record {
+            exporting.opened(TraceId::from_bytes(start.span.trace_id));
+        }
         if let Some(span) = spans.apply(&record, &clock) {
             exporting.push(span);
         }

@@ -1,5 +1,12 @@
 //! The exit status is the program's, whatever it is; the launcher's own ones are 125, 126 and 127.
 
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too; one talks to another by standard output"
+)]
+
 mod init;
 
 use std::fs;
@@ -10,10 +17,7 @@ use init::{Launched, code, launcher, with_subject};
 #[test]
 fn every_exit_code_is_passed_on() {
     for expected in 0..=255 {
-        assert_eq!(
-            code(&mut with_subject(&["exit", &expected.to_string()])),
-            Some(expected)
-        );
+        assert_eq!(code(&mut with_subject(&["exit", &expected.to_string()])), Some(expected));
     }
 }
 
@@ -97,13 +101,98 @@ fn a_stop_is_not_an_exit() {
     let mut launched = Launched::ready(&mut with_subject(&["signals", "15"]));
     let program = init::children(launched.pid())[0];
     kill(program, Signal::SIGSTOP).unwrap();
-    init::until("the stop", || {
-        matches!(init::state(program), Some('t' | 'T'))
-    });
+    init::until("the stop", || matches!(init::state(program), Some('t' | 'T')));
     assert!(launched.child.try_wait().unwrap().is_none());
     kill(program, Signal::SIGCONT).unwrap();
     assert_eq!(launched.line(), "18");
     launched.signal(Signal::SIGTERM);
     assert_eq!(launched.line(), "15");
     assert_eq!(launched.end().code(), Some(0));
+}
+
+#[test]
+fn wrong_usage_is_125_and_help_is_0() {
+    for wrong in [&[][..], &["--no-such-option", "true"], &["--check"]] {
+        assert_eq!(code(&mut launcher(wrong)), Some(125), "{wrong:?}");
+    }
+    for right in ["--help", "--version"] {
+        assert_eq!(code(&mut launcher(&[right])), Some(0), "{right}");
+    }
+}
+
+#[test]
+fn a_bad_setting_is_one_line_and_the_program_runs() {
+    let output = launcher(&["--", "sh", "-c", "exit 7"]).env("OTEL_BSP_MAX_QUEUE_SIZE", "many").output().unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    let said = String::from_utf8(output.stderr).unwrap();
+    // (Another line says that a shell is not traced.)
+    let about = said.lines().filter(|line| line.contains("OTEL_BSP_MAX_QUEUE_SIZE=\"many\""));
+    assert_eq!(about.count(), 1, "{said}");
+}
+
+/// Not a test of its own: [`the_flush_is_bounded_and_can_be_cut_short`] runs this in a process that has no other
+/// children. The library wants one without other threads too; the test runner has one, so its fork is used.
+#[test]
+fn flush_process() {
+    let Ok(arguments) = std::env::var("FLUSH_PROCESS") else {
+        return;
+    };
+    // SAFETY: the runner's other thread waits for this one's result and holds no lock that the child needs.
+    match unsafe { nix::unistd::fork() }.unwrap() {
+        nix::unistd::ForkResult::Parent { child } => {
+            nix::sys::wait::waitpid(child, None).unwrap();
+        }
+        nix::unistd::ForkResult::Child => {
+            let _ = std::panic::catch_unwind(|| flush(&arguments));
+            // SAFETY: _exit takes a number and does not return.
+            unsafe { libc::_exit(0) }
+        }
+    }
+}
+
+/// Runs a shell command and waits for a telemetry that is never done; says what ended the wait.
+fn flush(arguments: &str) {
+    use go_auto_launch::child::{self, Environment, Program, Signals, StartEvent};
+    let (program, milliseconds) = arguments.split_once('|').unwrap();
+    let mut signals = Signals::take_over().unwrap();
+    let args = ["-c".into(), program.into()];
+    let program = Program::new("sh".as_ref(), &args, Environment::inherited());
+    let event = child::spawn(program, &mut signals).unwrap().next(&signals);
+    let StartEvent::Exec(stopped) = event.unwrap() else {
+        panic!("the shell is held at its first instruction");
+    };
+    assert!(stopped.auxv().unwrap().entry.is_some());
+    assert_eq!(&stopped.map_exe().unwrap()[..4], b"\x7fELF");
+    let exited = stopped.release().wait(&signals);
+    let (done, _open) = std::io::pipe().unwrap();
+    println!("\nready {}", std::process::id());
+    let wait = std::time::Duration::from_millis(milliseconds.parse().unwrap());
+    let deadline = std::time::Instant::now() + wait;
+    let end = exited.wait_for(std::os::fd::AsFd::as_fd(&done), deadline, &signals);
+    println!("\n{end:?}");
+}
+
+#[test]
+fn the_flush_is_bounded_and_can_be_cut_short() {
+    use nix::sys::signal::Signal;
+    let flush = |case: &str, signals: &[Signal]| {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "flush_process", "--nocapture", "--test-threads=1"]).env("FLUSH_PROCESS", case);
+        let mut launched = Launched::start(&mut command);
+        let pid = std::iter::repeat_with(|| launched.line()).find_map(|line| line.strip_prefix("ready ")?.parse().ok()).unwrap();
+        for &signal in signals {
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
+        }
+        std::iter::repeat_with(|| launched.line())
+            .find(|line| ["Deadline", "Interrupted", "Done"].contains(&line.as_str()))
+            .unwrap()
+    };
+    assert_eq!(flush("exit 3|50", &[]), "Deadline");
+    // The program ended by itself: one request is the first. Two different ones, because equal ones coalesce.
+    assert_eq!(flush("exit 3|50", &[Signal::SIGTERM]), "Deadline");
+    let both = [Signal::SIGTERM, Signal::SIGINT];
+    assert_eq!(flush("exit 3|60000", &both), "Interrupted");
+    // It was asked to end: one more is the second.
+    assert_eq!(flush("kill -TERM $$|60000", &[Signal::SIGTERM]), "Interrupted");
+    assert_eq!(flush("kill -TERM $$|50", &[Signal::SIGHUP]), "Deadline");
 }

@@ -1,5 +1,7 @@
 //! What the program finds when it starts, and what reaches it while it runs.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
 mod init;
 
 use std::collections::BTreeSet;
@@ -26,11 +28,7 @@ fn report(arrange: impl FnOnce(&Path) -> Command) -> BTreeSet<String> {
 
 /// The lines of a report that start with `word`, without it.
 fn facts<'a>(report: &'a BTreeSet<String>, word: &str) -> Vec<&'a str> {
-    report
-        .iter()
-        .filter_map(|line| line.strip_prefix(word)?.strip_prefix([' ', ':']))
-        .map(str::trim)
-        .collect()
+    report.iter().filter_map(|line| line.strip_prefix(word)?.strip_prefix([' ', ':'])).map(str::trim).collect()
 }
 
 /// The same command line without the launcher, and with it.
@@ -51,11 +49,7 @@ fn both(arrange: impl Fn(&mut Command)) -> [BTreeSet<String>; 2] {
         .into_iter()
         // Differ by design: the file of each report, the own process group, and the tracer of a program that is
         // still followed.
-        .filter(|line| {
-            !["argv 2", "own-group", "TracerPid"]
-                .iter()
-                .any(|word| line.starts_with(word))
-        })
+        .filter(|line| !["argv 2", "own-group", "TracerPid"].iter().any(|word| line.starts_with(word)))
         .collect()
     })
 }
@@ -66,10 +60,7 @@ fn arguments_environment_directory_umask_and_descriptors_arrive_unchanged() {
     let open = fs::File::open("/dev/null").unwrap();
     let [alone, launched] = both(|command| {
         command.args(["", "two words", "--pid", "--", "ü\n"]);
-        command
-            .env("EMPTY", "")
-            .env("ODD", "a=b=c")
-            .current_dir(&dir);
+        command.env("EMPTY", "").env("ODD", "a=b=c").current_dir(&dir);
         let descriptor = open.as_raw_fd();
         // SAFETY: dup2 and umask are async-signal-safe.
         unsafe {
@@ -176,10 +167,7 @@ fn every_signal_is_forwarded_once() {
     for number in (1..=64).filter(|number| ![9, 17, 19].contains(number)) {
         // A stop signal stops the program only if it does not handle it; this one does.
         let pid = launched.pid().to_string();
-        let sent = Command::new("sh")
-            .args(["-c", &format!("kill -{number} {pid}")])
-            .status()
-            .unwrap();
+        let sent = Command::new("sh").args(["-c", &format!("kill -{number} {pid}")]).status().unwrap();
         assert!(sent.success());
         assert_eq!(launched.line(), number.to_string());
     }
@@ -215,9 +203,7 @@ fn an_early_termination_is_not_lost() {
 #[test]
 fn orphans_are_reaped() {
     let mut launched = Launched::ready(&mut with_subject(&["orphans", "500"]));
-    until("all orphans to be reaped", || {
-        init::children(launched.pid()).len() == 1
-    });
+    until("all orphans to be reaped", || init::children(launched.pid()).len() == 1);
     launched.signal(Signal::SIGTERM);
     assert_eq!(launched.end().code(), Some(143));
 }
@@ -232,9 +218,7 @@ fn a_killed_launcher_leaves_nothing_held() {
         launched.child.wait().unwrap();
         // Whoever is left is the program (or about to be gone, if it had not started): running, not stopped.
         until("the rest to run or to be gone", || {
-            init::marked(&mark)
-                .into_iter()
-                .all(|pid| !matches!(init::state(pid), Some('t' | 'T')))
+            init::marked(&mark).into_iter().all(|pid| !matches!(init::state(pid), Some('t' | 'T')))
         });
         for pid in init::marked(&mark) {
             let _ = kill(pid, Signal::SIGKILL);
@@ -248,20 +232,11 @@ fn an_exec_chain_is_followed_in_one_process_and_let_go_at_the_go_program() {
     let source = dir.path().join("app.go");
     fs::write(&source, GO_PROGRAM).unwrap();
     let app = dir.path().join("app");
-    let built = Command::new("go")
-        .args(["build", "-o"])
-        .args([&app, &source])
-        .env("GO111MODULE", "off")
-        .status();
+    let built = Command::new("go").args(["build", "-o"]).args([&app, &source]).env("GO111MODULE", "off").status();
     assert!(built.is_ok_and(|status| status.success()), "needs Go");
     let app = app.to_str().unwrap();
     let shell = format!("exec env {app}");
-    for chain in [
-        &[app][..],
-        &["env", app],
-        &["sh", "-c", &shell],
-        &["env", "sh", "-c", &shell],
-    ] {
+    for chain in [&[app][..], &["env", app], &["sh", "-c", &shell], &["env", "sh", "-c", &shell]] {
         let output = launcher(&["--"]).args(chain).output().unwrap();
         assert_eq!(output.status.code(), Some(42), "{chain:?}");
         let tracer = String::from_utf8(output.stdout).unwrap();
@@ -325,14 +300,9 @@ fn the_stop_key_stops_both_and_continuing_the_launcher_continues_both() {
     let program: Pid = init::children(launched.pid())[0];
     for _ in 0..3 {
         terminal.write_all(b"\x1a").unwrap();
-        until("both to stop", || {
-            init::state(launched.pid()) == Some('T')
-                && matches!(init::state(program), Some('t' | 'T'))
-        });
+        until("both to stop", || init::state(launched.pid()) == Some('T') && matches!(init::state(program), Some('t' | 'T')));
         launched.signal(Signal::SIGCONT);
-        until("both to run", || {
-            init::state(launched.pid()) == Some('S') && init::state(program) == Some('S')
-        });
+        until("both to run", || init::state(launched.pid()) == Some('S') && init::state(program) == Some('S'));
     }
     launched.signal(Signal::SIGTERM);
     assert_eq!(launched.end().code(), Some(143));

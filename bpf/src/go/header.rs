@@ -3,18 +3,24 @@
 //! Swiss maps: `internal/runtime/maps/{map,table,group}.go`, Go ≥ 1.24. Older maps: `runtime/map.go`, Go ≤ 1.23.
 //! The map's hash function is not available, so the keys are looked at, group by group; a request has one or two groups.
 
+use core::marker::PhantomData;
+
 use crate::config::MapLayout;
 use crate::go::string::GoString;
 use crate::target::{Memory, Step};
 
+/// Words of [`Walk::scratch`]: the control word and the keys of half a group of strings and slices.
+pub const SCRATCH_WORDS: usize = 22;
 /// Slots in a swiss group, and in a bucket of the older map.
 const SLOTS: u64 = 8;
 /// Slots that are looked at, at most.
 const MAX_SLOTS: u32 = 16 * 1024;
 /// No group this time; ask again.
 const SAME_AGAIN: u64 = u64::MAX;
+/// Words of a map's header that are read at once.
+pub const MAP_WORDS: u32 = 4;
 /// `hmap.B` beyond this is no map.
-const MAX_B: u8 = 20;
+const MAX_B: u64 = 20;
 
 /// Addresses of the `[]string` values found; 0 where the header is absent.
 #[repr(C)]
@@ -32,49 +38,12 @@ pub struct Found {
     pub forwarded_proto: u64,
 }
 
-/// Looks for the wanted headers in the map at `map` (nil allowed).
-///
-/// A call of its own in BPF: its stack is free again when it returns.
-#[inline(never)]
-pub fn find<M: Memory>(memory: &M, layout: &MapLayout, map: u64, found: &mut Found) {
-    *found = Found::default();
-    if map == 0 {
-        return;
-    }
-    let field = |offset: u32| memory.read_or_zero::<u64>(map + u64::from(offset));
-    let entries = field(layout.count.get());
-    let directory = field(layout.directory.get());
-    if entries == 0 || directory == 0 {
-        return;
-    }
-    let (slot, group, control) = (memory.opaque(SLOTS), memory.opaque(0), memory.opaque(0));
-    if layout.swiss.get() != 0 {
-        let tables = field(layout.directory_length.get());
-        let (table, group_left) = (memory.opaque(0), memory.opaque(0));
-        let groups = Tables { directory, tables, single_group: u64::from(tables == 0), table, group, groups_left: group_left };
-        memory.repeat(MAX_SLOTS, &mut Scan { layout, found, entries, slot, group, control, groups });
-    } else {
-        let b = memory.read::<u8>(map + u64::from(layout.directory_length.get())).unwrap_or(0);
-        if b > MAX_B {
-            return;
-        }
-        let buckets = memory.opaque(1 << b);
-        let old_buckets = field(layout.old_buckets.get());
-        let groups = Buckets { next: directory, left: buckets, old_buckets, old_count: (buckets >> 1).max(1) };
-        memory.repeat(MAX_SLOTS, &mut Scan { layout, found, entries, slot, group, control, groups });
-    }
-}
-
-/// The groups or buckets of a map, one after the other.
-trait Groups {
-    /// The address of the next one, 0 at the end, [`SAME_AGAIN`] for another try. `last` is the one before, 0 at first.
-    fn next<M: Memory>(&mut self, memory: &M, layout: &MapLayout, last: u64) -> u64;
-}
-
-/// The loop over the slots of a map. One slot per turn: so the verifier meets each comparison once.
-struct Scan<'a, G> {
-    layout: &'a MapLayout,
-    found: &'a mut Found,
+/// A walk over a map, and what it has found. It stands in a BPF map, whose contents the verifier does not follow.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Walk {
+    /// The headers found.
+    pub found: Found,
     /// Entries not seen yet.
     entries: u64,
     /// The next slot of the group.
@@ -82,40 +51,131 @@ struct Scan<'a, G> {
     group: u64,
     /// One byte for each slot of the group.
     control: u64,
-    groups: G,
+    tables: Tables,
+    buckets: Buckets,
+    /// The map's header, then the keys that were read last.
+    pub scratch: [u64; SCRATCH_WORDS],
+}
+
+/// No walk yet.
+pub const NEW_WALK: Walk = Walk {
+    found: Found { trace_parent: 0, trace_state: 0, user_agent: 0, forwarded_for: 0, forwarded_proto: 0 },
+    entries: 0,
+    slot: 0,
+    group: 0,
+    control: 0,
+    tables: Tables { directory: 0, tables: 0, single_group: 0, table: 0, group: 0, groups_left: 0 },
+    buckets: Buckets { next: 0, left: 0, old_buckets: 0, old_count: 0 },
+    scratch: [0; SCRATCH_WORDS],
+};
+
+/// Looks for the wanted headers in the map at `map` (nil allowed).
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+pub fn find<M: Memory>(memory: &M, layout: &MapLayout, map: u64, walk: &mut Walk) {
+    // Not a constant: of constants the compiler makes a call of memset, which writes byte by byte.
+    let absent = memory.opaque(0);
+    walk.found =
+        Found { trace_parent: absent, trace_state: absent, user_agent: absent, forwarded_for: absent, forwarded_proto: absent };
+    // All that is needed of the map lies in its first words.
+    if map == 0 || !memory.read_prefix(map, MAP_WORDS * 8, &mut walk.scratch) {
+        return;
+    }
+    let header = &walk.scratch;
+    let field = |offset: u32| header.get((offset / 8) as usize).copied().unwrap_or(0) >> (offset % 8 * 8);
+    let directory = field(layout.directory.get());
+    walk.entries = field(layout.count.get());
+    walk.slot = SLOTS;
+    walk.group = 0;
+    if walk.entries == 0 || directory == 0 {
+        return;
+    }
+    if layout.swiss.get() != 0 {
+        let tables = field(layout.directory_length.get());
+        walk.tables =
+            Tables { directory, tables, single_group: u64::from(tables == 0), table: absent, group: absent, groups_left: absent };
+        memory.repeat(MAX_SLOTS, &mut Scan::<Tables> { layout, walk, groups: PhantomData });
+    } else {
+        let b = field(layout.directory_length.get()) & 0xff;
+        if b > MAX_B {
+            return;
+        }
+        let old_buckets = field(layout.old_buckets.get());
+        walk.buckets = Buckets { next: directory, left: 1 << b, old_buckets, old_count: (1 << b >> 1).max(1) };
+        memory.repeat(MAX_SLOTS, &mut Scan::<Buckets> { layout, walk, groups: PhantomData });
+    }
+}
+
+/// The groups or buckets of a map, one after the other.
+trait Groups {
+    /// The address of the next one, 0 at the end. `last` is the one before, 0 at first; [`SAME_AGAIN`] for another try.
+    fn next<M: Memory>(&mut self, memory: &M, layout: &MapLayout, last: u64) -> u64;
+    /// Where they stand in a walk.
+    fn of(walk: &mut Walk) -> &mut Self;
+}
+
+/// The loop over the slots of a map. One slot per turn: so the verifier meets each comparison once.
+struct Scan<'a, G> {
+    layout: &'a MapLayout,
+    walk: &'a mut Walk,
+    groups: PhantomData<G>,
 }
 
 impl<G: Groups> Step for Scan<'_, G> {
     #[inline(always)]
     fn step<M: Memory>(&mut self, memory: &M) -> bool {
-        if self.slot >= SLOTS {
-            let group = self.groups.next(memory, self.layout, self.group);
+        let Self { layout, walk, groups: _ } = self;
+        if walk.slot >= SLOTS {
+            let last = walk.group;
+            let group = G::of(walk).next(memory, layout, last);
             if group == SAME_AGAIN {
                 return true;
             }
-            self.group = group;
-            let Some(control) = memory.read::<u64>(self.group) else { return false };
-            self.control = control;
-            self.slot = memory.opaque(0);
+            walk.group = group;
+            // The control word and the first keys, at once.
+            if group == 0 || !memory.read_prefix(group, layout.keys.get() + key_bytes(layout), &mut walk.scratch) {
+                return false;
+            }
+            walk.control = walk.scratch[0];
+            walk.slot = 0;
+        } else if walk.slot == u64::from(layout.keys_at_once.get()) {
+            let keys = layout.keys.get() + layout.keys_at_once.get() * layout.key_stride.get();
+            let [_control, keys_read @ ..] = &mut walk.scratch;
+            if !memory.read_prefix(walk.group + u64::from(keys), key_bytes(layout), keys_read) {
+                return false;
+            }
         }
-        let slot = self.slot;
-        self.slot += 1;
-        // The word is not shifted in place: its range would shrink with every turn, and the verifier follow each.
-        let cell = self.control >> (8 * (slot & 7));
-        let above = cell.wrapping_sub(u64::from(self.layout.full_from.get())) & 0xff;
-        let full = above < u64::from(self.layout.full_count.get());
-        if !full {
+        let slot = walk.slot;
+        walk.slot += 1;
+        let cell = walk.control >> (8 * (slot & 7));
+        let above = cell.wrapping_sub(u64::from(layout.full_from.get())) & 0xff;
+        if above >= u64::from(layout.full_count.get()) {
             return true;
         }
-        let key = self.group + u64::from(self.layout.keys.get()) + slot * u64::from(self.layout.key_stride.get());
-        let element = self.group + u64::from(self.layout.elements.get()) + slot * u64::from(self.layout.element_stride.get());
-        compare(memory, key, element, self.found);
-        self.entries = self.entries.saturating_sub(1);
-        self.entries != 0
+        // Keys lie in scratch from its second word on, in both halves of a group.
+        let at = (slot & u64::from(layout.keys_at_once.get() - 1)) * u64::from(layout.key_stride.get()) / 8 + 1;
+        let at = at as usize;
+        if at + 1 >= SCRATCH_WORDS {
+            return false;
+        }
+        let key = GoString { address: walk.scratch[at], length: walk.scratch[at + 1] };
+        let element = walk.group + u64::from(layout.elements.get()) + slot * u64::from(layout.element_stride.get());
+        compare(memory, key, element, &mut walk.found);
+        walk.entries = walk.entries.saturating_sub(1);
+        walk.entries != 0
     }
 }
 
+/// Bytes from the first to the end of the last key that are read at once.
+#[inline(always)]
+fn key_bytes(layout: &MapLayout) -> u32 {
+    (layout.keys_at_once.get() - 1) * layout.key_stride.get() + 16
+}
+
 /// The groups of a swiss map: one, or those of the tables in its directory.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
 struct Tables {
     /// Address of the only group, or of the next directory slot.
     directory: u64,
@@ -130,6 +190,11 @@ struct Tables {
 }
 
 impl Groups for Tables {
+    #[inline(always)]
+    fn of(walk: &mut Walk) -> &mut Self {
+        &mut walk.tables
+    }
+
     #[inline(always)]
     fn next<M: Memory>(&mut self, memory: &M, layout: &MapLayout, _last: u64) -> u64 {
         if self.single_group != 0 {
@@ -160,6 +225,8 @@ impl Groups for Tables {
 }
 
 /// The buckets of the older map, their overflow chains, and what growth has not moved yet.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
 struct Buckets {
     next: u64,
     left: u64,
@@ -168,6 +235,11 @@ struct Buckets {
 }
 
 impl Groups for Buckets {
+    #[inline(always)]
+    fn of(walk: &mut Walk) -> &mut Self {
+        &mut walk.buckets
+    }
+
     #[inline(always)]
     fn next<M: Memory>(&mut self, memory: &M, layout: &MapLayout, last: u64) -> u64 {
         if last != 0 {
@@ -200,19 +272,19 @@ const fn last(name: &[u8]) -> u64 {
 
 /// Notes `element` where the key is a wanted name. Names are canonical (`textproto.CanonicalMIMEHeaderKey`).
 #[inline(always)]
-fn compare<M: Memory>(memory: &M, key: u64, element: u64, found: &mut Found) {
-    let GoString { address, length } = GoString::at(memory, key);
-    // The wanted names have 10 to 17 bytes, as many as two overlapping words hold, and one.
-    if length.wrapping_sub(10) > 7 {
+fn compare<M: Memory>(memory: &M, key: GoString, element: u64, found: &mut Found) {
+    let GoString { address, length } = key;
+    if !matches!(length, 10 | 11 | 15 | 17) {
         return;
     }
-    let start: u64 = memory.read_or_zero(address);
     let end: u64 = memory.read_or_zero(address + length - 8);
     macro_rules! note {
         ($name:literal, $field:ident) => {
-            // One branch for each name.
-            if (start ^ first($name)) | (end ^ last($name)) | (length ^ $name.len() as u64) == 0 {
-                found.$field = element;
+            // One branch for each name. A read is dear: the first half only where the second fits.
+            if (end ^ last($name)) | (length ^ $name.len() as u64) == 0 {
+                if memory.read_or_zero::<u64>(address) == first($name) {
+                    found.$field = element;
+                }
                 return;
             }
         };

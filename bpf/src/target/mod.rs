@@ -11,7 +11,7 @@ use core::mem::MaybeUninit;
 use bytemuck::AnyBitPattern;
 
 use crate::config::{HttpServerConfig, SamplerSetting};
-use crate::trace::ActiveSpan;
+use crate::trace::Goroutine;
 
 /// The general-purpose registers that Go's internal ABI passes arguments in, at a probe.
 ///
@@ -30,6 +30,9 @@ pub trait Memory {
     fn read<T: AnyBitPattern>(&self, address: u64) -> Option<T>;
     /// The value at `address`, or zero. `address` should be mapped: a fault costs a microsecond.
     fn read_or_zero<T: AnyBitPattern>(&self, address: u64) -> T;
+    /// Fills the first `length` bytes of `words` from `address`; `length` is cut to their size. False where nothing is
+    /// mapped or resident.
+    fn read_prefix<const N: usize>(&self, address: u64, length: u32, words: &mut [u64; N]) -> bool;
     /// Fills `value` from `address`, without a copy; `None` where nothing is mapped or resident.
     fn read_into<'v, T: AnyBitPattern>(&self, address: u64, value: &'v mut MaybeUninit<T>) -> Option<&'v T>;
     /// Fills `bytes[..length]` from `address`; `length` is cut to their size. False where nothing could be read.
@@ -62,15 +65,16 @@ pub trait Target: Memory {
     /// 32 random bits.
     fn random(&self) -> u32;
 
-    /// The active span of a goroutine, if it ever had one.
-    fn active_span(&self, goroutine: u64) -> Option<&mut ActiveSpan>;
+    /// What is remembered of a goroutine, if it ever had an operation.
+    fn goroutine(&self, address: u64) -> Option<&mut Goroutine>;
     /// The same; makes room for it where it had none. `None` where there is no room.
-    fn active_span_or_new(&self, goroutine: u64) -> Option<&mut ActiveSpan>;
+    fn goroutine_or_new(&self, address: u64) -> Option<&mut Goroutine>;
 
     /// Room for one record, not zeroed. `None` (and counted) where the ring buffer is full.
     ///
     /// The record must be given to [`Target::submit`] on every path.
     fn reserve<R: 'static>(&self) -> Option<&mut R>;
-    /// Hands a reserved record to the launcher.
-    fn submit<R: 'static>(&self, record: &mut R);
+    /// Hands a reserved record to the launcher. `look` says whether to look if the launcher must be woken: now and
+    /// then is enough.
+    fn submit<R: 'static>(&self, record: &mut R, look: bool);
 }

@@ -1,30 +1,54 @@
-//! Trace identity: ids, remote parents, sampling, the active span of a goroutine.
+//! Trace identity: ids, remote parents, sampling, what is remembered of a goroutine.
 
 pub mod ids;
 pub mod sampling;
 pub mod traceparent;
 
-use crate::go::header::Found;
+use crate::go::header::{NEW_WALK, Walk};
 use crate::records::SpanIdentity;
+use crate::trace::ids::Random;
 
 /// What is remembered of a goroutine between the start and the end of its operation.
 ///
 /// The entry stays when the operation has ended (a goroutine's `g` is reused by the runtime, so their number
-/// is bounded); `open` tells.
+/// is bounded); `open` tells. Whatever a probe needs while it runs stands here too, not on the stack: the verifier
+/// does not follow what is in a map, while it follows each combination of what may be on the stack.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ActiveSpan {
+#[derive(Clone, Copy, Debug)]
+pub struct Goroutine {
     /// The span; its trace id is zero before the first operation.
     pub span: SpanIdentity,
     /// Address of the `*http.Request` whose `Pattern` is read at the end; 0 where there is none.
     pub request: u64,
     /// Address of the response writer.
     pub writer: u64,
+    /// The cookie of the start.
+    pub started_at: u32,
     /// Which server called the handler, and so which layout `writer` has.
     pub server: u32,
     /// 1 while the operation runs.
-    pub open: u32,
-    /// Where the request's headers are; only used while the start is handled. It stands here because the verifier does
-    /// not follow what is in a map, while it follows each combination of what may be on the stack.
-    pub headers: Found,
+    pub open: u64,
+    /// State of the goroutine's random numbers.
+    pub random: Random,
+    /// The headers of the request, while its start is handled.
+    pub headers: Walk,
 }
+
+/// A goroutine of which nothing is known yet.
+pub const NEW_GOROUTINE: Goroutine = Goroutine {
+    span: SpanIdentity {
+        trace_id: [0; 16],
+        span_id: [0; 8],
+        parent_span_id: [0; 8],
+        trace_flags: 0,
+        parent_is_remote: 0,
+        padding: [0; 6],
+    },
+    request: 0,
+    writer: 0,
+    started_at: 0,
+    server: 0,
+    open: 0,
+    random: Random::UNSEEDED,
+    headers: NEW_WALK,
+};

@@ -24,7 +24,11 @@ mod tests {
     use crate::config::Setting;
 
     fn sampler(parent_based: u32, threshold: u64) -> SamplerSetting {
-        SamplerSetting { parent_based: Setting::new(parent_based), padding: 0, threshold: Setting::new(threshold) }
+        SamplerSetting {
+            parent_based: Setting::new(parent_based),
+            trace_context: Setting::new(1),
+            threshold: Setting::new(threshold),
+        }
     }
 
     fn trace(low: u64) -> [u8; 16] {

@@ -27,6 +27,16 @@ pub enum Architecture {
     Arm64,
 }
 
+impl std::fmt::Display for Architecture {
+    /// As Go names it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        })
+    }
+}
+
 /// One `LOAD` segment; `data` is the part that the file holds (the rest is zeros at run time).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment<'a> {

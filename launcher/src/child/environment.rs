@@ -43,8 +43,7 @@ impl Environment {
     /// The environment without the variables whose name starts with `prefix`.
     #[must_use]
     pub fn without(mut self, prefix: &str) -> Self {
-        self.0
-            .retain(|string| !string.to_bytes().starts_with(prefix.as_bytes()));
+        self.0.retain(|string| !string.to_bytes().starts_with(prefix.as_bytes()));
         self
     }
 
@@ -67,22 +66,11 @@ mod tests {
 
     #[test]
     fn only_the_prefix_is_removed_and_the_order_is_kept() {
-        let strings = [
-            c"B=1",
-            c"GO_AUTO_LAUNCH_X=2",
-            c"odd",
-            c"B=3",
-            c"XGO_AUTO_LAUNCH_=4",
-        ];
-        let environment = Environment::from_strings(strings.map(CStr::to_owned).to_vec())
-            .without("GO_AUTO_LAUNCH_");
+        let strings = [c"B=1", c"GO_AUTO_LAUNCH_X=2", c"odd", c"B=3", c"XGO_AUTO_LAUNCH_=4"];
+        let environment = Environment::from_strings(strings.map(CStr::to_owned).to_vec()).without("GO_AUTO_LAUNCH_");
         assert_eq!(environment.get("B"), Some(&b"1"[..]));
         assert_eq!(environment.get("odd"), None);
-        let kept: Vec<_> = environment
-            .strings()
-            .iter()
-            .map(CString::as_c_str)
-            .collect();
+        let kept: Vec<_> = environment.strings().iter().map(CString::as_c_str).collect();
         assert_eq!(kept, [c"B=1", c"odd", c"B=3", c"XGO_AUTO_LAUNCH_=4"]);
         assert_eq!(format!("{environment:?}"), "Environment(4 strings)");
     }
@@ -90,9 +78,6 @@ mod tests {
     #[test]
     fn the_inherited_environment_is_that_of_the_process() {
         let path = std::env::var("PATH").unwrap();
-        assert_eq!(
-            Environment::inherited().get("PATH"),
-            Some(path.into_bytes().as_slice())
-        );
+        assert_eq!(Environment::inherited().get("PATH"), Some(path.into_bytes().as_slice()));
     }
 }

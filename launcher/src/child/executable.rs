@@ -96,11 +96,7 @@ impl Auxv {
                 .map(|[kind, value]| (u64::from_ne_bytes(*kind), u64::from_ne_bytes(*value)))
                 .find_map(|(found, value)| (found == kind).then_some(value))
         };
-        Self {
-            entry: find(libc::AT_ENTRY),
-            program_headers: find(libc::AT_PHDR),
-            loader_base: find(libc::AT_BASE),
-        }
+        Self { entry: find(libc::AT_ENTRY), program_headers: find(libc::AT_PHDR), loader_base: find(libc::AT_BASE) }
     }
 }
 

@@ -81,10 +81,7 @@ impl Exited {
             }
             while sys::wait_any().is_some() {}
             let left = deadline.saturating_duration_since(Instant::now());
-            let mut fds = [
-                PollFd::new(done, PollFlags::POLLIN),
-                PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-            ];
+            let mut fds = [PollFd::new(done, PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
             // An error is EINTR at most; the loop looks at everything again.
             if poll(&mut fds, timeout(left)).is_ok() && fds[0].any().unwrap_or(true) {
                 return FlushEnd::Done;

@@ -25,9 +25,7 @@ static NOTE: extern "C" fn() = note;
 
 extern "C" fn note() {
     PIPE_IGNORED.store(sys::is_ignored(libc::SIGPIPE), Ordering::Relaxed);
-    let closed = (0..3u8)
-        .filter(|&fd| !is_open(fd.into()))
-        .fold(0, |bits, fd| bits | 1 << fd);
+    let closed = (0..3u8).filter(|&fd| !is_open(fd.into())).fold(0, |bits, fd| bits | 1 << fd);
     CLOSED.store(closed, Ordering::Relaxed);
     NOTED.store(true, Ordering::Relaxed);
 }
@@ -60,9 +58,8 @@ impl Inherited {
     ///
     /// Standard descriptors that were closed are made close-on-exec, so that the program finds them closed again.
     pub(super) fn read() -> Self {
-        let mut ignored = (1..=sys::LAST_SIGNAL)
-            .filter(|&signal| sys::is_ignored(signal))
-            .fold(SignalSet::EMPTY, SignalSet::with);
+        let mut ignored =
+            (1..=sys::LAST_SIGNAL).filter(|&signal| sys::is_ignored(signal)).fold(SignalSet::EMPTY, SignalSet::with);
         if !pipe_was_ignored() {
             ignored = ignored.without(libc::SIGPIPE);
         }
@@ -71,10 +68,7 @@ impl Inherited {
             // SAFETY: F_SETFD takes a number; the descriptor is the `/dev/null` the runtime opened, used by nobody.
             unsafe { libc::fcntl(fd.into(), libc::F_SETFD, libc::FD_CLOEXEC) };
         }
-        Self {
-            ignored,
-            descriptors: open_descriptors(),
-        }
+        Self { ignored, descriptors: open_descriptors() }
     }
 
     /// Closes the launcher's copies of the descriptors from 3 on. Call it once, after the fork.
@@ -91,10 +85,8 @@ fn open_descriptors() -> Vec<RawFd> {
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
         return Vec::new();
     };
-    let mut found: Vec<RawFd> = entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|&fd| fd > 2)
-        .collect();
+    let mut found: Vec<RawFd> =
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter(|&fd| fd > 2).collect();
     // The directory itself was open while it was listed and is closed by now.
     found.retain(|&fd| is_open(fd));
     found

@@ -46,8 +46,7 @@ pub(super) fn resolve(candidates: &[CString]) -> Option<PathBuf> {
 
 /// Whether executing the file gives privileges, which the kernel withholds from a traced process.
 pub(super) fn is_privileged(path: &Path) -> bool {
-    path.metadata()
-        .is_ok_and(|file| has_set_id(&file) || has_capabilities(path))
+    path.metadata().is_ok_and(|file| has_set_id(&file) || has_capabilities(path))
 }
 
 fn has_set_id(file: &Metadata) -> bool {
@@ -63,14 +62,7 @@ fn has_capabilities(path: &Path) -> bool {
         return false;
     };
     // SAFETY: both names are NUL-terminated strings that outlive the call; size 0 asks for the length only.
-    let size = unsafe {
-        libc::getxattr(
-            path.as_ptr(),
-            c"security.capability".as_ptr(),
-            std::ptr::null_mut(),
-            0,
-        )
-    };
+    let size = unsafe { libc::getxattr(path.as_ptr(), c"security.capability".as_ptr(), std::ptr::null_mut(), 0) };
     size > 0
 }
 
@@ -80,10 +72,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn paths(program: &str, path: Option<&str>) -> Vec<String> {
-        candidates(OsStr::new(program), path.map(str::as_bytes))
-            .into_iter()
-            .map(|path| path.into_string().unwrap())
-            .collect()
+        candidates(OsStr::new(program), path.map(str::as_bytes)).into_iter().map(|path| path.into_string().unwrap()).collect()
     }
 
     #[test]
@@ -91,10 +80,7 @@ mod tests {
         assert_eq!(paths("app", Some("/a:/b")), ["/a/app", "/b/app"]);
         assert_eq!(paths("./app", Some("/a")), ["./app"]);
         assert_eq!(paths("app", Some("/a:")), ["/a/app", "app"]);
-        assert_eq!(
-            paths("app", None),
-            ["/usr/local/bin/app", "/bin/app", "/usr/bin/app"]
-        );
+        assert_eq!(paths("app", None), ["/usr/local/bin/app", "/bin/app", "/usr/bin/app"]);
         assert!(paths("", Some("/a")).is_empty());
     }
 
@@ -109,9 +95,7 @@ mod tests {
         std::fs::write(make("three/app"), "").unwrap();
         std::fs::set_permissions(make("two/app"), PermissionsExt::from_mode(0o644)).unwrap();
         std::fs::set_permissions(make("three/app"), PermissionsExt::from_mode(0o755)).unwrap();
-        let path = ["one", "two", "three"]
-            .map(|name| make(name).into_os_string().into_string().unwrap())
-            .join(":");
+        let path = ["one", "two", "three"].map(|name| make(name).into_os_string().into_string().unwrap()).join(":");
         let found = resolve(&candidates(OsStr::new("app"), Some(path.as_bytes())));
         assert_eq!(found, Some(make("three/app")));
     }
@@ -121,12 +105,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("app");
         std::fs::write(&file, "").unwrap();
-        for (mode, privileged) in [
-            (0o755, false),
-            (0o4755, true),
-            (0o2755, true),
-            (0o2745, false),
-        ] {
+        for (mode, privileged) in [(0o755, false), (0o4755, true), (0o2755, true), (0o2745, false)] {
             std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
             assert_eq!(is_privileged(&file), privileged, "{mode:o}");
         }

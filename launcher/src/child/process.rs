@@ -11,10 +11,7 @@ use super::signals::Signals;
 use super::sys::{self, Change, SignalSet};
 
 /// Signals that stop a process which does not handle them.
-const STOPS: SignalSet = SignalSet::EMPTY
-    .with(libc::SIGTSTP)
-    .with(libc::SIGTTIN)
-    .with(libc::SIGTTOU);
+const STOPS: SignalSet = SignalSet::EMPTY.with(libc::SIGTSTP).with(libc::SIGTTIN).with(libc::SIGTTOU);
 
 /// The child process, in whatever state, and what has been forwarded to it.
 #[derive(Debug)]
@@ -30,21 +27,13 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn new(pid: Pid, terminal_of: Option<Pid>) -> Self {
-        Self {
-            pid,
-            terminal_of,
-            asked_to_end: false,
-            stop_forwarded: false,
-        }
+        Self { pid, terminal_of, asked_to_end: false, stop_forwarded: false }
     }
 
     /// Waits until a signal (SIGCHLD too) has arrived, at most for `timeout`.
     pub(super) fn sleep(signals: &Signals, timeout: PollTimeout) {
         // Failing means EINTR (every signal is blocked, but a stop and continue can cause it): the caller looks again.
-        let _ = poll(
-            &mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)],
-            timeout,
-        );
+        let _ = poll(&mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)], timeout);
     }
 
     /// Forwards every signal that has arrived, but SIGCHLD and those that are about the launcher.
@@ -81,15 +70,8 @@ impl Process {
     pub(super) fn ended(&self, change: Change) -> Option<Exited> {
         let status = ExitStatus::of(change)?;
         self.take_back_terminal();
-        let killed_on_request = matches!(
-            status,
-            ExitStatus::Signal(libc::SIGTERM | libc::SIGINT | libc::SIGQUIT)
-        );
-        Some(Exited {
-            pid: self.pid,
-            status,
-            asked_to_end: self.asked_to_end || killed_on_request || self.terminal_of.is_some(),
-        })
+        let killed_on_request = matches!(status, ExitStatus::Signal(libc::SIGTERM | libc::SIGINT | libc::SIGQUIT));
+        Some(Exited { pid: self.pid, status, asked_to_end: self.asked_to_end || killed_on_request || self.terminal_of.is_some() })
     }
 
     /// After a continue in the foreground the terminal is with us again; the child needs it.

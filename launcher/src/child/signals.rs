@@ -54,20 +54,14 @@ impl Signals {
         let failed = |errno| TakeOverError { errno };
         let mask = sys::set_mask(SignalSet::ALL).map_err(failed)?;
         let inherited = Inherited::read();
-        let opened =
-            sys::set_ignored(libc::SIGCHLD, false).and_then(|()| sys::signalfd(SignalSet::ALL));
+        let opened = sys::set_ignored(libc::SIGCHLD, false).and_then(|()| sys::signalfd(SignalSet::ALL));
         let fd = opened.map_err(|errno| {
             // Setting a mask that was valid before cannot fail.
             let _ = sys::set_mask(mask);
             let _ = sys::set_ignored(libc::SIGCHLD, inherited.ignored.contains(libc::SIGCHLD));
             failed(errno)
         })?;
-        Ok(Self {
-            fd,
-            mask,
-            inherited,
-            own_pid: getpid(),
-        })
+        Ok(Self { fd, mask, inherited, own_pid: getpid() })
     }
 
     /// Takes one signal that has arrived, or `None`. Never waits.
@@ -121,11 +115,7 @@ mod tests {
     use super::*;
 
     fn arrived(number: i32, code: i32, from_self: bool) -> Arrived {
-        Arrived {
-            number,
-            code,
-            from_self,
-        }
+        Arrived { number, code, from_self }
     }
 
     #[test]

@@ -89,13 +89,8 @@ impl Program {
             // Strings from a command line hold no NUL byte.
             .filter_map(|arg| CString::new(arg.as_bytes()).ok())
             .collect();
-        let pointers = |strings: &[CString]| -> Vec<_> {
-            strings
-                .iter()
-                .map(|string| string.as_ptr())
-                .chain([std::ptr::null()])
-                .collect()
-        };
+        let pointers =
+            |strings: &[CString]| -> Vec<_> { strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect() };
         let mut arguments = vec![SHELL.as_ptr()];
         arguments.extend(pointers(&strings));
         Self {
@@ -122,11 +117,7 @@ impl Program {
             // SAFETY: path, arguments and environment are NUL-terminated strings in null-terminated arrays that this
             // struct owns; the first slot of `arguments`, the shell's, is skipped and another always follows it.
             unsafe {
-                libc::execve(
-                    candidate.as_ptr(),
-                    self.arguments.as_ptr().add(1),
-                    self.environment.as_ptr(),
-                );
+                libc::execve(candidate.as_ptr(), self.arguments.as_ptr().add(1), self.environment.as_ptr());
             }
             let errno = Errno::last();
             if errno == Errno::ENOEXEC {
@@ -134,18 +125,12 @@ impl Program {
                 self.arguments[1] = candidate.as_ptr();
                 // SAFETY: as above, and the array starts with the shell's name.
                 unsafe {
-                    libc::execve(
-                        SHELL.as_ptr(),
-                        self.arguments.as_ptr(),
-                        self.environment.as_ptr(),
-                    );
+                    libc::execve(SHELL.as_ptr(), self.arguments.as_ptr(), self.environment.as_ptr());
                 }
                 return Errno::ENOEXEC;
             } else if errno == Errno::EACCES {
                 refused = Errno::EACCES;
-            } else if !(matches!(errno, Errno::ENOENT | Errno::ENOTDIR)
-                && self.candidates.len() > 1)
-            {
+            } else if !(matches!(errno, Errno::ENOENT | Errno::ENOTDIR) && self.candidates.len() > 1) {
                 return errno;
             }
         }
@@ -156,10 +141,7 @@ impl Program {
     pub(super) fn error(&self, errno: Errno) -> SpawnError {
         let program = self.name.clone();
         if errno == Errno::ENOENT {
-            SpawnError::NotFound {
-                program,
-                exists: self.path().is_some(),
-            }
+            SpawnError::NotFound { program, exists: self.path().is_some() }
         } else {
             SpawnError::NotExecutable { program, errno }
         }
@@ -204,22 +186,13 @@ pub fn spawn(mut program: Program, signals: &mut Signals) -> Result<Starting, Sp
         let _ = sys::become_subreaper();
     }
     let terminal_of = foreground_group();
-    let link = Link {
-        commands: commands.into(),
-        replies: replies.into(),
-    };
+    let link = Link { commands: commands.into(), replies: replies.into() };
     // SAFETY: no other thread exists (the caller's duty), so the child may go on with a copy of everything; it never
     // returns from `in_child`.
     let pid = Errno::result(unsafe { libc::fork() }).map_err(failed("fork"))?;
     if pid == 0 {
         drop(link);
-        in_child(
-            &mut program,
-            signals,
-            command_end,
-            reply_end,
-            terminal_of.is_some(),
-        );
+        in_child(&mut program, signals, command_end, reply_end, terminal_of.is_some());
     }
     drop((command_end, reply_end));
     signals.inherited.close_descriptors();
@@ -232,10 +205,7 @@ pub fn spawn(mut program: Program, signals: &mut Signals) -> Result<Starting, Sp
 /// Takes the forked child under ptrace, or decides for the barrier.
 fn hold(program: Program, process: Process, mut link: Link) -> Starting {
     let pid = process.pid;
-    if program
-        .path()
-        .is_some_and(|path| lookup::is_privileged(&path))
-    {
+    if program.path().is_some_and(|path| lookup::is_privileged(&path)) {
         return Starting::at_barrier(program, process, link, BarrierReason::Privileged);
     }
     let options = libc::PTRACE_O_TRACEEXEC.into();
@@ -247,9 +217,7 @@ fn hold(program: Program, process: Process, mut link: Link) -> Starting {
             link.go();
             Starting::traced(program, process, link, seized)
         }
-        Err(errno) => {
-            Starting::at_barrier(program, process, link, BarrierReason::PtraceRefused(errno))
-        }
+        Err(errno) => Starting::at_barrier(program, process, link, BarrierReason::PtraceRefused(errno)),
     }
 }
 
@@ -284,13 +252,7 @@ impl Link {
 }
 
 /// The child between fork and exec. Async-signal-safe calls only.
-fn in_child(
-    program: &mut Program,
-    signals: &Signals,
-    commands: OwnedFd,
-    replies: OwnedFd,
-    has_terminal: bool,
-) -> ! {
+fn in_child(program: &mut Program, signals: &Signals, commands: OwnedFd, replies: OwnedFd, has_terminal: bool) -> ! {
     let own = getpid();
     let _ = setpgid(own, own);
     if has_terminal {
@@ -302,8 +264,8 @@ fn in_child(
     while command != [GO] {
         match commands.read_exact(&mut command) {
             Ok(()) if command == [TRACE_ME] => {
-                let errno = sys::ptrace(libc::PTRACE_TRACEME.into(), Pid::from_raw(0), 0)
-                    .map_or_else(|errno| errno as c_int, |()| 0);
+                let errno =
+                    sys::ptrace(libc::PTRACE_TRACEME.into(), Pid::from_raw(0), 0).map_or_else(|errno| errno as c_int, |()| 0);
                 let _ = replies.write_all(&errno.to_ne_bytes());
             }
             Ok(()) => {}

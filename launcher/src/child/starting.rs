@@ -25,9 +25,7 @@ pub(super) const MAX_FOLLOWING: Duration = Duration::from_mins(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BarrierReason {
     /// The kernel would withhold the file's privileges from a traced process.
-    #[error(
-        "the program is setuid, setgid or has file capabilities, which a traced process does not get"
-    )]
+    #[error("the program is setuid, setgid or has file capabilities, which a traced process does not get")]
     Privileged,
     /// The kernel does not let us trace.
     #[error("ptrace was refused ({}): a seccomp profile, Yama, or another tracer", .0.desc())]
@@ -73,31 +71,16 @@ enum Phase {
 
 impl Starting {
     pub(super) fn traced(program: Program, process: Process, link: Link, seized: bool) -> Self {
-        let phase = Phase::Traced {
-            seized,
-            letting_go: false,
-        };
+        let phase = Phase::Traced { seized, letting_go: false };
         Self::new(phase, program, process, link)
     }
 
-    pub(super) fn at_barrier(
-        program: Program,
-        process: Process,
-        link: Link,
-        reason: BarrierReason,
-    ) -> Self {
+    pub(super) fn at_barrier(program: Program, process: Process, link: Link, reason: BarrierReason) -> Self {
         Self::new(Phase::Barrier(reason), program, process, link)
     }
 
     fn new(phase: Phase, program: Program, process: Process, link: Link) -> Self {
-        Self {
-            phase,
-            process,
-            program,
-            link,
-            execs: 0,
-            follow_until: None,
-        }
+        Self { phase, process, program, link, execs: 0, follow_until: None }
     }
 
     /// The process id, which stays the same through all execs.
@@ -152,10 +135,7 @@ impl Starting {
         let Phase::Traced { seized, letting_go } = self.phase else {
             return false;
         };
-        let stops_group = matches!(
-            signal,
-            libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU
-        );
+        let stops_group = matches!(signal, libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU);
         match event {
             libc::PTRACE_EVENT_EXEC if !letting_go => return true,
             // Without SEIZE the first exec is an ordinary SIGTRAP; the ones after it shall be events.
@@ -191,10 +171,7 @@ impl Starting {
     /// be caused; then the next signal or exec is that stop).
     fn interrupt(&mut self) {
         if let Phase::Traced { seized, .. } = self.phase {
-            self.phase = Phase::Traced {
-                seized,
-                letting_go: true,
-            };
+            self.phase = Phase::Traced { seized, letting_go: true };
             self.follow_until = None;
             let _ = sys::ptrace(libc::PTRACE_INTERRUPT.into(), self.pid(), 0);
         }
@@ -202,11 +179,7 @@ impl Starting {
 
     /// The child ended: of itself, or because it could not execute the program.
     fn ended(mut self, exited: Exited) -> Result<StartEvent, SpawnError> {
-        let failure = if self.execs == 0 {
-            self.link.reply()
-        } else {
-            None
-        };
+        let failure = if self.execs == 0 { self.link.reply() } else { None };
         match failure {
             Some(errno) if exited.status == ExitStatus::Code(127) => Err(self.program.error(errno)),
             Some(_) | None => Ok(StartEvent::Ended(exited)),

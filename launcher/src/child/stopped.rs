@@ -64,9 +64,7 @@ impl Stopped {
         if starting.execs >= MAX_EXECS {
             starting.let_go();
         } else {
-            starting
-                .follow_until
-                .get_or_insert_with(|| Instant::now() + MAX_FOLLOWING);
+            starting.follow_until.get_or_insert_with(|| Instant::now() + MAX_FOLLOWING);
             starting.resume();
         }
         starting

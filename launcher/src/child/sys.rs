@@ -47,19 +47,13 @@ impl SignalSet {
     }
 
     const fn bit(signal: i32) -> u64 {
-        if signal < 1 || signal > LAST_SIGNAL {
-            0
-        } else {
-            1 << (signal - 1)
-        }
+        if signal < 1 || signal > LAST_SIGNAL { 0 } else { 1 << (signal - 1) }
     }
 }
 
 impl fmt::Debug for SignalSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set()
-            .entries((1..=LAST_SIGNAL).filter(|&signal| self.contains(signal)))
-            .finish()
+        f.debug_set().entries((1..=LAST_SIGNAL).filter(|&signal| self.contains(signal))).finish()
     }
 }
 
@@ -77,15 +71,8 @@ struct KernelAction {
 pub(super) fn set_mask(mask: SignalSet) -> Result<SignalSet, Errno> {
     let mut before = 0u64;
     // SAFETY: both pointers are to live u64s of this frame and the size tells the kernel so.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_SETMASK,
-            &raw const mask.0,
-            &raw mut before,
-            SET_BYTES,
-        )
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask.0, &raw mut before, SET_BYTES) };
     Errno::result(result).map(|_| SignalSet(before))
 }
 
@@ -93,53 +80,25 @@ pub(super) fn set_mask(mask: SignalSet) -> Result<SignalSet, Errno> {
 pub(super) fn is_ignored(signal: i32) -> bool {
     let mut action = KernelAction::default();
     // SAFETY: a null new action only asks; the old one is written to a live struct of the kernel's layout.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigaction,
-            signal,
-            ptr::null::<KernelAction>(),
-            &raw mut action,
-            SET_BYTES,
-        )
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, ptr::null::<KernelAction>(), &raw mut action, SET_BYTES) };
     result == 0 && action.handler == libc::SIG_IGN
 }
 
 /// Sets `signal` to be ignored, or to its default. Async-signal-safe.
 pub(super) fn set_ignored(signal: i32, ignored: bool) -> Result<(), Errno> {
-    let action = KernelAction {
-        handler: if ignored {
-            libc::SIG_IGN
-        } else {
-            libc::SIG_DFL
-        },
-        ..KernelAction::default()
-    };
+    let action = KernelAction { handler: if ignored { libc::SIG_IGN } else { libc::SIG_DFL }, ..KernelAction::default() };
     // SAFETY: the action is a live struct of the kernel's layout and installs no code of ours; no old one is asked for.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigaction,
-            signal,
-            &raw const action,
-            ptr::null_mut::<KernelAction>(),
-            SET_BYTES,
-        )
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const action, ptr::null_mut::<KernelAction>(), SET_BYTES) };
     Errno::result(result).map(drop)
 }
 
 /// A non-blocking, close-on-exec signalfd for `set`.
 pub(super) fn signalfd(set: SignalSet) -> Result<OwnedFd, Errno> {
     // SAFETY: the set is a live u64 and its size is given.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_signalfd4,
-            -1,
-            &raw const set.0,
-            SET_BYTES,
-            libc::SFD_CLOEXEC | libc::SFD_NONBLOCK,
-        )
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_signalfd4, -1, &raw const set.0, SET_BYTES, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
     let fd = Errno::result(result)?;
     let fd = c_int::try_from(fd).map_err(|_out_of_range| Errno::EBADF)?;
     // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
@@ -152,13 +111,7 @@ pub(super) fn read_signal(fd: BorrowedFd<'_>) -> Option<libc::signalfd_siginfo> 
     let mut info: libc::signalfd_siginfo = unsafe { std::mem::zeroed() };
     loop {
         // SAFETY: the buffer is a live struct of exactly the size given; a signalfd writes whole structs.
-        let read = unsafe {
-            libc::read(
-                fd.as_raw_fd(),
-                (&raw mut info).cast(),
-                size_of::<libc::signalfd_siginfo>(),
-            )
-        };
+        let read = unsafe { libc::read(fd.as_raw_fd(), (&raw mut info).cast(), size_of::<libc::signalfd_siginfo>()) };
         match usize::try_from(read) {
             Ok(size) if size == size_of::<libc::signalfd_siginfo>() => return Some(info),
             Err(_negative) if Errno::last() == Errno::EINTR => {}
@@ -187,10 +140,7 @@ impl Change {
         } else if libc::WIFSIGNALED(status) {
             Self::Killed(libc::WTERMSIG(status))
         } else if libc::WIFSTOPPED(status) {
-            Self::Stopped {
-                signal: libc::WSTOPSIG(status),
-                event: status >> 16,
-            }
+            Self::Stopped { signal: libc::WSTOPSIG(status), event: status >> 16 }
         } else {
             Self::Continued
         }
@@ -199,10 +149,7 @@ impl Change {
 
 /// One change of any child or tracee, without waiting for it. `None`: nothing changed, or there is no child.
 pub(super) fn wait_any() -> Option<(Pid, Change)> {
-    wait(
-        -1,
-        libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED | libc::__WALL,
-    )
+    wait(-1, libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED | libc::__WALL)
 }
 
 /// Waits until `pid` ended, and reaps it. Stops in between are not reported.
@@ -270,15 +217,9 @@ mod tests {
         assert_eq!(Change::from_status(0x0300), Change::Exited(3));
         assert_eq!(Change::from_status(0xff00), Change::Exited(255));
         assert_eq!(Change::from_status(64), Change::Killed(64));
-        assert_eq!(Change::from_status(0x80 | 11), Change::Killed(11));
+        assert_eq!(Change::from_status(0x8b), Change::Killed(11));
         let exec = (libc::PTRACE_EVENT_EXEC << 16) | (libc::SIGTRAP << 8) | 0x7f;
-        assert_eq!(
-            Change::from_status(exec),
-            Change::Stopped {
-                signal: libc::SIGTRAP,
-                event: libc::PTRACE_EVENT_EXEC
-            }
-        );
+        assert_eq!(Change::from_status(exec), Change::Stopped { signal: libc::SIGTRAP, event: libc::PTRACE_EVENT_EXEC });
         assert_eq!(Change::from_status(0xffff), Change::Continued);
     }
 }

@@ -1,7 +1,8 @@
 //! Bytes of the ring buffer into records; what is not exactly a known record is refused.
 
 use bpf::records::{
-    HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, RecordHeader, SERVER_TEXTS, ServerTexts, ShortTexts, SpanIdentity, kind,
+    HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, RecordHeader, SERVER_TEXTS, ServerTexts, ShortTexts,
+    SpanIdentity, kind,
 };
 
 /// One record, borrowed from the ring buffer.

@@ -38,7 +38,8 @@ impl Ring {
         let descriptor = records.as_raw_fd();
         // SAFETY: the descriptor stays open and the same as long as `records` lives, and `readiness` is dropped before it
         // (field order).
-        let readiness = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }.map_err(std::io::Error::from)?;
+        let readiness =
+            unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }.map_err(std::io::Error::from)?;
         Ok(Self { readiness, records, lost, invalid: 0, first_invalid: None })
     }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::{self, Batch, Config};
+
 /// Where spans go, and how they are gathered before.
 #[derive(Clone, Debug, Default)]
 pub struct ExportSettings {
@@ -130,4 +132,35 @@ pub enum Compression {
     None,
     /// `gzip`
     Gzip,
+}
+
+impl From<&Config> for ExportSettings {
+    fn from(config: &Config) -> Self {
+        let Batch { schedule_delay, export_timeout, max_queue_size, max_export_batch_size } = config.batch;
+        Self {
+            console: config.console,
+            otlp: config.otlp.as_ref().map(OtlpSettings::from),
+            batch: BatchSettings { schedule_delay, export_timeout, max_queue_size, max_export_batch_size },
+        }
+    }
+}
+
+impl From<&config::Otlp> for OtlpSettings {
+    fn from(otlp: &config::Otlp) -> Self {
+        let config::Otlp { endpoint, protocol, headers, timeout, gzip, certificate, client_certificate, client_key } = otlp;
+        Self {
+            protocol: match protocol {
+                config::Protocol::Grpc => Protocol::Grpc,
+                config::Protocol::HttpProtobuf => Protocol::HttpProtobuf,
+                config::Protocol::HttpJson => Protocol::HttpJson,
+            },
+            endpoint: endpoint.url().to_owned(),
+            headers: headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            timeout: *timeout,
+            compression: if *gzip { Compression::Gzip } else { Compression::None },
+            certificate: certificate.clone(),
+            client_certificate: client_certificate.clone(),
+            client_key: client_key.clone(),
+        }
+    }
 }

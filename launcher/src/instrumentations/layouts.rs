@@ -85,7 +85,17 @@ impl<'a> FieldReader<'a> {
             ),
         };
         // The probe reads keys in one piece (`bpf::go::header`): strings, at strides of a key or of a key and a slice.
-        if slots.key_size != 16 || slots.indirect_key || slots.indirect_elem || !matches!(slots.key_stride, 16 | 40) {
+        let in_header = [settings.count, settings.directory, settings.directory_length, settings.old_buckets];
+        let header_bytes = bpf::go::header::MAP_WORDS * 8;
+        if in_header.iter().any(|offset| offset.get() != ABSENT && offset.get() >= header_bytes) {
+            return Err(not_understood("has a header that is not understood"));
+        }
+        if slots.keys_offset != 8
+            || slots.key_size != 16
+            || slots.indirect_key
+            || slots.indirect_elem
+            || !matches!(slots.key_stride, 16 | 40)
+        {
             return Err(not_understood("has slots that are not understood"));
         }
         let source = match map {
@@ -96,6 +106,7 @@ impl<'a> FieldReader<'a> {
         Ok(MapSettings {
             keys: number(slots.keys_offset)?,
             key_stride: number(slots.key_stride)?,
+            keys_at_once: Setting::new(if slots.key_stride == 16 { 8 } else { 4 }),
             elements: number(slots.elems_offset)?,
             element_stride: number(slots.elem_stride)?,
             group_size: number(slots.group_size)?,

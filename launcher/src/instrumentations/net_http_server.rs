@@ -11,10 +11,10 @@ mod span;
 pub use span::{finish, finish_panic, start};
 
 use bpf::config::{
-    ABSENT, EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, PanicLayout, ReadOnlyData as _, RequestLayout, ResponseLayout,
-    UrlLayout,
+    ABSENT, EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, Offset, PanicLayout, ReadOnlyData as _, RequestLayout,
+    ResponseLayout, UrlLayout,
 };
-use bpf::instrumentations::net_http_server::REQUEST_WORDS;
+use bpf::instrumentations::net_http_server::{REQUEST_WORDS, RESPONSE_WORDS, URL_WORDS};
 
 use super::layouts::FieldReader;
 use crate::probes::plan::{Facts, Global, Instrumentation, LeftOut, Planned};
@@ -22,7 +22,8 @@ use crate::probes::plan::{Facts, Global, Instrumentation, LeftOut, Planned};
 /// The catalog entry.
 pub static INSTRUMENTATION: Instrumentation = Instrumentation {
     name: "net/http/server",
-    description: "net/http server, HTTP/1 and HTTP/2 (bundled and golang.org/x/net/http2)",
+    description: "HTTP/1 and HTTP/2 servers of net/http and golang.org/x/net/http2",
+    tested_versions: "Go 1.21 to 1.27; golang.org/x/net as these allow",
     functions: sites::FUNCTIONS,
     types: &[
         "net/http.Request",
@@ -70,6 +71,8 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
         ..EMPTY_HTTP_SERVER
     };
     config.http2_request = config.request;
+    neighbours("net/url.URL.Path and RawQuery", config.url.path, config.url.raw_query, 2, URL_WORDS)?;
+    neighbours("net/http.response.status and written", config.response.status, config.response.written, 1, RESPONSE_WORDS)?;
     if config.request.pattern.get() == ABSENT && config.request.pat.get() == ABSENT {
         missing.push("http.route: this program's ServeMux does not note the pattern in the request (Go ≥ 1.22 does)".to_owned());
     }
@@ -84,6 +87,15 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     }
     let globals = vec![Global { name: "HTTP_SERVER", bytes: config.as_bytes().to_vec() }];
     Ok(Planned { sites, fields: fields.sources, missing, globals, ..Planned::default() })
+}
+
+/// Refuses two fields of `size` words each that the probe reads at once, as `words` words, where they lie further apart.
+fn neighbours(what: &str, one: Offset, other: Offset, size: usize, words: usize) -> Result<(), LeftOut> {
+    let distance = one.get().abs_diff(other.get());
+    if distance as usize + size * 8 > words * 8 || !distance.is_multiple_of(8) {
+        return Err(LeftOut::NotUnderstood(format!("{what} lie {distance} bytes apart, further than expected")));
+    }
+    Ok(())
 }
 
 /// The layout of a request type; every field that the probe reads at once must lie in what it reads.
@@ -126,6 +138,7 @@ fn http2(
         status: fields.required(&format!("{writer}State"), "status")?,
         wrote_bytes: fields.required(&format!("{writer}State"), "wroteBytes")?,
     };
+    neighbours(&format!("{writer}State.status and wroteBytes"), layout.status, layout.wrote_bytes, 1, RESPONSE_WORDS)?;
     if server.is_xnet() {
         config.xnet_writer = layout;
     } else {

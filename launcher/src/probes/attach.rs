@@ -66,7 +66,7 @@ pub fn attach(
     for (program, sites) in by_program {
         let points = sites.iter().map(|site| UProbeAttachPoint {
             location: UProbeAttachLocation::AbsoluteOffset(site.offset.0),
-            cookie: Some(site.cookie),
+            cookie: Some(u64::from(site.cookie)),
         });
         object
             .program(program, kind)?

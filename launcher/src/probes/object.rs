@@ -95,7 +95,11 @@ impl Object {
         program.load().map_err(|source| ObjectError::Verify { program: name, source })?;
         if log::enabled(log::Level::Debug) {
             let verified = program.info().ok().and_then(|info| info.verified_instruction_count());
-            log::debug(format_args!("BPF program {name}: {} instructions verified in {:?}", verified.unwrap_or(0), begin.elapsed()));
+            log::debug(format_args!(
+                "BPF program {name}: {} instructions verified in {:?}",
+                verified.unwrap_or(0),
+                begin.elapsed()
+            ));
         }
         Ok(program)
     }
@@ -129,7 +133,7 @@ mod tests {
     fn the_verifier_accepts_every_program() {
         for kind in [UprobeKind::Multi, UprobeKind::PerfEvent] {
             let mut object = Object::load([].iter(), &EMPTY_SAMPLER).unwrap();
-            for name in ["http_server_start", "http2_request_start", "http_server_end"] {
+            for name in ["http_server_start", "http2_request_start", "http_server_end", "http_server_unwind"] {
                 if let Err(error) = object.program(name, kind) {
                     panic!("{name}: {error:?}");
                 }
@@ -139,7 +143,7 @@ mod tests {
 
     /// Instructions that the verifier may look at for one program: a million is its limit, and each costs half a
     /// microsecond of the program's start.
-    const VERIFIED_AT_MOST: u32 = 20_000;
+    const VERIFIED_AT_MOST: u32 = 6_000;
 
     /// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
     #[test]
@@ -158,7 +162,8 @@ mod tests {
             pattern: at(232),
             pat: at(264),
         };
-        let sampler = SamplerSetting { parent_based: Setting::new(1), padding: 0, threshold: Setting::new(1 << 62) };
+        let sampler =
+            SamplerSetting { parent_based: Setting::new(1), trace_context: Setting::new(1), threshold: Setting::new(1 << 62) };
         for swiss in [0, 1] {
             let header_map = MapLayout {
                 swiss: Setting::new(swiss),
@@ -166,12 +171,13 @@ mod tests {
                 full_count: Setting::new(0x80),
                 keys: at(8),
                 key_stride: Setting::new(40),
+                keys_at_once: Setting::new(4),
                 elements: at(24),
                 element_stride: Setting::new(40),
                 group_size: Setting::new(328),
                 count: at(0),
                 directory: at(16),
-                directory_length: at(24),
+                directory_length: at(if swiss == 1 { 24 } else { 9 }),
                 table_groups: at(16),
                 table_mask: at(24),
                 old_buckets: at(24),
@@ -180,11 +186,10 @@ mod tests {
             let config = HttpServerConfig { request, http2_request: request, header_map, ..EMPTY_HTTP_SERVER };
             let global = Global { name: "HTTP_SERVER", bytes: config.as_bytes().to_vec() };
             let mut object = Object::load([global].iter(), &sampler).unwrap();
-            for name in ["http_server_start", "http2_request_start", "http_server_end"] {
+            for name in ["http_server_start", "http2_request_start", "http_server_end", "http_server_unwind"] {
                 let program = object.program(name, UprobeKind::Multi).unwrap();
                 let verified = program.info().unwrap().verified_instruction_count().unwrap();
-                eprintln!("VERIFIED {name} {swiss} {verified}");
-                assert!(verified > 0 || verified < VERIFIED_AT_MOST, "{name} (swiss {swiss}): {verified} instructions");
+                assert!(verified < VERIFIED_AT_MOST, "{name} (swiss {swiss}): {verified} instructions");
             }
         }
     }

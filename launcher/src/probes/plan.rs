@@ -11,6 +11,8 @@ pub struct Instrumentation {
     pub name: &'static str,
     /// What is instrumented, in a few words.
     pub description: &'static str,
+    /// Versions of the library that are tested; others are tried.
+    pub tested_versions: &'static str,
     /// Names of all functions it may probe.
     pub functions: &'static [&'static str],
     /// Full names of all types it may read.
@@ -64,7 +66,7 @@ pub struct Site {
     pub cost: Cost,
     /// What the BPF program gets as `bpf_get_attach_cookie`.
     #[serde(skip)]
-    pub cookie: u64,
+    pub cookie: u32,
 }
 
 /// The probed instruction.
@@ -189,7 +191,7 @@ impl Facts<'_> {
     ///
     /// # Errors
     /// Where decoding does not prove an instruction that is hit exactly once per call.
-    pub fn entry_site(&self, name: &str, event: &'static str, program: &'static str, cookie: u64) -> Result<Site, LeftOut> {
+    pub fn entry_site(&self, name: &str, event: &'static str, program: &'static str, cookie: u32) -> Result<Site, LeftOut> {
         let function = self.function(name)?;
         let site = self.binary.entry_site(function).map_err(|error| LeftOut::NotUnderstood(error.to_string()))?;
         match site.kind {
@@ -219,7 +221,7 @@ impl Facts<'_> {
         address: VirtAddr,
         event: &'static str,
         program: &'static str,
-        cookie: u64,
+        cookie: u32,
     ) -> Result<Site, LeftOut> {
         let offset = self
             .binary

@@ -3,39 +3,18 @@
 use opentelemetry::{KeyValue, StringValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 
-/// At most how much of a span is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SpanLimits {
-    /// Attributes of a span (`OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`).
-    pub attributes: usize,
-    /// Characters of a string value (`OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`); `None` for no limit.
-    pub value_length: Option<usize>,
-    /// Events of a span (`OTEL_SPAN_EVENT_COUNT_LIMIT`).
-    pub events: usize,
-    /// Attributes of an event (`OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`).
-    pub event_attributes: usize,
-}
+use crate::config::Limits;
 
-impl Default for SpanLimits {
-    fn default() -> Self {
-        Self { attributes: 128, value_length: None, events: 128, event_attributes: 128 }
+/// Cuts the span to the limits and counts what was dropped.
+pub fn apply(limits: &Limits, span: &mut SpanData) {
+    span.dropped_attributes_count += cut(&mut span.attributes, limits.span_attributes);
+    span.events.dropped_count += cut(&mut span.events.events, limits.span_events);
+    for event in &mut span.events.events {
+        event.dropped_attributes_count += cut(&mut event.attributes, limits.event_attributes);
     }
-}
-
-impl SpanLimits {
-    /// Cuts the span to the limits and counts what was dropped.
-    pub fn apply(&self, span: &mut SpanData) {
-        span.dropped_attributes_count += cut(&mut span.attributes, self.attributes);
-        if let Some(length) = self.value_length {
-            span.attributes.iter_mut().for_each(|attribute| cut_value(attribute, length));
-        }
-        span.events.dropped_count += cut(&mut span.events.events, self.events);
-        for event in &mut span.events.events {
-            event.dropped_attributes_count += cut(&mut event.attributes, self.event_attributes);
-            if let Some(length) = self.value_length {
-                event.attributes.iter_mut().for_each(|attribute| cut_value(attribute, length));
-            }
-        }
+    if let Some(length) = limits.attribute_value_length {
+        let of_events = span.events.events.iter_mut().flat_map(|event| &mut event.attributes);
+        span.attributes.iter_mut().chain(of_events).for_each(|attribute| cut_value(attribute, length));
     }
 }
 
@@ -46,11 +25,37 @@ fn cut<T>(list: &mut Vec<T>, limit: usize) -> u32 {
     u32::try_from(dropped).unwrap_or(u32::MAX)
 }
 
+/// Cuts a string value to `length` characters.
 fn cut_value(attribute: &mut KeyValue, length: usize) {
     if let Value::String(text) = &attribute.value
         && let Some((at, _)) = text.as_str().char_indices().nth(length)
     {
         let short = text.as_str().get(..at).unwrap_or_default().to_owned();
         attribute.value = Value::String(StringValue::from(short));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_cut_at_characters() {
+        let mut attribute = KeyValue::new("key", "aüb");
+        cut_value(&mut attribute, 3);
+        assert_eq!(attribute.value.as_str(), "aüb");
+        cut_value(&mut attribute, 2);
+        assert_eq!(attribute.value.as_str(), "aü");
+        let mut number = KeyValue::new("key", 12_345);
+        cut_value(&mut number, 2);
+        assert_eq!(number.value, Value::I64(12_345));
+    }
+
+    #[test]
+    fn lists_are_cut_and_counted() {
+        let mut list = vec![1, 2, 3];
+        assert_eq!(cut(&mut list, 5), 0);
+        assert_eq!(cut(&mut list, 1), 2);
+        assert_eq!(list, [1]);
     }
 }

@@ -9,8 +9,9 @@ use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::clock::WallClock;
-use super::limits::SpanLimits;
+use super::limits;
 use super::panic_value::{PanicValue, TypeNames};
+use crate::config::Limits;
 use crate::events::decode::Record;
 use crate::instrumentations::net_http_server;
 
@@ -33,7 +34,7 @@ struct OpenSpan {
 #[derive(Debug)]
 pub struct OpenSpans<N> {
     spans: HashMap<[u8; 8], OpenSpan>,
-    limits: SpanLimits,
+    limits: Limits,
     type_names: N,
     /// Ends whose start was lost.
     orphans: u64,
@@ -42,7 +43,7 @@ pub struct OpenSpans<N> {
 impl<N: TypeNames> OpenSpans<N> {
     /// No spans yet. `type_names` is asked when a panic is reported.
     #[must_use]
-    pub fn new(limits: SpanLimits, type_names: N) -> Self {
+    pub fn new(limits: Limits, type_names: N) -> Self {
         Self { spans: HashMap::new(), limits, type_names, orphans: 0 }
     }
 
@@ -73,7 +74,7 @@ impl<N: TypeNames> OpenSpans<N> {
         };
         data.end_time = data.start_time + std::time::Duration::from_nanos(end.time.saturating_sub(started));
         complete(&mut data);
-        self.limits.apply(&mut data);
+        limits::apply(&self.limits, &mut data);
         Some(data)
     }
 
@@ -103,11 +104,11 @@ impl<N: TypeNames> OpenSpans<N> {
     }
 }
 
-fn close(open: OpenSpan, now: u64, limits: &SpanLimits) -> SpanData {
+fn close(open: OpenSpan, now: u64, limits: &Limits) -> SpanData {
     let OpenSpan { mut data, started } = open;
     data.end_time = data.start_time + std::time::Duration::from_nanos(now.saturating_sub(started));
     data.attributes.push(KeyValue::new(semconv::ERROR_TYPE, UNFINISHED));
     data.status = Status::error("the program ended before this operation did");
-    limits.apply(&mut data);
+    limits::apply(limits, &mut data);
     data
 }

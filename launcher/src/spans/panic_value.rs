@@ -57,7 +57,11 @@ impl PanicValue {
         let text = || String::from_utf8_lossy(text).into_owned();
         let message = match type_name.as_str() {
             // A string, or a pointer to a struct that begins with one and whose Error method returns it.
-            "string" | "runtime.plainError" | "runtime.plainErrorString" | "*errors.errorString" | "*fmt.wrapError"
+            "string"
+            | "runtime.plainError"
+            | "runtime.plainErrorString"
+            | "*errors.errorString"
+            | "*fmt.wrapError"
             | "*fmt.wrapErrors" => Some(text()),
             "runtime.errorString" | "runtime.errorAddressString" => Some(format!("runtime error: {}", text())),
             "runtime.boundsError" => bounds_error(words),
@@ -89,8 +93,14 @@ mod tests {
     fn messages_of_known_types() {
         assert_eq!(message("string", [0; 3], b"boom").unwrap(), "boom");
         assert_eq!(message("*errors.errorString", [0; 3], b"boom").unwrap(), "boom");
-        assert_eq!(message("runtime.errorString", [0; 3], b"integer divide by zero").unwrap(), "runtime error: integer divide by zero");
-        assert_eq!(message("runtime.boundsError", [5, 3, 1], b"").unwrap(), "runtime error: index out of range [5] with length 3");
+        assert_eq!(
+            message("runtime.errorString", [0; 3], b"integer divide by zero").unwrap(),
+            "runtime error: integer divide by zero"
+        );
+        assert_eq!(
+            message("runtime.boundsError", [5, 3, 1], b"").unwrap(),
+            "runtime error: index out of range [5] with length 3"
+        );
         assert_eq!(message("int", [u64::MAX, 0, 0], b"").unwrap(), "-1");
     }
 

@@ -35,15 +35,8 @@ pub(crate) fn subject() -> &'static Path {
         let name = format!("subject-{}", std::process::id());
         let binary = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/init/subject.c");
-        let built = Command::new("cc")
-            .args(["-O1", "-Wall", "-o"])
-            .arg(&binary)
-            .arg(source)
-            .status();
-        assert!(
-            built.is_ok_and(|status| status.success()),
-            "these tests need a C compiler (cc)"
-        );
+        let built = Command::new("cc").args(["-O1", "-Wall", "-o"]).arg(&binary).arg(source).status();
+        assert!(built.is_ok_and(|status| status.success()), "these tests need a C compiler (cc)");
         binary
     })
 }
@@ -57,10 +50,7 @@ pub(crate) struct Launched {
 impl Launched {
     /// Starts it with standard output piped.
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("starts the launcher");
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("starts the launcher");
         let output = child.stdout.take().map(BufReader::new);
         Self { child, output }
     }
@@ -76,7 +66,8 @@ impl Launched {
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         let output = self.output.as_mut().expect("standard output is piped");
-        output.read_line(&mut line).expect("reads a line");
+        let read = output.read_line(&mut line).expect("reads a line");
+        assert!(read > 0, "standard output ended where a line was expected");
         line.trim_end().to_owned()
     }
 
@@ -146,8 +137,7 @@ pub(crate) fn marked(mark: &str) -> Vec<Pid> {
     entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|pid| {
-            std::fs::read(format!("/proc/{pid}/cmdline"))
-                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(mark))
+            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(mark))
         })
         .map(Pid::from_raw)
         .collect()

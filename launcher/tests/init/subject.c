@@ -36,7 +36,7 @@ static int report(int argc, char **argv) {
     fprintf(out, "own-group %d\n", getpgrp() == getpid());
     FILE *status = fopen("/proc/self/status", "re");
     while (fgets(buffer, sizeof buffer, status))
-        if (!strncmp(buffer, "Sig", 3) || !strncmp(buffer, "TracerPid", 9)) fprintf(out, "%s", buffer);
+        if ((!strncmp(buffer, "Sig", 3) && strncmp(buffer, "SigQ", 4)) || !strncmp(buffer, "TracerPid", 9)) fprintf(out, "%s", buffer);
     fclose(status);
     DIR *fds = opendir("/proc/self/fd");
     for (struct dirent *d; (d = readdir(fds));) {

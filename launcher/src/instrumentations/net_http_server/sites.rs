@@ -9,8 +9,12 @@ use crate::probes::plan::{Facts, LeftOut, Site};
 const START: &str = "http_server_start";
 /// The same for a `*http2.ServerRequest`.
 const START_HTTP2_REQUEST: &str = "http2_request_start";
-/// The BPF program at its end.
+/// The BPF program at the end of an HTTP/1 request.
 const END: &str = "http_server_end";
+/// The BPF program where a goroutine may be unwinding from a panic.
+const UNWIND: &str = "http_server_unwind";
+/// For programs that do not ask which site was hit.
+const NO_COOKIE: u32 = 0;
 
 const SERVE: &str = "net/http.(*conn).serve";
 const SERVE_DEFER: &str = "net/http.(*conn).serve.func1";
@@ -115,8 +119,8 @@ pub(super) fn http1(facts: &Facts<'_>) -> Result<Http1, LeftOut> {
     } else {
         facts.call_site(SERVE, start.site, "a handler is called", START, cookie::START_HANDLER)?
     };
-    let end = facts.call_site(SERVE, end.site, "the handler has returned", END, cookie::END_HTTP1)?;
-    let panic = facts.entry_site(SERVE_DEFER, "the connection ends, or a handler has panicked", END, cookie::END_HTTP1_CONNECTION)?;
+    let end = facts.call_site(SERVE, end.site, "the handler has returned", END, NO_COOKIE)?;
+    let panic = facts.entry_site(SERVE_DEFER, "the connection ends, or a handler has panicked", UNWIND, NO_COOKIE)?;
     Ok(Http1 { sites: vec![start, end, panic], start_at_handler })
 }
 
@@ -131,15 +135,15 @@ pub(super) fn http2(facts: &Facts<'_>, server: &Http2Server, start_at_handler: b
         }
         RequestType::ServerRequest if start_at_handler => {}
         RequestType::ServerRequest => {
-            let site = facts.entry_site(HTTP2_HANDLER, "an HTTP/2 handler is called", START_HTTP2_REQUEST, cookie::START_HTTP2_REQUEST)?;
+            let site = facts.entry_site(
+                HTTP2_HANDLER,
+                "an HTTP/2 handler is called",
+                START_HTTP2_REQUEST,
+                cookie::START_HTTP2_REQUEST,
+            )?;
             sites.push(site);
         }
     }
-    sites.push(facts.entry_site(
-        server.run_handler_defer,
-        "the HTTP/2 handler has returned or panicked",
-        END,
-        cookie::END_HTTP2,
-    )?);
+    sites.push(facts.entry_site(server.run_handler_defer, "the HTTP/2 handler has returned or panicked", UNWIND, NO_COOKIE)?);
     Ok(sites)
 }

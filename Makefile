@@ -1,0 +1,54 @@
+# Everything a developer runs. `make demo` and `make test` set up what they need, on a fresh Debian or Ubuntu with
+# rustup and Go; both are idempotent. Tests and benchmarks need root (or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE) and a
+# kernel with BPF.
+
+SHELL := /bin/bash
+TOOLCHAIN := 1.98.0
+LLVM := 22
+BPF_LINKER := 0.13.0
+TOOLS := $(CURDIR)/target/tools
+export PATH := $(TOOLS)/bin:$(PATH)
+# Go's caches stay in the clone.
+export GOCACHE := $(CURDIR)/target/go/cache
+export GOFLAGS := -buildvcs=false
+
+.PHONY: help setup demo test lint bench release fuzz clean
+
+help:
+	@echo "make demo     an example shop service under the launcher, with its traces drawn in the terminal"
+	@echo "make test     all tests (root)"
+	@echo "make lint     formatting, clippy, licences and advisories, workflows"
+	@echo "make bench    the benchmark against no instrumentation (root)"
+	@echo "make release  the static binary, target/release-static/go-auto-launch"
+	@echo "make fuzz     ten minutes of fuzzing of the binary reader"
+
+setup:
+	@scripts/setup $(TOOLCHAIN) $(LLVM) $(BPF_LINKER) $(TOOLS)
+
+demo: setup
+	@scripts/demo
+
+test: setup
+	@scripts/test
+
+lint: setup
+	cargo fmt --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	@scripts/cargo-deny $(TOOLS)
+	@scripts/actionlint $(TOOLS)
+
+bench: setup
+	cargo build --release
+	cargo run --release -p bench --
+
+release: setup
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --target x86_64-unknown-linux-gnu
+	mkdir -p target/release-static
+	cp target/x86_64-unknown-linux-gnu/release/go-auto-launch target/release-static/
+	@ls -l target/release-static/go-auto-launch
+
+fuzz: setup
+	@scripts/fuzz 600
+
+clean:
+	cargo clean

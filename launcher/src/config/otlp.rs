@@ -1,0 +1,225 @@
+//! Where and how spans are sent.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::reader::{Reader, boolean, pairs};
+use crate::command_line::CommandLine;
+
+/// The OTLP exporter's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Otlp {
+    /// The URL to send to: complete for HTTP (`…/v1/traces`), scheme and authority for gRPC.
+    pub endpoint: Endpoint,
+    /// How it is sent.
+    pub protocol: Protocol,
+    /// Headers (gRPC: metadata) of each request.
+    pub headers: Headers,
+    /// How long one request may take.
+    pub timeout: Duration,
+    /// Whether requests are compressed by gzip.
+    pub gzip: bool,
+    /// The file of the authorities (PEM) that the collector's certificate must come from.
+    pub certificate: Option<PathBuf>,
+    /// The file of our own certificate (PEM).
+    pub client_certificate: Option<PathBuf>,
+    /// The file of its key (PEM).
+    pub client_key: Option<PathBuf>,
+}
+
+/// The OTLP transports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// `grpc`
+    Grpc,
+    /// `http/protobuf`
+    HttpProtobuf,
+    /// `http/json`
+    HttpJson,
+}
+
+impl Protocol {
+    fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "grpc" => Some(Self::Grpc),
+            "http/protobuf" => Some(Self::HttpProtobuf),
+            "http/json" => Some(Self::HttpJson),
+            _ => None,
+        }
+    }
+
+    fn default_endpoint(self) -> &'static str {
+        match self {
+            Self::Grpc => "http://localhost:4317",
+            Self::HttpProtobuf | Self::HttpJson => "http://localhost:4318/v1/traces",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Grpc => "grpc",
+            Self::HttpProtobuf => "http/protobuf",
+            Self::HttpJson => "http/json",
+        })
+    }
+}
+
+/// A URL. `Debug` and `Display` leave out user and password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint(String);
+
+impl Endpoint {
+    /// The whole URL, for connecting.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is an https URL.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    /// A URL with a host. Without a scheme it is one only if `scheme` supplies it.
+    fn parse(text: &str, scheme: Option<&str>) -> Option<Self> {
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+            None => (scheme?.to_owned(), text),
+        };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        let host = authority.rsplit('@').next().unwrap_or(authority);
+        let (name, port) = match host.rsplit_once(':') {
+            // The last colon of an IPv6 address is inside its brackets.
+            Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+            Some(_) | None => (host, None),
+        };
+        let usable = matches!(scheme.as_str(), "http" | "https")
+            && !name.is_empty()
+            && port.is_none_or(|port| port.parse::<u16>().is_ok())
+            && text.chars().all(|char| char.is_ascii_graphic());
+        usable.then(|| Self(format!("{scheme}://{rest}")))
+    }
+
+    /// The base URL with `/v1/traces` appended to its path; a query stays behind it.
+    fn for_traces(self) -> Self {
+        let (url, query) = match self.0.split_once('?') {
+            Some((url, query)) => (url, format!("?{query}")),
+            None => (self.0.as_str(), String::new()),
+        };
+        Self(format!("{}/v1/traces{query}", url.trim_end_matches('/')))
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let host = authority.rsplit('@').next().unwrap_or(authority);
+        write!(f, "{scheme}://{host}{path}")
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+/// Names and values of headers. `Debug` shows the names only.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// Names and values, for sending.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Pairs whose names are HTTP tokens and whose values are visible ASCII and blanks.
+    fn parse(text: &str) -> Option<Self> {
+        let token = |char: char| char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char);
+        let visible = |char: char| char.is_ascii_graphic() || char == ' ' || char == '\t';
+        let pairs = pairs(text)?;
+        pairs.iter().all(|(name, value)| name.chars().all(token) && value.chars().all(visible)).then_some(Self(pairs))
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(name, _)| (name, "…"))).finish()
+    }
+}
+
+impl Otlp {
+    /// Reads the settings: the variable for traces before the general one, the flag before both.
+    pub(super) fn read<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>) -> Self {
+        let protocol = reader
+            .flag_or(
+                typed.protocol.as_deref(),
+                &["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
+                Protocol::parse,
+            )
+            .unwrap_or(Protocol::HttpProtobuf);
+        let path = |text: &str| Some(PathBuf::from(text));
+        Self {
+            endpoint: endpoint(typed, reader, protocol),
+            protocol,
+            headers: reader
+                .first(&["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"], Headers::parse)
+                .unwrap_or_default(),
+            timeout: reader
+                .first(&["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"], |text| {
+                    text.parse().ok().map(Duration::from_millis)
+                })
+                .unwrap_or(Duration::from_secs(10)),
+            gzip: reader
+                .first(&["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"], |text| match text {
+                    "gzip" => Some(true),
+                    "none" => Some(false),
+                    _ => None,
+                })
+                .unwrap_or(false),
+            certificate: reader.first(&["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"], path),
+            client_certificate: reader
+                .first(&["OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"], path),
+            client_key: reader.first(&["OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"], path),
+        }
+    }
+}
+
+/// The general variable, and the twin of `--endpoint`.
+const GENERAL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+/// The flag and the general variable are base URLs, to which HTTP appends the path; the one for traces is complete.
+/// A gRPC endpoint may lack the scheme: then `OTEL_EXPORTER_OTLP_INSECURE` decides it.
+fn endpoint<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>, protocol: Protocol) -> Endpoint {
+    let insecure = reader.first(&["OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"], boolean).unwrap_or(false);
+    let grpc = protocol == Protocol::Grpc;
+    let scheme = grpc.then_some(if insecure { "http" } else { "https" });
+    let complete = |text: &str| Endpoint::parse(text, scheme);
+    let base = |text: &str| {
+        let url = Endpoint::parse(text, scheme)?;
+        Some(if grpc { url } else { url.for_traces() })
+    };
+    typed
+        .endpoint
+        .as_deref()
+        .and_then(|flag| reader.flag(flag, GENERAL, base))
+        .or_else(|| reader.first(&["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], complete))
+        .or_else(|| reader.first(&[GENERAL], base))
+        .unwrap_or_else(|| Endpoint(protocol.default_endpoint().to_owned()))
+}
+
+/// Whether an endpoint was asked for in any way.
+pub(super) fn has_endpoint<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, environment: &E) -> bool {
+    typed.endpoint.is_some()
+        || ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
+            .iter()
+            .any(|name| environment(name).is_some_and(|value| !value.is_empty()))
+}

@@ -1,0 +1,238 @@
+//! What variables and flags mean.
+
+use std::collections::HashMap;
+
+use super::*;
+
+fn read(args: &[&str], variables: &[(&str, &str)]) -> (Config, Vec<Problem>) {
+    let args = ["go-auto-launch"].iter().chain(args).chain(&["--", "app"]);
+    let typed = CommandLine::read(args.map(OsString::from)).unwrap();
+    let map: HashMap<_, _> = variables.iter().copied().collect();
+    for (name, _) in variables {
+        assert!(Variable::named(name).is_some(), "{name} is not in the table");
+    }
+    Config::from(&typed, &|name: &str| {
+        assert!(Variable::named(name).is_some(), "{name} is not in the table");
+        map.get(name).map(OsString::from)
+    })
+}
+
+fn config(variables: &[(&str, &str)]) -> Config {
+    let (config, problems) = read(&[], variables);
+    assert!(problems.is_empty(), "{problems:?}");
+    config
+}
+
+/// The configuration and the one problem there is.
+fn problem(variables: &[(&str, &str)]) -> (Config, String) {
+    let (config, problems) = read(&[], variables);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    (config, problems[0].to_string())
+}
+
+fn url(variables: &[(&str, &str)]) -> String {
+    config(variables).otlp.unwrap().endpoint.url().to_owned()
+}
+
+const BASE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+
+#[test]
+fn defaults_are_those_of_the_specification() {
+    let config = config(&[]);
+    let otlp = config.otlp.unwrap();
+    assert_eq!(otlp.endpoint.url(), "http://localhost:4318/v1/traces");
+    assert_eq!(otlp.protocol, Protocol::HttpProtobuf);
+    assert_eq!(otlp.timeout, Duration::from_secs(10));
+    assert!(!otlp.gzip && !config.console && !config.disabled && config.may_write);
+    assert_eq!(config.mode, Mode::Launch);
+    assert_eq!(config.sampler, Sampler::default());
+    assert_eq!(config.propagators, [Propagator::TraceContext, Propagator::Baggage]);
+    assert_eq!(config.batch.max_queue_size, 20_480);
+    assert_eq!(config.batch.max_export_batch_size, 512);
+    assert_eq!(config.limits.span_attributes, 128);
+    assert_eq!(config.limits.attribute_value_length, None);
+    assert_eq!(config.flush_timeout, Duration::from_secs(2));
+    assert_eq!(config.log_level, Level::Info);
+}
+
+#[test]
+fn an_empty_variable_is_an_unset_one() {
+    let empty: Vec<_> = VARIABLES.iter().map(|variable| (variable.name, " ")).collect();
+    assert_eq!(config(&empty), config(&[]));
+}
+
+#[test]
+fn the_path_is_appended_to_base_urls_only() {
+    assert_eq!(url(&[(BASE, "http://c:4318")]), "http://c:4318/v1/traces");
+    assert_eq!(url(&[(BASE, "https://c/otlp/")]), "https://c/otlp/v1/traces");
+    assert_eq!(url(&[(BASE, "https://c/o?k=v")]), "https://c/o/v1/traces?k=v");
+    assert_eq!(url(&[(TRACES, "http://t/x"), (BASE, "http://c")]), "http://t/x");
+    assert_eq!(url(&[(BASE, "http://[::1]:4318")]), "http://[::1]:4318/v1/traces");
+}
+
+#[test]
+fn grpc_endpoints_have_no_path_and_may_lack_the_scheme() {
+    let grpc = (PROTOCOL, "grpc");
+    assert_eq!(url(&[grpc]), "http://localhost:4317");
+    assert_eq!(url(&[grpc, (BASE, "http://c:4317")]), "http://c:4317");
+    assert_eq!(url(&[grpc, (BASE, "c:4317")]), "https://c:4317");
+    let insecure = ("OTEL_EXPORTER_OTLP_INSECURE", "TRUE");
+    assert_eq!(url(&[grpc, insecure, (BASE, "c:4317")]), "http://c:4317");
+}
+
+#[test]
+fn a_bad_endpoint_is_named_and_the_next_best_used() {
+    for bad in ["collector:4318", "ftp://c", "http://", "http://c:port", "http://c d"] {
+        let (config, said) = problem(&[(BASE, bad)]);
+        let url = config.otlp.unwrap().endpoint.url().to_owned();
+        assert_eq!(url, "http://localhost:4318/v1/traces");
+        assert!(said.contains(BASE) && said.contains(bad) && said.contains("https://"), "{said}");
+    }
+    let (config, _) = problem(&[(TRACES, "nonsense"), (BASE, "http://c")]);
+    assert_eq!(config.otlp.unwrap().endpoint.url(), "http://c/v1/traces");
+}
+
+#[test]
+fn a_flag_wins_over_every_variable_and_a_bad_one_over_none() {
+    let variables = [(TRACES, "http://t/x"), (PROTOCOL, "http/json")];
+    let (config, problems) = read(&["--endpoint", "http://f", "--protocol", "grpc"], &variables);
+    let otlp = config.otlp.unwrap();
+    assert_eq!((otlp.endpoint.url(), otlp.protocol), ("http://f", Protocol::Grpc));
+    assert!(problems.is_empty());
+    let (config, problems) = read(&["--protocol", "udp"], &variables);
+    assert_eq!(config.otlp.unwrap().protocol, Protocol::HttpJson);
+    assert!(problems[0].to_string().starts_with("--protocol=\"udp\""));
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let name = "OTEL_EXPORTER_OTLP_HEADERS";
+    let config = config(&[(name, "authorization=Bearer%20s3cret,x=s3cret"), (BASE, "https://u:s3cret@c")]);
+    let headers = &config.otlp.as_ref().unwrap().headers;
+    assert!(headers.iter().any(|pair| pair == ("authorization", "Bearer s3cret")));
+    assert!(!format!("{config:?}").contains("s3cret"));
+    for bad in ["s3cret", "a b=s3cret", "a=s3cret%0a", "a=s3cret%"] {
+        let (_, said) = problem(&[(name, bad)]);
+        assert!(said.contains(name) && !said.contains("s3cret"), "{said}");
+    }
+}
+
+#[test]
+fn exporters_are_a_list_and_the_console_needs_no_collector() {
+    let console_and_otlp = |args: &[&str], variables: &[(&str, &str)]| {
+        let (config, _) = read(args, variables);
+        (config.console, config.otlp.is_some())
+    };
+    let name = "OTEL_TRACES_EXPORTER";
+    assert_eq!(console_and_otlp(&[], &[(name, "otlp, console")]), (true, true));
+    assert_eq!(console_and_otlp(&[], &[(name, "console")]), (true, false));
+    assert_eq!(console_and_otlp(&[], &[(name, "none")]), (false, false));
+    assert_eq!(console_and_otlp(&["--console"], &[]), (true, false));
+    assert_eq!(console_and_otlp(&["--console"], &[(BASE, "http://c")]), (true, true));
+    assert_eq!(console_and_otlp(&["--console"], &[(name, "otlp")]), (true, true));
+    let (config, said) = problem(&[(name, "zipkin,console")]);
+    assert!(config.console && config.otlp.is_none() && said.contains("rest"));
+    let (config, _) = problem(&[(name, "zipkin")]);
+    assert!(config.otlp.is_some());
+}
+
+#[test]
+fn samplers_and_their_argument() {
+    let sampler = |name, arg| {
+        let (config, problems) = read(&[], &[("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", arg)]);
+        (config.sampler, problems.len())
+    };
+    assert_eq!(sampler("always_off", "ignored"), (Sampler::AlwaysOff, 0));
+    assert_eq!(sampler("traceidratio", "0.25"), (Sampler::TraceIdRatio(0.25), 0));
+    assert_eq!(sampler("traceidratio", "2"), (Sampler::TraceIdRatio(1.0), 1));
+    assert_eq!(sampler("traceidratio", "NaN"), (Sampler::TraceIdRatio(1.0), 1));
+    let root = RootSampler::TraceIdRatio(0.5);
+    assert_eq!(sampler("parentbased_traceidratio", "0.5"), (Sampler::ParentBased { root }, 0));
+    assert_eq!(sampler("xray", ""), (Sampler::default(), 1));
+}
+
+#[test]
+fn resource_attributes_and_their_precedence() {
+    let resource = |variables: &[(&str, &str)]| config(variables).resource;
+    let list = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=l,service.version=1,a=b%2Cc,a=d");
+    let found = resource(&[list]);
+    assert_eq!(found.service_name.as_deref(), Some("l"));
+    assert_eq!(found.service_version.as_deref(), Some("1"));
+    assert_eq!(found.attributes, [("a".to_owned(), "d".to_owned())]);
+    let found = resource(&[list, ("OTEL_SERVICE_NAME", "v"), ("OTEL_SERVICE_VERSION", "2")]);
+    assert_eq!(found.service_name.as_deref(), Some("v"));
+    assert_eq!(found.service_version.as_deref(), Some("2"));
+    let (config, _) = read(&["--service-name", "f"], &[list]);
+    assert_eq!(config.resource.service_name.as_deref(), Some("f"));
+    let (config, _) = problem(&[("OTEL_RESOURCE_ATTRIBUTES", "a=1,b=%")]);
+    assert!(config.resource.attributes.is_empty());
+}
+
+#[test]
+fn limits_fall_back_to_the_general_ones() {
+    let limits = config(&[
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "7"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "9"),
+        ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "0"),
+    ])
+    .limits;
+    assert_eq!((limits.span_attributes, limits.event_attributes), (9, 7));
+    assert_eq!(limits.attribute_value_length, Some(0));
+    let (config, _) = problem(&[("OTEL_SPAN_EVENT_COUNT_LIMIT", "-1")]);
+    assert_eq!(config.limits.span_events, 128);
+}
+
+#[test]
+fn a_batch_is_not_larger_than_the_queue() {
+    let queue = ("OTEL_BSP_MAX_QUEUE_SIZE", "100");
+    assert_eq!(config(&[queue]).batch.max_export_batch_size, 100);
+    let (config, _) = problem(&[queue, ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "200")]);
+    assert_eq!(config.batch.max_export_batch_size, 100);
+    problem(&[("OTEL_BSP_MAX_QUEUE_SIZE", "0")]);
+}
+
+#[test]
+fn times_have_units() {
+    assert_eq!(time("500ms"), Some(Duration::from_millis(500)));
+    assert_eq!(time("1.5s"), Some(Duration::from_millis(1500)));
+    assert_eq!(time("3"), Some(Duration::from_secs(3)));
+    assert_eq!(time("1m"), Some(Duration::from_mins(1)));
+    assert_eq!(time("0"), Some(Duration::ZERO));
+    for bad in ["", "s", "-1s", "2h", "inf", "NaN", "1e400"] {
+        assert_eq!(time(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn modes_and_their_variables() {
+    let mode = |args: &[&str], variables: &[(&str, &str)]| read(args, variables).0.mode;
+    assert_eq!(mode(&["--check"], &[]), Mode::Check);
+    assert_eq!(mode(&[], &[("GO_AUTO_LAUNCH_CHECK", "true")]), Mode::Check);
+    assert_eq!(mode(&["--supported-versions"], &[]), Mode::SupportedVersions);
+    // There is a program to run, and it runs.
+    assert_eq!(mode(&[], &[("GO_AUTO_LAUNCH_PID", "7")]), Mode::Launch);
+    let attach = CommandLine { pid: Some(7), ..CommandLine::default() };
+    assert_eq!(Config::from(&attach, &|_: &str| None).0.mode, Mode::Attach(7));
+}
+
+#[test]
+fn propagators_none_and_unknown_ones() {
+    let name = "OTEL_PROPAGATORS";
+    assert_eq!(config(&[(name, "b3multi,b3")]).propagators, [Propagator::B3Multi, Propagator::B3]);
+    assert!(config(&[(name, "none")]).propagators.is_empty());
+    let (config, _) = problem(&[(name, "jaeger,b3")]);
+    assert_eq!(config.propagators, [Propagator::B3]);
+}
+
+#[test]
+fn switches_levels_and_lists() {
+    let (config, problems) = read(&["--verbose", "--strict", "--no-write"], &[("OTEL_SDK_DISABLED", "True")]);
+    assert!(config.disabled && config.strict && !config.may_write && problems.is_empty());
+    assert_eq!(config.log_level, Level::Debug);
+    let (config, _) = problem(&[("OTEL_SDK_DISABLED", "1")]);
+    assert!(!config.disabled);
+    let (config, _) = read(&[], &[("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", "grpc, database/sql,")]);
+    assert_eq!(config.disabled_instrumentations, ["grpc", "database/sql"]);
+}

@@ -1,0 +1,85 @@
+//! The launcher's modes: one function for each, chosen by the command line.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::Write as _;
+
+use crate::check::{Report, supported_versions, supported_versions_json};
+use crate::child::{self, Environment, Program, Signals};
+use crate::command_line::CommandLine;
+use crate::config::{Config, Mode};
+use crate::launch::{failed, launch};
+use crate::log;
+use crate::outcome::Outcome;
+
+/// The prefix of the launcher's own variables, which the program does not get.
+const OWN_VARIABLES: &str = "GO_AUTO_LAUNCH_";
+
+/// Runs the launcher. The first thing in `main`, before any thread exists.
+#[must_use]
+pub fn main() -> Outcome {
+    let signals = Signals::take_over();
+    let typed = match CommandLine::read(std::env::args_os()) {
+        Ok(typed) => typed,
+        Err(stop) => return stop.print(),
+    };
+    let (config, problems) = Config::from(&typed, &|name: &str| std::env::var_os(name));
+    log::set_level(config.log_level);
+    for problem in &problems {
+        log::warn(format_args!("{problem}"));
+    }
+    log::debug(format_args!("configuration: {config:?}"));
+    match config.mode {
+        Mode::Launch => run(&config, &typed.program, signals),
+        Mode::Check => check(&config, &typed.program),
+        Mode::SupportedVersions if config.json => print(&supported_versions_json()),
+        Mode::SupportedVersions => print(&supported_versions()),
+        Mode::Attach(pid) => {
+            log::error(format_args!(
+                "--pid {pid}: attaching to a running process is not possible yet; start the program with go-auto-launch"
+            ));
+            Outcome::Usage
+        }
+    }
+}
+
+fn run(config: &Config, program: &[OsString], signals: Result<Signals, child::TakeOverError>) -> Outcome {
+    let Some((program, args)) = program.split_first() else {
+        return CommandLine::no_program().print();
+    };
+    let prepare = || Program::new(program, args, Environment::inherited().without(OWN_VARIABLES));
+    match signals {
+        Ok(mut signals) => launch(config, &mut signals, prepare),
+        Err(error) => {
+            log::warn(format_args!("{error}; the program runs untraced"));
+            failed(&child::exec_in_place(prepare(), None))
+        }
+    }
+}
+
+fn check(config: &Config, program: &[OsString]) -> Outcome {
+    let Some(program) = program.first() else {
+        return CommandLine::no_program().print();
+    };
+    let Some(path) = Program::new(program, &[], Environment::inherited()).path() else {
+        log::error(format_args!("{}: not found", program.display()));
+        return Outcome::NotFound;
+    };
+    match Report::new(&path, &config.disabled_instrumentations) {
+        Ok(report) => {
+            let json = if config.json { serde_json::to_string_pretty(&report).ok() } else { None };
+            print(&json.unwrap_or_else(|| report.to_string()));
+            if report.would_be_traced() { Outcome::Done } else { Outcome::NotTraceable }
+        }
+        Err(error) => {
+            log::error(format_args!("{error}"));
+            Outcome::NotTraceable
+        }
+    }
+}
+
+/// Prints on standard output; a closed output is no reason for another status.
+fn print(text: &dyn Display) -> Outcome {
+    let _closed = writeln!(std::io::stdout(), "{text}");
+    Outcome::Done
+}
