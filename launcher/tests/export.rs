@@ -1,7 +1,10 @@
 //! The exporters against a real collector.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
 mod collector;
 
+use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime};
 
 use go_auto_launch::export::settings::{BatchSettings, Compression, ExportSettings, OtlpSettings, Protocol};
@@ -30,7 +33,7 @@ fn resource() -> Resource {
 fn span(id: u64, scope: &'static str) -> SpanData {
     let start = SystemTime::UNIX_EPOCH + Duration::from_nanos(1_700_000_000_000_000_001);
     let context = |id: u64, state: TraceState| {
-        SpanContext::new(TraceId::from(77), SpanId::from(id), TraceFlags::SAMPLED, id % 2 == 0, state)
+        SpanContext::new(TraceId::from(77), SpanId::from(id), TraceFlags::SAMPLED, id.is_multiple_of(2), state)
     };
     let array = |array| KeyValue::new("array", Value::Array(array));
     let mut events = SpanEvents::default();
@@ -83,7 +86,7 @@ fn start(otlp: &OtlpSettings, batch: BatchSettings) -> Exporting {
 async fn export(otlp: &OtlpSettings, count: u64, deadline: Duration) -> Report {
     let mut exporting = start(otlp, BatchSettings::default());
     for id in 1..=count {
-        exporting.push(span(id, if id % 2 == 0 { "even" } else { "odd" }));
+        exporting.push(span(id, if id.is_multiple_of(2) { "even" } else { "odd" }));
     }
     exporting.finish(Instant::now() + deadline).await
 }
@@ -163,6 +166,19 @@ async fn a_collector_that_is_busy_for_a_while_loses_nothing() {
         assert_eq!((report.exported(), report.lost()), (1200, 0), "{protocol}: {report}");
         assert_eq!(spans(&collector).len(), 1200, "{protocol}: nothing twice");
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_closed_is_replaced_at_once() {
+    let replies = [Reply::Take, Reply::Close, Reply::Take];
+    let collector = Collector::start(Protocol::HttpProtobuf, false, &replies).await;
+    let batch = BatchSettings { max_export_batch_size: 10, ..BatchSettings::default() };
+    let mut exporting = start(&collector.settings, batch);
+    for id in 1..=20 {
+        exporting.push(span(id, "s"));
+    }
+    let report = exporting.finish(Instant::now() + FAR).await;
+    assert_eq!((report.exported(), report.lost()), (20, 0), "{report}");
 }
 
 #[tokio::test]
@@ -313,4 +329,85 @@ async fn an_exporter_that_cannot_be_set_up_is_left_out() {
     let report = export(&otlp, 3, FAR).await;
     assert_eq!((report.exported(), report.lost()), (0, 3), "what was asked for and cannot be is lost: {report}");
     assert!(report.to_string().contains("/does/not/exist.pem"), "{report}");
+}
+
+/// A span as an ordinary HTTP server has them.
+fn request(id: u64) -> SpanData {
+    let text = [
+        ("http.request.method", "GET"),
+        ("url.path", "/api/items/4711"),
+        ("url.scheme", "http"),
+        ("server.address", "shop.example.com"),
+        ("client.address", "10.1.2.3"),
+        ("network.peer.address", "10.1.2.3"),
+        ("network.protocol.version", "1.1"),
+        ("user_agent.original", "curl/8.14.1"),
+        ("http.route", "/api/items/{id}"),
+    ];
+    let numbers = [
+        ("server.port", 8080),
+        ("network.peer.port", 53412),
+        ("http.response.status_code", 200),
+        ("http.response.body.size", 532),
+    ];
+    let mut span = span(id, "s");
+    span.span_context =
+        SpanContext::new(TraceId::from(u128::MAX / 3), SpanId::from(id), TraceFlags::SAMPLED, false, TraceState::NONE);
+    span.attributes = text.map(|(key, value)| KeyValue::new(key, value.to_owned())).to_vec();
+    span.attributes.extend(numbers.map(|(key, value)| KeyValue::new(key, value)));
+    (span.events, span.links, span.status) = (SpanEvents::default(), SpanLinks::default(), Status::Unset);
+    span
+}
+
+/// `cargo test --release --test export -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement, for a release build on an idle machine"]
+fn fifty_thousand_spans_a_second_lose_nothing() {
+    let cpu = || {
+        let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_THREAD).unwrap();
+        let time = |value: nix::sys::time::TimeVal| {
+            Duration::from_micros(u64::try_from(value.tv_sec() * 1_000_000 + value.tv_usec()).unwrap())
+        };
+        time(usage.user_time()) + time(usage.system_time())
+    };
+    for (protocol, compression) in [
+        (Protocol::Grpc, Compression::None),
+        (Protocol::HttpProtobuf, Compression::None),
+        (Protocol::HttpProtobuf, Compression::Gzip),
+    ] {
+        // The collector has a thread of its own.
+        let (settings, received) = std::sync::mpsc::channel();
+        let server = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let sink = Collector::start(protocol, false, &vec![Reply::Discard; 1000]).await;
+                settings.send(sink.settings.clone()).unwrap();
+                sink.requests(200_000 / 512).await;
+                tokio::time::sleep(Duration::from_secs(3)).await;
+            });
+        });
+        let otlp = OtlpSettings { compression, ..received.recv().unwrap() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (report, used) = runtime.block_on(async {
+            let mut exporting = start(&otlp, BatchSettings::default());
+            let spans: Vec<SpanData> = (1..=5_000).map(request).collect();
+            let mut timer = tokio::time::interval(Duration::from_millis(100));
+            let (mut used, begun) = (Duration::ZERO, cpu());
+            for _ in 0..40 {
+                timer.tick().await;
+                let cloning = cpu();
+                let burst = spans.clone();
+                used += cpu().saturating_sub(cloning);
+                for span in burst {
+                    exporting.push(span);
+                }
+            }
+            let report = exporting.finish(Instant::now() + FAR).await;
+            (report, cpu().saturating_sub(begun + used))
+        });
+        let each = used.as_nanos() / 200_000;
+        writeln!(std::io::stderr(), "{protocol} {compression:?}: {report}; {each} ns/span").unwrap();
+        assert_eq!((report.exported(), report.lost()), (200_000, 0));
+        server.join().unwrap();
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! Nothing connects before the first request; connections are kept and replaced by hyper.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, TE, USER_AGENT};
@@ -11,7 +13,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::answer::{self, Taken};
 use super::encode::{Body, Encoding, gzip};
@@ -22,6 +24,18 @@ use super::tls::{self, TlsError};
 
 /// More of an answer is not read.
 const MAX_ANSWER: usize = 64 << 10;
+
+/// Who does not take a connection in this time is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections unused for so long are closed, before the collector or something on the way does it unseen.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// A connection on which nothing has come for so long is asked whether it lives.
+const PING_AFTER: Duration = Duration::from_secs(5);
+
+/// It is dead if it does not answer within this time.
+const PING_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// What a collector may learn about us.
 const AGENT: &str = concat!("go-auto-launch/", env!("CARGO_PKG_VERSION"));
@@ -52,9 +66,8 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(settings: &OtlpSettings) -> Result<Self, ClientError> {
         let (uri, credentials) = uri(settings).ok_or(ClientError::Endpoint)?;
-        let mut headers = headers(settings, uri.scheme() == Some(&Scheme::HTTPS))?;
-        let mut secrets: Vec<String> =
-            settings.headers.iter().map(|(_, value)| value.clone()).filter(|value| !value.is_empty()).collect();
+        let mut headers = headers(settings)?;
+        let mut secrets: Vec<String> = settings.headers.iter().flat_map(|(_, value)| secrets(value)).collect();
         if let Some(credentials) = credentials {
             let value = format!("Basic {}", STANDARD.encode(&credentials));
             let header = HeaderValue::from_str(&value).map_err(|_never| ClientError::Endpoint)?;
@@ -129,7 +142,7 @@ impl Client {
             request.headers_mut().insert(name, HeaderValue::from_static("gzip"));
         }
         let response = self.http.request(request).await.map_err(|error| {
-            let kind = if error.is_connect() { FailureKind::Unreachable } else { FailureKind::Retryable(None) };
+            let kind = if error.is_connect() { FailureKind::Unreachable } else { FailureKind::Broken };
             Failure::new(kind, with_causes(&error))
         })?;
         let (parts, answer) = response.into_parts();
@@ -160,9 +173,20 @@ fn http_client(
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
     let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
     let connector = if is_grpc { builder.enable_http2().wrap_connector(tcp) } else { builder.enable_http1().wrap_connector(tcp) };
-    Ok(legacy::Client::builder(TokioExecutor::new()).http2_only(is_grpc).build(connector))
+    Ok(legacy::Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .http2_only(is_grpc)
+        // One HTTP/2 connection carries all requests: it must not be kept when it is dead. Only while a request waits:
+        // gRPC servers close connections that are pinged for no reason.
+        .http2_keep_alive_interval(PING_AFTER)
+        .http2_keep_alive_timeout(PING_TIMEOUT)
+        .http2_keep_alive_while_idle(false)
+        .build(connector))
 }
 
 /// The URL without user and password, and these two as `user:password`.
@@ -181,16 +205,24 @@ fn uri(settings: &OtlpSettings) -> Option<(Uri, Option<String>)> {
     Some((Uri::from_parts(parts).ok()?, credentials))
 }
 
-fn headers(settings: &OtlpSettings, is_tls: bool) -> Result<HeaderMap, ClientError> {
+/// What of a header's value must not be seen: all of it, and a token without its scheme (`Bearer …`). Shorter values are
+/// no secrets, and messages would become unreadable without them.
+fn secrets(value: &str) -> impl Iterator<Item = String> {
+    let token = value.split_once(' ').map(|(_scheme, token)| token);
+    [Some(value), token].into_iter().flatten().filter(|text| text.len() >= 4).map(str::to_owned)
+}
+
+fn headers(settings: &OtlpSettings) -> Result<HeaderMap, ClientError> {
     let mut headers = HeaderMap::new();
-    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     for (name, value) in &settings.headers {
         let invalid = || ClientError::Header { name: name.clone() };
         let key = name.parse::<HeaderName>().map_err(|_invalid| invalid())?;
         let mut value = HeaderValue::from_str(value).map_err(|_invalid| invalid())?;
-        value.set_sensitive(is_tls);
+        // HTTP/2 keeps such values out of its compression tables.
+        value.set_sensitive(true);
         headers.append(key, value);
     }
+    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
     let content_type = match settings.protocol {
         Protocol::Grpc => {
             headers.insert(TE, HeaderValue::from_static("trailers"));

@@ -19,6 +19,8 @@ pub(super) struct Failure {
 pub(super) enum FailureKind {
     /// There is nobody at the other end: send again later.
     Unreachable,
+    /// The connection broke off: collectors close those that have been idle. Send again, at once and on a new one.
+    Broken,
     /// Send again, not before the time that the collector has named.
     Retryable(Option<Duration>),
     /// Sending the same again will not help.
@@ -74,4 +76,16 @@ pub(super) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_and_length_are_cut() {
+        let secrets = ["token-1".to_owned()];
+        assert_eq!(redact("bad token-1: token-1", &secrets), "bad …: …");
+        assert_eq!(redact(&"é".repeat(1000), &secrets).chars().count(), MAX_MESSAGE + 1);
+    }
 }

@@ -148,3 +148,6 @@ fn percent_decode(text: &[u8]) -> String {
     }
     String::from_utf8_lossy(&decoded).into_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,7 +46,7 @@ impl Outage {
         if is_said {
             state.last_line = Some(now);
             let next = match failure.kind {
-                FailureKind::Unreachable | FailureKind::Retryable(_) => "will be tried again",
+                FailureKind::Unreachable | FailureKind::Broken | FailureKind::Retryable(_) => "will be tried again",
                 FailureKind::Permanent => "these spans are lost",
             };
             log::warn(format_args!("spans cannot be sent to {destination}: {}; {next}", failure.message));

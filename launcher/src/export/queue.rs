@@ -72,7 +72,9 @@ pub(super) struct Held {
 }
 
 impl Queue {
-    pub(super) fn new(encoder: Encoder, settings: BatchSettings) -> Self {
+    pub(super) fn new(encoder: Encoder, mut settings: BatchSettings) -> Self {
+        // A batch larger than the queue would never be full.
+        settings.max_export_batch_size = settings.max_export_batch_size.clamp(1, settings.max_queue_size.max(1));
         Self { state: Mutex::default(), encoder, settings, changed: Notify::new() }
     }
 
@@ -181,3 +183,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

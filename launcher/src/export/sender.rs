@@ -99,6 +99,7 @@ impl Sender {
         let mut ending = self.ending.clone();
         let begun = Instant::now();
         let mut pause = FIRST_PAUSE;
+        let mut has_broken = false;
         loop {
             let end = ending.borrow_and_update().as_ref().copied();
             let give_up = end.map_or(begun + self.export_timeout, |end| end.deadline.min(begun + self.export_timeout));
@@ -106,6 +107,11 @@ impl Sender {
                 Ok(taken) => {
                     self.outage.taken(&self.destination);
                     return Ok(taken);
+                }
+                Err(failure) if failure.kind == FailureKind::Broken && !has_broken => {
+                    // Ordinary, once: nothing to talk about.
+                    has_broken = true;
+                    continue;
                 }
                 Err(failure) => failure,
             };
@@ -115,7 +121,7 @@ impl Sender {
                 FailureKind::Unreachable if end.is_some_and(|end| end.began.elapsed() > LAST_PATIENCE) => {
                     return Err(failure);
                 }
-                FailureKind::Unreachable => None,
+                FailureKind::Unreachable | FailureKind::Broken => None,
                 FailureKind::Retryable(asked) => asked,
             };
             // Between half the pause and all of it: clients that failed together do not come back together.

@@ -1,7 +1,6 @@
 //! A collector for tests: tonic's server with the official service for gRPC, hyper's for HTTP, on a port of its own.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -34,6 +33,8 @@ use go_auto_launch::export::settings::{OtlpSettings, Protocol};
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Take,
+    /// Taken and forgotten.
+    Discard,
     /// Taken but for so many spans.
     Refuse(i64, &'static str),
     /// Not now (UNAVAILABLE, 503).
@@ -44,6 +45,8 @@ pub(crate) enum Reply {
     Never,
     /// HTTP only: a web page.
     Page,
+    /// HTTP only: the connection is closed without an answer.
+    Close,
     /// No answer at all.
     Hang,
 }
@@ -155,9 +158,10 @@ impl TraceService for Shared {
         let secret = authorization(&headers);
         let response = match self.next(headers) {
             Reply::Take => self.take(request.into_inner(), None),
+            Reply::Discard => ExportTraceServiceResponse::default(),
             Reply::Refuse(count, why) => self.take(request.into_inner(), Some((count, why))),
             Reply::Unavailable | Reply::After(_) => return Err(tonic::Status::unavailable("not now")),
-            Reply::Never | Reply::Page => return Err(tonic::Status::invalid_argument(format!("bad: {secret}"))),
+            Reply::Never | Reply::Page | Reply::Close => return Err(tonic::Status::invalid_argument(format!("bad: {secret}"))),
             Reply::Hang => std::future::pending().await,
         };
         Ok(tonic::Response::new(response))
@@ -193,7 +197,7 @@ async fn connection(stream: TcpStream, shared: Shared, protocol: Protocol, tls: 
     };
 }
 
-async fn answer(request: Request<Incoming>, shared: Shared, protocol: Protocol) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(request: Request<Incoming>, shared: Shared, protocol: Protocol) -> Result<Response<Full<Bytes>>, &'static str> {
     let (parts, body) = request.into_parts();
     assert_eq!(parts.uri.path(), "/v1/traces");
     assert_eq!(parts.uri.query(), Some("tenant=a"));
@@ -205,6 +209,7 @@ async fn answer(request: Request<Incoming>, shared: Shared, protocol: Protocol) 
     };
     let refused = match reply {
         Reply::Take => None,
+        Reply::Discard => return Ok(Response::new(Full::default())),
         Reply::Refuse(count, why) => Some((count, why)),
         Reply::Unavailable => return Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "not now".to_owned())),
         Reply::After(seconds) => {
@@ -213,6 +218,7 @@ async fn answer(request: Request<Incoming>, shared: Shared, protocol: Protocol) 
             return Ok(response);
         }
         Reply::Never => return Ok(plain(StatusCode::BAD_REQUEST, format!("bad: {secret}"))),
+        Reply::Close => return Err("closed on purpose"),
         Reply::Page => {
             let page = Response::builder().header("content-type", "text/html").body("<h1>It works!</h1>".into());
             return Ok(page.unwrap());
