@@ -95,6 +95,8 @@ fn start_request<T: Target>(
     with_pattern: u64,
 ) -> Option<()> {
     let time = target.now();
+    // Whatever an earlier operation left open: this one's end must not be taken for that one's.
+    goroutine.open = 0;
     let request = Request::read(target, layout, address)?;
     // An h2c client's preface reaches a handler as the HTTP/1 request "PRI * HTTP/2.0"; x/net/http2/h2c takes it from there.
     if request.proto_major == 2 && request.method.length == 3 && request.is_preface(target) {
@@ -312,7 +314,14 @@ fn report_panic<T: Target>(target: &T, goroutine: &Goroutine, panic: Panic) -> O
     record.end.header = RecordHeader { kind: kind::HTTP_SERVER_PANIC, size: size_of::<HttpServerPanic>() as u32 };
     fill_end(target, &mut record.end, time, goroutine, 0);
     record.value_type = panic.value_type;
-    record.value = target.read_or_zero(panic.data);
+    record.value = match target.read(panic.data) {
+        Some(words) => words,
+        // A shorter value at the end of what is mapped.
+        None => {
+            let [first, second] = target.read_or_zero(panic.data);
+            [first, second, 0]
+        }
+    };
     GoString { address: record.value[0], length: record.value[1] }.copy_to(target, &mut record.message);
     target.submit(record, true);
     Some(())
@@ -400,3 +409,6 @@ fn copy_pattern<M: Memory, const N: usize>(memory: &M, config: &HttpServerConfig
         GoString::at(memory, address).copy_to(memory, text);
     }
 }
+
+#[cfg(test)]
+mod tests;
