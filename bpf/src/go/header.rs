@@ -66,8 +66,8 @@ pub const NEW_WALK: Walk = Walk {
     slot: 0,
     group: 0,
     control: 0,
-    tables: Tables { directory: 0, tables: 0, single_group: 0, table: 0, group: 0, groups_left: 0 },
-    buckets: Buckets { next: 0, left: 0, old_buckets: 0, old_count: 0 },
+    tables: Tables { directory: 0, left: 0, single_group: 0, table: 0, group: 0, groups_left: 0 },
+    buckets: Buckets { next: 0, left: 0, old: 0, old_count: 0 },
     scratch: [0; SCRATCH_WORDS],
 };
 
@@ -95,8 +95,14 @@ pub fn find<M: Memory>(memory: &M, layout: &MapLayout, map: u64, walk: &mut Walk
     }
     if layout.swiss.get() != 0 {
         let tables = field(layout.directory_length.get());
-        walk.tables =
-            Tables { directory, tables, single_group: u64::from(tables == 0), table: absent, group: absent, groups_left: absent };
+        walk.tables = Tables {
+            directory,
+            left: tables,
+            single_group: u64::from(tables == 0),
+            table: absent,
+            group: absent,
+            groups_left: absent,
+        };
         memory.repeat(MAX_SLOTS, &mut Scan::<Tables> { layout, walk, groups: PhantomData });
     } else {
         let b = field(layout.directory_length.get()) & 0xff;
@@ -107,7 +113,7 @@ pub fn find<M: Memory>(memory: &M, layout: &MapLayout, map: u64, walk: &mut Walk
         // `hmap.flags` is the byte before `hmap.B`.
         let flags = field(layout.directory_length.get().wrapping_sub(1));
         let half = u64::from(flags & SAME_SIZE_GROW == 0);
-        walk.buckets = Buckets { next: directory, left: 1 << b, old_buckets, old_count: (1 << b >> half).max(1) };
+        walk.buckets = Buckets { next: directory, left: 1 << b, old: old_buckets, old_count: (1 << b >> half).max(1) };
         memory.repeat(MAX_SLOTS, &mut Scan::<Buckets> { layout, walk, groups: PhantomData });
     }
 }
@@ -160,6 +166,7 @@ impl<G: Groups> Step for Scan<'_, G> {
         }
         // Keys lie in scratch from its second word on, in both halves of a group.
         let at = (slot & u64::from(layout.keys_at_once.get() - 1)) * u64::from(layout.key_stride.get()) / 8 + 1;
+        #[expect(clippy::cast_possible_truncation, reason = "below 8 × 40 / 8 + 1")]
         let at = at as usize;
         if at + 1 >= SCRATCH_WORDS {
             return false;
@@ -186,7 +193,7 @@ struct Tables {
     /// Address of the only group, or of the next directory slot.
     directory: u64,
     /// Directory slots left.
-    tables: u64,
+    left: u64,
     /// 1 where `directory` is the only group.
     single_group: u64,
     /// The table being walked; neighbouring directory slots may hold the same one.
@@ -209,12 +216,12 @@ impl Groups for Tables {
             return group;
         }
         if self.groups_left == 0 {
-            if self.tables == 0 {
+            if self.left == 0 {
                 return 0;
             }
             let table = memory.read_or_zero::<u64>(self.directory);
             self.directory = self.directory.wrapping_add(8);
-            self.tables -= 1;
+            self.left -= 1;
             if table == self.table {
                 return SAME_AGAIN;
             }
@@ -236,7 +243,7 @@ impl Groups for Tables {
 struct Buckets {
     next: u64,
     left: u64,
-    old_buckets: u64,
+    old: u64,
     old_count: u64,
 }
 
@@ -255,9 +262,9 @@ impl Groups for Buckets {
             }
         }
         if self.left == 0 {
-            self.next = self.old_buckets;
-            self.left = if self.old_buckets == 0 { 1 } else { self.old_count };
-            self.old_buckets = 0;
+            self.next = self.old;
+            self.left = if self.old == 0 { 1 } else { self.old_count };
+            self.old = 0;
         }
         let bucket = self.next;
         self.next = bucket.wrapping_add(u64::from(layout.group_size.get()));

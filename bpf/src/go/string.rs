@@ -40,7 +40,8 @@ impl GoString {
     /// Copies the string into a record.
     #[inline(always)]
     pub fn copy_to<M: Memory, const N: usize>(self, memory: &M, text: &mut Text<N>) {
-        // A length beyond 32 bits is no string.
+        // A length beyond 31 bits is no string.
+        #[expect(clippy::cast_possible_truncation, reason = "what does not fit is 0")]
         let length = if self.length >> 31 == 0 { self.length as u32 } else { 0 };
         text.length = if length != 0 && memory.read_bytes(self.address, length, &mut text.bytes) { length } else { 0 };
     }

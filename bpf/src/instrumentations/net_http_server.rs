@@ -6,6 +6,11 @@
 //! match-go: 1.27..: net/http.http2Handler.ServeHTTP(h, w, req)
 //! match-go: 1.27..: net/http/internal/http2.(*serverConn).runHandler(sc, rw, req, handler)
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "sizes of records, and numbers of the program that are cut to what a record holds"
+)]
+
 use core::mem::MaybeUninit;
 
 use crate::config::{ABSENT, Http2WriterLayout, HttpServerConfig, RequestLayout, cookie};
@@ -303,7 +308,7 @@ fn report_end<T: Target>(target: &T, goroutine: &Goroutine, flags: u32) -> Optio
     record.header = RecordHeader { kind: kind::HTTP_SERVER_END, size: size_of::<HttpServerEnd>() as u32 };
     fill_end(target, record, time, goroutine, flags);
     // One in eight looks whether the launcher must be woken; the span id is random.
-    target.submit(record, goroutine.span.span_id[0] & 7 == 0);
+    target.submit(record, goroutine.span.span_id[0].is_multiple_of(8));
     Some(())
 }
 
@@ -314,13 +319,12 @@ fn report_panic<T: Target>(target: &T, goroutine: &Goroutine, panic: Panic) -> O
     record.end.header = RecordHeader { kind: kind::HTTP_SERVER_PANIC, size: size_of::<HttpServerPanic>() as u32 };
     fill_end(target, &mut record.end, time, goroutine, 0);
     record.value_type = panic.value_type;
-    record.value = match target.read(panic.data) {
-        Some(words) => words,
+    record.value = if let Some(words) = target.read(panic.data) {
+        words
+    } else {
         // A shorter value at the end of what is mapped.
-        None => {
-            let [first, second] = target.read_or_zero(panic.data);
-            [first, second, 0]
-        }
+        let [first, second] = target.read_or_zero(panic.data);
+        [first, second, 0]
     };
     GoString { address: record.value[0], length: record.value[1] }.copy_to(target, &mut record.message);
     target.submit(record, true);

@@ -13,8 +13,8 @@ fn headers(count: usize, at: usize) -> Vec<(String, String)> {
         index if index == at => "Traceparent".to_owned(),
         index if index == at + 1 => "User-Agent".to_owned(),
         // Also names that are as long as wanted ones, or end alike.
-        index if index % 3 == 0 => format!("X-Other{:04}", index),
-        index if index % 3 == 1 => format!("Y{:03}-Agent", index),
+        index if index % 3 == 0 => format!("X-Other{index:04}"),
+        index if index % 3 == 1 => format!("Y{index:03}-Agent"),
         index => format!("X-Unwanted-Header-{index}"),
     };
     (0..count).map(|index| (name(index), format!("value {index}"))).collect()

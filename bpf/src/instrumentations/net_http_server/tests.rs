@@ -121,7 +121,7 @@ fn text<const N: usize>(text: &Text<N>) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Bodies on each release.
@@ -284,9 +284,14 @@ fn a_traceparent_is_found_among_any_number_of_headers() {
 #[test]
 fn long_strings_make_a_long_record_and_are_cut_where_it_ends() {
     on_each(|release, server| {
-        for (length, long, cut) in
-            [(128, false, false), (129, true, false), (2000, true, false), (2048, true, false), (2049, true, true), (9000, true, true)]
-        {
+        for (length, long, cut) in [
+            (128, false, false),
+            (129, true, false),
+            (2000, true, false),
+            (2048, true, false),
+            (2049, true, true),
+            (9000, true, true),
+        ] {
             let path = "/p".repeat(4500)[..length].to_owned();
             let start = server.start(&GoRequest { path: path.clone(), ..GoRequest::default() });
             assert_eq!(start.kind == kind::HTTP_SERVER_START_LONG, long, "{release}: {length}");
@@ -529,14 +534,17 @@ fn unreadable_memory_costs_an_attribute_at_most() {
         let whole = ["POST", "/items/7", "page=2", "shop.example:8080", "192.0.2.7:50000", "curl/8.5", "", "", ""];
         for page in server.program.memory.mapped() {
             let bytes = server.program.memory.unmap(page);
-            let began = begin();
+            let hit = begin();
             let records = server.program.take_records();
-            assert_eq!(records.len(), usize::from(began.is_some()), "{release}");
-            assert_eq!(began.is_none(), page == address / 4096, "{release}: only the request itself is indispensable");
+            assert_eq!(records.len(), usize::from(hit.is_some()), "{release}");
+            assert_eq!(hit.is_none(), page == address / 4096, "{release}: only the request itself is indispensable");
             for record in &records {
                 let kind = kind_of(record);
-                let start =
-                    if kind == kind::HTTP_SERVER_START_SHORT { decode_start::<ShortTexts>(record) } else { decode_start::<LongTexts>(record) };
+                let start = if kind == kind::HTTP_SERVER_START_SHORT {
+                    decode_start::<ShortTexts>(record)
+                } else {
+                    decode_start::<LongTexts>(record)
+                };
                 for ((text, cut), expected) in start.texts.iter().zip(whole) {
                     assert!((text.is_empty() || text == expected) && !cut, "{release}: {text:?}");
                 }

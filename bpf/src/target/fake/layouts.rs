@@ -1,11 +1,11 @@
 //! The layouts of three releases of Go, as `go-auto-launch --check` reads them from programs built by these.
 //!
-//! amd64; tests/apps/http_server built with go1.21.13, go1.24.9 and go1.27.3. Map layouts: `runtime/map.go` and
+//! amd64; `tests/apps/http_server` built with go1.21.13, go1.24.9 and go1.27.3. Map layouts: `runtime/map.go` and
 //! `internal/runtime/maps/{map,table,group}.go` of the same releases.
 
 use crate::config::{
-    ABSENT, EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, MapLayout, PanicLayout, RequestLayout, ResponseLayout, Setting,
-    UrlLayout,
+    ABSENT, EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, MapLayout, PanicLayout, RequestLayout, ResponseLayout,
+    Setting, UrlLayout,
 };
 
 /// The release's name and its layouts.
