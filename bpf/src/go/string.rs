@@ -46,3 +46,21 @@ impl GoString {
         text.length = if length != 0 && memory.read_bytes(self.address, length, &mut text.bytes) { length } else { 0 };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::fake::{Program, layouts};
+
+    /// `header["User-Agent"] = header["User-Agent"][:0]`: the array is still there.
+    #[test]
+    fn a_slice_without_length_has_no_first_string() {
+        let program = Program::new(layouts::GO_1_27);
+        let slice = program.memory.allocate(24);
+        let [array, _length, _capacity] = program.strings(&["of before"]);
+        program.memory.write_words(slice, &[array, 0, 1]);
+        assert_eq!(GoString::first_of_slice(&program, slice), GoString::default());
+        program.memory.write_words(slice, &[array, 1, 1]);
+        assert_eq!(GoString::first_of_slice(&program, slice).length, 9);
+    }
+}
