@@ -22,8 +22,13 @@ const HANDLER: &str = "net/http.serverHandler.ServeHTTP";
 const HIJACKED: &str = "net/http.(*conn).hijacked";
 /// Go 1.27: every HTTP/2 request of the standard library's server passes here, whoever configured it.
 const HTTP2_HANDLER: &str = "net/http.http2Handler.ServeHTTP";
-/// Present where `golang.org/x/net/http2` is linked as a server; with Go 1.27 it hands its connections to the standard library.
-const XNET_SERVE: &str = "golang.org/x/net/http2.(*Server).ServeConn";
+/// One of these is present where `golang.org/x/net/http2` is linked as a server. With Go 1.27 it may have its own
+/// implementation or hand its connections to the standard library, past `serverHandler.ServeHTTP` in both cases.
+const XNET_SERVERS: [&str; 3] = [
+    "golang.org/x/net/http2.(*Server).ServeConn",
+    "golang.org/x/net/http2.(*Server).serveConn",
+    "golang.org/x/net/http2.(*serverConn).runHandler",
+];
 
 /// All functions named in this file.
 pub(super) static FUNCTIONS: &[&str] = &[
@@ -32,7 +37,8 @@ pub(super) static FUNCTIONS: &[&str] = &[
     HANDLER,
     HIJACKED,
     HTTP2_HANDLER,
-    XNET_SERVE,
+    "golang.org/x/net/http2.(*Server).ServeConn",
+    "golang.org/x/net/http2.(*Server).serveConn",
     "net/http.(*http2serverConn).runHandler",
     "net/http.(*http2serverConn).runHandler.func1",
     "net/http/internal/http2.(*serverConn).runHandler",
@@ -113,7 +119,8 @@ pub(super) fn http1(facts: &Facts<'_>) -> Result<Http1, LeftOut> {
     let Some(end) = first_call_after(calls()?, handler.entry, hijacked.entry) else {
         return Err(LeftOut::NotUnderstood(format!("{SERVE} does not call {HIJACKED} behind {HANDLER}")));
     };
-    let start_at_handler = facts.functions.get(HTTP2_HANDLER).is_some() && facts.functions.get(XNET_SERVE).is_none();
+    let has_xnet = XNET_SERVERS.iter().any(|name| facts.functions.get(name).is_some());
+    let start_at_handler = facts.functions.get(HTTP2_HANDLER).is_some() && !has_xnet;
     let start = if start_at_handler {
         facts.entry_site(HANDLER, "a handler is called", START, cookie::START_HANDLER)?
     } else {

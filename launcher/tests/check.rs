@@ -1,0 +1,165 @@
+//! `--check`, `--supported-versions` and the reasons for not tracing, against the real launcher and real binaries.
+
+#![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use support::apps::{self, GoVersion, Variant};
+use support::server::launcher;
+
+fn check(args: &[&str], program: &Path) -> Output {
+    launcher().arg("--check").args(args).arg(program).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What does not depend on the machine: no path, no addresses, nothing of the kernel.
+fn lasting(report: &str) -> String {
+    let mut lines = String::new();
+    for line in report.lines().take_while(|line| !line.starts_with("kernel")) {
+        let line = if line.starts_with("program ") { "program       …" } else { line };
+        let words = line.split(' ').map(|word| if word.starts_with("0x") { "0x…" } else { word });
+        lines.push_str(&words.collect::<Vec<_>>().join(" "));
+        lines.push('\n');
+    }
+    lines
+}
+
+/// The reports of three versions, as reviewed. `UPDATE_GOLDEN=1 cargo test --test check` writes them anew.
+#[test]
+fn reports_are_as_reviewed() {
+    for version in [GoVersion::GO_1_21, GoVersion::GO_1_24, GoVersion::GO_1_27] {
+        let output = check(&[], &apps::build("http_server", version, Variant::Stripped));
+        assert!(output.status.success());
+        let report = lasting(&text(&output.stdout));
+        let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/check-{}.txt", version.toolchain()));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&golden, &report).unwrap();
+        }
+        assert_eq!(report, std::fs::read_to_string(&golden).unwrap(), "{}", golden.display());
+    }
+}
+
+/// Every probe stands on an instruction that the kernel emulates.
+#[test]
+fn json_names_every_probe() {
+    let output = check(&["--json"], &apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["go"]["go_version"], "go1.26.8");
+    let planned = &report["go"]["plan"]["planned"][0];
+    assert_eq!(planned["name"], "net/http/server");
+    let sites = planned["sites"].as_array().unwrap();
+    assert_eq!(sites.len(), 5, "{sites:?}");
+    assert!(sites.iter().all(|site| site["cost"] == "emulated"), "{sites:?}");
+    assert_eq!(planned["missing"].as_array().unwrap().len(), 0, "{planned}");
+}
+
+#[test]
+fn what_cannot_be_traced_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("script");
+    std::fs::write(&script, "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for (program, why) in [(Path::new("/bin/ls"), "not a Go program"), (&script, "not an ELF file")] {
+        let output = check(&[], program);
+        assert_eq!(output.status.code(), Some(1), "{}", program.display());
+        assert!(text(&output.stdout).contains(why), "{}: {}", program.display(), text(&output.stdout));
+    }
+    let output = check(&[], Path::new("/no/such/program"));
+    assert_eq!(output.status.code(), Some(127));
+    assert!(text(&output.stderr).contains("/no/such/program"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_instrumentation_can_be_switched_off() {
+    let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
+    let output = launcher().env("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", "net/http").arg("--check").arg(app).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("switched off"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn arm64_programs_can_be_checked() {
+    let output = check(&[], &apps::build("http_server", GoVersion::GO_1_27, Variant::Arm64Stripped));
+    assert!(text(&output.stdout).contains("go1.27.3 for arm64"), "{}", text(&output.stdout));
+}
+
+/// A program that is not traced runs as if alone: same output, same status, one line that says why.
+fn runs_untraced(mut command: Command, why: &str) {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "out\n");
+    let lines: Vec<String> = text(&output.stderr).lines().map(str::to_owned).collect();
+    let own: Vec<&String> = lines.iter().filter(|line| line.starts_with("go-auto-launch: ")).collect();
+    assert_eq!(own.len(), 1, "{lines:?}");
+    assert!(own[0].contains(why), "{}", own[0]);
+}
+
+#[test]
+fn untraced_programs_run_as_if_alone() {
+    let mut shell = launcher();
+    shell.args(["sh", "-c", "echo out; exit 3"]);
+    runs_untraced(shell, "not a Go program");
+    let app = apps::build("plain", GoVersion::GO_1_26, Variant::Stripped);
+    let mut no_http = launcher();
+    no_http.arg(&app);
+    runs_untraced(no_http, "nothing in this Go program can be traced");
+    let mut disabled = launcher();
+    disabled.env("OTEL_SDK_DISABLED", "true").arg(&app);
+    runs_untraced(disabled, "OTEL_SDK_DISABLED");
+    let mut too_old = launcher();
+    let dir = tempfile::tempdir().unwrap();
+    too_old.arg(made_older(&app, dir.path()));
+    runs_untraced(too_old, "go1.16");
+}
+
+/// A copy of a program that says it was built by Go 1.16.
+fn made_older(app: &Path, dir: &Path) -> PathBuf {
+    let mut file = std::fs::read(app).unwrap();
+    let version = b"go1.26.8";
+    let places: Vec<usize> =
+        file.windows(version.len()).enumerate().filter(|(_, seen)| seen == version).map(|(at, _)| at).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        file[at..at + version.len()].copy_from_slice(b"go1.16.8");
+    }
+    let copy = dir.join("older");
+    std::fs::write(&copy, file).unwrap();
+    std::fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    copy
+}
+
+/// Without any capability the program runs, and one line says what is missing; `--strict` refuses.
+#[test]
+fn without_capabilities() {
+    let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
+    let powerless = |args: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-all", "--inh-caps=-all", env!("CARGO_BIN_EXE_go-auto-launch")]);
+        command.args(args).arg("--").arg(&app).arg("-nonsense");
+        let output = command.output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let (status, stderr) = powerless(&[]);
+    // The Go flag package ends a program with 2 where a flag is unknown: so it ran.
+    assert_eq!(status, Some(2), "{stderr}");
+    let own: Vec<&str> = stderr.lines().filter(|line| line.starts_with("go-auto-launch: ")).collect();
+    assert_eq!(own.len(), 1, "{stderr}");
+    assert!(own[0].contains("CAP_BPF"), "{stderr}");
+    let (status, stderr) = powerless(&["--strict"]);
+    assert_eq!(status, Some(125), "{stderr}");
+}
+
+#[test]
+fn supported_versions_are_a_table_and_json() {
+    let output = launcher().arg("--supported-versions").output().unwrap();
+    assert!(text(&output.stdout).starts_with("| instrumentation |"));
+    let output = launcher().args(["--supported-versions", "--json"]).output().unwrap();
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rows[0]["name"], "net/http/server");
+}
