@@ -4,6 +4,10 @@
 //! probe bodies ([`instrumentations`]) are written against [`target::Target`] and know nothing of BPF:
 //! the object (`main.rs`) runs them in the kernel, unit tests run them on the host.
 #![cfg_attr(not(any(test, feature = "fake")), no_std)]
+#![expect(
+    clippy::inline_always,
+    reason = "a BPF program is one function: of a call the verifier knows less, and the stack is short"
+)]
 
 pub mod config;
 pub mod records;

@@ -81,8 +81,8 @@ impl SpanIdentity {
     /// Copies by words; of a plain assignment the compiler makes a call of memmove in BPF, which goes byte by byte.
     #[inline(always)]
     pub fn copy_to(&self, other: &mut Self) {
-        let [a, b, c, d, e]: [u64; 5] = *bytemuck::cast_ref(self);
-        *bytemuck::cast_mut(other) = [a, b, c, d, e];
+        let [trace, trace_end, span, parent, flags]: [u64; 5] = *bytemuck::cast_ref(self);
+        *bytemuck::cast_mut(other) = [trace, trace_end, span, parent, flags];
     }
 }
 

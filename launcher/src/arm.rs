@@ -47,16 +47,23 @@ pub enum Untraced {
     #[error("{0}")]
     NotWanted(&'static str),
     /// The kernel refused.
-    #[error(transparent)]
-    Refused(#[from] AttachError),
+    #[error("{0}")]
+    Refused(Box<AttachError>),
 }
 
 impl From<BinaryError> for Untraced {
     fn from(error: BinaryError) -> Self {
-        match error {
-            BinaryError::NotElf { what: _ } | BinaryError::NotGo => Self::NotGo(error),
-            other => Self::Unreadable(other),
+        if matches!(error, BinaryError::NotElf { what: _ } | BinaryError::NotGo) {
+            Self::NotGo(error)
+        } else {
+            Self::Unreadable(error)
         }
+    }
+}
+
+impl From<AttachError> for Untraced {
+    fn from(error: AttachError) -> Self {
+        Self::Refused(Box::new(error))
     }
 }
 

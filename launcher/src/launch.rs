@@ -48,6 +48,7 @@ enum Ended {
 }
 
 /// Runs a program under the launcher. `prepare` makes it; twice where the first attempt fails before the fork.
+#[must_use]
 pub fn launch(config: &Config, signals: &mut Signals, prepare: impl Fn() -> Program) -> Outcome {
     match run(config, signals, prepare()) {
         Ok(Ended::Ran(exited)) => Outcome::Program(exited.status()),
@@ -61,6 +62,7 @@ pub fn launch(config: &Config, signals: &mut Signals, prepare: impl Fn() -> Prog
 }
 
 /// Says why the program could not be started.
+#[must_use]
 pub fn failed(error: &SpawnError) -> Outcome {
     log::error(format_args!("{error}"));
     Outcome::from(error)

@@ -80,7 +80,10 @@ fn run(
     stopped: oneshot::Receiver<Instant>,
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(follow(armed, limits, exporting(), stopped))
+    let followed = runtime.block_on(async { follow(armed, limits, exporting(), stopped).await });
+    // Not waited for: a name look-up that is stuck in the system's resolver.
+    runtime.shutdown_background();
+    followed
 }
 
 /// Follows the program from its start to its end.

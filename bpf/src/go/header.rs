@@ -21,6 +21,8 @@ const SAME_AGAIN: u64 = u64::MAX;
 pub const MAP_WORDS: u32 = 4;
 /// `hmap.B` beyond this is no map.
 const MAX_B: u64 = 20;
+/// Set in `hmap.flags` where the map grows to the same size, so that there are as many old buckets as new ones.
+const SAME_SIZE_GROW: u64 = 8;
 
 /// Addresses of the `[]string` values found; 0 where the header is absent.
 #[repr(C)]
@@ -64,8 +66,8 @@ pub const NEW_WALK: Walk = Walk {
     slot: 0,
     group: 0,
     control: 0,
-    tables: Tables { directory: 0, tables: 0, single_group: 0, table: 0, group: 0, groups_left: 0 },
-    buckets: Buckets { next: 0, left: 0, old_buckets: 0, old_count: 0 },
+    tables: Tables { directory: 0, left: 0, single_group: 0, table: 0, group: 0, groups_left: 0 },
+    buckets: Buckets { next: 0, left: 0, old: 0, old_count: 0 },
     scratch: [0; SCRATCH_WORDS],
 };
 
@@ -93,8 +95,14 @@ pub fn find<M: Memory>(memory: &M, layout: &MapLayout, map: u64, walk: &mut Walk
     }
     if layout.swiss.get() != 0 {
         let tables = field(layout.directory_length.get());
-        walk.tables =
-            Tables { directory, tables, single_group: u64::from(tables == 0), table: absent, group: absent, groups_left: absent };
+        walk.tables = Tables {
+            directory,
+            left: tables,
+            single_group: u64::from(tables == 0),
+            table: absent,
+            group: absent,
+            groups_left: absent,
+        };
         memory.repeat(MAX_SLOTS, &mut Scan::<Tables> { layout, walk, groups: PhantomData });
     } else {
         let b = field(layout.directory_length.get()) & 0xff;
@@ -102,7 +110,10 @@ pub fn find<M: Memory>(memory: &M, layout: &MapLayout, map: u64, walk: &mut Walk
             return;
         }
         let old_buckets = field(layout.old_buckets.get());
-        walk.buckets = Buckets { next: directory, left: 1 << b, old_buckets, old_count: (1 << b >> 1).max(1) };
+        // `hmap.flags` is the byte before `hmap.B`.
+        let flags = field(layout.directory_length.get().wrapping_sub(1));
+        let half = u64::from(flags & SAME_SIZE_GROW == 0);
+        walk.buckets = Buckets { next: directory, left: 1 << b, old: old_buckets, old_count: (1 << b >> half).max(1) };
         memory.repeat(MAX_SLOTS, &mut Scan::<Buckets> { layout, walk, groups: PhantomData });
     }
 }
@@ -142,7 +153,7 @@ impl<G: Groups> Step for Scan<'_, G> {
         } else if walk.slot == u64::from(layout.keys_at_once.get()) {
             let keys = layout.keys.get() + layout.keys_at_once.get() * layout.key_stride.get();
             let [_control, keys_read @ ..] = &mut walk.scratch;
-            if !memory.read_prefix(walk.group + u64::from(keys), key_bytes(layout), keys_read) {
+            if !memory.read_prefix(walk.group.wrapping_add(u64::from(keys)), key_bytes(layout), keys_read) {
                 return false;
             }
         }
@@ -155,12 +166,14 @@ impl<G: Groups> Step for Scan<'_, G> {
         }
         // Keys lie in scratch from its second word on, in both halves of a group.
         let at = (slot & u64::from(layout.keys_at_once.get() - 1)) * u64::from(layout.key_stride.get()) / 8 + 1;
+        #[expect(clippy::cast_possible_truncation, reason = "below 8 × 40 / 8 + 1")]
         let at = at as usize;
         if at + 1 >= SCRATCH_WORDS {
             return false;
         }
         let key = GoString { address: walk.scratch[at], length: walk.scratch[at + 1] };
-        let element = walk.group + u64::from(layout.elements.get()) + slot * u64::from(layout.element_stride.get());
+        let in_group = u64::from(layout.elements.get()) + slot * u64::from(layout.element_stride.get());
+        let element = walk.group.wrapping_add(in_group);
         compare(memory, key, element, &mut walk.found);
         walk.entries = walk.entries.saturating_sub(1);
         walk.entries != 0
@@ -180,7 +193,7 @@ struct Tables {
     /// Address of the only group, or of the next directory slot.
     directory: u64,
     /// Directory slots left.
-    tables: u64,
+    left: u64,
     /// 1 where `directory` is the only group.
     single_group: u64,
     /// The table being walked; neighbouring directory slots may hold the same one.
@@ -203,22 +216,22 @@ impl Groups for Tables {
             return group;
         }
         if self.groups_left == 0 {
-            if self.tables == 0 {
+            if self.left == 0 {
                 return 0;
             }
             let table = memory.read_or_zero::<u64>(self.directory);
-            self.directory += 8;
-            self.tables -= 1;
+            self.directory = self.directory.wrapping_add(8);
+            self.left -= 1;
             if table == self.table {
                 return SAME_AGAIN;
             }
             self.table = table;
-            let field = |offset: u32| memory.read_or_zero::<u64>(table + u64::from(offset));
+            let field = |offset: u32| memory.read_or_zero::<u64>(table.wrapping_add(u64::from(offset)));
             self.group = field(layout.table_groups.get());
-            self.groups_left = field(layout.table_mask.get()) + 1;
+            self.groups_left = field(layout.table_mask.get()).wrapping_add(1);
         }
         let group = self.group;
-        self.group += u64::from(layout.group_size.get());
+        self.group = group.wrapping_add(u64::from(layout.group_size.get()));
         self.groups_left = self.groups_left.saturating_sub(1);
         group
     }
@@ -230,7 +243,7 @@ impl Groups for Tables {
 struct Buckets {
     next: u64,
     left: u64,
-    old_buckets: u64,
+    old: u64,
     old_count: u64,
 }
 
@@ -243,18 +256,18 @@ impl Groups for Buckets {
     #[inline(always)]
     fn next<M: Memory>(&mut self, memory: &M, layout: &MapLayout, last: u64) -> u64 {
         if last != 0 {
-            let overflow = memory.read_or_zero::<u64>(last + u64::from(layout.overflow.get()));
+            let overflow = memory.read_or_zero::<u64>(last.wrapping_add(u64::from(layout.overflow.get())));
             if overflow != 0 {
                 return overflow;
             }
         }
         if self.left == 0 {
-            self.next = self.old_buckets;
-            self.left = if self.old_buckets == 0 { 1 } else { self.old_count };
-            self.old_buckets = 0;
+            self.next = self.old;
+            self.left = if self.old == 0 { 1 } else { self.old_count };
+            self.old = 0;
         }
         let bucket = self.next;
-        self.next += u64::from(layout.group_size.get());
+        self.next = bucket.wrapping_add(u64::from(layout.group_size.get()));
         self.left -= 1;
         bucket
     }
@@ -277,7 +290,7 @@ fn compare<M: Memory>(memory: &M, key: GoString, element: u64, found: &mut Found
     if !matches!(length, 10 | 11 | 15 | 17) {
         return;
     }
-    let end: u64 = memory.read_or_zero(address + length - 8);
+    let end: u64 = memory.read_or_zero(address.wrapping_add(length).wrapping_sub(8));
     macro_rules! note {
         ($name:literal, $field:ident) => {
             // One branch for each name. A read is dear: the first half only where the second fits.
@@ -295,3 +308,6 @@ fn compare<M: Memory>(memory: &M, key: GoString, element: u64, found: &mut Found
     note!(b"X-Forwarded-For", forwarded_for);
     note!(b"X-Forwarded-Proto", forwarded_proto);
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,8 +40,27 @@ impl GoString {
     /// Copies the string into a record.
     #[inline(always)]
     pub fn copy_to<M: Memory, const N: usize>(self, memory: &M, text: &mut Text<N>) {
-        // A length beyond 32 bits is no string.
+        // A length beyond 31 bits is no string.
+        #[expect(clippy::cast_possible_truncation, reason = "what does not fit is 0")]
         let length = if self.length >> 31 == 0 { self.length as u32 } else { 0 };
         text.length = if length != 0 && memory.read_bytes(self.address, length, &mut text.bytes) { length } else { 0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::fake::{Program, layouts};
+
+    /// `header["User-Agent"] = header["User-Agent"][:0]`: the array is still there.
+    #[test]
+    fn a_slice_without_length_has_no_first_string() {
+        let program = Program::new(layouts::GO_1_27);
+        let slice = program.memory.allocate(24);
+        let [array, _length, _capacity] = program.strings(&["of before"]);
+        program.memory.write_words(slice, &[array, 0, 1]);
+        assert_eq!(GoString::first_of_slice(&program, slice), GoString::default());
+        program.memory.write_words(slice, &[array, 1, 1]);
+        assert_eq!(GoString::first_of_slice(&program, slice).length, 9);
     }
 }

@@ -6,6 +6,11 @@
 //! match-go: 1.27..: net/http.http2Handler.ServeHTTP(h, w, req)
 //! match-go: 1.27..: net/http/internal/http2.(*serverConn).runHandler(sc, rw, req, handler)
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "sizes of records, and numbers of the program that are cut to what a record holds"
+)]
+
 use core::mem::MaybeUninit;
 
 use crate::config::{ABSENT, Http2WriterLayout, HttpServerConfig, RequestLayout, cookie};
@@ -95,6 +100,8 @@ fn start_request<T: Target>(
     with_pattern: u64,
 ) -> Option<()> {
     let time = target.now();
+    // Whatever an earlier operation left open: this one's end must not be taken for that one's.
+    goroutine.open = 0;
     let request = Request::read(target, layout, address)?;
     // An h2c client's preface reaches a handler as the HTTP/1 request "PRI * HTTP/2.0"; x/net/http2/h2c takes it from there.
     if request.proto_major == 2 && request.method.length == 3 && request.is_preface(target) {
@@ -301,7 +308,7 @@ fn report_end<T: Target>(target: &T, goroutine: &Goroutine, flags: u32) -> Optio
     record.header = RecordHeader { kind: kind::HTTP_SERVER_END, size: size_of::<HttpServerEnd>() as u32 };
     fill_end(target, record, time, goroutine, flags);
     // One in eight looks whether the launcher must be woken; the span id is random.
-    target.submit(record, goroutine.span.span_id[0] & 7 == 0);
+    target.submit(record, goroutine.span.span_id[0].is_multiple_of(8));
     Some(())
 }
 
@@ -312,7 +319,13 @@ fn report_panic<T: Target>(target: &T, goroutine: &Goroutine, panic: Panic) -> O
     record.end.header = RecordHeader { kind: kind::HTTP_SERVER_PANIC, size: size_of::<HttpServerPanic>() as u32 };
     fill_end(target, &mut record.end, time, goroutine, 0);
     record.value_type = panic.value_type;
-    record.value = target.read_or_zero(panic.data);
+    record.value = if let Some(words) = target.read(panic.data) {
+        words
+    } else {
+        // A shorter value at the end of what is mapped.
+        let [first, second] = target.read_or_zero(panic.data);
+        [first, second, 0]
+    };
     GoString { address: record.value[0], length: record.value[1] }.copy_to(target, &mut record.message);
     target.submit(record, true);
     Some(())
@@ -400,3 +413,6 @@ fn copy_pattern<M: Memory, const N: usize>(memory: &M, config: &HttpServerConfig
         GoString::at(memory, address).copy_to(memory, text);
     }
 }
+
+#[cfg(test)]
+mod tests;

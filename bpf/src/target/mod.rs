@@ -50,6 +50,7 @@ pub trait Step {
 }
 
 /// What the program under observation and the kernel give to a probe.
+#[expect(clippy::mut_from_ref, reason = "what is handed out belongs to maps and the ring buffer, not to the target")]
 pub trait Target: Memory {
     /// The registers at the probe.
     fn registers(&self) -> Registers;

@@ -24,7 +24,7 @@ impl Random {
 
     /// 64 random bits.
     #[inline(always)]
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         let [s0, s1] = self.0;
         let mixed = s0 ^ s1;
         self.0 = [s0.rotate_left(24) ^ mixed ^ (mixed << 16), mixed.rotate_left(37)];
@@ -34,7 +34,7 @@ impl Random {
     /// A new trace id.
     #[inline(always)]
     pub fn trace_id(&mut self) -> [u8; 16] {
-        let (high, low) = (self.next(), self.next());
+        let (high, low) = (self.bits(), self.bits());
         let low = low | u64::from(high | low == 0);
         let mut id = [0; 16];
         id[..8].copy_from_slice(&high.to_ne_bytes());
@@ -45,7 +45,7 @@ impl Random {
     /// A new span id.
     #[inline(always)]
     pub fn span_id(&mut self) -> [u8; 8] {
-        let id = self.next();
+        let id = self.bits();
         (id | u64::from(id == 0)).to_ne_bytes()
     }
 }
@@ -59,7 +59,7 @@ mod tests {
     fn the_published_sequence() {
         // xoroshiro128+ 1.0 (24, 16, 37) from the state (1, 2), computed with the authors' C code.
         let mut random = Random([1, 2]);
-        assert_eq!(random.next(), 3);
+        assert_eq!(random.bits(), 3);
         assert_eq!(random.0, [(1_u64 << 24) ^ 3 ^ (3 << 16), 3_u64.rotate_left(37)]);
     }
 

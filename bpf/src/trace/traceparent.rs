@@ -49,10 +49,10 @@ fn decode(text: &[u8; LENGTH], from: usize, bytes: &mut [u8]) -> u64 {
 pub fn parse(text: &[u8; LENGTH], length: u64) -> Option<TraceParent> {
     let (mut trace_id, mut parent_id) = ([0; 16], [0; 8]);
     let mut invalid = 0;
-    for (index, bytes) in trace_id.chunks_exact_mut(4).enumerate() {
+    for (index, bytes) in trace_id.as_chunks_mut::<4>().0.iter_mut().enumerate() {
         invalid |= decode(text, 3 + 8 * index, bytes);
     }
-    for (index, bytes) in parent_id.chunks_exact_mut(4).enumerate() {
+    for (index, bytes) in parent_id.as_chunks_mut::<4>().0.iter_mut().enumerate() {
         invalid |= decode(text, 36 + 8 * index, bytes);
     }
     let ([version, flags, ..], bad_ends) = eight_digits([text[0], text[1], text[53], text[54], b'0', b'0', b'0', b'0']);

@@ -103,7 +103,12 @@ pub const VARIABLES: &[Variable] = &[
     variable("OTEL_EXPORTER_OTLP_TRACES_INSECURE", BOOLEAN, GENERAL, "The same, for traces"),
     variable("OTEL_BSP_SCHEDULE_DELAY", MILLISECONDS, "5000", "The longest time a span waits to be sent"),
     variable("OTEL_BSP_EXPORT_TIMEOUT", MILLISECONDS, "30000", "How long one batch may take, retries included"),
-    variable("OTEL_BSP_MAX_QUEUE_SIZE", POSITIVE, "20480", "How many spans may wait (the specification says 2048: too few for 100 ms at full speed)"),
+    variable(
+        "OTEL_BSP_MAX_QUEUE_SIZE",
+        POSITIVE,
+        "20480",
+        "How many spans may wait (the specification says 2048: too few for 100 ms at full speed)",
+    ),
     variable(
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
         "a whole number from 1 to OTEL_BSP_MAX_QUEUE_SIZE",

@@ -53,7 +53,7 @@ pub(crate) fn source_chain(error: &dyn std::error::Error) -> String {
 fn last_line(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or_default().to_owned();
-    match lines.filter(|line| !line.starts_with("processed ")).next_back() {
+    match lines.rfind(|line| !line.starts_with("processed ")) {
         Some(last) => format!("{first} … {last}"),
         None => first,
     }

@@ -82,17 +82,15 @@ pub(crate) trait Attributes {
 
 impl Attributes for [opentelemetry_proto::tonic::common::v1::KeyValue] {
     fn text(&self, key: &str) -> Option<String> {
-        match value(self, key)? {
-            Value::StringValue(text) => Some(text),
-            other => panic!("{key} is no string: {other:?}"),
-        }
+        let found = value(self, key)?;
+        let Value::StringValue(text) = found else { panic!("{key} is no string: {found:?}") };
+        Some(text)
     }
 
     fn number(&self, key: &str) -> Option<i64> {
-        match value(self, key)? {
-            Value::IntValue(number) => Some(number),
-            other => panic!("{key} is no integer: {other:?}"),
-        }
+        let found = value(self, key)?;
+        let Value::IntValue(number) = found else { panic!("{key} is no integer: {found:?}") };
+        Some(number)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A server under the launcher, and a client for it.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::fmt::Write as _;
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
@@ -122,14 +123,14 @@ impl Client {
     pub(crate) fn send(&mut self, method: &str, path: &str, headers: &[(String, String)], body: &str) -> Option<u16> {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: example.test:8080\r\n");
         for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            write!(request, "{name}: {value}\r\n").unwrap();
         }
         if !body.is_empty() {
-            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            write!(request, "Content-Length: {}\r\n", body.len()).unwrap();
         }
         request.push_str("\r\n");
         request.push_str(body);
-        self.stream.get_mut().write_all(request.as_bytes()).ok()?;
+        io::Write::write_all(self.stream.get_mut(), request.as_bytes()).ok()?;
         self.answer()
     }
 
@@ -168,10 +169,19 @@ impl Client {
 /// One request by curl, which speaks HTTP/2; returns the HTTP version and the status.
 pub(crate) fn curl(args: &[&str], url: &str) -> String {
     let output = Command::new("curl")
-        .args(["--silent", "--insecure", "--max-time", "20", "--output", "/dev/null", "--write-out", "%{http_version} %{http_code}"])
+        .args([
+            "--silent",
+            "--insecure",
+            "--max-time",
+            "20",
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{http_version} %{http_code}",
+        ])
         .args(args)
         .arg(url)
         .output()
-        .expect("curl is installed (make setup)");
+        .unwrap_or_else(|error| panic!("curl, which `make setup` installs: {error}"));
     String::from_utf8(output.stdout).unwrap()
 }

@@ -1,0 +1,3 @@
+module example.com/bench_server
+
+go 1.21

@@ -1,0 +1,44 @@
+//! What go-auto-launch costs a Go server, against the same server bare, in one interleaved run.
+//!
+//! Each round starts the server bare and under the launcher, and asks both the same. Medians over the rounds become
+//! `bench/RESULTS.md` and `bench/results.json`. Needs root, as the launcher's probes do.
+#![expect(clippy::cast_precision_loss, reason = "nanoseconds and counts of a benchmark are far below 2^53")]
+
+mod bpf_stats;
+mod clock;
+mod load;
+mod machine;
+mod options;
+mod process;
+mod receiver;
+mod report;
+mod rounds;
+mod subject;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use options::Options;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without standard error there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    anyhow::ensure!(nix::unistd::geteuid().is_root(), "root is needed: the launcher attaches probes");
+    anyhow::ensure!(options.launcher.exists(), "{} does not exist: cargo build --release", options.launcher.display());
+    let server = subject::build()?;
+    let measured = rounds::run(&options, &server)?;
+    let report = report::Report::new(&options, &measured)?;
+    report.write()?;
+    std::io::stdout().write_all(report.markdown.as_bytes())?;
+    Ok(())
+}

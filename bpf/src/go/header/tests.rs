@@ -1,0 +1,138 @@
+//! The walk over header maps of every release, size and shape.
+
+use super::*;
+use crate::go::string::GoString;
+use crate::target::fake::maps::Shape;
+use crate::target::fake::{Program, layouts};
+
+const SHAPES: [Shape; 4] = [Shape::Plain, Shape::Chain, Shape::Growing, Shape::GrowingSameSize];
+
+/// `count` headers, of which that at `at` is `Traceparent` and that behind it, where there is one, `User-Agent`.
+fn headers(count: usize, at: usize) -> Vec<(String, String)> {
+    let name = |index| match index {
+        index if index == at => "Traceparent".to_owned(),
+        index if index == at + 1 => "User-Agent".to_owned(),
+        // Also names that are as long as wanted ones, or end alike.
+        index if index % 3 == 0 => format!("X-Other{index:04}"),
+        index if index % 3 == 1 => format!("Y{index:03}-Agent"),
+        index => format!("X-Unwanted-Header-{index}"),
+    };
+    (0..count).map(|index| (name(index), format!("value {index}"))).collect()
+}
+
+fn value(program: &Program, element: u64) -> String {
+    let GoString { address, length } = GoString::first_of_slice(program, element);
+    let mut bytes = [0; 256];
+    assert!(program.read_bytes(address, u32::try_from(length).unwrap(), &mut bytes));
+    String::from_utf8(bytes[..usize::try_from(length).unwrap()].to_vec()).unwrap()
+}
+
+fn found(program: &Program, map: u64) -> Found {
+    let mut walk = NEW_WALK;
+    // Left over from another walk.
+    walk.found.trace_parent = 0xbad;
+    walk.scratch = [0xbad; SCRATCH_WORDS];
+    find(program, &program.layout.header_map, map, &mut walk);
+    walk.found
+}
+
+#[test]
+fn a_header_is_found_wherever_it_lies() {
+    for (release, layout) in layouts::ALL {
+        for shape in SHAPES {
+            for count in [1, 2, 7, 8, 9, 14, 15, 30, 200] {
+                for at in (0..count).step_by(if count > 30 { 41 } else { 1 }) {
+                    let program = Program::new(layout);
+                    let map = program.header(&headers(count, at), shape);
+                    let found = found(&program, map);
+                    let case = format!("{release} {shape:?}: {at} of {count}");
+                    assert_ne!(found.trace_parent, 0, "{case}");
+                    assert_eq!(value(&program, found.trace_parent), format!("value {at}"), "{case}");
+                    if at + 1 < count {
+                        assert_ne!(found.user_agent, 0, "{case}");
+                        assert_eq!(value(&program, found.user_agent), format!("value {}", at + 1), "{case}");
+                    }
+                    let absent = [found.trace_state, found.forwarded_for, found.forwarded_proto];
+                    assert_eq!(absent, [0; 3], "{case}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_found_where_nothing_is() {
+    for (release, layout) in layouts::ALL {
+        for shape in SHAPES {
+            for count in [0, 1, 8, 9, 200] {
+                let program = Program::new(layout);
+                let map = program.header(&headers(count, usize::MAX - 1), shape);
+                assert_eq!(found(&program, map), Found::default(), "{release} {shape:?}, {count} headers");
+            }
+        }
+        let program = Program::new(layout);
+        assert_eq!(found(&program, 0), Found::default(), "{release}: nil map");
+        assert_eq!(found(&program, 0xdead_0000), Found::default(), "{release}: not mapped");
+    }
+}
+
+#[test]
+fn all_wanted_headers_are_told_apart() {
+    let names = ["Traceparent", "Tracestate", "User-Agent", "X-Forwarded-For", "X-Forwarded-Proto"];
+    // As long, and equal in their last or first eight bytes.
+    let near = ["Xraceparent", "Tracestatf", "Uzer-Agent", "Y-Forwarded-For", "X-Forwarded-Ports", "Traceparenu", "traceparent"];
+    for (release, layout) in layouts::ALL {
+        for shape in SHAPES {
+            let program = Program::new(layout);
+            let entries: Vec<_> = names.iter().chain(&near).map(|name| ((*name).to_owned(), format!("of {name}"))).collect();
+            let map = program.header(&entries, shape);
+            let Found { trace_parent, trace_state, user_agent, forwarded_for, forwarded_proto } = found(&program, map);
+            let elements = [trace_parent, trace_state, user_agent, forwarded_for, forwarded_proto];
+            for (name, element) in names.iter().zip(elements) {
+                assert_eq!(value(&program, element), format!("of {name}"), "{release} {shape:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_page_is_taken_for_granted() {
+    for (_release, layout) in layouts::ALL {
+        for shape in SHAPES {
+            let program = Program::new(layout);
+            let map = program.header(&headers(20, 11), shape);
+            let whole = found(&program, map);
+            for page in program.memory.mapped() {
+                let bytes = program.memory.unmap(page);
+                let Found { trace_parent, user_agent, trace_state, forwarded_for, forwarded_proto } = found(&program, map);
+                assert!([0, whole.trace_parent].contains(&trace_parent));
+                assert!([0, whole.user_agent].contains(&user_agent));
+                assert_eq!([trace_state, forwarded_for, forwarded_proto], [0; 3]);
+                program.memory.map(page, bytes);
+            }
+        }
+    }
+}
+
+#[test]
+fn garbage_is_no_map_and_ends_the_walk() {
+    for (_release, layout) in layouts::ALL {
+        let program = Program::new(layout);
+        let garbage = program.memory.allocate(4096);
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        for _round in 0..2000 {
+            for at in (garbage..garbage + 4096).step_by(8) {
+                state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                // Small numbers, pointers into the page, and anything.
+                let word = match state >> 62 {
+                    0 => state >> 58 & 7,
+                    1 => garbage + (state >> 33 & 0xff8),
+                    2 => u64::MAX - (state >> 58),
+                    _ => state,
+                };
+                program.memory.write_words(at, &[word]);
+            }
+            let _any = found(&program, garbage);
+        }
+    }
+}
