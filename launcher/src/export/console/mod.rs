@@ -27,7 +27,7 @@ const CHANNEL: usize = 4096;
 /// How often complete traces are looked for.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Columns where there is no terminal to ask.
+/// Columns where there is no terminal to ask, and no `COLUMNS`.
 const DEFAULT_WIDTH: usize = 120;
 
 /// What the thread is told.
@@ -118,9 +118,11 @@ fn show(traces: &[Trace], style: &Style, out: &mut impl Write) {
 fn style(resource: &Resource) -> Style {
     let is_terminal = std::io::stderr().is_terminal();
     let width = terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| usize::from(width.0));
+    // What a shell says of the terminal at the other end of a pipe.
+    let columns = || std::env::var("COLUMNS").ok()?.parse().ok();
     let service = resource.get(&Key::from_static_str(semconv::SERVICE_NAME));
     Style {
-        width: width.filter(|width| *width > 0).unwrap_or(DEFAULT_WIDTH).max(40),
+        width: width.or_else(columns).filter(|width| *width > 0).unwrap_or(DEFAULT_WIDTH).clamp(40, 1000),
         has_colour: has_colour(is_terminal, |name| std::env::var(name).ok()),
         service: printable(&service.map(|name| name.to_string()).unwrap_or_default()),
     }
