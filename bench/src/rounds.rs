@@ -135,9 +135,9 @@ fn count_hits(options: &Options, server: &Path, mode: Mode<'_>, measured: &mut M
     let statistics = bpf_stats::Enabled::new()?;
     let subject = Subject::start(server, mode)?;
     let load = Load { connections: 32, rate: Some(options.rate), duration: options.seconds };
-    let served = load::run(subject.address, load)?;
+    let answered = load::run(subject.address, load)?;
     measured.programs = statistics.read();
-    measured.counted_requests = served.requests;
+    measured.counted_requests = answered.requests;
     subject.exit()?;
     Ok(())
 }
