@@ -65,7 +65,7 @@ fn what_cannot_be_traced_says_why() {
     let script = dir.path().join("script");
     std::fs::write(&script, "#!/bin/sh\n").unwrap();
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    for (program, why) in [(Path::new("/bin/ls"), "not a Go program"), (&script, "not an ELF file")] {
+    for (program, why) in [(Path::new("/bin/ls"), "not a Go program"), (&script, "a script or another format cannot be traced")] {
         let output = check(&[], program);
         assert_eq!(output.status.code(), Some(1), "{}", program.display());
         assert!(text(&output.stdout).contains(why), "{}: {}", program.display(), text(&output.stdout));
