@@ -1,0 +1,60 @@
+//! What a request costs that can be counted: probe hits. (What it costs in time is the benchmark's matter.)
+//!
+//! Needs root: the kernel's BPF statistics are switched on while this runs.
+
+#![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use aya::programs::loaded_programs;
+use aya::sys::{Stats, enable_stats};
+use nix::unistd::Pid;
+use support::apps::{self, GoVersion, Variant};
+use support::server::{Client, Server, curl};
+
+/// How often each BPF program of this process has run, by the program's name in the kernel (15 characters).
+fn runs(launcher: Pid) -> BTreeMap<String, u64> {
+    let mut of_launcher = Vec::new();
+    for entry in std::fs::read_dir(format!("/proc/{launcher}/fdinfo")).unwrap() {
+        let info = std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+        let id = info.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse::<u32>().ok());
+        of_launcher.extend(id);
+    }
+    let programs = loaded_programs().map(Result::unwrap).filter(|program| of_launcher.contains(&program.id()));
+    programs.map(|program| (program.name_as_str().unwrap().to_owned(), program.run_count())).collect()
+}
+
+fn hits(runs: &BTreeMap<String, u64>) -> u64 {
+    runs.values().sum()
+}
+
+/// Two probe hits per request, HTTP/1 and HTTP/2, and one more for each HTTP/1 connection.
+#[test]
+fn two_hits_per_request() {
+    const REQUESTS: u64 = 200;
+    let _stats = enable_stats(Stats::RunTime).unwrap();
+    for version in [GoVersion::GO_1_21, GoVersion::GO_1_26, GoVersion::GO_1_27] {
+        let args = ["-addr", "127.0.0.1:0", "-tls-addr", "127.0.0.1:0"];
+        let server = Server::start(&apps::build("http_server", version, Variant::Stripped), &args, 2);
+        let [plain, secure] = server.addresses[..] else { panic!("two servers") };
+        let mut client = Client::connect(plain);
+        for _ in 0..REQUESTS {
+            assert_eq!(client.send("GET", "/hello", &[], ""), Some(200));
+        }
+        let http1 = runs(server.pid());
+        assert_eq!(hits(&http1), 2 * REQUESTS, "{version:?}: {http1:?}");
+        drop(client);
+
+        // Each on one connection, one after the other: curl takes `{1-20}` as twenty addresses.
+        let url = format!("https://{secure}/hello?n=[1-20]");
+        let answers = curl(&["--http2"], &url);
+        assert_eq!(answers.matches("2 200").count(), 20, "{answers}");
+        let both = runs(server.pid());
+        // The ends of the two connections may have been seen or not.
+        let more = hits(&both) - hits(&http1);
+        assert!((40..=42).contains(&more), "{version:?}: {more} hits for 20 requests: {both:?}");
+        server.end();
+    }
+}
