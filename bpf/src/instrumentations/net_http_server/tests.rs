@@ -2,9 +2,13 @@
 
 use bytemuck::AnyBitPattern;
 
-use super::*;
-use crate::config::Setting;
-use crate::records::SERVER_TEXTS;
+use super::{end, start, start_http2_request, unwind};
+use crate::config::{HttpServerConfig, Setting, cookie};
+use crate::records::{
+    HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, RecordHeader, SERVER_TEXTS, ServerTexts, ShortTexts,
+    SpanIdentity, Text, end_flag, kind, server_text,
+};
+use crate::target::Registers;
 use crate::target::fake::go::Request as GoRequest;
 use crate::target::fake::maps::Shape;
 use crate::target::fake::{Program, layouts};

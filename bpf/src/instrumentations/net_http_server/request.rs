@@ -1,0 +1,239 @@
+//! The start of a request: its span's identity, the sampling decision, and what the request says.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "sizes of records, and numbers of the program that are cut to what a record holds"
+)]
+
+use core::mem::MaybeUninit;
+
+use super::Server;
+use crate::config::{RequestLayout, cookie};
+use crate::go::header::{self, Walk};
+use crate::go::string::GoString;
+use crate::records::{HttpServerStart, LongTexts, RecordHeader, ServerTexts, ShortTexts, SpanIdentity, kind, server_text};
+use crate::target::{Memory, Registers, Target};
+use crate::trace::{Goroutine, sampling, traceparent};
+
+/// Words of a request that are read at once; all fields that are needed at the start lie in them.
+pub const REQUEST_WORDS: usize = 32;
+
+/// Words of a URL that are read at once: its path and its query lie in them.
+pub const URL_WORDS: usize = 8;
+
+/// What is taken from a `http.Request` at the start.
+#[derive(Clone, Copy)]
+struct Request {
+    method: GoString,
+    url: u64,
+    proto_major: u64,
+    proto_minor: u64,
+    header: u64,
+    content_length: u64,
+    host: GoString,
+    remote: GoString,
+    tls: u64,
+}
+
+impl Request {
+    /// A call of its own in BPF: its stack is free again when it returns.
+    #[inline(never)]
+    fn read<M: Memory>(memory: &M, layout: &RequestLayout, address: u64) -> Option<Self> {
+        let mut words = MaybeUninit::<[u64; REQUEST_WORDS]>::uninit();
+        let words = memory.read_into(address, &mut words)?;
+        let word = |offset: u32| words.get((offset / 8) as usize).copied().unwrap_or(0);
+        let string = |offset: u32| GoString { address: word(offset), length: word(offset + 8) };
+        Some(Self {
+            method: string(layout.method.get()),
+            url: word(layout.url.get()),
+            proto_major: word(layout.proto_major.get()),
+            proto_minor: word(layout.proto_minor.get()),
+            header: word(layout.header.get()),
+            content_length: word(layout.content_length.get()),
+            host: string(layout.host.get()),
+            remote: string(layout.remote_addr.get()),
+            tls: word(layout.tls.get()),
+        })
+    }
+}
+
+/// A handler is about to be called with a `*http.Request`.
+#[inline(always)]
+pub fn start<T: Target>(target: &T) -> Option<()> {
+    let Registers { arguments: [_, second, third, fourth, _], goroutine } = target.registers();
+    let goroutine = target.goroutine_or_new(goroutine)?;
+    // Through memory, so that the verifier does not follow each value to the end.
+    goroutine.started_at = target.cookie() as u32;
+    let (writer, request) = if goroutine.started_at == cookie::START_HANDLER { (third, fourth) } else { (second, third) };
+    start_request(target, &target.http_server().request, goroutine, writer, request, request)
+}
+
+/// A handler is about to be called with a `*http2.ServerRequest` (Go 1.27).
+///
+/// A program of its own, because the verifier follows each layout separately.
+#[inline(always)]
+pub fn start_http2_request<T: Target>(target: &T) -> Option<()> {
+    let Registers { arguments: [_, _, writer, request, _], goroutine } = target.registers();
+    let goroutine = target.goroutine_or_new(goroutine)?;
+    goroutine.started_at = cookie::START_HTTP2_REQUEST;
+    // It has no pattern, and the `*http.Request` that is made of it is not known here.
+    start_request(target, &target.http_server().http2_request, goroutine, writer, request, 0)
+}
+
+/// `with_pattern` is the address of the `*http.Request` whose pattern is read at the end; 0 where there is none.
+#[inline(always)]
+fn start_request<T: Target>(
+    target: &T,
+    layout: &RequestLayout,
+    goroutine: &mut Goroutine,
+    writer: u64,
+    address: u64,
+    with_pattern: u64,
+) -> Option<()> {
+    let time = target.now();
+    // Whatever an earlier operation left open: this one's end must not be taken for that one's.
+    goroutine.open = 0;
+    let request = Request::read(target, layout, address)?;
+    // An h2c client's preface reaches a handler as the HTTP/1 request "PRI * HTTP/2.0"; x/net/http2/h2c takes it from there.
+    if request.proto_major == 2 && request.method.length == 3 && request.is_preface(target) {
+        return None;
+    }
+    goroutine.request = with_pattern;
+    goroutine.writer = writer;
+    goroutine.server = Server::of(goroutine.started_at, request.proto_major) as u32;
+    goroutine.open = 1;
+    let layout = &target.http_server().header_map;
+    header::find(target, layout, request.header, &mut goroutine.headers);
+    if identify(target, goroutine) {
+        report_start(target, time, goroutine, &request);
+    }
+    Some(())
+}
+
+impl Request {
+    #[inline(always)]
+    fn is_preface<M: Memory>(&self, memory: &M) -> bool {
+        memory.read::<[u8; 3]>(self.method.address) == Some(*b"PRI")
+    }
+}
+
+/// Gives a new span its identity, under the request's `traceparent` if it has a valid one. True where it is recorded.
+#[inline(always)]
+fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) -> bool {
+    let Goroutine { span, random, headers, .. } = goroutine;
+    let header = if target.sampler().trace_context.get() == 0 { 0 } else { headers.found.trace_parent };
+    let value = GoString::first_of_slice(target, header);
+    let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
+    let parent = if value.length >= traceparent::LENGTH as u64
+        && let Some(text) = target.read_into(value.address, &mut text)
+    {
+        traceparent::parse(text, value.length)
+    } else {
+        None
+    };
+    span.span_id = random.span_id();
+    let parent_sampled = if let Some(parent) = parent {
+        span.trace_id = parent.trace_id;
+        span.parent_span_id = parent.parent_id;
+        span.parent_is_remote = 1;
+        Some(parent.flags & 1 != 0)
+    } else {
+        span.trace_id = random.trace_id();
+        span.parent_span_id = [0; 8];
+        span.parent_is_remote = 0;
+        None
+    };
+    let sampled = sampling::is_sampled(target.sampler(), &span.trace_id, parent_sampled);
+    span.trace_flags = u8::from(sampled);
+    sampled
+}
+
+/// The strings of a request, where they lie in the program.
+struct Strings {
+    values: [GoString; crate::records::SERVER_TEXTS],
+}
+
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn report_start<T: Target>(target: &T, time: u64, goroutine: &mut Goroutine, request: &Request) {
+    let Goroutine { span, headers: Walk { found, scratch, .. }, .. } = goroutine;
+    let url = &target.http_server().url;
+    let from = url.path.get().min(url.raw_query.get());
+    // Both strings of the URL at once; they are neighbours but for a few words.
+    target.read_prefix(request.url + u64::from(from), (URL_WORDS * 8) as u32, scratch);
+    let url_string = |offset: u32| {
+        let at = ((offset - from) / 8) as usize;
+        let word = |at: usize| scratch.get(at).copied().unwrap_or(0);
+        GoString { address: word(at), length: word(at + 1) }
+    };
+    let (path, query) = (url_string(url.path.get()), url_string(url.raw_query.get()));
+    let trace_state = if span.parent_is_remote == 0 { 0 } else { found.trace_state };
+    // In the order of `server_text`.
+    let strings = Strings {
+        values: [
+            request.method,
+            path,
+            query,
+            request.host,
+            request.remote,
+            GoString::first_of_slice(target, found.user_agent),
+            GoString::first_of_slice(target, found.forwarded_for),
+            GoString::first_of_slice(target, found.forwarded_proto),
+            GoString::first_of_slice(target, trace_state),
+        ],
+    };
+    if strings.fit::<ShortTexts>() {
+        if let Some(record) = target.reserve::<HttpServerStart<ShortTexts>>() {
+            fill_start(record, kind::HTTP_SERVER_START_SHORT, time, span, request);
+            strings.copy_to_short(target, &mut record.texts);
+            target.submit(record, false);
+        }
+    } else if let Some(record) = target.reserve::<HttpServerStart<LongTexts>>() {
+        fill_start(record, kind::HTTP_SERVER_START_LONG, time, span, request);
+        strings.copy_to_long(target, &mut record.texts);
+        target.submit(record, false);
+    }
+}
+
+macro_rules! copy_texts {
+    ($name:ident, $texts:ty) => {
+        #[inline(always)]
+        fn $name<M: Memory>(&self, memory: &M, texts: &mut $texts) {
+            self.values[server_text::METHOD].copy_to(memory, &mut texts.method);
+            self.values[server_text::PATH].copy_to(memory, &mut texts.path);
+            self.values[server_text::QUERY].copy_to(memory, &mut texts.query);
+            self.values[server_text::HOST].copy_to(memory, &mut texts.host);
+            self.values[server_text::REMOTE].copy_to(memory, &mut texts.remote);
+            self.values[server_text::USER_AGENT].copy_to(memory, &mut texts.user_agent);
+            self.values[server_text::FORWARDED_FOR].copy_to(memory, &mut texts.forwarded_for);
+            self.values[server_text::FORWARDED_PROTO].copy_to(memory, &mut texts.forwarded_proto);
+            self.values[server_text::TRACE_STATE].copy_to(memory, &mut texts.trace_state);
+        }
+    };
+}
+
+impl Strings {
+    #[inline(always)]
+    fn fit<Texts: ServerTexts>(&self) -> bool {
+        let capacities = Texts::capacities();
+        let mut fit = true;
+        for (value, capacity) in self.values.iter().zip(capacities) {
+            fit &= value.length <= u64::from(capacity);
+        }
+        fit
+    }
+
+    copy_texts!(copy_to_short, ShortTexts);
+    copy_texts!(copy_to_long, LongTexts);
+}
+
+#[inline(always)]
+fn fill_start<Texts>(record: &mut HttpServerStart<Texts>, kind: u32, time: u64, span: &SpanIdentity, request: &Request) {
+    record.header = RecordHeader { kind, size: size_of::<HttpServerStart<Texts>>() as u32 };
+    record.time = time;
+    span.copy_to(&mut record.span);
+    record.content_length = request.content_length.cast_signed();
+    record.proto_major = request.proto_major as u16;
+    record.proto_minor = request.proto_minor as u16;
+    record.tls = u32::from(request.tls != 0);
+}

@@ -1,0 +1,159 @@
+//! The end of a request: its status, its size, its pattern, or the panic that ended it.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "sizes of records, and numbers of the program that are cut to what a record holds"
+)]
+
+use core::mem::MaybeUninit;
+
+use super::Server;
+use crate::config::{ABSENT, Http2WriterLayout, HttpServerConfig};
+use crate::go::panic::{self, Panic};
+use crate::go::string::GoString;
+use crate::records::{HttpServerEnd, HttpServerPanic, RecordHeader, Text, end_flag, kind};
+use crate::target::{Memory, Target};
+use crate::trace::Goroutine;
+
+/// An HTTP/1 handler has returned.
+#[inline(always)]
+pub fn end<T: Target>(target: &T) -> Option<()> {
+    let goroutine = close(target)?;
+    report_end(target, goroutine, 0)
+}
+
+/// An HTTP/2 handler has returned or panicked, or the goroutine of an HTTP/1 connection ends: by a panic where a request
+/// is open.
+#[inline(always)]
+pub fn unwind<T: Target>(target: &T) -> Option<()> {
+    let goroutine = close(target)?;
+    match panic::current(target, &target.http_server().panic, target.registers().goroutine) {
+        Some(panic) if !panic.goexit => report_panic(target, goroutine, panic),
+        Some(_goexit) => report_end(target, goroutine, end_flag::GOEXIT),
+        None => report_end(target, goroutine, 0),
+    }
+}
+
+/// The goroutine, if it has an open and sampled operation; that is closed with this.
+#[inline(always)]
+fn close<T: Target>(target: &T) -> Option<&mut Goroutine> {
+    let goroutine = target.goroutine(target.registers().goroutine)?;
+    if goroutine.open == 0 {
+        return None;
+    }
+    goroutine.open = 0;
+    (goroutine.span.trace_flags & 1 != 0).then_some(goroutine)
+}
+
+#[inline(always)]
+fn report_end<T: Target>(target: &T, goroutine: &Goroutine, flags: u32) -> Option<()> {
+    let time = target.now();
+    let record = target.reserve::<HttpServerEnd>()?;
+    record.header = RecordHeader { kind: kind::HTTP_SERVER_END, size: size_of::<HttpServerEnd>() as u32 };
+    fill_end(target, record, time, goroutine, flags);
+    // One in eight looks whether the launcher must be woken; the span id is random.
+    target.submit(record, goroutine.span.span_id[0].is_multiple_of(8));
+    Some(())
+}
+
+#[inline(always)]
+fn report_panic<T: Target>(target: &T, goroutine: &Goroutine, panic: Panic) -> Option<()> {
+    let time = target.now();
+    let record = target.reserve::<HttpServerPanic>()?;
+    record.end.header = RecordHeader { kind: kind::HTTP_SERVER_PANIC, size: size_of::<HttpServerPanic>() as u32 };
+    fill_end(target, &mut record.end, time, goroutine, 0);
+    record.value_type = panic.value_type;
+    record.value = if let Some(words) = target.read(panic.data) {
+        words
+    } else {
+        // A shorter value at the end of what is mapped.
+        let [first, second] = target.read_or_zero(panic.data);
+        [first, second, 0]
+    };
+    GoString { address: record.value[0], length: record.value[1] }.copy_to(target, &mut record.message);
+    target.submit(record, true);
+    Some(())
+}
+
+#[inline(always)]
+fn fill_end<T: Target>(target: &T, record: &mut HttpServerEnd, time: u64, goroutine: &Goroutine, flags: u32) {
+    let config = target.http_server();
+    record.time = time;
+    record.span_id = goroutine.span.span_id;
+    let (status, body_size, more_flags) = if goroutine.server == Server::Http1 as u32 {
+        http1_response(target, config, goroutine.writer)
+    } else if goroutine.server == Server::Xnet as u32 {
+        http2_response(target, &config.xnet_writer, goroutine.writer)
+    } else {
+        http2_response(target, &config.http2_writer, goroutine.writer)
+    };
+    record.status = status;
+    record.body_size = body_size;
+    record.flags = flags | more_flags;
+    copy_pattern(target, config, goroutine.request, &mut record.pattern);
+}
+
+/// Words of a response writer that are read at once: its status and its number of bytes lie in them.
+pub const RESPONSE_WORDS: usize = 4;
+
+/// What stands for a response that cannot be read.
+const UNREADABLE: (u32, i64, u32) = (0, 0, end_flag::RESPONSE_UNREADABLE);
+
+/// The two fields of a response writer at `address`, read at once.
+#[inline(always)]
+fn status_and_size<M: Memory>(memory: &M, address: u64, status: u32, size: u32) -> Option<(u32, i64)> {
+    let from = status.min(size);
+    let mut words = MaybeUninit::<[u64; RESPONSE_WORDS]>::uninit();
+    let words = memory.read_into(address + u64::from(from), &mut words)?;
+    let word = |offset: u32| words.get(((offset - from) / 8) as usize).copied().unwrap_or(0);
+    Some((word(status) as u32, word(size).cast_signed()))
+}
+
+/// Status, body size and flags of a `net/http.response`.
+#[inline(always)]
+fn http1_response<M: Memory>(memory: &M, config: &HttpServerConfig, writer: u64) -> (u32, i64, u32) {
+    let layout = &config.response;
+    let Some((status, written)) = status_and_size(memory, writer, layout.status.get(), layout.written.get()) else {
+        return UNREADABLE;
+    };
+    if status != 0 {
+        return (status, written, 0);
+    }
+    // Without a status: has the handler written nothing, or taken the connection?
+    let connection: u64 = memory.read_or_zero(writer + u64::from(layout.conn.get()));
+    let hijacked: u8 = memory.read_or_zero(connection + u64::from(layout.hijacked.get()));
+    (0, written, if hijacked == 0 { 0 } else { end_flag::HIJACKED })
+}
+
+/// Status, body size and flags of an HTTP/2 `responseWriter`.
+#[inline(always)]
+fn http2_response<M: Memory>(memory: &M, layout: &Http2WriterLayout, writer: u64) -> (u32, i64, u32) {
+    let state: u64 = memory.read_or_zero(writer + u64::from(layout.rws.get()));
+    match status_and_size(memory, state, layout.status.get(), layout.wrote_bytes.get()) {
+        Some((status, written)) => (status, written, 0),
+        None => UNREADABLE,
+    }
+}
+
+/// The pattern that `ServeMux` noted in the request (`Request.Pattern`, Go ≥ 1.23; `Request.pat.str`, Go 1.22).
+#[inline(always)]
+fn copy_pattern<M: Memory, const N: usize>(memory: &M, config: &HttpServerConfig, request: u64, text: &mut Text<N>) {
+    let (pattern, pat) = (config.request.pattern.get(), config.request.pat.get());
+    let address = if request == 0 {
+        0
+    } else if pattern != ABSENT {
+        request + u64::from(pattern)
+    } else if pat != ABSENT {
+        match memory.read::<u64>(request + u64::from(pat)) {
+            Some(pat) if pat != 0 => pat + u64::from(config.pattern_str.get()),
+            Some(_) | None => 0,
+        }
+    } else {
+        0
+    };
+    if address == 0 {
+        text.length = 0;
+    } else {
+        GoString::at(memory, address).copy_to(memory, text);
+    }
+}
