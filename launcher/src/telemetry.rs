@@ -19,6 +19,7 @@ use crate::events::decode::Record;
 use crate::events::ring::Ring;
 use crate::export::{Exporting, Report};
 use crate::log;
+use crate::probes::attach::detach;
 use crate::spans::clock::WallClock;
 use crate::spans::open::OpenSpans;
 use crate::spans::panic_value::FileTypeNames;
@@ -94,8 +95,7 @@ async fn follow(
     mut stopped: oneshot::Receiver<Instant>,
 ) -> std::io::Result<()> {
     let Armed { attached, plan: _, build_info: _, exe, load_bias } = armed;
-    // The object holds the links: probes stay until the launcher is gone.
-    let _object = attached.object;
+    let _programs = attached.object;
     let mut ring = Ring::new(attached.records, attached.lost)?;
     let mut spans = OpenSpans::new(limits, FileTypeNames { file: exe, load_bias });
     let mut timer = tokio::time::interval(DRAIN_INTERVAL);
@@ -112,6 +112,8 @@ async fn follow(
         }
     };
     drain(&mut ring, &mut spans, &mut exporting);
+    // The program is gone; while its last spans are sent, its probes go too.
+    detach(attached.links);
     for span in spans.close_all(boot_time()) {
         exporting.push(span);
     }

@@ -5,11 +5,11 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use aya::maps::{Array, MapData, RingBuf};
-use aya::programs::ProgramError;
-use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeScope};
+use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
+use aya::programs::{ProgramError, UProbe};
 use bpf::config::SamplerSetting;
 
-use super::object::{Object, ObjectError, source_chain};
+use super::object::{Object, ObjectError, source_chain, verify};
 use super::plan::{Plan, Site};
 use crate::kernel::UprobeKind;
 
@@ -40,7 +40,9 @@ pub struct Attached {
     pub records: RingBuf<MapData>,
     /// Records that found no room.
     pub lost: Array<MapData, u64>,
-    /// Holds the programs and their links.
+    /// The attachments, one for each program.
+    pub links: Vec<UProbeLink>,
+    /// Holds the programs.
     pub object: Object,
     /// How many probes there are.
     pub sites: usize,
@@ -63,22 +65,52 @@ pub fn attach(
     for site in plan.sites() {
         by_program.entry(site.program).or_default().push(site);
     }
-    for (program, sites) in by_program {
-        let points = sites.iter().map(|site| UProbeAttachPoint {
-            location: UProbeAttachLocation::AbsoluteOffset(site.offset.0),
-            cookie: Some(u64::from(site.cookie)),
+    let names: Vec<&'static str> = by_program.keys().copied().collect();
+    let programs = object.programs(&names, kind)?;
+    // Each program on a thread of its own: most of an attachment is waiting for the kernel's grace periods.
+    let links = std::thread::scope(|scope| {
+        let attaching = programs.into_iter().map(|(name, program)| {
+            let sites = by_program.get(name).map(Vec::as_slice).unwrap_or_default();
+            scope.spawn(move || attach_program(name, program, sites, path, pid))
         });
-        object
-            .program(program, kind)?
-            .attach(points, path, UProbeScope::OneProcess(pid))
-            .map_err(|source| AttachError::Link { program, path: path.display().to_string(), pid: pid.get(), source })?;
+        let attaching: Vec<_> = attaching.collect();
+        let joined = attaching.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.collect::<Result<Vec<_>, _>>()
+    })?;
+    Ok(Attached { records: object.take_records()?, lost: object.take_lost()?, sites: plan.sites().count(), links, object })
+}
+
+/// Verifies one program and attaches it to its sites.
+fn attach_program(
+    name: &'static str,
+    program: &mut UProbe,
+    sites: &[&Site],
+    path: &Path,
+    pid: NonZeroU32,
+) -> Result<UProbeLink, AttachError> {
+    verify(name, program)?;
+    let points = sites.iter().map(|site| UProbeAttachPoint {
+        location: UProbeAttachLocation::AbsoluteOffset(site.offset.0),
+        cookie: Some(u64::from(site.cookie)),
+    });
+    let refused = |source| AttachError::Link { program: name, path: path.display().to_string(), pid: pid.get(), source };
+    let id = program.attach(points, path, UProbeScope::OneProcess(pid)).map_err(refused)?;
+    program.take_link(id).map_err(refused)
+}
+
+/// Takes probes away, each program's on a thread of its own: the kernel makes us wait for grace periods here too.
+///
+/// Returns at once; the process does not end before the kernel is done.
+pub fn detach(links: Vec<UProbeLink>) {
+    for link in links {
+        // Without a thread the link goes with the process.
+        let _thread = std::thread::Builder::new().name("detach".to_owned()).spawn(move || drop(link));
     }
-    Ok(Attached { records: object.take_records()?, lost: object.take_lost()?, sites: plan.sites().count(), object })
 }
 
 impl std::fmt::Debug for Attached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { records: _, lost: _, object: _, sites } = self;
+        let Self { records: _, lost: _, links: _, object: _, sites } = self;
         f.debug_struct("Attached").field("sites", sites).finish_non_exhaustive()
     }
 }

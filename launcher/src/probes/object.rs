@@ -2,6 +2,8 @@
 //!
 //! Nothing is attached here. Only the programs that the plan needs are given to the verifier.
 
+use std::time::Instant;
+
 use aya::maps::{Array, MapData, RingBuf};
 use aya::programs::{ProgramError, UProbe};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
@@ -13,6 +15,9 @@ use crate::log;
 
 /// The object that the build script made from the `bpf` package.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bpf"));
+
+/// What the name of a program ends with that is attached as perf events.
+const SINGLE: &str = "_single";
 
 /// Why the object cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -80,28 +85,28 @@ impl Object {
         Ok(Self { ebpf })
     }
 
-    /// Gives one program to the verifier and returns it, ready to be attached. `name` is that of its multi-uprobe form.
+    /// The programs called `names` (those of their multi-uprobe forms), not loaded yet, in the object's order.
     ///
     /// # Errors
-    /// Where the verifier refuses it.
-    pub fn program(&mut self, name: &'static str, kind: UprobeKind) -> Result<&mut UProbe, ObjectError> {
-        let program = match kind {
-            UprobeKind::Multi => self.ebpf.program_mut(name),
-            UprobeKind::PerfEvent => self.ebpf.program_mut(&format!("{name}_single")),
+    /// Where the object lacks one.
+    pub fn programs(&mut self, names: &[&'static str], kind: UprobeKind) -> Result<Vec<(&'static str, &mut UProbe)>, ObjectError> {
+        let name_of = |name: &str| {
+            let of_multi = match kind {
+                UprobeKind::Multi => name,
+                UprobeKind::PerfEvent => name.strip_suffix(SINGLE)?,
+            };
+            names.iter().copied().find(|wanted| *wanted == of_multi)
         };
-        let program = program.ok_or(ObjectError::Incomplete(name))?;
-        let program: &mut UProbe = program.try_into().map_err(|source| ObjectError::Verify { program: name, source })?;
-        let begin = std::time::Instant::now();
-        program.load().map_err(|source| ObjectError::Verify { program: name, source })?;
-        if log::enabled(log::Level::Debug) {
-            let verified = program.info().ok().and_then(|info| info.verified_instruction_count());
-            log::debug(format_args!(
-                "BPF program {name}: {} instructions verified in {:?}",
-                verified.unwrap_or(0),
-                begin.elapsed()
-            ));
+        let mut programs = Vec::with_capacity(names.len());
+        for (name, program) in self.ebpf.programs_mut() {
+            if let Some(name) = name_of(name) {
+                programs.push((name, program.try_into().map_err(|source| ObjectError::Verify { program: name, source })?));
+            }
         }
-        Ok(program)
+        match names.iter().find(|name| programs.iter().all(|(found, _)| found != *name)) {
+            Some(missing) => Err(ObjectError::Incomplete(missing)),
+            None => Ok(programs),
+        }
     }
 
     /// Takes the ring buffer out of the object.
@@ -123,6 +128,20 @@ impl Object {
     }
 }
 
+/// Gives a program to the verifier.
+///
+/// # Errors
+/// Where the verifier refuses it.
+pub fn verify(name: &'static str, program: &mut UProbe) -> Result<(), ObjectError> {
+    let begin = Instant::now();
+    program.load().map_err(|source| ObjectError::Verify { program: name, source })?;
+    if log::enabled(log::Level::Debug) {
+        let verified = program.info().ok().and_then(|info| info.verified_instruction_count());
+        log::debug(format_args!("BPF program {name}: {} instructions verified in {:?}", verified.unwrap_or(0), begin.elapsed()));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,13 +152,15 @@ mod tests {
     fn the_verifier_accepts_every_program() {
         for kind in [UprobeKind::Multi, UprobeKind::PerfEvent] {
             let mut object = Object::load([].iter(), &EMPTY_SAMPLER).unwrap();
-            for name in ["http_server_start", "http2_request_start", "http_server_end", "http_server_unwind"] {
-                if let Err(error) = object.program(name, kind) {
+            for (name, program) in object.programs(&PROGRAMS, kind).unwrap() {
+                if let Err(error) = verify(name, program) {
                     panic!("{name}: {error:?}");
                 }
             }
         }
     }
+
+    const PROGRAMS: [&str; 4] = ["http_server_start", "http2_request_start", "http_server_end", "http_server_unwind"];
 
     /// Instructions that the verifier may look at for one program: a million is its limit, and each costs half a
     /// microsecond of the program's start.
@@ -186,8 +207,8 @@ mod tests {
             let config = HttpServerConfig { request, http2_request: request, header_map, ..EMPTY_HTTP_SERVER };
             let global = Global { name: "HTTP_SERVER", bytes: config.as_bytes().to_vec() };
             let mut object = Object::load([global].iter(), &sampler).unwrap();
-            for name in ["http_server_start", "http2_request_start", "http_server_end", "http_server_unwind"] {
-                let program = object.program(name, UprobeKind::Multi).unwrap();
+            for (name, program) in object.programs(&PROGRAMS, UprobeKind::Multi).unwrap() {
+                verify(name, program).unwrap();
                 let verified = program.info().unwrap().verified_instruction_count().unwrap();
                 assert!(verified < VERIFIED_AT_MOST, "{name} (swiss {swiss}): {verified} instructions");
             }
