@@ -199,6 +199,11 @@ pub mod cookie {
     pub const START_XNET: u32 = 3;
     /// Start of `net/http.http2Handler.ServeHTTP` (Go 1.27): RCX the `*http2.ResponseWriter`, RDI the `*http2.ServerRequest`.
     pub const START_HTTP2_REQUEST: u32 = 4;
+    /// `CALL (*conn).hijacked` in `(*conn).serve`: an HTTP/1 handler has returned.
+    pub const END: u32 = 16;
+    /// Start of `(*conn).serve.func1`: the connection's goroutine ends, by a panic where a request is open; or start of
+    /// `(*serverConn).runHandler.func1`: an HTTP/2 handler has returned or panicked.
+    pub const UNWIND: u32 = 17;
 }
 
 const NO_OFFSET: Offset = Setting::new(ABSENT);

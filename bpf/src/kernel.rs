@@ -25,7 +25,7 @@ const AVAILABLE_DATA: u64 = 0;
 static RECORDS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 /// What is remembered of each goroutine, by the address of its `runtime.g`.
 #[map(name = "GOROUTINES")]
-static GOROUTINES: LruHashMap<u64, Goroutine> = LruHashMap::with_max_entries(16_384, 0);
+static GOROUTINES: LruHashMap<u64, Goroutine> = LruHashMap::with_max_entries(8_192, 0);
 /// Records that found no room.
 #[map(name = "LOST")]
 static LOST: Array<u64> = Array::with_max_entries(1, 0);

@@ -35,10 +35,8 @@ mod entry_points {
         };
     }
 
-    probe!(http_server_start, http_server_start_single, net_http_server::start);
+    probe!(http_server, http_server_single, net_http_server::any);
     probe!(http2_request_start, http2_request_start_single, net_http_server::start_http2_request);
-    probe!(http_server_end, http_server_end_single, net_http_server::end);
-    probe!(http_server_unwind, http_server_unwind_single, net_http_server::unwind);
 
     #[panic_handler]
     fn panic(_info: &core::panic::PanicInfo) -> ! {

@@ -6,6 +6,8 @@
 //! match-go: 1.27..: net/http.http2Handler.ServeHTTP(h, w, req)
 //! match-go: 1.27..: net/http/internal/http2.(*serverConn).runHandler(sc, rw, req, handler)
 
+#![expect(clippy::cast_possible_truncation, reason = "cookies have 32 bits")]
+
 mod request;
 mod response;
 
@@ -13,6 +15,20 @@ pub use request::{REQUEST_WORDS, URL_WORDS, start, start_http2_request};
 pub use response::{RESPONSE_WORDS, end, unwind};
 
 use crate::config::cookie;
+use crate::target::Target;
+
+/// Any probe of the server but [`start_http2_request`]; the cookie says which.
+///
+/// One program and so one link: taking a link away makes the launcher wait for a grace period of the kernel (some 30 ms
+/// each, one after the other) before it can end.
+#[inline(always)]
+pub fn any<T: Target>(target: &T) -> Option<()> {
+    match target.cookie() as u32 {
+        cookie::END => end(target),
+        cookie::UNWIND => unwind(target),
+        site => start(target, site),
+    }
+}
 
 /// Whose response writer it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

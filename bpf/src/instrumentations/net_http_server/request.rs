@@ -57,13 +57,13 @@ impl Request {
     }
 }
 
-/// A handler is about to be called with a `*http.Request`.
+/// A handler is about to be called with a `*http.Request`; `site` is one of [`cookie`].
 #[inline(always)]
-pub fn start<T: Target>(target: &T) -> Option<()> {
+pub fn start<T: Target>(target: &T, site: u32) -> Option<()> {
     let Registers { arguments: [_, second, third, fourth, _], goroutine } = target.registers();
     let goroutine = target.goroutine_or_new(goroutine)?;
     // Through memory, so that the verifier does not follow each value to the end.
-    goroutine.started_at = target.cookie() as u32;
+    goroutine.started_at = site;
     let (writer, request) = if goroutine.started_at == cookie::START_HANDLER { (third, fourth) } else { (second, third) };
     start_request(target, &target.http_server().request, goroutine, writer, request, request)
 }

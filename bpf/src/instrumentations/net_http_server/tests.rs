@@ -2,7 +2,7 @@
 
 use bytemuck::AnyBitPattern;
 
-use super::{end, start, start_http2_request, unwind};
+use super::{any, end, start_http2_request, unwind};
 use crate::config::{HttpServerConfig, Setting, cookie};
 use crate::records::{
     HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, RecordHeader, SERVER_TEXTS, ServerTexts, ShortTexts,
@@ -75,7 +75,7 @@ impl Server {
         }
         let request = self.program.request(request);
         let arguments = if cookie == cookie::START_HANDLER { [7, 7, writer, request, 7] } else { [7, writer, request, 7, 7] };
-        start(self.at(cookie, arguments, 1000))
+        any(self.at(cookie, arguments, 1000))
     }
 
     fn start_at(&self, cookie: u32, writer: u64, request: &GoRequest) -> Start {
@@ -433,7 +433,7 @@ fn a_reused_goroutine_begins_anew() {
 fn what_was_left_open_does_not_end_with_another_request() {
     on_each(|_release, server| {
         server.start(&GoRequest::default());
-        assert_eq!(start(server.at(cookie::START_HANDLER, [0, 0, 0, 0xdead_0000, 0], 1500)), None);
+        assert_eq!(any(server.at(cookie::START_HANDLER, [0, 0, 0, 0xdead_0000, 0], 1500)), None);
         assert_eq!(end(server.at(0, [0; 5], 2000)), None);
         assert!(server.program.take_records().is_empty());
     });
@@ -534,7 +534,7 @@ fn unreadable_memory_costs_an_attribute_at_most() {
         let panic_text = server.program.string("boom");
         let value = server.program.memory.allocate(24);
         server.program.memory.write_words(value, &panic_text);
-        let begin = || start(server.at(cookie::START_HANDLER, [7, 7, writer, address, 7], 1000));
+        let begin = || any(server.at(cookie::START_HANDLER, [7, 7, writer, address, 7], 1000));
         let whole = ["POST", "/items/7", "page=2", "shop.example:8080", "192.0.2.7:50000", "curl/8.5", "", "", ""];
         for page in server.program.memory.mapped() {
             let bytes = server.program.memory.unmap(page);

@@ -5,16 +5,10 @@ use bpf::config::cookie;
 use crate::binary::first_call_after;
 use crate::probes::plan::{Facts, LeftOut, Site};
 
-/// The BPF program at the start of a request.
-const START: &str = "http_server_start";
-/// The same for a `*http2.ServerRequest`.
+/// The BPF program of all probes but one; the cookie tells it which was hit.
+const SERVER: &str = "http_server";
+/// The BPF program at the start of a request that is a `*http2.ServerRequest`.
 const START_HTTP2_REQUEST: &str = "http2_request_start";
-/// The BPF program at the end of an HTTP/1 request.
-const END: &str = "http_server_end";
-/// The BPF program where a goroutine may be unwinding from a panic.
-const UNWIND: &str = "http_server_unwind";
-/// For programs that do not ask which site was hit.
-const NO_COOKIE: u32 = 0;
 
 const SERVE: &str = "net/http.(*conn).serve";
 const SERVE_DEFER: &str = "net/http.(*conn).serve.func1";
@@ -122,12 +116,12 @@ pub(super) fn http1(facts: &Facts<'_>) -> Result<Http1, LeftOut> {
     let has_xnet = XNET_SERVERS.iter().any(|name| facts.functions.get(name).is_some());
     let start_at_handler = facts.functions.get(HTTP2_HANDLER).is_some() && !has_xnet;
     let start = if start_at_handler {
-        facts.entry_site(HANDLER, "a handler is called", START, cookie::START_HANDLER)?
+        facts.entry_site(HANDLER, "a handler is called", SERVER, cookie::START_HANDLER)?
     } else {
-        facts.call_site(SERVE, start.site, "a handler is called", START, cookie::START_HANDLER)?
+        facts.call_site(SERVE, start.site, "a handler is called", SERVER, cookie::START_HANDLER)?
     };
-    let end = facts.call_site(SERVE, end.site, "the handler has returned", END, NO_COOKIE)?;
-    let panic = facts.entry_site(SERVE_DEFER, "the connection ends, or a handler has panicked", UNWIND, NO_COOKIE)?;
+    let end = facts.call_site(SERVE, end.site, "the handler has returned", SERVER, cookie::END)?;
+    let panic = facts.entry_site(SERVE_DEFER, "the connection ends, or a handler has panicked", SERVER, cookie::UNWIND)?;
     Ok(Http1 { sites: vec![start, end, panic], start_at_handler })
 }
 
@@ -138,7 +132,7 @@ pub(super) fn http2(facts: &Facts<'_>, server: &Http2Server, start_at_handler: b
     match server.request {
         RequestType::Request => {
             let cookie = if server.is_xnet() { cookie::START_XNET } else { cookie::START_HTTP2 };
-            sites.push(facts.entry_site(server.run_handler, "an HTTP/2 handler is called", START, cookie)?);
+            sites.push(facts.entry_site(server.run_handler, "an HTTP/2 handler is called", SERVER, cookie)?);
         }
         RequestType::ServerRequest if start_at_handler => {}
         RequestType::ServerRequest => {
@@ -151,6 +145,11 @@ pub(super) fn http2(facts: &Facts<'_>, server: &Http2Server, start_at_handler: b
             sites.push(site);
         }
     }
-    sites.push(facts.entry_site(server.run_handler_defer, "the HTTP/2 handler has returned or panicked", UNWIND, NO_COOKIE)?);
+    sites.push(facts.entry_site(
+        server.run_handler_defer,
+        "the HTTP/2 handler has returned or panicked",
+        SERVER,
+        cookie::UNWIND,
+    )?);
     Ok(sites)
 }
