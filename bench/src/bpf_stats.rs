@@ -10,7 +10,7 @@ use aya::programs::loaded_programs;
 
 const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
 /// How the launcher's programs are named; the kernel keeps 15 bytes.
-const PREFIXES: [&str; 2] = ["http_server_", "http2_request_"];
+const PREFIXES: [&str; 2] = ["http_server", "http2_request_"];
 
 /// Statistics are on while this exists, then as they were before.
 pub(crate) struct Enabled {

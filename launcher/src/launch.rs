@@ -122,7 +122,8 @@ fn at_exec(config: &Config, stopped: Stopped, unsaid: &mut Option<String>) -> St
             let telemetry = start_telemetry(config, armed, pid);
             Step::Go(stopped.release(), telemetry)
         }
-        Err(why @ Untraced::NotGo(_)) if !config.strict || is_wrapper(&file) => {
+        // A wrapper may be a Go program itself, as gosu is.
+        Err(why @ (Untraced::NotGo(_) | Untraced::NothingKnown(_))) if may_execute_another(config, &file, &why) => {
             let line = not_traced(&file, &why);
             if is_wrapper(&file) {
                 *unsaid = Some(line);
@@ -141,6 +142,11 @@ fn at_exec(config: &Config, stopped: Stopped, unsaid: &mut Option<String>) -> St
             Step::Go(stopped.release(), None)
         }
     }
+}
+
+/// Whether a program that cannot be traced is followed to what it executes.
+fn may_execute_another(config: &Config, file: &Path, why: &Untraced) -> bool {
+    is_wrapper(file) || (matches!(why, Untraced::NotGo(_)) && !config.strict)
 }
 
 /// Arms a program that is not traced by us and waits before its exec. `None` where it must not run (`--strict`).

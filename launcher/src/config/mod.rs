@@ -175,8 +175,11 @@ fn time(text: &str) -> Option<Duration> {
         _ => return None,
     };
     let number: f64 = number.trim().parse().ok()?;
-    Duration::try_from_secs_f64(number * seconds_per_unit).ok()
+    Duration::try_from_secs_f64(number * seconds_per_unit).ok().map(|time| time.min(LONGEST_TIME))
 }
+
+/// Longer times are cut to this: they mean "for ever", and sums with them must not overflow.
+const LONGEST_TIME: Duration = Duration::from_hours(24);
 
 /// The exporters a list may name; `None` stands for `none`.
 fn exporters<E: Fn(&str) -> Option<OsString>>(

@@ -68,7 +68,7 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// A URL. `Debug` and `Display` leave out user and password.
+/// A URL. `Debug` and `Display` leave out user, password and query: there may be secrets in them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint(String);
 
@@ -121,6 +121,7 @@ impl fmt::Display for Endpoint {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         let host = authority.rsplit('@').next().unwrap_or(authority);
+        let path = path.split(['?', '#']).next().unwrap_or_default();
         write!(f, "{scheme}://{host}{path}")
     }
 }
@@ -175,7 +176,7 @@ impl Otlp {
                 .unwrap_or_default(),
             timeout: reader
                 .first(&["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"], |text| {
-                    text.parse().ok().map(Duration::from_millis)
+                    text.parse().ok().map(|millis| Duration::from_millis(millis).min(super::LONGEST_TIME))
                 })
                 .unwrap_or(Duration::from_secs(10)),
             gzip: reader

@@ -117,7 +117,8 @@ impl<'a, E: Fn(&str) -> Option<OsString>> Reader<'a, E> {
         self.problems.push(Problem {
             name: shown,
             // What is not in the table is treated as a secret. (A test sees to it that everything is.)
-            value: variable.filter(|variable| !variable.secret).map(|_| value.to_owned()),
+            // A URL's user and query may be secrets too.
+            value: variable.filter(|variable| !variable.secret && !value.contains(['@', '?'])).map(|_| value.to_owned()),
             allowed: variable.map_or("unknown", |variable| variable.allowed),
             used: used.or(variable.map(|variable| variable.default)).unwrap_or("nothing"),
         });

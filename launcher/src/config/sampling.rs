@@ -81,7 +81,7 @@ pub struct Batch {
 impl Batch {
     pub(super) fn read<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Self {
         const SIZE: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
-        let millis = |text: &str| text.parse().ok().map(Duration::from_millis);
+        let millis = |text: &str| text.parse().ok().map(|millis| Duration::from_millis(millis).min(super::LONGEST_TIME));
         let positive = |text: &str| text.parse().ok().filter(|&number| number > 0);
         let delay = reader.first(&["OTEL_BSP_SCHEDULE_DELAY"], millis);
         let timeout = reader.first(&["OTEL_BSP_EXPORT_TIMEOUT"], millis);

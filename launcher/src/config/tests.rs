@@ -120,6 +120,24 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
+fn an_endpoints_user_and_query_are_never_shown() {
+    let config = config(&[(BASE, "https://u:s3cret@c/x?token=s3cret")]);
+    assert_eq!(config.otlp.as_ref().unwrap().endpoint.to_string(), "https://c/x/v1/traces");
+    assert!(!format!("{config:?}").contains("s3cret"));
+    for bad in ["https://u:s3cret@c:99999", "ftp://c/?token=s3cret"] {
+        let (_, said) = problem(&[(BASE, bad)]);
+        assert!(said.contains(BASE) && !said.contains("s3cret"), "{said}");
+    }
+}
+
+#[test]
+fn times_are_cut_to_what_can_be_added_up() {
+    assert_eq!(time("9223372036854775807s"), Some(super::LONGEST_TIME));
+    let config = config(&[("OTEL_BSP_EXPORT_TIMEOUT", "18446744073709551615")]);
+    assert_eq!(config.batch.export_timeout, super::LONGEST_TIME);
+}
+
+#[test]
 fn exporters_are_a_list_and_the_console_needs_no_collector() {
     let console_and_otlp = |args: &[&str], variables: &[(&str, &str)]| {
         let (config, _) = read(args, variables);

@@ -127,7 +127,8 @@ impl Sender {
             // Between half the pause and all of it: clients that failed together do not come back together.
             let wait = asked.unwrap_or_else(|| pause.mul_f64(0.5 + 0.5 * fastrand::f64()));
             pause = (pause * 2).min(LONGEST_PAUSE);
-            if Instant::now() + wait >= give_up {
+            // A collector may ask for any number of seconds; the sum must not overflow.
+            if wait >= give_up.saturating_duration_since(Instant::now()) {
                 return Err(failure);
             }
             tokio::select! {

@@ -26,7 +26,7 @@ pub enum ObjectError {
     #[error("the kernel refused the BPF maps ({}); CAP_BPF (or CAP_SYS_ADMIN) is needed", source_chain(.0))]
     Load(#[source] EbpfError),
     /// The kernel's verifier refused a program.
-    #[error("the kernel refused the BPF program {program} ({})", source_chain(.source))]
+    #[error("the kernel refused the BPF program {program} ({}); CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) are needed", source_chain(.source))]
     Verify {
         /// Name of the program.
         program: &'static str,
@@ -60,7 +60,8 @@ fn last_line(text: &str) -> String {
     let first = lines.next().unwrap_or_default().to_owned();
     match lines.rfind(|line| !line.starts_with("processed ")) {
         Some(last) => format!("{first} … {last}"),
-        None => first,
+        // The verifier said nothing.
+        None => first.trim_end_matches(" Verifier output:").trim_end_matches('.').to_owned(),
     }
 }
 

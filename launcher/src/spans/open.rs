@@ -108,7 +108,7 @@ fn close(open: OpenSpan, now: u64, limits: &Limits) -> SpanData {
     let OpenSpan { mut data, started } = open;
     data.end_time = data.start_time + std::time::Duration::from_nanos(now.saturating_sub(started));
     data.attributes.push(KeyValue::new(semconv::ERROR_TYPE, UNFINISHED));
-    data.status = Status::error("the program ended before this operation did");
+    data.status = Status::error("the end of this operation was not seen");
     limits::apply(limits, &mut data);
     data
 }

@@ -27,11 +27,36 @@ pub(crate) fn launcher() -> Command {
 /// A program under the launcher that has printed the addresses it listens on.
 #[derive(Debug)]
 pub(crate) struct Server {
-    process: Child,
+    process: Running,
     stdout: BufReader<ChildStdout>,
     stderr: ChildStderr,
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) receiver: Receiver,
+}
+
+/// The launcher's process. A test that fails leaves neither it nor its program.
+#[derive(Debug)]
+struct Running(Child);
+
+impl Running {
+    /// The launcher's only child.
+    fn program(&self) -> Option<Pid> {
+        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.0.id())).ok()?;
+        children.trim().parse().ok().map(Pid::from_raw)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.0.try_wait().is_ok_and(|status| status.is_some()) {
+            return;
+        }
+        if let Some(program) = self.program() {
+            let _gone = kill(program, Signal::SIGKILL);
+        }
+        let _gone = self.0.kill();
+        let _gone = self.0.wait();
+    }
 }
 
 /// What was left of a server.
@@ -59,9 +84,9 @@ impl Server {
             .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut process = command.spawn().unwrap();
-        let mut stdout = BufReader::new(process.stdout.take().unwrap());
-        let stderr = process.stderr.take().unwrap();
+        let mut process = Running(command.spawn().unwrap());
+        let mut stdout = BufReader::new(process.0.stdout.take().unwrap());
+        let stderr = process.0.stderr.take().unwrap();
         let mut addresses = Vec::new();
         for _ in 0..ports {
             let mut line = String::new();
@@ -74,14 +99,12 @@ impl Server {
 
     /// The launcher's process id.
     pub(crate) fn pid(&self) -> Pid {
-        Pid::from_raw(self.process.id().try_into().unwrap())
+        Pid::from_raw(self.process.0.id().try_into().unwrap())
     }
 
     /// The program's process id: the launcher's only child.
     pub(crate) fn program(&self) -> Pid {
-        let children = format!("/proc/{0}/task/{0}/children", self.process.id());
-        let children = std::fs::read_to_string(children).unwrap();
-        Pid::from_raw(children.trim().parse().unwrap())
+        self.process.program().unwrap()
     }
 
     /// Asks it to end, and waits for that.
@@ -96,7 +119,7 @@ impl Server {
         self.stderr.read_to_string(&mut stderr).unwrap();
         let mut rest = Vec::new();
         self.stdout.read_to_end(&mut rest).unwrap();
-        let status = self.process.wait().unwrap();
+        let status = self.process.0.wait().unwrap();
         Left { status, spans: self.receiver.spans(), stderr }
     }
 }

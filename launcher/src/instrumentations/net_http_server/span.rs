@@ -178,7 +178,13 @@ fn status(span: &mut SpanData, code: u32) {
     }
 }
 
+/// What the handler wrote is what was sent, but for HEAD, whose answer has no body.
 fn body_size(span: &mut SpanData, end: &HttpServerEnd) {
+    let is_head =
+        |attribute: &KeyValue| attribute.key.as_str() == semconv::HTTP_REQUEST_METHOD && attribute.value.as_str() == "HEAD";
+    if span.attributes.iter().any(is_head) {
+        return;
+    }
     span.attributes.push(KeyValue::new(semconv::HTTP_RESPONSE_BODY_SIZE, end.body_size));
 }
 
