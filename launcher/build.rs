@@ -16,20 +16,20 @@ fn main() -> anyhow::Result<()> {
     let root_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../bpf");
     aya_build::build_ebpf([Package { name: "bpf", root_dir, ..Package::default() }], Toolchain::Custom(TOOLCHAIN))
         .context("could not build the BPF object; `make setup` installs what it needs")?;
-    strip_debug_info(&PathBuf::from(std::env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?).join("bpf"))
+    strip_debug_info(&PathBuf::from(std::env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?).join("bpf"));
+    Ok(())
 }
 
 /// Removes the DWARF sections from the object and their relocations, which the loader would parse at each start; BTF stays.
-fn strip_debug_info(path: &Path) -> anyhow::Result<()> {
+fn strip_debug_info(path: &Path) {
     // Skipped by AYA_BUILD_SKIP.
     if !path.exists() {
-        return Ok(());
+        return;
     }
     for strip in ["/usr/lib/llvm-22/bin/llvm-strip", "llvm-strip-22", "llvm-strip"] {
         if Command::new(strip).arg("--strip-debug").arg(path).status().is_ok_and(|status| status.success()) {
-            return Ok(());
+            return;
         }
     }
     println!("cargo::warning=no llvm-strip found: the BPF object keeps its DWARF, which costs some milliseconds at each start");
-    Ok(())
 }
