@@ -201,6 +201,6 @@ const NOTES: &str = "\
 - All runs on the same cores: load generator, server, launcher and OTLP receiver. At 32 connections the cores are full, so \
 what the launcher and the receiver use is taken from the server: throughput kept is less than the application's own CPU \
 time says. Every request is sampled and exported.
-- The application's extra CPU is the difference of two medians; at a fixed rate and at one connection it is mostly what \
-the machine's idle states make of it. At 32 connections it contains the caches that the other processes take.
+- The application's extra CPU is the difference of two medians; why it differs between \
+the loads (idle states, caches shared with the other processes) was not separated.
 - A probe hit costs the trap and its emulation (0.5 to 0.9 µs on such a machine) besides the BPF program's own time.";
