@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io::Write as _;
 
 use crate::check::{Report, supported_versions, supported_versions_json};
-use crate::child::{self, Environment, Program, Signals};
+use crate::child::{self, Environment, Forwarding, Program, Signals};
 use crate::command_line::CommandLine;
 use crate::config::{Config, Mode};
 use crate::launch::{failed, launch};
@@ -30,7 +30,7 @@ pub fn main() -> Outcome {
     }
     log::debug(format_args!("configuration: {config:?}"));
     match config.mode {
-        Mode::Launch => run(&config, &typed.program, signals),
+        Mode::Launch => run(&config, &typed.program, signals).remapped(&config.init.remapped_exits),
         Mode::Check => check(&config, &typed.program),
         Mode::SupportedVersions if config.json => print(&supported_versions_json()),
         Mode::SupportedVersions => print(&supported_versions()),
@@ -49,7 +49,15 @@ fn run(config: &Config, program: &[OsString], signals: Result<Signals, child::Ta
     };
     let prepare = || Program::new(program, args, Environment::inherited().without(OWN_VARIABLES));
     match signals {
-        Ok(mut signals) => launch(config, &mut signals, prepare),
+        Ok(mut signals) => {
+            signals.forward_by(Forwarding::new(config.init.kill_group, &config.init.rewrites));
+            if let Some(signal) = config.init.parent_death_signal
+                && let Err(errno) = child::signal_on_parent_death(signal)
+            {
+                log::warn(format_args!("--parent-death-signal has no effect: prctl was refused ({})", errno.desc()));
+            }
+            launch(config, &mut signals, prepare)
+        }
         Err(error) => {
             log::warn(format_args!("{error}; the program runs untraced"));
             failed(&child::exec_in_place(prepare(), None))

@@ -17,6 +17,7 @@ use nix::unistd::{Pid, getpid, pipe2, setpgid};
 
 use super::environment::Environment;
 use super::inherited;
+use super::listen_pid::ListenPid;
 use super::lookup;
 use super::process::{Process, foreground_group};
 use super::signals::Signals;
@@ -77,13 +78,16 @@ pub struct Program {
     /// Null-terminated. The first slot is for the shell: `[shell, argv0, args…]`.
     arguments: Vec<*const c_char>,
     environment: Vec<*const c_char>,
+    /// The string of `environment` that is to name the program's own pid, if one is.
+    listen_pid: Option<ListenPid>,
 }
 
 impl Program {
     /// Prepares `program` (which is also `argv[0]`) with `args` and `environment`. A name without a slash will be
     /// looked up in the PATH of that environment.
     #[must_use]
-    pub fn new(program: &OsStr, args: &[OsString], environment: Environment) -> Self {
+    pub fn new(program: &OsStr, args: &[OsString], mut environment: Environment) -> Self {
+        let listen_pid = ListenPid::take(&mut environment, std::process::id());
         let strings: Vec<CString> = std::iter::once(program)
             .chain(args.iter().map(OsString::as_os_str))
             // Strings from a command line hold no NUL byte.
@@ -93,11 +97,13 @@ impl Program {
             |strings: &[CString]| -> Vec<_> { strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect() };
         let mut arguments = vec![SHELL.as_ptr()];
         arguments.extend(pointers(&strings));
+        let listen_string = listen_pid.iter().map(ListenPid::as_ptr);
         Self {
             name: program.to_owned(),
             candidates: lookup::candidates(program, environment.get("PATH")),
             arguments,
-            environment: pointers(environment.strings()),
+            environment: listen_string.chain(pointers(environment.strings())).collect(),
+            listen_pid,
             _strings: (strings, environment),
         }
     }
@@ -272,6 +278,9 @@ fn in_child(program: &mut Program, signals: &Signals, commands: OwnedFd, replies
             // The launcher is gone: the program never starts.
             Err(_) => quit(),
         }
+    }
+    if let Some(string) = &mut program.listen_pid {
+        string.set(own.as_raw().unsigned_abs());
     }
     restore(signals);
     let errno = program.exec() as c_int;
