@@ -33,3 +33,27 @@ pub fn signal_on_parent_death(signal: i32) -> Result<(), Errno> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::child::SignalSet;
+
+    /// A forked child has another parent than the one that was noted: as if the launcher's had died.
+    #[test]
+    fn a_parent_that_died_before_is_signalled_at_once() {
+        // SAFETY: the child makes system calls only.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let told = sys::set_mask(SignalSet::ALL).is_ok() && signal_on_parent_death(libc::SIGUSR1).is_ok();
+            let mut pending = 0u64;
+            // SAFETY: the kernel writes one u64 of this frame, as the size says; _exit does not return.
+            unsafe {
+                libc::syscall(libc::SYS_rt_sigpending, &raw mut pending, size_of::<u64>());
+                libc::_exit(i32::from(!(told && pending == 1 << (libc::SIGUSR1 - 1))));
+            }
+        }
+        let status = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), None).unwrap();
+        assert_eq!(status, nix::sys::wait::WaitStatus::Exited(nix::unistd::Pid::from_raw(child), 0));
+    }
+}
