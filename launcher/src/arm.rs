@@ -6,6 +6,7 @@ use std::path::Path;
 use bpf::config::{SamplerSetting, Setting};
 
 use crate::binary::{BinaryError, BuildInfo, GoBinary};
+use crate::capabilities::raised;
 use crate::child::{Auxv, MappedExe};
 use crate::config::{Config, Propagator, RootSampler, Sampler};
 use crate::instrumentations::CATALOG;
@@ -46,6 +47,9 @@ pub enum Untraced {
     /// The user does not want it.
     #[error("{0}")]
     NotWanted(&'static str),
+    /// A panic.
+    #[error("a defect of go-auto-launch, please report it with the lines before this one")]
+    Defect,
     /// The kernel refused.
     #[error("{0}")]
     Refused(Box<AttachError>),
@@ -72,6 +76,16 @@ impl From<AttachError> for Untraced {
 /// # Errors
 /// With the reason why the program will not be traced; nothing stays attached then.
 pub fn arm(pid: NonZeroU32, path: &Path, exe: MappedExe, auxv: Option<Auxv>, config: &Config) -> Result<Armed, Untraced> {
+    contained(|| raised(|| arm_program(pid, path, exe, auxv, config)))
+}
+
+/// A panic must not end PID 1, and the program with it: it costs the trace only. (What it says goes to standard error.)
+fn contained<T>(work: impl FnOnce() -> Result<T, Untraced>) -> Result<T, Untraced> {
+    // What a panic leaves unfinished is owned by `work` and dropped with it.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(Untraced::Defect))
+}
+
+fn arm_program(pid: NonZeroU32, path: &Path, exe: MappedExe, auxv: Option<Auxv>, config: &Config) -> Result<Armed, Untraced> {
     let (plan, load_bias, build_info) = {
         let binary = GoBinary::parse(&exe)?;
         let plan = Plan::new(CATALOG, &binary, &config.disabled_instrumentations)?;
@@ -122,6 +136,12 @@ fn sampler_setting(config: &Config) -> SamplerSetting {
 mod tests {
     use super::*;
     use crate::command_line::CommandLine;
+
+    #[test]
+    fn a_panic_is_a_reason_and_not_the_end() {
+        assert!(matches!(contained::<()>(|| panic!("as intended")), Err(Untraced::Defect)));
+        assert_eq!(contained(|| Ok(7)).unwrap(), 7);
+    }
 
     #[test]
     fn ratios_become_bounds() {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use nix::unistd::Pid;
 
 use crate::arm::{Armed, Untraced, arm};
+use crate::capabilities::{drop_for_good, raised};
 use crate::child::{self, AtBarrier, Exited, MappedExe, Program, Running, Signals, SpawnError, StartEvent, Stopped};
 use crate::config::Config;
 use crate::export::Exporting;
@@ -93,6 +94,7 @@ fn run(config: &Config, signals: &mut Signals, program: Program) -> Result<Ended
             }
         }
     };
+    drop_for_good();
     let exited = running.wait(signals);
     if let Some(telemetry) = telemetry {
         flush(config, &exited, telemetry, signals);
@@ -114,7 +116,7 @@ fn at_exec(config: &Config, stopped: Stopped, unsaid: &mut Option<String>) -> St
         Some(why) => Err(Untraced::NotWanted(why)),
         None => stopped.map_exe().map_err(Untraced::Unopened).and_then(|exe| arm(pid, &path, exe, stopped.auxv().ok(), config)),
     };
-    let file = std::fs::read_link(&path).unwrap_or(path);
+    let file = raised(|| std::fs::read_link(&path)).unwrap_or(path);
     match armed {
         Ok(armed) => {
             say_traced(config, &file, &armed, begin);

@@ -8,6 +8,7 @@
 
 pub mod arm;
 pub mod binary;
+pub mod capabilities;
 pub mod check;
 pub mod child;
 pub mod command_line;

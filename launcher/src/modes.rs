@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::Write as _;
 
+use crate::capabilities;
 use crate::check::{Report, supported_versions, supported_versions_json};
 use crate::child::{self, Environment, Forwarding, Program, Signals};
 use crate::command_line::CommandLine;
@@ -19,6 +20,8 @@ const OWN_VARIABLES: &str = "GO_AUTO_LAUNCH_";
 #[must_use]
 pub fn main() -> Outcome {
     let signals = Signals::take_over();
+    capabilities::lower();
+    capabilities::allow_tracing();
     let typed = match CommandLine::read(std::env::args_os()) {
         Ok(typed) => typed,
         Err(stop) => return stop.print(),
@@ -47,7 +50,10 @@ fn run(config: &Config, program: &[OsString], signals: Result<Signals, child::Ta
     let Some((program, args)) = program.split_first() else {
         return CommandLine::no_program().print();
     };
-    let prepare = || Program::new(program, args, Environment::inherited().without(OWN_VARIABLES));
+    let prepare = || {
+        let prepared = Program::new(program, args, Environment::inherited().without(OWN_VARIABLES));
+        if config.init.keep_capabilities { prepared.keeping_capabilities() } else { prepared }
+    };
     match signals {
         Ok(mut signals) => {
             signals.forward_by(Forwarding::new(config.init.kill_group, &config.init.rewrites));

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
 use crate::arm::Armed;
+use crate::capabilities::drop_for_good;
 use crate::config::Limits;
 use crate::events::decode::Record;
 use crate::events::ring::Ring;
@@ -81,7 +82,12 @@ fn run(
     stopped: oneshot::Receiver<Instant>,
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let followed = runtime.block_on(async { follow(armed, limits, exporting(), stopped).await });
+    let followed = runtime.block_on(async {
+        let exporting = exporting();
+        // The program has been described: from here on nothing needs them.
+        drop_for_good();
+        follow(armed, limits, exporting, stopped).await
+    });
     // Not waited for: a name look-up that is stuck in the system's resolver.
     runtime.shutdown_background();
     followed

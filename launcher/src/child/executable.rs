@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 use nix::unistd::Pid;
 
+use crate::capabilities::raised;
+
 /// The bytes of an executable file.
 #[derive(Debug)]
 pub struct MappedExe(Bytes);
@@ -30,7 +32,7 @@ impl MappedExe {
     /// # Errors
     /// When there is no such process or no `/proc`, or the file cannot be read.
     pub fn of(pid: Pid) -> io::Result<Self> {
-        let file = File::open(Self::link(pid))?;
+        let file = raised(|| File::open(Self::link(pid)))?;
         // SAFETY: the file must not change while it is mapped. It is the text of a process that is held or running, and
         // the kernel refuses to open such a file for writing or to truncate it (ETXTBSY); replacing it by rename, as
         // package managers do, leaves the mapped inode alone. A few kernels (6.11) and network file systems do not
@@ -76,7 +78,7 @@ impl Auxv {
     /// # Errors
     /// When there is no such process or no `/proc`, or we may not look into the process.
     pub fn of(pid: Pid) -> io::Result<Self> {
-        Ok(Self::parse(&std::fs::read(format!("/proc/{pid}/auxv"))?))
+        Ok(Self::parse(&raised(|| std::fs::read(format!("/proc/{pid}/auxv")))?))
     }
 
     /// How far the program was moved from the addresses in its file: `AT_ENTRY − e_entry`; 0 unless it is a PIE.

@@ -1,4 +1,4 @@
-//! Socket activation (sd_listen_fds(3)): descriptors are meant for the process that `LISTEN_PID` names. That is the
+//! Socket activation (`sd_listen_fds(3)`): descriptors are meant for the process that `LISTEN_PID` names. That is the
 //! launcher; the program behind it is told that it is meant.
 //!
 //! The program's pid is known only after the fork, where nothing may be allocated: the string is prepared with room for

@@ -23,6 +23,7 @@ use super::process::{Process, foreground_group};
 use super::signals::Signals;
 use super::starting::{BarrierReason, Starting};
 use super::sys;
+use crate::capabilities;
 
 /// The shell for a text file without a `#!` line, as execvp takes it.
 const SHELL: &std::ffi::CStr = c"/bin/sh";
@@ -80,6 +81,8 @@ pub struct Program {
     environment: Vec<*const c_char>,
     /// The string of `environment` that is to name the program's own pid, if one is.
     listen_pid: Option<ListenPid>,
+    /// The program keeps the capabilities that the launcher uses.
+    keeps_capabilities: bool,
 }
 
 impl Program {
@@ -104,8 +107,16 @@ impl Program {
             arguments,
             environment: listen_string.chain(pointers(environment.strings())).collect(),
             listen_pid,
+            keeps_capabilities: false,
             _strings: (strings, environment),
         }
+    }
+
+    /// The program is to keep the capabilities that the launcher uses, if it has them.
+    #[must_use]
+    pub fn keeping_capabilities(mut self) -> Self {
+        self.keeps_capabilities = true;
+        self
     }
 
     /// The file that exec will most likely take, as an absolute path.
@@ -118,6 +129,9 @@ impl Program {
     ///
     /// As execvp: a candidate that is not there or not allowed leads to the next one; "not allowed" is remembered.
     fn exec(&mut self) -> Errno {
+        if !self.keeps_capabilities {
+            capabilities::drop_in_child();
+        }
         let mut refused = Errno::ENOENT;
         for candidate in &self.candidates {
             // SAFETY: path, arguments and environment are NUL-terminated strings in null-terminated arrays that this
@@ -215,7 +229,9 @@ fn hold(program: Program, process: Process, mut link: Link) -> Starting {
         return Starting::at_barrier(program, process, link, BarrierReason::Privileged);
     }
     let options = libc::PTRACE_O_TRACEEXEC.into();
-    let seized = sys::ptrace(libc::PTRACE_SEIZE.into(), pid, options).is_ok();
+    // Raised for Yama's scope 2, and because the kernel remembers whether a tracer had CAP_SYS_PTRACE when it attached:
+    // only then do set-id programs in an exec chain keep their privileges (`ptracer_capable`).
+    let seized = capabilities::raised(|| sys::ptrace(libc::PTRACE_SEIZE.into(), pid, options).is_ok());
     // A launcher with file capabilities is not dumpable, nor is its child, and SEIZE is refused; TRACEME may be allowed.
     let traced = if seized { Ok(()) } else { link.trace_me() };
     match traced {

@@ -10,6 +10,7 @@ use nix::unistd::{Uid, User};
 use super::container;
 use super::{Facts, HostFacts, ProcessFacts};
 use crate::binary::BuildInfo;
+use crate::capabilities::raised;
 
 /// The facts about process `pid`, whose binary says `build`.
 #[must_use]
@@ -30,7 +31,7 @@ fn process(proc: &Path, pid: u32) -> ProcessFacts {
         // `NSpid` ends with the ID in the innermost namespace: the one that the program sees.
         pid: number("NSpid:").or(Some(i64::from(pid))),
         parent_pid: number("PPid:"),
-        executable: fs::read_link(proc.join("exe")).ok(),
+        executable: raised(|| fs::read_link(proc.join("exe"))).ok(),
         command,
         owner: fs::metadata(proc).ok().map(|metadata| owner(metadata.uid())),
     }

@@ -75,12 +75,16 @@ impl Server {
 
     /// The same with a launcher command of the test's own; its exporter is set here.
     pub(crate) fn start_with(mut command: Command, app: &Path, args: &[&str], ports: usize) -> Self {
+        command.arg("--").arg(app);
+        Self::start_as_typed(command, args, ports)
+    }
+
+    /// The same where `command` holds all but the last arguments.
+    pub(crate) fn start_as_typed(mut command: Command, args: &[&str], ports: usize) -> Self {
         let receiver = Receiver::start();
         command
             .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", receiver.address))
-            .arg("--")
-            .arg(app)
             .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -92,7 +96,7 @@ impl Server {
             let mut line = String::new();
             stdout.read_line(&mut line).unwrap();
             let address = line.trim().strip_prefix("listening ");
-            addresses.push(address.unwrap_or_else(|| panic!("{}: {line:?}", app.display())).parse().unwrap());
+            addresses.push(address.unwrap_or_else(|| panic!("{command:?}: {line:?}")).parse().unwrap());
         }
         Self { process, stdout, stderr, addresses, receiver }
     }
