@@ -1,20 +1,20 @@
 //! What works with which privileges: the rows of README.md's table that need no container, and what the program is left
-//! with. (`containers.rs` has the rows that do.)
+//! with. (`oci.rs` has the rows that do.)
 //!
 //! Needs root, setpriv, setcap and unshare; the kernel must give root all capabilities that matter.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
 mod init;
 mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use support::apps::{self, GoVersion, Variant};
+use support::folder::Folder;
 use support::server::{Server, get};
 
 const LAUNCHER: &str = env!("CARGO_BIN_EXE_go-auto-launch");
@@ -38,51 +38,15 @@ fn setpriv(args: &str) -> Command {
 /// An ordinary user.
 const NOBODY: &str = "--reuid 65534 --regid 65534 --clear-groups";
 
-/// A folder that every user can read, with the launcher and a server in it.
-struct Folder {
-    dir: tempfile::TempDir,
-}
-
-impl Folder {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(LAUNCHER, dir.path().join("launcher")).unwrap();
-        let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
-        fs::copy(app, dir.path().join("app")).unwrap();
-        Self { dir }
-    }
-
-    /// The same, with file capabilities on the launcher.
-    fn with_capabilities(capabilities: &str) -> Self {
-        let folder = Self::new();
-        let set = Command::new("setcap").arg(capabilities).arg(folder.launcher()).status();
-        assert!(set.is_ok_and(|status| status.success()), "needs setcap, and a file system with attributes");
-        folder
-    }
-
-    fn launcher(&self) -> PathBuf {
-        self.dir.path().join("launcher")
-    }
-
-    fn app(&self) -> PathBuf {
-        self.dir.path().join("app")
-    }
-
-    /// The server, started by `command`, which becomes the launcher: one request, and whether it had a span. In both
-    /// cases the program ran and ended as asked.
-    fn is_traced(&self, mut command: Command) -> (bool, String) {
-        command.arg(self.launcher()).arg("--verbose");
-        self.serves(command)
-    }
-
-    fn serves(&self, command: Command) -> (bool, String) {
-        let server = Server::start_with(command, &self.app(), &["-addr", "127.0.0.1:0", "-exit-code", "7"], 1);
-        assert_eq!(get(server.addresses[0], "/hello"), 200);
-        let left = server.end();
-        assert_eq!(left.status.code(), Some(7), "{}", left.stderr);
-        (left.spans.len() == 1, left.stderr)
-    }
+/// The server in `folder`, started by `command`, which becomes the launcher: whether one request had a span, and what
+/// was said. In any case the program ran and ended as asked.
+fn is_traced(folder: &Folder, mut command: Command) -> (bool, String) {
+    command.arg(folder.launcher()).arg("--verbose");
+    let server = Server::start_with(command, &folder.app(), &["-addr", "127.0.0.1:0", "-exit-code", "7"], 1);
+    assert_eq!(get(server.addresses[0], "/hello"), 200);
+    let left = server.end();
+    assert_eq!(left.status.code(), Some(7), "{}", left.stderr);
+    (left.spans.len() == 1, left.stderr)
 }
 
 /// The `Cap…` lines of the program's status, when started by `command`.
@@ -188,7 +152,7 @@ fn file_capabilities_of_an_ordinary_user() {
         command.args(["sh", "-c", "exec \"$@\"", "sh"]);
         command
     };
-    let (traced, said) = folder.is_traced(by_shell());
+    let (traced, said) = is_traced(&folder, by_shell());
     assert!(traced && !said.contains("ptrace was refused"), "{said}");
     // A script is followed to the program: from the barrier, which is the fallback, it could not be.
     let mut command = by_shell();
@@ -216,15 +180,15 @@ fn what_is_traced_with_which_capabilities() {
         (",+sys_ptrace", false),
         ("", false),
     ] {
-        let (traced, said) = folder.is_traced(root(caps));
+        let (traced, said) = is_traced(&folder, root(caps));
         assert_eq!(traced, expected, "root with {caps:?}: {said}");
         assert!(expected || said.contains("CAP_"), "{said}");
     }
     let both = "+bpf,+perfmon";
     let ambient = format!("{NOBODY} --inh-caps {both} --ambient-caps {both} --");
-    let (traced, said) = folder.is_traced(setpriv(&ambient));
+    let (traced, said) = is_traced(&folder, setpriv(&ambient));
     assert!(traced, "ambient: {said}");
-    let (traced, said) = folder.is_traced(setpriv(NOBODY));
+    let (traced, said) = is_traced(&folder, setpriv(NOBODY));
     assert!(!traced && said.contains("CAP_BPF"), "an ordinary user: {said}");
 }
 
@@ -233,13 +197,13 @@ fn no_new_privileges_takes_file_capabilities_away_and_no_others() {
     let folder = Folder::with_capabilities("cap_bpf,cap_perfmon+p");
     let mut command = setpriv(NOBODY);
     command.args(["setpriv", "--no-new-privs"]);
-    let (traced, said) = folder.is_traced(command);
+    let (traced, said) = is_traced(&folder, command);
     assert!(!traced && said.contains("CAP_BPF"), "{said}");
     let both = "+bpf,+perfmon";
     let ambient = format!("{NOBODY} --inh-caps {both} --ambient-caps {both} --no-new-privs --");
-    let (traced, said) = Folder::new().is_traced(setpriv(&ambient));
+    let (traced, said) = is_traced(&Folder::new(), setpriv(&ambient));
     assert!(traced, "{said}");
-    let (traced, said) = folder.is_traced(setpriv("--bounding-set -all,+bpf,+perfmon --inh-caps -all --no-new-privs --"));
+    let (traced, said) = is_traced(&folder, setpriv("--bounding-set -all,+bpf,+perfmon --inh-caps -all --no-new-privs --"));
     assert!(traced, "{said}");
 }
 
@@ -247,7 +211,7 @@ fn no_new_privileges_takes_file_capabilities_away_and_no_others() {
 #[test]
 fn file_capabilities_beyond_the_bounding_set() {
     let user = format!("{NOBODY} --bounding-set -bpf --");
-    let (traced, said) = Folder::with_capabilities("cap_bpf,cap_perfmon+p").is_traced(setpriv(&user));
+    let (traced, said) = is_traced(&Folder::with_capabilities("cap_bpf,cap_perfmon+p"), setpriv(&user));
     assert!(!traced && said.contains("CAP_BPF"), "{said}");
     let folder = Folder::with_capabilities("cap_bpf,cap_perfmon+ep");
     let output = setpriv(&user).arg(folder.launcher()).args(["--", "true"]).output().unwrap();
@@ -260,6 +224,6 @@ fn in_a_user_namespace_the_program_runs_untraced() {
     let folder = Folder::new();
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user"]);
-    let (traced, said) = folder.is_traced(command);
+    let (traced, said) = is_traced(&folder, command);
     assert!(!traced && said.contains("CAP_BPF"), "{said}");
 }

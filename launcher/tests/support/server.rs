@@ -80,8 +80,12 @@ impl Server {
     }
 
     /// The same where `command` holds all but the last arguments.
-    pub(crate) fn start_as_typed(mut command: Command, args: &[&str], ports: usize) -> Self {
-        let receiver = Receiver::start();
+    pub(crate) fn start_as_typed(command: Command, args: &[&str], ports: usize) -> Self {
+        Self::start_sending(Receiver::start(), command, args, ports)
+    }
+
+    /// The same with a receiver that is there already.
+    pub(crate) fn start_sending(receiver: Receiver, mut command: Command, args: &[&str], ports: usize) -> Self {
         command
             .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", receiver.address))
