@@ -95,6 +95,8 @@ fn run(config: &Config, signals: &mut Signals, program: Program) -> Result<Ended
         }
     };
     drop_for_good();
+    // The working directory is the program's business; ours would keep its file system from being unmounted.
+    let _ = std::env::set_current_dir("/");
     let exited = running.wait(signals);
     if let Some(telemetry) = telemetry {
         flush(config, &exited, telemetry, signals);

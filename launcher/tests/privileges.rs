@@ -19,7 +19,7 @@ use support::server::{Server, get};
 
 const LAUNCHER: &str = env!("CARGO_BIN_EXE_go-auto-launch");
 
-/// BPF, PERFMON, SYS_ADMIN and SYS_PTRACE.
+/// The capabilities that matter, as a set.
 const FOUR: u64 = 1 << 39 | 1 << 38 | 1 << 21 | 1 << 19;
 const NET_ADMIN: u64 = 1 << 12;
 
