@@ -7,7 +7,7 @@ use std::time::Instant;
 use nix::unistd::Pid;
 
 use crate::arm::{Armed, Untraced, arm};
-use crate::capabilities::{drop_for_good, raised};
+use crate::capabilities::{drop_for_good, raised, reset_tracing};
 use crate::child::{self, AtBarrier, Exited, MappedExe, Program, Running, Signals, SpawnError, StartEvent, Stopped};
 use crate::config::Config;
 use crate::export::Exporting;
@@ -95,6 +95,7 @@ fn run(config: &Config, signals: &mut Signals, program: Program) -> Result<Ended
         }
     };
     drop_for_good();
+    reset_tracing();
     // The working directory is the program's business; ours would keep its file system from being unmounted.
     let _ = std::env::set_current_dir("/");
     let exited = running.wait(signals);
