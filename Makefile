@@ -39,6 +39,7 @@ lint: setup
 
 bench: setup
 	cargo build --release
+	cargo run --release -p bench -- --init
 	cargo run --release -p bench --
 
 release: setup

@@ -18,12 +18,17 @@ pub(crate) fn workspace() -> &'static Path {
 
 /// Builds the server; the path of its executable.
 pub(crate) fn build() -> anyhow::Result<PathBuf> {
-    let output = workspace().join("target/bench/server");
+    build_app("server")
+}
+
+/// Builds the program in `bench/apps/<name>`; the path of its executable.
+pub(crate) fn build_app(name: &str) -> anyhow::Result<PathBuf> {
+    let output = workspace().join("target/bench").join(name);
     let status = Command::new("go")
         .args(["build", "-trimpath", "-o"])
         .arg(&output)
         .arg(".")
-        .current_dir(workspace().join("bench/apps/server"))
+        .current_dir(workspace().join("bench/apps").join(name))
         .envs([("CGO_ENABLED", "0"), ("GOWORK", "off"), ("GOFLAGS", "-buildvcs=false")])
         .status()
         .context("cannot run go")?;

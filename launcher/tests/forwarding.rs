@@ -122,6 +122,23 @@ fn the_launcher_closes_what_it_was_given() {
 }
 
 #[test]
+fn a_stop_signal_stops_both_and_a_continue_continues_both() {
+    for options in [&[][..], &["--kill-group"], &["--rewrite", "TSTP:STOP"]] {
+        let mut command = launcher(options);
+        let mut launched = Launched::ready(command.arg("--").arg(subject()).arg("hold"));
+        let program = init::children(launched.pid())[0];
+        for _ in 0..3 {
+            launched.signal(Signal::SIGTSTP);
+            until("both to stop", || init::state(launched.pid()) == Some('T') && matches!(init::state(program), Some('t' | 'T')));
+            launched.signal(Signal::SIGCONT);
+            until("both to run", || init::state(launched.pid()) == Some('S') && init::state(program) == Some('S'));
+        }
+        launched.signal(Signal::SIGTERM);
+        assert_eq!(launched.end().code(), Some(143), "{options:?}");
+    }
+}
+
+#[test]
 fn a_continued_program_was_never_gone() {
     for group in [false, true] {
         let mut command = if group { with_group(&["hold"]) } else { with_subject(&["hold"]) };

@@ -1,16 +1,18 @@
 //! A launcher that is killed (SIGKILL) while it starts or traces a Go program: the program runs on or has never started,
-//! and is never left stopped. Needs root, for the probes.
+//! and is never left stopped. And SIGTERM meanwhile, which is not lost. Needs root, for the probes.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod init;
 mod support;
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
 use init::{marked, state, until};
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use support::apps::{self, GoVersion, Variant};
 use support::server::{Server, get, launcher};
 
@@ -30,6 +32,28 @@ fn in_no_phase_is_the_program_left_stopped() {
         for pid in marked(&mark) {
             let _ = kill(pid, Signal::SIGKILL);
         }
+    }
+}
+
+/// A signal that arrives while the program is held and armed reaches it when it is let go.
+#[test]
+fn an_early_termination_reaches_a_program_that_is_being_armed() {
+    let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
+    for round in 0..50u32 {
+        let mut command = launcher();
+        command.arg("--").arg(&app).args(["-addr", "127.0.0.1:0"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut launched = command.spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(1) * round);
+        kill(Pid::from_raw(launched.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        let mut status = None;
+        until("the launcher to end", || {
+            status = launched.try_wait().unwrap();
+            status.is_some()
+        });
+        // By the program's handler, before it had one, or before the launcher's main.
+        let status = status.unwrap();
+        let ended = matches!(status.code(), Some(0 | 143)) || status.signal() == Some(15);
+        assert!(ended, "round {round}: {status}");
     }
 }
 

@@ -10,8 +10,8 @@ use super::exit::{ExitStatus, Exited};
 use super::signals::Signals;
 use super::sys::{self, Change, SignalSet};
 
-/// Signals that stop a process which does not handle them.
-const STOPS: SignalSet = SignalSet::EMPTY.with(libc::SIGTSTP).with(libc::SIGTTIN).with(libc::SIGTTOU);
+/// Signals that stop a process which does not handle them. (SIGSTOP can be sent, by `--rewrite TSTP:STOP`.)
+const STOPS: SignalSet = SignalSet::EMPTY.with(libc::SIGTSTP).with(libc::SIGTTIN).with(libc::SIGTTOU).with(libc::SIGSTOP);
 
 /// The child process, in whatever state, and what has been forwarded to it.
 #[derive(Debug)]

@@ -1,0 +1,4 @@
+// trivial ends at once: what starting and ending a Go program costs.
+package main
+
+func main() {}
