@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
-use init::{marked, state, until};
+use init::{Launched, state, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::apps::{self, GoVersion, Variant};
@@ -21,17 +21,12 @@ fn in_no_phase_is_the_program_left_stopped() {
     let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
     // The start takes some 50 ms on the development machine; the rounds end well after it.
     for round in 0..50u32 {
-        let mark = format!("-exit-code={}", 1_000_000 + round);
+        let mark = format!("-exit-code={}{round:03}", std::process::id());
         let mut command = launcher();
-        command.arg("--").arg(&app).args(["-addr", "127.0.0.1:0", &mark]).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut launched = command.spawn().unwrap();
+        command.arg("--").arg(&app).args(["-addr", "127.0.0.1:0", &mark]).stderr(Stdio::null());
+        let launched = Launched::start(&mut command);
         std::thread::sleep(Duration::from_millis(2) * round);
-        launched.kill().unwrap();
-        launched.wait().unwrap();
-        until("the rest to run or to be gone", || marked(&mark).into_iter().all(|pid| !matches!(state(pid), Some('t' | 'T'))));
-        for pid in marked(&mark) {
-            let _ = kill(pid, Signal::SIGKILL);
-        }
+        launched.kill_in_any_phase(&mark);
     }
 }
 

@@ -2,12 +2,13 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -69,6 +70,39 @@ impl Launched {
         let read = output.read_line(&mut line).expect("reads a line");
         assert!(read > 0, "standard output ended where a line was expected");
         line.trim_end().to_owned()
+    }
+
+    /// Kills the launcher, and then the processes marked by `mark` that are left, when none of them is held any more.
+    /// Returns when all are gone: when nobody holds the standard output.
+    ///
+    /// A process that executes a program has no command line for a moment, so that one look does not find it.
+    pub(crate) fn kill_in_any_phase(mut self, mark: &str) {
+        self.child.kill().expect("can be killed");
+        self.child.wait().expect("can be waited for");
+        until("what is left to run, and to be gone", || {
+            for pid in marked(mark) {
+                if !matches!(state(pid), Some('t' | 'T')) {
+                    let _ = kill(pid, Signal::SIGKILL);
+                }
+            }
+            self.output_has_ended()
+        });
+    }
+
+    fn output_has_ended(&mut self) -> bool {
+        let output = self.output.as_mut().expect("standard output is piped").get_mut();
+        fcntl(&*output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("a pipe");
+        let mut rest = [0; 4096];
+        loop {
+            match output.read(&mut rest) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
+                    return false;
+                }
+            }
+        }
     }
 
     pub(crate) fn pid(&self) -> Pid {
