@@ -64,8 +64,9 @@ pub fn drop_for_good() {
 /// others. For the child between fork and exec: async-signal-safe.
 ///
 /// Dropping from the bounding set needs `CAP_SETPCAP`. Without it a program of root gets what the bounding set holds at
-/// its exec (capabilities(7), "Capabilities and execution of programs by root"); that is as without the launcher. The
-/// ambient set follows the permitted and inheritable ones (`cap_capset`).
+/// an exec (capabilities(7), "Capabilities and execution of programs by root"), as it would without the launcher; only an
+/// exec under a tracer without `CAP_SYS_PTRACE` gives nothing. The ambient set follows the permitted and inheritable ones
+/// (`cap_capset`).
 pub(crate) fn drop_in_child() {
     for (number, _) in POWERS {
         // SAFETY: this prctl takes a number and touches no memory. EPERM and EINVAL (an unknown capability) are no harm.
