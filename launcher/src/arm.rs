@@ -43,6 +43,9 @@ pub enum Untraced {
     /// The file cannot be opened.
     #[error("its file cannot be read ({0})")]
     Unopened(std::io::Error),
+    /// The launcher panicked while it read the file or attached.
+    #[error("go-auto-launch has failed on it; this is a defect of go-auto-launch, please report it")]
+    Defect,
     /// The user does not want it.
     #[error("{0}")]
     NotWanted(&'static str),

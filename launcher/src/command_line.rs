@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
 
 use clap::Parser;
 
@@ -34,7 +35,7 @@ pub struct CommandLine {
     pub console: bool,
     /// Attach to a running process instead of starting a program
     #[arg(long, value_name = "PID", conflicts_with_all = ["program", "check", "supported_versions"])]
-    pub pid: Option<u32>,
+    pub pid: Option<NonZeroU32>,
     /// Say what would be traced in PROGRAM, and why the rest would not; do not run it
     #[arg(long, requires = "program")]
     pub check: bool,

@@ -7,6 +7,7 @@
 //! spans ([`spans`]) and sent away ([`export`]) until the program ends ([`outcome`]).
 
 pub mod arm;
+pub mod attach;
 pub mod binary;
 pub mod check;
 pub mod child;
@@ -24,3 +25,5 @@ pub mod probes;
 pub mod resource;
 pub mod spans;
 pub mod telemetry;
+pub mod tracing;
+pub mod wrappers;

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::Write as _;
 
+use crate::attach::attach;
 use crate::check::{Report, supported_versions, supported_versions_json};
 use crate::child::{self, Environment, Program, Signals};
 use crate::command_line::CommandLine;
@@ -30,26 +31,27 @@ pub fn main() -> Outcome {
     }
     log::debug(format_args!("configuration: {config:?}"));
     match config.mode {
-        Mode::Launch => run(&config, &typed.program, signals),
+        Mode::Launch => run(&config, &typed, signals),
         Mode::Check => check(&config, &typed.program),
         Mode::SupportedVersions if config.json => print(&supported_versions_json()),
         Mode::SupportedVersions => print(&supported_versions()),
-        Mode::Attach(pid) => {
-            log::error(format_args!(
-                "--pid {pid}: attaching to a running process is not possible yet; start the program with go-auto-launch"
-            ));
-            Outcome::Usage
-        }
+        Mode::Attach(pid) => match signals {
+            Ok(signals) => attach(pid, &config, &typed, &signals),
+            Err(error) => {
+                log::error(format_args!("--pid {pid}: {error}"));
+                Outcome::NotAttached
+            }
+        },
     }
 }
 
-fn run(config: &Config, program: &[OsString], signals: Result<Signals, child::TakeOverError>) -> Outcome {
-    let Some((program, args)) = program.split_first() else {
+fn run(config: &Config, typed: &CommandLine, signals: Result<Signals, child::TakeOverError>) -> Outcome {
+    let Some((program, args)) = typed.program.split_first() else {
         return CommandLine::no_program().print();
     };
     let prepare = || Program::new(program, args, Environment::inherited().without(OWN_VARIABLES));
     match signals {
-        Ok(mut signals) => launch(config, &mut signals, prepare),
+        Ok(mut signals) => launch(config, typed, &mut signals, prepare),
         Err(error) => {
             log::warn(format_args!("{error}; the program runs untraced"));
             failed(&child::exec_in_place(prepare(), None))

@@ -9,6 +9,7 @@ mod sampling;
 mod variables;
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::command_line::CommandLine;
@@ -64,7 +65,7 @@ pub enum Mode {
     /// Say what would be traced.
     Check,
     /// Attach to a running process.
-    Attach(u32),
+    Attach(NonZeroU32),
     /// Print what is supported.
     SupportedVersions,
 }
@@ -140,7 +141,7 @@ fn mode<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reade
         return Mode::SupportedVersions;
     }
     // A program to run wins over a process to attach to: the application always runs.
-    let pid = reader.first(&["GO_AUTO_LAUNCH_PID"], |text| text.parse().ok().filter(|&pid| pid > 0));
+    let pid = reader.first(&["GO_AUTO_LAUNCH_PID"], |text| text.parse().ok());
     match pid {
         Some(pid) if typed.program.is_empty() => Mode::Attach(pid),
         Some(_) | None => Mode::Launch,
