@@ -17,7 +17,7 @@ use crate::log;
 use crate::outcome::Outcome;
 use crate::resource::gather;
 use crate::tracing::Tracing;
-use crate::wrappers::is_wrapper;
+use crate::wrappers::{is_launcher, is_wrapper};
 
 /// How a launch ended.
 enum Ended {
@@ -93,6 +93,11 @@ impl Launch<'_> {
         };
         if let Some(why) = untraced_by_choice(self.config) {
             return self.untraced(stopped, exe.name(), &Untraced::NotWanted(why));
+        }
+        if is_launcher(exe.name()) {
+            log::debug(format_args!("{} traces what it starts itself", exe.name().display()));
+            stopped.release();
+            return Verdict::GoOn;
         }
         if is_wrapper(exe.name(), || stopped.first_argument()) {
             if stopped.is_main() {

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 /// By the name of their file, sorted.
-const WRAPPERS: [&str; 76] = [
+const WRAPPERS: [&str; 71] = [
     "ash",
     "bash",
     "busybox",
@@ -52,11 +52,6 @@ const WRAPPERS: [&str; 76] = [
     "runsv",
     "runsvdir",
     "runuser",
-    "s6-linux-init",
-    "s6-notifyoncheck",
-    "s6-setuidgid",
-    "s6-supervise",
-    "s6-svscan",
     "setarch",
     "setpriv",
     "setsid",
@@ -92,11 +87,18 @@ const INTERPRETERS: [&str; 4] = ["python", "perl", "ruby", "node"];
 #[must_use]
 pub fn is_wrapper(file: &Path, first_argument: impl FnOnce() -> Option<String>) -> bool {
     let name = name(file);
-    if WRAPPERS.contains(&name) {
+    // The chain-loading programs of s6 are many.
+    if WRAPPERS.contains(&name) || name.starts_with("s6-") {
         return true;
     }
     INTERPRETERS.iter().any(|interpreter| name.starts_with(interpreter))
         && first_argument().is_some_and(|script| WRAPPERS.contains(&self::name(Path::new(&script))))
+}
+
+/// Whether the file is a launcher of this kind, which traces what it starts itself.
+#[must_use]
+pub fn is_launcher(file: &Path) -> bool {
+    name(file) == env!("CARGO_PKG_NAME")
 }
 
 fn name(file: &Path) -> &str {

@@ -105,7 +105,17 @@ fn attach_program(
     program.take_link(id).map_err(refused)
 }
 
-/// Takes probes away, each program's on a thread of its own: the kernel makes us wait for grace periods here too.
+/// Leaves probes in a program that is still running until this process ends, which takes them away.
+///
+/// Not [`detach`]: its threads would be killed by the end of the process, and a thread with a fatal signal pending cannot
+/// restore another process's memory (`get_user_pages_remote` fails; the kernel says "failed to unregister, leaking
+/// uprobe", and the breakpoints stay for as long as the program runs; seen on 6.18). The closing of files at the end of
+/// a process, by `exit` or SIGKILL, has no such signal pending.
+pub fn leave_until_exit(probes: Probes) {
+    std::mem::forget(probes);
+}
+
+/// Takes probes away from a program that has ended, each BPF program's on a thread of its own: the kernel makes us wait for grace periods here too.
 ///
 /// Returns at once; the process does not end before the kernel is done.
 pub fn detach(probes: Probes) {

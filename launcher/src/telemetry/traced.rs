@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::ops::AddAssign;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::time::{ClockId, clock_gettime};
 use opentelemetry::trace::TraceId;
 use tokio::io::Interest;
@@ -18,7 +19,7 @@ use crate::config::Limits;
 use crate::events::decode::Record;
 use crate::events::ring::Ring;
 use crate::export::{Exporting, Source};
-use crate::probes::attach::{Probes, detach};
+use crate::probes::attach::{Probes, detach, leave_until_exit};
 use crate::resource::gather::facts;
 use crate::resource::resource;
 use crate::spans::clock::WallClock;
@@ -66,6 +67,10 @@ impl Traced {
         }
     }
 
+    fn has_ended(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| is_readable(end.get_ref().as_fd()))
+    }
+
     /// Takes every record that is there.
     pub(super) fn drain(&mut self, exporting: &mut Exporting) {
         let clock = WallClock::now();
@@ -85,8 +90,12 @@ impl Traced {
     /// Ends with the program, or with the launcher: takes the last records, and closes what is open.
     pub(super) fn close(mut self, exporting: &mut Exporting) -> Losses {
         self.drain(exporting);
-        // The program is gone; while its last spans are sent, its probes go too.
-        detach(self.probes);
+        if self.has_ended() {
+            // While its last spans are sent, its probes go too.
+            detach(self.probes);
+        } else {
+            leave_until_exit(self.probes);
+        }
         for span in self.spans.close_all(boot_time()) {
             exporting.push(&self.source, span);
         }
@@ -131,6 +140,11 @@ impl fmt::Display for Losses {
         let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
         write!(f, "{full} records found the ring buffer full, {invalid} were invalid{why}, {orphans} ends had no start")
     }
+}
+
+fn is_readable(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO).is_ok() && fds[0].any().unwrap_or(false)
 }
 
 /// Nanoseconds of `CLOCK_BOOTTIME`.

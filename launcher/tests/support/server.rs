@@ -24,6 +24,13 @@ pub(crate) fn launcher() -> Command {
     command
 }
 
+/// Sets the exporter of a launcher.
+pub(crate) fn sending_to(command: &mut Command, receiver: &Receiver) {
+    command
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", receiver.address));
+}
+
 /// A program under the launcher that has printed the addresses it listens on.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -76,14 +83,8 @@ impl Server {
     /// The same with a launcher command of the test's own; its exporter is set here.
     pub(crate) fn start_with(mut command: Command, app: &Path, args: &[&str], ports: usize) -> Self {
         let receiver = Receiver::start();
-        command
-            .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", receiver.address))
-            .arg("--")
-            .arg(app)
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        sending_to(&mut command, &receiver);
+        command.arg("--").arg(app).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Running(command.spawn().unwrap());
         let mut stdout = BufReader::new(process.0.stdout.take().unwrap());
         let stderr = process.0.stderr.take().unwrap();
