@@ -43,12 +43,12 @@ pub enum Untraced {
     /// The file cannot be opened.
     #[error("its file cannot be read ({0})")]
     Unopened(std::io::Error),
-    /// The launcher panicked while it read the file or attached.
-    #[error("go-auto-launch has failed on it; this is a defect of go-auto-launch, please report it")]
-    Defect,
     /// The user does not want it.
     #[error("{0}")]
     NotWanted(&'static str),
+    /// A panic.
+    #[error("a defect of go-auto-launch, please report it with the lines before this one")]
+    Defect,
     /// The kernel refused.
     #[error("{0}")]
     Refused(Box<AttachError>),
@@ -70,11 +70,21 @@ impl From<AttachError> for Untraced {
     }
 }
 
-/// Reads the file of process `pid` and arms its probes. `path` must lead to the same file.
+/// Reads the file of process `pid` and arms its probes. `path` must lead to the same file. Needs the capabilities raised.
 ///
 /// # Errors
 /// With the reason why the program will not be traced; nothing stays attached then.
 pub fn arm(pid: NonZeroU32, path: &Path, exe: MappedExe, auxv: Option<Auxv>, config: &Config) -> Result<Armed, Untraced> {
+    contained(|| arm_program(pid, path, exe, auxv, config))
+}
+
+/// A panic must not end PID 1, and the program with it: it costs the trace only. (What it says goes to standard error.)
+fn contained<T>(work: impl FnOnce() -> Result<T, Untraced>) -> Result<T, Untraced> {
+    // What a panic leaves unfinished is owned by `work` and dropped with it.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(Untraced::Defect))
+}
+
+fn arm_program(pid: NonZeroU32, path: &Path, exe: MappedExe, auxv: Option<Auxv>, config: &Config) -> Result<Armed, Untraced> {
     let (plan, load_bias, build_info) = {
         let binary = GoBinary::parse(&exe)?;
         let plan = Plan::new(CATALOG, &binary, &config.disabled_instrumentations)?;
@@ -125,6 +135,12 @@ fn sampler_setting(config: &Config) -> SamplerSetting {
 mod tests {
     use super::*;
     use crate::command_line::CommandLine;
+
+    #[test]
+    fn a_panic_is_a_reason_and_not_the_end() {
+        assert!(matches!(contained::<()>(|| panic!("as intended")), Err(Untraced::Defect)));
+        assert_eq!(contained(|| Ok(7)).unwrap(), 7);
+    }
 
     #[test]
     fn ratios_become_bounds() {

@@ -8,10 +8,11 @@ use std::num::NonZeroU32;
 use std::time::Instant;
 
 use crate::arm::Untraced;
+use crate::capabilities::{drop_for_good, raised};
 use crate::child::{Other, Signals};
 use crate::command_line::CommandLine;
 use crate::config::Config;
-use crate::launch::try_arm;
+use crate::launch::open_and_arm;
 use crate::log;
 use crate::outcome::Outcome;
 use crate::resource::gather;
@@ -40,7 +41,9 @@ enum AttachError {
 #[must_use]
 pub fn attach(pid: NonZeroU32, config: &Config, typed: &CommandLine, signals: &Signals) -> Outcome {
     let mut tracing = Tracing::new(config, typed);
-    match begin(pid, &mut tracing) {
+    let begun = raised(|| begin(pid, &mut tracing));
+    drop_for_good();
+    match begun {
         Ok(mut process) => {
             process.wait(signals);
             tracing.finish(|done, deadline| process.wait_for(done, deadline, signals));
@@ -66,7 +69,7 @@ fn begin(pid: NonZeroU32, tracing: &mut Tracing<'_>) -> Result<Other, AttachErro
     })?;
     let config = tracing.config_of(process.variables("OTEL_").as_deref());
     let facts = gather::process(pid.get());
-    let armed = try_arm(pid, &exe, process.auxv(), &config);
+    let armed = open_and_arm(pid, &exe, process.auxv(), &config);
     if process.has_ended() {
         return Err(AttachError::Ended);
     }

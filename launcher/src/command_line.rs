@@ -46,7 +46,7 @@ pub struct CommandLine {
     #[arg(long)]
     pub strict: bool,
     /// Say step by step what the launcher does
-    #[arg(long)]
+    #[arg(long, short = 'v')]
     pub verbose: bool,
     /// Never write into the program's memory: no outgoing propagation
     #[arg(long)]
@@ -54,6 +54,24 @@ pub struct CommandLine {
     /// How long the last spans may take to be sent after the program's end, such as 500ms or 2s
     #[arg(long, value_name = "TIME")]
     pub flush_timeout: Option<OsString>,
+    /// Forward signals to the program's whole process group
+    #[arg(long, short = 'g')]
+    pub kill_group: bool,
+    /// Forward signal FROM as TO, or not at all where TO is 0 (repeatable)
+    #[arg(long, short = 'r', value_name = "FROM:TO")]
+    pub rewrite: Vec<OsString>,
+    /// Exit with TO (or 0) where the program's exit code is FROM (repeatable)
+    #[arg(long, short = 'e', value_name = "FROM[:TO]")]
+    pub remap_exit: Vec<OsString>,
+    /// Forward this signal when the launcher's own parent dies
+    #[arg(long, short = 'p', value_name = "SIGNAL")]
+    pub parent_death_signal: Option<OsString>,
+    /// Let the program keep the capabilities that the launcher uses
+    #[arg(long)]
+    pub keep_caps: bool,
+    /// Options of tini (-s, -w) and dumb-init (-c) for what the launcher does anyway; accepted and without effect
+    #[arg(short = 's', short_aliases = ['w', 'c'], long = "single-child", hide = true)]
+    pub as_always: bool,
     /// Print the supported libraries and versions
     #[arg(long)]
     pub supported_versions: bool,
@@ -154,6 +172,17 @@ mod tests {
         let odd = OsString::from_vec(vec![b'a', 0xff]);
         let args = ["go-auto-launch".into(), "--".into(), "app".into(), odd.clone()];
         assert_eq!(CommandLine::read(args).unwrap().program[1], odd);
+    }
+
+    #[test]
+    fn the_options_of_tini_and_dumb_init_are_understood() {
+        let tini = read(&["-s", "-w", "-vvv", "-g", "-e", "143", "-e3", "-p", "SIGTERM", "--", "app", "-g"]);
+        assert!(tini.verbose && tini.kill_group);
+        assert_eq!((tini.remap_exit.len(), tini.parent_death_signal.is_some()), (2, true));
+        assert_eq!(tini.program, ["app", "-g"]);
+        let dumb = read(&["-v", "-c", "--single-child", "-r", "15:3", "--rewrite", "2:0", "app"]);
+        assert_eq!(dumb.rewrite, ["15:3", "2:0"]);
+        assert_eq!(dumb.program, ["app"]);
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::fmt;
 use aya::sys::{UProbeMultiFeature, is_uprobe_multi_supported};
 use serde::Serialize;
 
+use crate::capabilities::{held, raised};
+
 /// How uprobes are attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,25 +36,21 @@ pub struct KernelSupport {
     pub release: String,
     /// Multi-uprobe links with a process filter.
     pub multi_uprobe: Support,
-    /// Our effective capabilities, as far as they matter.
+    /// The capabilities permitted to us, as far as they matter.
     pub capabilities: Vec<&'static str>,
 }
-
-/// The capabilities that matter, by number (`include/uapi/linux/capability.h`).
-const CAPABILITIES: [(u32, &str); 4] = [(39, "CAP_BPF"), (38, "CAP_PERFMON"), (21, "CAP_SYS_ADMIN"), (19, "CAP_SYS_PTRACE")];
 
 impl KernelSupport {
     /// Asks the kernel.
     #[must_use]
     pub fn gather() -> Self {
         let release = nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned()).unwrap_or_default();
-        let multi_uprobe = match is_uprobe_multi_supported(UProbeMultiFeature::ProcessScopedPidFilter) {
+        let multi_uprobe = match raised(|| is_uprobe_multi_supported(UProbeMultiFeature::ProcessScopedPidFilter)) {
             Ok(true) => Support::Yes,
             Ok(false) => Support::No,
             Err(error) => Support::Unknown(error.to_string()),
         };
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        Self { release, multi_uprobe, capabilities: capabilities(&status) }
+        Self { release, multi_uprobe, capabilities: held() }
     }
 
     /// The way to attach uprobes here.
@@ -65,13 +63,6 @@ impl KernelSupport {
     }
 }
 
-/// The effective capabilities that matter, from the text of `/proc/self/status`.
-fn capabilities(status: &str) -> Vec<&'static str> {
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or_default();
-    let effective = u64::from_str_radix(effective.trim(), 16).unwrap_or_default();
-    CAPABILITIES.iter().filter(|(number, _)| effective >> number & 1 != 0).map(|(_, name)| *name).collect()
-}
-
 impl fmt::Display for KernelSupport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { release, multi_uprobe, capabilities } = self;
@@ -82,17 +73,5 @@ impl fmt::Display for KernelSupport {
         };
         let held = if capabilities.is_empty() { "none of those that matter".to_owned() } else { capabilities.join(", ") };
         writeln!(f, "\nkernel        {release}\nprobes        {how}\ncapabilities  {held}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn capabilities_are_read_from_the_effective_set() {
-        assert_eq!(capabilities("CapPrm:\tffffffffffffffff\nCapEff:\t000000c000000000\n"), ["CAP_BPF", "CAP_PERFMON"]);
-        assert_eq!(capabilities("CapEff:\t0000000000000000\n"), [""; 0]);
-        assert_eq!(capabilities("nonsense"), [""; 0]);
     }
 }

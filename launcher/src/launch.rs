@@ -3,13 +3,13 @@
 //! What it starts in its place or besides, if it is a shell or another wrapper, is held, armed and let go in the same way.
 
 use std::num::NonZeroU32;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Instant;
 
 use nix::unistd::Pid;
 
 use crate::arm::{Armed, Untraced, arm};
+use crate::capabilities::{drop_for_good, raised};
 use crate::child::{self, AtBarrier, Auxv, Event, Exe, Exited, Follow, MappedExe, Program, Signals, SpawnError, Stopped, Tree};
 use crate::command_line::CommandLine;
 use crate::config::Config;
@@ -62,10 +62,14 @@ fn run(config: &Config, typed: &CommandLine, signals: &mut Signals, program: Pro
     let mut launch = Launch { config, tracing: Tracing::new(config, typed), unsaid: None };
     let exited = loop {
         let verdict = match tree.next(signals)? {
-            Event::Exec(stopped) => launch.at_exec(stopped),
-            Event::Barrier(barrier) => launch.at_barrier(barrier)?,
+            // Programs of other users may be looked into, and what is attached needs BPF.
+            Event::Exec(stopped) => raised(|| launch.at_exec(stopped)),
+            Event::Barrier(barrier) => raised(|| launch.at_barrier(barrier))?,
             Event::Ended(exited) => break exited,
         };
+        if !tree.is_followed() {
+            drop_for_good();
+        }
         if verdict == Verdict::Refuse {
             return Ok(Ended::Refused);
         }
@@ -110,7 +114,7 @@ impl Launch<'_> {
         if let Some(why) = untraced_by_choice(&config) {
             return self.untraced(stopped, exe.name(), &Untraced::NotWanted(why));
         }
-        match try_arm(pid, &exe, stopped.auxv(), &config) {
+        match open_and_arm(pid, &exe, stopped.auxv(), &config) {
             Ok(armed) => {
                 // The thread is started while the program is still held: its memory is in nobody's way then.
                 self.tracing.add(pid, exe.name(), gather::process(pid.get()), armed, &config, begin);
@@ -149,7 +153,7 @@ impl Launch<'_> {
         log::debug(format_args!("{}: {}", path.display(), barrier.reason()));
         let armed = match untraced_by_choice(self.config) {
             Some(why) => Err(Untraced::NotWanted(why)),
-            None => try_arm(pid, &Exe::at(&path), None, self.config),
+            None => open_and_arm(pid, &Exe::at(&path), None, self.config),
         };
         match armed {
             Ok(armed) => {
@@ -178,13 +182,10 @@ impl Launch<'_> {
     }
 }
 
-/// Reads the file and arms the process. A defect of ours costs the trace, not the program.
-pub fn try_arm(pid: NonZeroU32, exe: &Exe, auxv: Option<Auxv>, config: &Config) -> Result<Armed, Untraced> {
-    let attempt = || {
-        let file = if exe.is_running() { MappedExe::map(&exe.path) } else { MappedExe::read(&exe.path) };
-        arm(pid, &exe.path, file.map_err(Untraced::Unopened)?, auxv, config)
-    };
-    catch_unwind(AssertUnwindSafe(attempt)).unwrap_or(Err(Untraced::Defect))
+/// Opens the file and arms the process.
+pub(crate) fn open_and_arm(pid: NonZeroU32, exe: &Exe, auxv: Option<Auxv>, config: &Config) -> Result<Armed, Untraced> {
+    let file = if exe.is_running() { MappedExe::map(&exe.path) } else { MappedExe::read(&exe.path) };
+    arm(pid, &exe.path, file.map_err(Untraced::Unopened)?, auxv, config)
 }
 
 /// Why the user does not want a trace.

@@ -9,6 +9,7 @@
 pub mod arm;
 pub mod attach;
 pub mod binary;
+pub mod capabilities;
 pub mod check;
 pub mod child;
 pub mod command_line;

@@ -5,8 +5,9 @@ use std::fmt::Display;
 use std::io::Write as _;
 
 use crate::attach::attach;
+use crate::capabilities;
 use crate::check::{Report, supported_versions, supported_versions_json};
-use crate::child::{self, Environment, Program, Signals};
+use crate::child::{self, Environment, Forwarding, Program, Signals};
 use crate::command_line::CommandLine;
 use crate::config::{Config, Mode};
 use crate::launch::{failed, launch};
@@ -20,6 +21,8 @@ const OWN_VARIABLES: &str = "GO_AUTO_LAUNCH_";
 #[must_use]
 pub fn main() -> Outcome {
     let signals = Signals::take_over();
+    capabilities::lower();
+    capabilities::allow_tracing();
     let typed = match CommandLine::read(std::env::args_os()) {
         Ok(typed) => typed,
         Err(stop) => return stop.print(),
@@ -31,7 +34,7 @@ pub fn main() -> Outcome {
     }
     log::debug(format_args!("configuration: {config:?}"));
     match config.mode {
-        Mode::Launch => run(&config, &typed, signals),
+        Mode::Launch => run(&config, &typed, signals).remapped(&config.init.remapped_exits),
         Mode::Check => check(&config, &typed.program),
         Mode::SupportedVersions if config.json => print(&supported_versions_json()),
         Mode::SupportedVersions => print(&supported_versions()),
@@ -49,9 +52,20 @@ fn run(config: &Config, typed: &CommandLine, signals: Result<Signals, child::Tak
     let Some((program, args)) = typed.program.split_first() else {
         return CommandLine::no_program().print();
     };
-    let prepare = || Program::new(program, args, Environment::inherited().without(OWN_VARIABLES));
+    let prepare = || {
+        let prepared = Program::new(program, args, Environment::inherited().without(OWN_VARIABLES));
+        if config.init.keep_capabilities { prepared.keeping_capabilities() } else { prepared }
+    };
     match signals {
-        Ok(mut signals) => launch(config, typed, &mut signals, prepare),
+        Ok(mut signals) => {
+            signals.forward_by(Forwarding::new(config.init.kill_group, &config.init.rewrites));
+            if let Some(signal) = config.init.parent_death_signal
+                && let Err(errno) = child::signal_on_parent_death(signal)
+            {
+                log::warn(format_args!("--parent-death-signal has no effect: prctl was refused ({})", errno.desc()));
+            }
+            launch(config, typed, &mut signals, prepare)
+        }
         Err(error) => {
             log::warn(format_args!("{error}; the program runs untraced"));
             failed(&child::exec_in_place(prepare(), None))

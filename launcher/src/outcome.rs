@@ -10,6 +10,8 @@
 //! | 1 | `--check`: the program would not be traced, or could not be read |
 //! | 0 | `--help`, `--version` and the other modes that only print |
 //!
+//! `--remap-exit` replaces codes of the program, the second row included, and no others.
+//!
 //! A program may use 125–127 and 128 + n itself; the launcher's own ones come with a line on standard error.
 
 use std::process::ExitCode;
@@ -51,6 +53,17 @@ impl Outcome {
             Self::Usage | Self::NotAttached | Self::Refused => 125,
         }
     }
+
+    /// The outcome with the program's exit code (128 + n after a signal) replaced by that of the last pair that begins
+    /// with it. What the launcher itself has to say stays as it is.
+    #[must_use]
+    pub fn remapped(self, pairs: &[(u8, u8)]) -> Self {
+        let Self::Program(_) = self else {
+            return self;
+        };
+        let code = self.code();
+        pairs.iter().rfind(|(from, _)| *from == code).map_or(self, |&(_, to)| Self::Program(ExitStatus::Code(to)))
+    }
 }
 
 impl From<Outcome> for ExitCode {
@@ -72,6 +85,18 @@ impl From<&SpawnError> for Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_programs_code_can_be_replaced_and_no_other() {
+        let pairs = [(143, 7), (143, 0), (0, 1), (127, 0)];
+        assert_eq!(Outcome::Program(ExitStatus::Signal(15)).remapped(&pairs).code(), 0);
+        assert_eq!(Outcome::Program(ExitStatus::Code(143)).remapped(&pairs).code(), 0);
+        // Once: 143 has become 0, and 0 becomes 1 only where the program said 0.
+        assert_eq!(Outcome::Program(ExitStatus::Code(0)).remapped(&pairs).code(), 1);
+        assert_eq!(Outcome::Program(ExitStatus::Code(2)).remapped(&pairs).code(), 2);
+        assert_eq!(Outcome::NotFound.remapped(&pairs).code(), 127);
+        assert_eq!(Outcome::Done.remapped(&pairs).code(), 0);
+    }
 
     #[test]
     fn codes_are_those_of_the_table() {

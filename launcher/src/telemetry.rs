@@ -19,6 +19,7 @@ use tokio::time::MissedTickBehavior;
 
 use self::traced::{Losses, Traced};
 use crate::arm::Armed;
+use crate::capabilities::drop_for_good;
 use crate::config::Limits;
 use crate::export::{Exporting, Report};
 use crate::log;
@@ -101,6 +102,8 @@ impl Telemetry {
 
 fn run(limits: Limits, exporting: impl FnOnce() -> Exporting, messages: UnboundedReceiver<Message>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // What is attached for the programs was attached by the main thread.
+    drop_for_good();
     runtime.block_on(async { follow(limits, exporting(), messages).await });
     // Not waited for: a name look-up that is stuck in the system's resolver.
     runtime.shutdown_background();

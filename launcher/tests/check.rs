@@ -104,7 +104,7 @@ fn runs_untraced(mut command: Command, why: &str) {
 fn untraced_programs_run_as_if_alone() {
     let mut shell = launcher();
     shell.args(["sh", "-c", "echo out; exit 3"]);
-    runs_untraced(shell, "not a Go program");
+    runs_untraced(shell, "nothing was traced: ");
     let app = apps::build("plain", GoVersion::GO_1_26, Variant::Stripped);
     let mut no_http = launcher();
     no_http.arg(&app);

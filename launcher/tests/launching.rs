@@ -189,9 +189,20 @@ fn a_broken_pipe_of_the_launcher_is_not_the_programs() {
 
 #[test]
 fn an_early_termination_is_not_lost() {
-    for round in 0..50u64 {
-        let mut launched = Launched::start(&mut with_subject(&["hold"]));
-        std::thread::sleep(Duration::from_micros(round * 80));
+    early_terminations(&[]);
+}
+
+#[test]
+fn an_early_termination_of_the_group_is_not_lost() {
+    early_terminations(&["--kill-group"]);
+}
+
+/// SIGTERM at 0 to 4 ms, 250 times.
+fn early_terminations(options: &[&str]) {
+    for round in 0..250u64 {
+        let mut command = launcher(options);
+        let mut launched = Launched::start(command.arg("--").arg(subject()).arg("hold"));
+        std::thread::sleep(Duration::from_micros(round * 16));
         launched.signal(Signal::SIGTERM);
         let status = launched.end();
         // Before its main, the launcher is an ordinary process and dies from the signal itself.

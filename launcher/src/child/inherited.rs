@@ -2,12 +2,13 @@
 //!
 //! Before `main`, the runtime sets SIGPIPE to "ignored" and opens `/dev/null` in place of closed standard
 //! descriptors. Both would reach the program. A constructor in `.init_array` runs before that (after the C library
-//! has set itself up) and notes the two; [`Inherited::read`] adds the rest. Descriptors that were open are noted too,
+//! has set itself up) and notes the two, and the parent process; [`Inherited::read`] adds the rest. Descriptors that were open are noted too,
 //! so that the launcher can close its copies: a pipe must end when the program closes it, not when we exit.
 
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use super::parent;
 use super::sys::{self, SignalSet};
 
 /// Set by the constructor: whether it ran at all.
@@ -24,6 +25,7 @@ static CLOSED: AtomicU8 = AtomicU8::new(0);
 static NOTE: extern "C" fn() = note;
 
 extern "C" fn note() {
+    parent::note();
     PIPE_IGNORED.store(sys::is_ignored(libc::SIGPIPE), Ordering::Relaxed);
     let closed = (0..3u8).filter(|&fd| !is_open(fd.into())).fold(0, |bits, fd| bits | 1 << fd);
     CLOSED.store(closed, Ordering::Relaxed);

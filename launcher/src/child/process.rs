@@ -43,14 +43,17 @@ impl Process {
             if number == libc::SIGCHLD || signal.is_ours() {
                 continue;
             }
-            self.asked_to_end |= matches!(number, libc::SIGTERM | libc::SIGINT);
-            self.stop_forwarded |= STOPS.contains(number);
             if number == libc::SIGCONT {
                 self.stop_forwarded = false;
                 self.hand_over_terminal();
             }
-            // The child is ours to reap, so its pid is its own; it fails only for an ended or a privileged process.
-            let _ = sys::kill(self.pid, number);
+            let Some(sent) = signals.forwarding.rewritten(number) else {
+                continue;
+            };
+            self.asked_to_end |= matches!(number, libc::SIGTERM | libc::SIGINT);
+            self.stop_forwarded |= STOPS.contains(sent);
+            // The child is ours to reap, so its pid is its own.
+            signals.forwarding.send(self.pid, sent);
         }
     }
 

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::unistd::{Pid, getpid};
 
+use super::forwarding::Forwarding;
 use super::inherited::Inherited;
 use super::sys::{self, SignalSet};
 
@@ -39,6 +40,8 @@ pub struct Signals {
     pub(super) mask: SignalSet,
     /// What else this process was started with.
     pub(super) inherited: Inherited,
+    /// What becomes of the signals that arrive.
+    pub(super) forwarding: Forwarding,
     /// This process, as it appears as a sender.
     own_pid: Pid,
 }
@@ -61,7 +64,12 @@ impl Signals {
             let _ = sys::set_ignored(libc::SIGCHLD, inherited.ignored.contains(libc::SIGCHLD));
             failed(errno)
         })?;
-        Ok(Self { fd, mask, inherited, own_pid: getpid() })
+        Ok(Self { fd, mask, inherited, forwarding: Forwarding::default(), own_pid: getpid() })
+    }
+
+    /// Sets how signals are forwarded from now on.
+    pub fn forward_by(&mut self, forwarding: Forwarding) {
+        self.forwarding = forwarding;
     }
 
     /// Takes one signal that has arrived, or `None`. Never waits.

@@ -18,6 +18,7 @@ use nix::unistd::{Pid, getpid, pipe2, setpgid};
 use super::barrier::BarrierReason;
 use super::environment::Environment;
 use super::inherited;
+use super::listen_pid::ListenPid;
 use super::lookup;
 use super::privilege;
 use super::process::{Process, foreground_group};
@@ -25,6 +26,7 @@ use super::signals::Signals;
 use super::sys;
 use super::tracees::Tracees;
 use super::tree::Tree;
+use crate::capabilities;
 
 /// The shell for a text file without a `#!` line, as execvp takes it.
 const SHELL: &std::ffi::CStr = c"/bin/sh";
@@ -78,13 +80,18 @@ pub struct Program {
     /// Null-terminated. The first slot is for the shell: `[shell, argv0, args…]`.
     arguments: Vec<*const c_char>,
     environment: Vec<*const c_char>,
+    /// The string of `environment` that is to name the program's own pid, if one is.
+    listen_pid: Option<ListenPid>,
+    /// The program keeps the capabilities that the launcher uses.
+    keeps_capabilities: bool,
 }
 
 impl Program {
     /// Prepares `program` (which is also `argv[0]`) with `args` and `environment`. A name without a slash will be
     /// looked up in the PATH of that environment.
     #[must_use]
-    pub fn new(program: &OsStr, args: &[OsString], environment: Environment) -> Self {
+    pub fn new(program: &OsStr, args: &[OsString], mut environment: Environment) -> Self {
+        let listen_pid = ListenPid::take(&mut environment, std::process::id());
         let strings: Vec<CString> = std::iter::once(program)
             .chain(args.iter().map(OsString::as_os_str))
             // Strings from a command line hold no NUL byte.
@@ -94,13 +101,23 @@ impl Program {
             |strings: &[CString]| -> Vec<_> { strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect() };
         let mut arguments = vec![SHELL.as_ptr()];
         arguments.extend(pointers(&strings));
+        let listen_string = listen_pid.iter().map(ListenPid::as_ptr);
         Self {
             name: program.to_owned(),
             candidates: lookup::candidates(program, environment.get("PATH")),
             arguments,
-            environment: pointers(environment.strings()),
+            environment: listen_string.chain(pointers(environment.strings())).collect(),
+            listen_pid,
+            keeps_capabilities: false,
             _strings: (strings, environment),
         }
+    }
+
+    /// The program is to keep the capabilities that the launcher uses, if it has them.
+    #[must_use]
+    pub fn keeping_capabilities(mut self) -> Self {
+        self.keeps_capabilities = true;
+        self
     }
 
     /// The file that exec will most likely take, as an absolute path.
@@ -113,6 +130,9 @@ impl Program {
     ///
     /// As execvp: a candidate that is not there or not allowed leads to the next one; "not allowed" is remembered.
     fn exec(&mut self) -> Errno {
+        if !self.keeps_capabilities {
+            capabilities::drop_in_child();
+        }
         let mut refused = Errno::ENOENT;
         for candidate in &self.candidates {
             // SAFETY: path, arguments and environment are NUL-terminated strings in null-terminated arrays that this
@@ -253,6 +273,9 @@ fn in_child(program: &mut Program, signals: &Signals, commands: OwnedFd, replies
     if commands.read_exact(&mut [0]).is_err() {
         // The launcher is gone: the program never starts.
         quit();
+    }
+    if let Some(string) = &mut program.listen_pid {
+        string.set(own.as_raw().unsigned_abs());
     }
     restore(signals);
     let errno = program.exec() as c_int;

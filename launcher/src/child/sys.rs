@@ -232,6 +232,23 @@ pub(super) fn position(pid: Pid) -> Option<Position> {
     Some(Position { stack_pointer: info.stack_pointer, entering })
 }
 
+/// Asks for `signal` when the parent thread of this process dies; 0 asks for none.
+pub(super) fn set_parent_death_signal(signal: i32) -> Result<(), Errno> {
+    // SAFETY: this prctl takes one number and touches no memory.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) }).map(drop)
+}
+
+/// Queues `signal` for `pid` as if it came from outside its pid namespace (no sender). The kernel lets a process claim
+/// this of signals to itself only (`do_rt_sigqueueinfo`).
+pub(super) fn queue_as_from_outside(pid: Pid, signal: i32) -> Result<(), Errno> {
+    // SAFETY: the struct consists of integers and pointers that nobody follows, for which all zeroes is a value; the
+    // code `SI_USER` is zero too.
+    let info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel reads one live siginfo_t.
+    let result = unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, pid.as_raw(), signal, &raw const info) };
+    Errno::result(result).map(drop)
+}
+
 /// Makes orphaned descendants children of this process. Old kernels and sandboxes may refuse; nothing depends on it.
 pub(super) fn become_subreaper() -> Result<(), Errno> {
     // SAFETY: this prctl takes one number and touches no memory.

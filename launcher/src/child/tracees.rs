@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 
 use super::privilege;
 use super::sys;
+use crate::capabilities::raised;
 
 /// Stop at execs, hold what is forked, and tell system calls from breakpoints.
 const OPTIONS: i32 = libc::PTRACE_O_TRACEEXEC
@@ -78,8 +79,11 @@ pub(super) struct Tracees {
 
 impl Tracees {
     /// Takes `pid` under ptrace, while it runs or waits.
+    ///
+    /// `CAP_SYS_PTRACE` is raised for Yama's scope 2, and because the kernel remembers whether a tracer had it when it
+    /// attached: only then do set-id programs keep their privileges (`ptracer_capable`, kernel/ptrace.c).
     pub(super) fn seize(&mut self, pid: Pid) -> Result<(), Errno> {
-        sys::ptrace(libc::PTRACE_SEIZE.into(), pid, OPTIONS.into())?;
+        raised(|| sys::ptrace(libc::PTRACE_SEIZE.into(), pid, OPTIONS.into()))?;
         self.threads.insert(pid, Tracee { execs: 0, until: None, letting_go: false, watched: false });
         Ok(())
     }

@@ -3,9 +3,11 @@
 //! A flag wins over its variable, a variable over the default; an empty variable is an unset one. A value that cannot
 //! be used becomes a [`Problem`], and the next best one holds: configuration never keeps the program from running.
 
+mod init;
 mod otlp;
 mod reader;
 mod sampling;
+mod signal;
 mod variables;
 
 use std::ffi::OsString;
@@ -15,6 +17,7 @@ use std::time::Duration;
 use crate::command_line::CommandLine;
 use crate::log::Level;
 
+pub use init::Init;
 pub use otlp::{Endpoint, Headers, Otlp, Protocol};
 pub use reader::Problem;
 use reader::{Reader, pairs};
@@ -37,6 +40,8 @@ pub struct Config {
     pub disabled: bool,
     /// How much the launcher says.
     pub log_level: Level,
+    /// How signals and the exit status are passed on.
+    pub init: Init,
     /// How long sending may go on after the program's end.
     pub flush_timeout: Duration,
     /// What the spans say about the program.
@@ -108,6 +113,7 @@ impl Config {
             may_write: !reader.switch(typed.no_write, "GO_AUTO_LAUNCH_NO_WRITE"),
             disabled: reader.switch(false, "OTEL_SDK_DISABLED"),
             log_level: log_level(typed, &mut reader),
+            init: Init::read(typed, &mut reader),
             flush_timeout: reader
                 .flag_or(typed.flush_timeout.as_deref(), &["GO_AUTO_LAUNCH_FLUSH_TIMEOUT"], time)
                 .unwrap_or(Duration::from_secs(2)),

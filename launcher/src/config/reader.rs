@@ -74,6 +74,28 @@ impl<'a, E: Fn(&str) -> Option<OsString>> Reader<'a, E> {
     /// `None` if the variable is unset or nothing of it is left.
     pub(super) fn list<T: PartialEq>(&mut self, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
         let text = self.first(&[name], |text| Some(text.to_owned()))?;
+        self.entries(name, name, &text, parse)
+    }
+
+    /// The same for a flag that may be repeated, each time with a list: what was typed, else the variable.
+    pub(super) fn list_flag_or<T: PartialEq>(
+        &mut self,
+        typed: &[OsString],
+        name: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let shown = Variable::named(name).and_then(|variable| variable.flag).unwrap_or(name);
+        let texts: Vec<String> = typed.iter().filter_map(|typed| self.flag(typed, name, |text| Some(text.to_owned()))).collect();
+        self.entries(name, shown, &texts.join(","), &parse).or_else(|| self.list(name, parse))
+    }
+
+    fn entries<T: PartialEq>(
+        &mut self,
+        name: &'static str,
+        shown: &'static str,
+        text: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
         let mut values = Vec::new();
         let mut complete = true;
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
@@ -85,7 +107,7 @@ impl<'a, E: Fn(&str) -> Option<OsString>> Reader<'a, E> {
         }
         if !complete {
             let rest = if values.is_empty() { None } else { Some("the rest of the list") };
-            self.note(name, name, &text, rest);
+            self.note(name, shown, text, rest);
         }
         (!values.is_empty()).then_some(values)
     }

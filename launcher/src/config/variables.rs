@@ -48,6 +48,9 @@ const PAIRS: &str = "key=value pairs separated by commas, percent-encoded";
 const URL: &str = "an http:// or https:// URL";
 const PROTOCOLS: &str = "grpc, http/protobuf or http/json";
 const COMPRESSIONS: &str = "gzip or none";
+const SIGNAL: &str = "a signal's name or number, such as TERM, SIGTERM, 15 or RTMIN+3";
+const REWRITES: &str = "FROM:TO pairs of signals separated by commas, such as TERM:QUIT or 15:0 (FROM not KILL, STOP or CHLD)";
+const REMAPS: &str = "FROM:TO pairs of codes from 0 to 255 separated by commas; 143 alone means 143:0";
 const GENERAL: &str = "the general variable";
 
 /// All of them, the standard ones first.
@@ -138,6 +141,19 @@ pub const VARIABLES: &[Variable] = &[
     variable("GO_AUTO_LAUNCH_NO_WRITE", BOOLEAN, "false", "Never write into the program's memory").flag("--no-write"),
     variable("GO_AUTO_LAUNCH_FLUSH_TIMEOUT", "a time such as 500ms or 2s", "2s", "How long the last spans may take to be sent")
         .flag("--flush-timeout"),
+    variable("GO_AUTO_LAUNCH_KILL_GROUP", BOOLEAN, "false", "Forward signals to the program's whole process group")
+        .flag("--kill-group"),
+    variable("GO_AUTO_LAUNCH_REWRITE", REWRITES, "none", "Forward signals as other ones; 0 drops a signal").flag("--rewrite"),
+    variable("GO_AUTO_LAUNCH_REMAP_EXIT", REMAPS, "none", "Exit with other codes than the program's").flag("--remap-exit"),
+    variable("GO_AUTO_LAUNCH_PARENT_DEATH_SIGNAL", SIGNAL, "none", "Forward this signal when the launcher's parent dies")
+        .flag("--parent-death-signal"),
+    variable(
+        "GO_AUTO_LAUNCH_KEEP_CAPS",
+        BOOLEAN,
+        "false",
+        "Let the program keep CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN and CAP_SYS_PTRACE, if it had them",
+    )
+    .flag("--keep-caps"),
     variable("GO_AUTO_LAUNCH_SUPPORTED_VERSIONS", BOOLEAN, "false", "Print the supported libraries and versions")
         .flag("--supported-versions"),
 ];
@@ -158,7 +174,8 @@ mod tests {
     fn every_flag_is_an_option_of_the_command_line_and_every_option_has_a_variable() {
         use clap::CommandFactory as _;
         let command = crate::command_line::CommandLine::command();
-        let options: Vec<String> = command.get_arguments().filter_map(|arg| Some(format!("--{}", arg.get_long()?))).collect();
+        let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+        let options: Vec<String> = shown.filter_map(|arg| Some(format!("--{}", arg.get_long()?))).collect();
         for flag in VARIABLES.iter().filter_map(|variable| variable.flag) {
             assert!(options.iter().any(|option| option == flag), "{flag}");
         }

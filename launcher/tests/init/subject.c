@@ -86,10 +86,58 @@ static int orphans(char **argv) {
     return 0;
 }
 
+/* Waits for a signal that ends it, and says which; a number of 0 in argv[2] lets the child learn of it by SIGUSR1 only. */
+static int family(char **argv) {
+    unsigned long mask;
+    block_all(&mask);
+    siginfo_t info;
+    pid_t child = fork();
+    if (child == 0) {
+        printf("child %d\n", (int)syscall(SYS_rt_sigtimedwait, &mask, &info, 0, 8));
+        return fflush(stdout);
+    }
+    ready();
+    int n;
+    do n = (int)syscall(SYS_rt_sigtimedwait, &mask, &info, 0, 8); while (n == SIGCHLD);
+    if (!atoi(argv[2])) kill(child, SIGUSR1);
+    waitpid(child, 0, 0);
+    printf("parent %d\n", n);
+    return 0;
+}
+
+/* Leaves the process group it leads for that of its child, so that its own is empty; prints the signal that comes. */
+static int elsewhere(void) {
+    unsigned long mask;
+    block_all(&mask);
+    siginfo_t info;
+    pid_t child = fork();
+    if (child == 0) {
+        setpgid(0, 0);
+        syscall(SYS_rt_sigtimedwait, &mask, &info, 0, 8);
+        return 0;
+    }
+    while (setpgid(child, child), setpgid(0, child)) {}
+    ready();
+    printf("%d\n", (int)syscall(SYS_rt_sigtimedwait, &mask, &info, 0, 8));
+    kill(child, SIGUSR1);
+    return 0;
+}
+
+/* Says whether LISTEN_PID is its own pid, and which descriptors came with it. */
+static int listening(void) {
+    char *pid = getenv("LISTEN_PID"), *id = getenv("LISTEN_PIDFDID");
+    printf("%s %s %s %d\n", pid ? atoi(pid) == getpid() ? "own" : pid : "none", getenv("LISTEN_FDS"), id ? id : "none",
+           write(3, "x", 1) == 1);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     const char *verb = argc > 1 ? argv[1] : "";
     if (!strcmp(verb, "report")) return report(argc, argv);
     if (!strcmp(verb, "signals")) return signals(argv);
+    if (!strcmp(verb, "family")) return family(argv);
+    if (!strcmp(verb, "elsewhere")) return elsewhere();
+    if (!strcmp(verb, "listening")) return listening();
     if (!strcmp(verb, "die")) return die(argv);
     if (!strcmp(verb, "orphans")) return orphans(argv);
     if (!strcmp(verb, "exit")) return atoi(argv[2]);

@@ -82,9 +82,23 @@ impl Server {
 
     /// The same with a launcher command of the test's own; its exporter is set here.
     pub(crate) fn start_with(mut command: Command, app: &Path, args: &[&str], ports: usize) -> Self {
-        let receiver = Receiver::start();
-        sending_to(&mut command, &receiver);
-        command.arg("--").arg(app).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg("--").arg(app);
+        Self::start_as_typed(command, args, ports)
+    }
+
+    /// The same where `command` holds all but the last arguments.
+    pub(crate) fn start_as_typed(command: Command, args: &[&str], ports: usize) -> Self {
+        Self::start_sending(Receiver::start(), command, args, ports)
+    }
+
+    /// The same with a receiver that is there already.
+    pub(crate) fn start_sending(receiver: Receiver, mut command: Command, args: &[&str], ports: usize) -> Self {
+        command
+            .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", receiver.address))
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut process = Running(command.spawn().unwrap());
         let mut stdout = BufReader::new(process.0.stdout.take().unwrap());
         let stderr = process.0.stderr.take().unwrap();
@@ -93,7 +107,7 @@ impl Server {
             let mut line = String::new();
             stdout.read_line(&mut line).unwrap();
             let address = line.trim().strip_prefix("listening ");
-            addresses.push(address.unwrap_or_else(|| panic!("{}: {line:?}", app.display())).parse().unwrap());
+            addresses.push(address.unwrap_or_else(|| panic!("{command:?}: {line:?}")).parse().unwrap());
         }
         Self { process, stdout, stderr, addresses, receiver }
     }
