@@ -17,7 +17,7 @@ use crate::log;
 use crate::outcome::Outcome;
 use crate::resource::gather;
 use crate::tracing::Tracing;
-use crate::wrappers::{is_launcher, is_wrapper};
+use crate::wrappers::{is_below_another_launcher, is_wrapper};
 
 /// How a launch ended.
 enum Ended {
@@ -59,7 +59,11 @@ pub fn failed(error: &SpawnError) -> Outcome {
 
 fn run(config: &Config, typed: &CommandLine, signals: &mut Signals, program: Program) -> Result<Ended, SpawnError> {
     let mut tree = child::spawn(program, signals)?;
-    let mut launch = Launch { config, tracing: Tracing::new(config, typed), unsaid: None };
+    let is_below_another = is_below_another_launcher();
+    if is_below_another {
+        log::debug(format_args!("another go-auto-launch traces what is started here; this one is an init only"));
+    }
+    let mut launch = Launch { config, tracing: Tracing::new(config, typed), unsaid: None, is_below_another };
     let exited = loop {
         let verdict = match tree.next(signals)? {
             // Programs of other users may be looked into, and what is attached needs BPF.
@@ -84,11 +88,17 @@ struct Launch<'c> {
     tracing: Tracing<'c>,
     /// What is to be said at the end if nothing was traced.
     unsaid: Option<String>,
+    /// The launcher that started this one has kept what tracing needs to itself, and traces.
+    is_below_another: bool,
 }
 
 impl Launch<'_> {
     /// A program stands before its first instruction: the launcher's, or one that it started.
     fn at_exec(&mut self, stopped: Stopped<'_>) -> Verdict {
+        if self.is_below_another {
+            stopped.release();
+            return Verdict::GoOn;
+        }
         let begin = Instant::now();
         let pid = process(stopped.pid());
         let exe = match stopped.exe() {
@@ -97,11 +107,6 @@ impl Launch<'_> {
         };
         if let Some(why) = untraced_by_choice(self.config) {
             return self.untraced(stopped, exe.name(), &Untraced::NotWanted(why));
-        }
-        if is_launcher(exe.name()) {
-            log::debug(format_args!("{} traces what it starts itself", exe.name().display()));
-            stopped.release();
-            return Verdict::GoOn;
         }
         if is_wrapper(exe.name(), || stopped.first_argument()) {
             if stopped.is_main() {
@@ -148,6 +153,9 @@ impl Launch<'_> {
 
     /// Arms a program that waits before its exec and cannot be held behind it.
     fn at_barrier(&mut self, barrier: AtBarrier<'_>) -> Result<Verdict, SpawnError> {
+        if self.is_below_another {
+            return barrier.go().map(|()| Verdict::GoOn);
+        }
         let (begin, pid) = (Instant::now(), process(barrier.pid()));
         let path = barrier.path().unwrap_or_default();
         log::debug(format_args!("{}: {}", path.display(), barrier.reason()));

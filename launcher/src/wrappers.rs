@@ -88,18 +88,25 @@ const INTERPRETERS: [&str; 4] = ["python", "perl", "ruby", "node"];
 pub fn is_wrapper(file: &Path, first_argument: impl FnOnce() -> Option<String>) -> bool {
     let name = name(file);
     // The chain-loading programs of s6 are many.
-    if WRAPPERS.contains(&name) || name.starts_with("s6-") {
+    if WRAPPERS.contains(&name) || name == LAUNCHER || name.starts_with("s6-") {
         return true;
     }
     INTERPRETERS.iter().any(|interpreter| name.starts_with(interpreter))
         && first_argument().is_some_and(|script| WRAPPERS.contains(&self::name(Path::new(&script))))
 }
 
-/// Whether the file is a launcher of this kind, which traces what it starts itself.
+/// Whether this process is followed by another go-auto-launch: an image that has one as its entrypoint, started with one
+/// more in front.
 #[must_use]
-pub fn is_launcher(file: &Path) -> bool {
-    name(file) == env!("CARGO_PKG_NAME")
+pub fn is_below_another_launcher() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).map_or("0", str::trim);
+    let name = if tracer == "0" { None } else { std::fs::read_to_string(format!("/proc/{tracer}/comm")).ok() };
+    name.is_some_and(|name| name.trim() == LAUNCHER)
 }
+
+/// The name of this program's file, which is short enough to be the name of its process too.
+const LAUNCHER: &str = env!("CARGO_PKG_NAME");
 
 fn name(file: &Path) -> &str {
     file.file_name().and_then(|name| name.to_str()).unwrap_or_default()
