@@ -104,6 +104,12 @@ fn set_dumpable(dumpable: bool) {
     unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_ulong::from(dumpable), 0, 0, 0) };
 }
 
+/// Whether this thread may use capability `number`, effective at the moment or not.
+#[must_use]
+pub fn is_permitted(number: u32) -> bool {
+    get().is_ok_and(|sets| sets.permitted >> number & 1 != 0)
+}
+
 /// Those of the four that this thread may use, effective at the moment or not.
 #[must_use]
 pub fn held() -> Vec<&'static str> {

@@ -2,7 +2,9 @@
 //!
 //! What it starts in its place or besides, if it is a shell or another wrapper, is held, armed and let go in the same way.
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Instant;
 
@@ -63,7 +65,8 @@ fn run(config: &Config, typed: &CommandLine, signals: &mut Signals, program: Pro
     if is_below_another {
         log::debug(format_args!("another go-auto-launch traces what is started here; this one is an init only"));
     }
-    let mut launch = Launch { config, tracing: Tracing::new(config, typed), unsaid: None, is_below_another };
+    let mut launch =
+        Launch { config, tracing: Tracing::new(config, typed), unsaid: None, not_go: HashSet::new(), is_below_another };
     let exited = loop {
         let verdict = match tree.next(signals)? {
             // Programs of other users may be looked into, and what is attached needs BPF.
@@ -88,6 +91,8 @@ struct Launch<'c> {
     tracing: Tracing<'c>,
     /// What is to be said at the end if nothing was traced.
     unsaid: Option<String>,
+    /// Files that are known not to be Go programs.
+    not_go: HashSet<FileId>,
     /// The launcher that started this one has kept what tracing needs to itself, and traces.
     is_below_another: bool,
 }
@@ -97,6 +102,12 @@ impl Launch<'_> {
     fn at_exec(&mut self, stopped: Stopped<'_>) -> Verdict {
         if self.is_below_another {
             stopped.release();
+            return Verdict::GoOn;
+        }
+        // Entry scripts run the same few tools again and again; this saves half of what following costs (0.5 ms each time).
+        let file = FileId::of(&MappedExe::link(stopped.pid()));
+        if file.is_some_and(|file| self.not_go.contains(&file)) && !stopped.is_main() {
+            stopped.follow(Follow::Briefly);
             return Verdict::GoOn;
         }
         let begin = Instant::now();
@@ -126,7 +137,14 @@ impl Launch<'_> {
                 stopped.release();
                 Verdict::GoOn
             }
-            Err(why) => self.untraced(stopped, exe.name(), &why),
+            Err(why) => {
+                if let (Untraced::NotGo(_), Some(file)) = (&why, file)
+                    && self.not_go.len() < MAX_NOT_GO
+                {
+                    self.not_go.insert(file);
+                }
+                self.untraced(stopped, exe.name(), &why)
+            }
         }
     }
 
@@ -187,6 +205,20 @@ impl Launch<'_> {
             log::warn(format_args!("nothing was traced: {line}"));
         }
         self.tracing.finish(|done, deadline| tree.wait_for(exited, done, deadline, signals));
+    }
+}
+
+/// Files remembered as no Go programs; more are read each time.
+const MAX_NOT_GO: usize = 1_024;
+
+/// A file as it is now: device, inode, time of its last change in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct FileId(u64, u64, i64);
+
+impl FileId {
+    fn of(path: &Path) -> Option<Self> {
+        let file = path.metadata().ok()?;
+        Some(Self(file.dev(), file.ino(), file.ctime().wrapping_mul(1_000_000_000).wrapping_add(file.ctime_nsec())))
     }
 }
 

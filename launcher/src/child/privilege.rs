@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Pid;
 
 use super::initial_stack::text;
+use crate::capabilities::is_permitted;
 
 /// Numbers of the capabilities asked for here (`include/uapi/linux/capability.h`).
 const CAP_SETUID: u32 = 7;
@@ -21,8 +22,7 @@ const CAP_SYS_PTRACE: u32 = 19;
 /// Not if we have `CAP_SYS_PTRACE`; not under `no_new_privs`, where nobody gets any; and not for root with
 /// `CAP_SETUID`, which keeps changes of the user and has the capabilities of its bounding set already.
 pub(super) fn may_be_gained(pid: Pid) -> bool {
-    let own = Status::read(Path::new("/proc/self/status"));
-    if own.permitted & (1 << CAP_SYS_PTRACE) != 0 {
+    if is_permitted(CAP_SYS_PTRACE) {
         return false;
     }
     let status = Status::read(&PathBuf::from(format!("/proc/{pid}/status")));
