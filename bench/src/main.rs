@@ -6,6 +6,7 @@
 
 mod bpf_stats;
 mod clock;
+mod inits;
 mod load;
 mod machine;
 mod options;
@@ -35,8 +36,9 @@ fn run() -> anyhow::Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
     anyhow::ensure!(nix::unistd::geteuid().is_root(), "root is needed: the launcher attaches probes");
     anyhow::ensure!(options.launcher.exists(), "{} does not exist: cargo build --release", options.launcher.display());
-    let server = subject::build()?;
-    let measured = rounds::run(&options, &server)?;
+    let server = subject::build("server")?;
+    let inits = inits::run(&options.launcher, &subject::build("trivial")?)?;
+    let measured = rounds::Measured { inits, ..rounds::run(&options, &server)? };
     let report = report::Report::new(&options, &measured)?;
     report.write()?;
     std::io::stdout().write_all(report.markdown.as_bytes())?;

@@ -16,14 +16,14 @@ pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
-/// Builds the server; the path of its executable.
-pub(crate) fn build() -> anyhow::Result<PathBuf> {
-    let output = workspace().join("target/bench/server");
+/// Builds a program of `bench/apps`; the path of its executable.
+pub(crate) fn build(app: &str) -> anyhow::Result<PathBuf> {
+    let output = workspace().join("target/bench").join(app);
     let status = Command::new("go")
         .args(["build", "-trimpath", "-o"])
         .arg(&output)
         .arg(".")
-        .current_dir(workspace().join("bench/apps/server"))
+        .current_dir(workspace().join("bench/apps").join(app))
         .envs([("CGO_ENABLED", "0"), ("GOWORK", "off"), ("GOFLAGS", "-buildvcs=false")])
         .status()
         .context("cannot run go")?;

@@ -1,0 +1,3 @@
+module example.test/trivial
+
+go 1.21
