@@ -63,10 +63,10 @@ fn begin(pid: NonZeroU32, tracing: &mut Tracing<'_>) -> Result<Other, AttachErro
         Some(libc::EINVAL | libc::ENOENT) => AttachError::Thread,
         _ => AttachError::Unwatched(error),
     })?;
-    let exe = process.exe().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => AttachError::NoProgram,
-        _ => AttachError::NotOurs(error),
-    })?;
+    let refused = |error: std::io::Error| {
+        if error.kind() == ErrorKind::NotFound { AttachError::NoProgram } else { AttachError::NotOurs(error) }
+    };
+    let exe = process.exe().map_err(refused)?;
     let config = tracing.config_of(process.variables("OTEL_").as_deref());
     let facts = gather::process(pid.get());
     let armed = open_and_arm(pid, &exe, process.auxv(), &config);

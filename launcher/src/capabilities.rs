@@ -30,8 +30,8 @@ struct Sets {
     inheritable: u64,
 }
 
-/// Set by [`allow_tracing`]: this process was not dumpable.
-static WAS_UNDUMPABLE: AtomicBool = AtomicBool::new(false);
+/// Set by [`open_to_tracing`]: whether this process was dumpable before.
+static WAS_DUMPABLE: AtomicBool = AtomicBool::new(true);
 
 /// Makes the four ineffective in the calling thread; they stay permitted. For the start of `main`.
 pub fn lower() {
@@ -51,13 +51,8 @@ pub fn raised<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Gives the four up, in the calling thread and in those it starts from now on: nothing more is to be attached.
-///
-/// The process is again as closed to other processes as it was before [`allow_tracing`].
+/// Gives the four up, in the calling thread and in those it starts from now on: it attaches nothing any more.
 pub fn drop_for_good() {
-    if WAS_UNDUMPABLE.swap(false, Ordering::Relaxed) {
-        set_dumpable(false);
-    }
     change(|sets| {
         sets.effective &= !FOUR;
         sets.permitted &= !FOUR;
@@ -83,25 +78,28 @@ pub(crate) fn drop_in_child() {
     });
 }
 
-/// Lets a launcher with file capabilities trace its own child.
+/// Lets this process trace the child it forks next, also when it got its capabilities from its file.
 ///
-/// Exec of a file that gives capabilities makes a process undumpable (`commit_creds`), a forked child inherits that, and
-/// ptrace of an undumpable process needs `CAP_SYS_PTRACE` (`__ptrace_may_access`). Saying that this process is dumpable
-/// opens it to nobody who has less: `cap_ptrace_access_check` demands that a tracer's capabilities include all that are
-/// permitted to the traced thread, and the user must be the same. A core file of it, if any is written, has the owner
-/// and the contents it would have without file capabilities.
-pub fn allow_tracing() {
+/// Exec of such a file makes a process undumpable (`commit_creds`), a forked child inherits that, and ptrace of an
+/// undumpable process needs `CAP_SYS_PTRACE` (`__ptrace_may_access`). Saying that this process is dumpable opens it to
+/// nobody who has less: a tracer must be of the same user, and its capabilities must include all that are permitted to
+/// the traced thread (`cap_ptrace_access_check`).
+pub fn open_to_tracing() {
     // SAFETY: this prctl takes no argument and touches no memory.
-    let dumpable = unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) };
-    if dumpable != 1 {
-        WAS_UNDUMPABLE.store(true, Ordering::Relaxed);
-        set_dumpable(true);
-    }
+    let found = unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) };
+    WAS_DUMPABLE.store(found == 1, Ordering::Relaxed);
+    set_dumpable(true);
 }
 
-fn set_dumpable(dumpable: bool) {
-    // SAFETY: this prctl takes a number and touches no memory. The values 0 and 1 are always allowed.
-    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_ulong::from(dumpable), 0, 0, 0) };
+/// Closes this process to tracing while it holds any of the four: threads that have given them up would be a way to those
+/// that have not. For the time after the child was seized.
+pub fn close_to_tracing() {
+    if held().is_empty() { reset_tracing() } else { set_dumpable(false) }
+}
+
+/// This process is as open to tracing as it was at first. For the time when all threads have given the four up.
+pub fn reset_tracing() {
+    set_dumpable(WAS_DUMPABLE.load(Ordering::Relaxed));
 }
 
 /// Whether this thread may use capability `number`, effective at the moment or not.
@@ -115,6 +113,11 @@ pub fn is_permitted(number: u32) -> bool {
 pub fn held() -> Vec<&'static str> {
     let permitted = get().map_or(0, |sets| sets.permitted);
     POWERS.iter().filter(|(number, _)| permitted >> number & 1 != 0).map(|(_, name)| *name).collect()
+}
+
+fn set_dumpable(dumpable: bool) {
+    // SAFETY: this prctl takes a number and touches no memory. The values 0 and 1 are always allowed.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_ulong::from(dumpable), 0, 0, 0) };
 }
 
 /// Changes the sets of this thread and returns those before; `None` if they were as wanted already, or cannot be changed:

@@ -11,7 +11,7 @@ use std::time::Instant;
 use nix::unistd::Pid;
 
 use crate::arm::{Armed, Untraced, arm};
-use crate::capabilities::{drop_for_good, raised};
+use crate::capabilities::{drop_for_good, raised, reset_tracing};
 use crate::child::{self, AtBarrier, Auxv, Event, Exe, Exited, Follow, MappedExe, Program, Signals, SpawnError, Stopped, Tree};
 use crate::command_line::CommandLine;
 use crate::config::Config;
@@ -74,8 +74,11 @@ fn run(config: &Config, typed: &CommandLine, signals: &mut Signals, program: Pro
             Event::Barrier(barrier) => raised(|| launch.at_barrier(barrier))?,
             Event::Ended(exited) => break exited,
         };
+        // The working directory is the program's business; ours would keep its file system from being unmounted.
+        let _ = std::env::set_current_dir("/");
         if !tree.is_followed() {
             drop_for_good();
+            reset_tracing();
         }
         if verdict == Verdict::Refuse {
             return Ok(Ended::Refused);
@@ -162,9 +165,10 @@ impl Launch<'_> {
             stopped.abandon();
             return Verdict::Refuse;
         }
-        match why {
-            Untraced::NotGo(_) => stopped.follow(Follow::Briefly),
-            _ => stopped.release(),
+        if matches!(why, Untraced::NotGo(_)) {
+            stopped.follow(Follow::Briefly);
+        } else {
+            stopped.release();
         }
         Verdict::GoOn
     }

@@ -22,7 +22,6 @@ const OWN_VARIABLES: &str = "GO_AUTO_LAUNCH_";
 pub fn main() -> Outcome {
     let signals = Signals::take_over();
     capabilities::lower();
-    capabilities::allow_tracing();
     let typed = match CommandLine::read(std::env::args_os()) {
         Ok(typed) => typed,
         Err(stop) => return stop.print(),

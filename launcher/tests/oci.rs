@@ -3,7 +3,7 @@
 //! By `runc` with a configuration of the test's own, because an engine of an older version does not know `CAP_BPF`.
 //! Needs root and runc. The network is the host's, so that the container's server and the test's receiver meet.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod support;
 

@@ -19,7 +19,7 @@ use support::server::{Server, get};
 
 const LAUNCHER: &str = env!("CARGO_BIN_EXE_go-auto-launch");
 
-/// BPF, PERFMON, SYS_ADMIN and SYS_PTRACE.
+/// The capabilities that matter, as a set.
 const FOUR: u64 = 1 << 39 | 1 << 38 | 1 << 21 | 1 << 19;
 const NET_ADMIN: u64 = 1 << 12;
 
@@ -129,6 +129,23 @@ fn the_launcher_gives_them_up_when_the_program_runs() {
     assert_eq!(get(server.addresses[0], "/hello"), 200);
     let left = server.end();
     assert_eq!(left.spans.len(), 1, "{}", left.stderr);
+}
+
+/// While the launcher holds them, nobody without them looks into it; afterwards it is what it was.
+#[test]
+fn a_launcher_with_capabilities_is_closed_to_others() {
+    let is_open = |pid| {
+        let mut command = setpriv("--bounding-set -bpf,-perfmon,-sys_admin,-sys_ptrace --inh-caps -all --");
+        command.arg("cat").arg(format!("/proc/{pid}/environ")).output().unwrap().status.success()
+    };
+    // A shell is followed, in expectation of the program: all that time the capabilities are needed.
+    let mut following = init::Launched::ready(&mut init::with_subject(&["hold"]));
+    assert!(!is_open(following.pid()));
+    following.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(following.end().code(), Some(143));
+    let server = Server::start(&Folder::new().app(), &["-addr", "127.0.0.1:0"], 1);
+    init::until("the launcher to be open again", || is_open(server.pid()));
+    assert!(server.end().status.success());
 }
 
 #[test]

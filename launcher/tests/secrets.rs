@@ -104,3 +104,19 @@ fn a_traced_program_holds_nothing_of_the_launchers() {
     assert!(status.contains("TracerPid:\t0"), "{status}");
     assert!(server.end().status.success());
 }
+
+#[test]
+fn the_launcher_does_not_keep_its_working_directory() {
+    let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = launcher();
+    command.current_dir(&directory);
+    let server = Server::start_with(command, &app, &["-addr", "127.0.0.1:0"], 1);
+    let working = |pid| fs::read_link(format!("/proc/{pid}/cwd")).unwrap();
+    assert_eq!(working(server.program()), fs::canonicalize(&directory).unwrap());
+    // The program may be faster than the launcher after it.
+    while working(server.pid()).as_os_str() != "/" {
+        std::thread::yield_now();
+    }
+    assert!(server.end().status.success());
+}

@@ -49,7 +49,7 @@ impl Environment {
 
     /// The variables whose name starts with `prefix`.
     pub(super) fn starting_with(&self, prefix: &str) -> Vec<(OsString, OsString)> {
-        let matching = self.0.iter().map(|string| string.as_bytes()).filter(|string| string.starts_with(prefix.as_bytes()));
+        let matching = self.0.iter().map(CString::as_bytes).filter(|string| string.starts_with(prefix.as_bytes()));
         matching.filter_map(split).collect()
     }
 

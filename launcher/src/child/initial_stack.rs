@@ -1,5 +1,5 @@
 //! What the kernel put on the stack of a program that stands before its first instruction: arguments, environment and
-//! auxiliary vector, in this order above the stack pointer (`create_elf_tables`, fs/binfmt_elf.c).
+//! auxiliary vector, in this order above the stack pointer (`create_elf_tables`, `fs/binfmt_elf.c`).
 //!
 //! Read word by word through ptrace. `/proc/PID/{exe,environ,auxv}` tell the same, but are closed to a launcher without
 //! `CAP_SYS_PTRACE` once the program runs as another user, as it does behind gosu.

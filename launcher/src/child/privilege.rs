@@ -40,11 +40,9 @@ pub(super) fn is_gained_by(pid: Pid, (number, arguments): (u64, [u64; 6])) -> bo
         _ => return false,
     };
     let path = PathBuf::from(OsString::from_vec(text(pid, path)));
-    // A descriptor is an int; AT_FDCWD is a negative one.
-    let directory = match directory.map(|word| (word & u64::from(u32::MAX)) as i32) {
-        Some(descriptor) if descriptor >= 0 => format!("/proc/{pid}/fd/{descriptor}"),
-        Some(_) | None => format!("/proc/{pid}/cwd"),
-    };
+    // A descriptor is an int, the low half of the word; AT_FDCWD is a negative one.
+    let descriptor = directory.and_then(|word| i32::try_from(word & u64::from(u32::MAX)).ok());
+    let directory = descriptor.map_or_else(|| format!("/proc/{pid}/cwd"), |descriptor| format!("/proc/{pid}/fd/{descriptor}"));
     let file = match path.strip_prefix("/") {
         Ok(below_root) => PathBuf::from(format!("/proc/{pid}/root")).join(below_root),
         Err(_relative) if path.as_os_str().is_empty() => PathBuf::from(directory),

@@ -208,6 +208,7 @@ pub fn spawn(mut program: Program, signals: &mut Signals) -> Result<Tree, SpawnE
     }
     let terminal_of = foreground_group();
     let link = Link { commands: commands.into(), replies: replies.into() };
+    capabilities::open_to_tracing();
     // SAFETY: no other thread exists (the caller's duty), so the child may go on with a copy of everything; it never
     // returns from `in_child`.
     let pid = Errno::result(unsafe { libc::fork() }).map_err(failed("fork"))?;
@@ -220,7 +221,9 @@ pub fn spawn(mut program: Program, signals: &mut Signals) -> Result<Tree, SpawnE
     let pid = Pid::from_raw(pid);
     // From both sides, so that the group exists before either goes on; EACCES and ESRCH mean the child was faster.
     let _ = setpgid(pid, pid);
-    Ok(hold(program, Process::new(pid, terminal_of), link))
+    let starting = hold(program, Process::new(pid, terminal_of), link);
+    capabilities::close_to_tracing();
+    Ok(starting)
 }
 
 /// Takes the forked child under ptrace and lets it go on, or decides for the barrier.

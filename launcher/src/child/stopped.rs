@@ -66,7 +66,8 @@ impl<'t> Stopped<'t> {
             Ok(name) => Ok(Exe::of(name, link)),
             Err(error) => {
                 let executed = InitialStack::of(self.pid).and_then(|stack| stack.executed()).map(PathBuf::from);
-                let name = executed.and_then(|path| std::path::absolute(path).ok()).ok_or(error)?;
+                // A wrapper seldom changes the directory before it executes a relative path.
+                let name = executed.map(|path| self.tree.directory.join(path)).ok_or(error)?;
                 Ok(Exe::of(name.clone(), name))
             }
         }

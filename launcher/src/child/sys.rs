@@ -227,8 +227,9 @@ pub(super) fn position(pid: Pid) -> Option<Position> {
     if result <= 0 {
         return None;
     }
-    // SAFETY: `op` says that the kernel has filled the union's `entry`.
-    let entering = (info.op == libc::PTRACE_SYSCALL_INFO_ENTRY).then(|| unsafe { (info.u.entry.nr, info.u.entry.args) });
+    // SAFETY: all variants of the union are integers, of which any bits are a value; `op` says which one is meant.
+    let entry = unsafe { info.u.entry };
+    let entering = (info.op == libc::PTRACE_SYSCALL_INFO_ENTRY).then_some((entry.nr, entry.args));
     Some(Position { stack_pointer: info.stack_pointer, entering })
 }
 

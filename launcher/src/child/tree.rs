@@ -4,6 +4,7 @@
 //! ptrace stops even without being asked for them, so reaping and tracing cannot be apart.
 
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use nix::poll::PollTimeout;
@@ -37,6 +38,8 @@ pub struct Tree {
     pub(super) tracees: Tracees,
     pub(super) program: Program,
     pub(super) link: Link,
+    /// The working directory that the program was started in.
+    pub(super) directory: PathBuf,
     /// Why the program waits before its exec.
     barrier: Option<BarrierReason>,
 }
@@ -44,7 +47,8 @@ pub struct Tree {
 impl Tree {
     /// The program's process waits for the word to go on. Under ptrace, unless `barrier` says why not.
     pub(super) fn new(process: Process, tracees: Tracees, program: Program, link: Link, barrier: Option<BarrierReason>) -> Self {
-        Self { process, tracees, program, link, barrier }
+        let directory = std::env::current_dir().unwrap_or_default();
+        Self { process, tracees, program, link, directory, barrier }
     }
 
     /// The program's process id, which stays the same through all its execs.

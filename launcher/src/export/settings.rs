@@ -1,7 +1,7 @@
 //! What the exporters need to be told: plain values, read by nobody but the exporters.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::{self, Batch, Config};
@@ -158,9 +158,14 @@ impl From<&config::Otlp> for OtlpSettings {
             headers: headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             timeout: *timeout,
             compression: if *gzip { Compression::Gzip } else { Compression::None },
-            certificate: certificate.clone(),
-            client_certificate: client_certificate.clone(),
-            client_key: client_key.clone(),
+            // Absolute: they are read when the launcher has left the working directory.
+            certificate: absolute(certificate.as_deref()),
+            client_certificate: absolute(client_certificate.as_deref()),
+            client_key: absolute(client_key.as_deref()),
         }
     }
+}
+
+fn absolute(path: Option<&Path>) -> Option<PathBuf> {
+    path.map(|path| std::path::absolute(path).unwrap_or_else(|_no_working_directory| path.to_owned()))
 }
