@@ -16,6 +16,7 @@ pub mod command_line;
 pub mod config;
 pub mod events;
 pub mod export;
+pub mod install;
 pub mod instrumentations;
 pub mod kernel;
 pub mod launch;

@@ -10,6 +10,7 @@ use crate::check::{Report, supported_versions, supported_versions_json};
 use crate::child::{self, Environment, Forwarding, Program, Signals};
 use crate::command_line::CommandLine;
 use crate::config::{Config, Mode};
+use crate::install::install;
 use crate::launch::{failed, launch};
 use crate::log;
 use crate::outcome::Outcome;
@@ -32,13 +33,14 @@ pub fn main() -> Outcome {
         log::warn(format_args!("{problem}"));
     }
     log::debug(format_args!("configuration: {config:?}"));
-    match config.mode {
+    match &config.mode {
         Mode::Launch => run(&config, &typed, signals).remapped(&config.init.remapped_exits),
         Mode::Check => check(&config, &typed.program),
         Mode::SupportedVersions if config.json => print(&supported_versions_json()),
         Mode::SupportedVersions => print(&supported_versions()),
+        Mode::Install(path) => install(path),
         Mode::Attach(pid) => match signals {
-            Ok(signals) => attach(pid, &config, &typed, &signals),
+            Ok(signals) => attach(*pid, &config, &typed, &signals),
             Err(error) => {
                 log::error(format_args!("--pid {pid}: {error}"));
                 Outcome::NotAttached

@@ -163,3 +163,21 @@ fn supported_versions_are_a_table_and_json() {
     let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(rows[0]["name"], "net/http/server");
 }
+
+#[test]
+fn the_launcher_copies_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    for target in [folder.path().to_owned(), folder.path().join("other")] {
+        let output = launcher().arg("--install").arg(&target).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    }
+    for name in ["go-auto-launch", "other"] {
+        let copy = folder.path().join(name);
+        let output = Command::new(&copy).args(["sh", "-c", "exit 3"]).env("OTEL_TRACES_EXPORTER", "none").output().unwrap();
+        assert_eq!(output.status.code(), Some(3));
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left behind");
+    let output = launcher().args(["--install", "/proc/nowhere/launcher"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("/proc/nowhere/launcher"), "{}", text(&output.stderr));
+}

@@ -204,6 +204,23 @@ fn a_wrapper_without_a_go_program_is_mentioned_at_the_end() {
     assert!(stderr.contains("nothing was traced") && stderr.contains("sh"), "{stderr}");
 }
 
+#[test]
+fn strict_refuses_a_go_program_that_a_wrapper_starts_and_that_would_run_untraced() {
+    let plain = apps::build("plain", GoVersion::GO_1_26, Variant::Stripped).into_os_string().into_string().unwrap();
+    for line in [format!("{plain}; echo after"), format!("exec {plain}")] {
+        let output = launcher().args(["--strict", "--", "sh", "-c", &line]).output().unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(125), ""), "{stderr}");
+        assert!(stderr.contains("nothing in this Go program can be traced"), "{stderr}");
+    }
+    // What a shell runs besides need not be traced.
+    let app = short();
+    let mut strict = launcher();
+    strict.arg("--strict");
+    let (output, spans) = run_with(strict, &["sh", "-c", &format!("mkdir -p /tmp && {app} 2 5")]);
+    assert_eq!((output.status.code(), spans.values().sum::<usize>()), (Some(5), 2), "{}", text(&output.stderr));
+}
+
 /// The processes below `pid`, with their states.
 fn descendants(pid: Pid) -> Vec<(Pid, char)> {
     let mut all = Vec::new();

@@ -12,6 +12,7 @@ mod variables;
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::command_line::CommandLine;
@@ -63,7 +64,7 @@ pub struct Config {
 }
 
 /// What is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Start the program and trace it.
     Launch,
@@ -71,6 +72,8 @@ pub enum Mode {
     Check,
     /// Attach to a running process.
     Attach(NonZeroU32),
+    /// Copy the launcher.
+    Install(PathBuf),
     /// Print what is supported.
     SupportedVersions,
 }
@@ -137,6 +140,9 @@ fn mode<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reade
     if let Some(pid) = typed.pid {
         return Mode::Attach(pid);
     }
+    if let Some(path) = &typed.install {
+        return Mode::Install(path.clone());
+    }
     if typed.supported_versions {
         return Mode::SupportedVersions;
     }
@@ -146,7 +152,11 @@ fn mode<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reade
     if reader.switch(false, "GO_AUTO_LAUNCH_SUPPORTED_VERSIONS") {
         return Mode::SupportedVersions;
     }
-    // A program to run wins over a process to attach to: the application always runs.
+    // A program to run wins over what follows: the application always runs.
+    let path = reader.first(&["GO_AUTO_LAUNCH_INSTALL"], |text| Some(PathBuf::from(text)));
+    if let Some(path) = path.filter(|_| typed.program.is_empty()) {
+        return Mode::Install(path);
+    }
     let pid = reader.first(&["GO_AUTO_LAUNCH_PID"], |text| text.parse().ok());
     match pid {
         Some(pid) if typed.program.is_empty() => Mode::Attach(pid),
