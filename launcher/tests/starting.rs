@@ -205,6 +205,19 @@ fn a_wrapper_without_a_go_program_is_mentioned_at_the_end() {
 }
 
 #[test]
+fn an_exec_from_another_thread_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("threaded-exec");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/threaded_exec.c");
+    let built = Command::new("cc").args(["-O1", "-Wall", "-pthread", "-o"]).arg(&program).arg(source).status();
+    assert!(built.is_ok_and(|status| status.success()), "this test needs a C compiler (cc)");
+    let app = short();
+    let (output, spans) = run(&[program.to_str().unwrap(), &app, "3", "7"]);
+    let stderr = text(&output.stderr);
+    assert_eq!((output.status.code(), spans.values().sum::<usize>()), (Some(7), 3), "{stderr}");
+}
+
+#[test]
 fn strict_refuses_a_go_program_that_a_wrapper_starts_and_that_would_run_untraced() {
     let plain = apps::build("plain", GoVersion::GO_1_26, Variant::Stripped).into_os_string().into_string().unwrap();
     for line in [format!("{plain}; echo after"), format!("exec {plain}")] {
