@@ -39,7 +39,6 @@ lint: setup
 
 bench: setup
 	cargo build --release
-	cargo run --release -p bench -- --init
 	cargo run --release -p bench --
 
 release: setup

@@ -1,12 +1,12 @@
 //! What go-auto-launch costs a Go server, against the same server bare, in one interleaved run.
 //!
 //! Each round starts the server bare and under the launcher, and asks both the same. Medians over the rounds become
-//! `bench/RESULTS.md` and `bench/results.json`. With `--init`: the launcher beside other init processes. Needs root, as the launcher's probes do.
+//! `bench/RESULTS.md` and `bench/results.json`. Needs root, as the launcher's probes do.
 #![expect(clippy::cast_precision_loss, reason = "nanoseconds and counts of a benchmark are far below 2^53")]
 
 mod bpf_stats;
 mod clock;
-mod init;
+mod inits;
 mod load;
 mod machine;
 mod options;
@@ -36,12 +36,9 @@ fn run() -> anyhow::Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
     anyhow::ensure!(nix::unistd::geteuid().is_root(), "root is needed: the launcher attaches probes");
     anyhow::ensure!(options.launcher.exists(), "{} does not exist: cargo build --release", options.launcher.display());
-    if options.init {
-        let text = init::run(&options)?;
-        return Ok(std::io::stdout().write_all(text.as_bytes())?);
-    }
-    let server = subject::build()?;
-    let measured = rounds::run(&options, &server)?;
+    let server = subject::build("server")?;
+    let inits = inits::run(&options.launcher, &subject::build("trivial")?)?;
+    let measured = rounds::Measured { inits, ..rounds::run(&options, &server)? };
     let report = report::Report::new(&options, &measured)?;
     report.write()?;
     std::io::stdout().write_all(report.markdown.as_bytes())?;

@@ -1,4 +1,4 @@
-//! The command line: `[--init] [--rounds N] [--seconds S] [--rate R] [LAUNCHER]`.
+//! The command line: `[--rounds N] [--seconds S] [--rate R] [LAUNCHER]`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -15,8 +15,6 @@ pub(crate) struct Options {
     pub(crate) seconds: Duration,
     /// Requests per second of the load that two cores sustain with ease.
     pub(crate) rate: u32,
-    /// The launcher as an init process is measured, and not what tracing costs.
-    pub(crate) init: bool,
     /// The launcher.
     pub(crate) launcher: PathBuf,
 }
@@ -28,12 +26,10 @@ impl Options {
             rounds: 5,
             seconds: Duration::from_secs(5),
             rate: 10_000,
-            init: false,
             launcher: crate::subject::workspace().join("target/release/go-auto-launch"),
         };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
-                "--init" => options.init = true,
                 "--rounds" => options.rounds = value(&argument, arguments.next())?,
                 "--rate" => options.rate = value(&argument, arguments.next())?,
                 "--seconds" => {
@@ -42,7 +38,7 @@ impl Options {
                 }
                 "--" => {}
                 path if !path.starts_with('-') => options.launcher = PathBuf::from(path),
-                other => anyhow::bail!("unknown option {other}; [--init] [--rounds N] [--seconds S] [--rate R] [LAUNCHER]"),
+                other => anyhow::bail!("unknown option {other}; [--rounds N] [--seconds S] [--rate R] [LAUNCHER]"),
             }
         }
         anyhow::ensure!(options.rounds > 0 && options.rate > 0 && !options.seconds.is_zero(), "nothing to measure");
@@ -62,9 +58,8 @@ mod tests {
     #[test]
     fn options_and_the_launcher() {
         let parse = |text: &str| Options::parse(text.split_whitespace().map(str::to_owned));
-        let options = parse("--init --rounds 2 --seconds 0.5 --rate 700 /x/y").unwrap();
+        let options = parse("--rounds 2 --seconds 0.5 --rate 700 /x/y").unwrap();
         assert_eq!((options.rounds, options.rate, options.seconds), (2, 700, Duration::from_millis(500)));
-        assert!(options.init);
         assert_eq!(options.launcher, PathBuf::from("/x/y"));
         assert!(parse("--rounds").is_err() && parse("--rounds x").is_err() && parse("--what").is_err());
         assert!(parse("--rounds 0").is_err() && parse("--seconds -1").is_err());

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use crate::clock::median;
+use crate::inits::PROGRAMS;
 use crate::options::Options;
 use crate::rounds::{LOADS, Measured};
 use crate::subject::workspace;
@@ -109,8 +110,15 @@ fn goals(measured: &Measured) -> Vec<Goal> {
         goal("launcher RSS", measured.traced("launcher RSS") / MIB, "MiB", Bound::AtMost(20.0)),
         goal("gone after the application", measured.traced("exit delay"), "ms", Bound::AtMost(50.0)),
         goal("gone after the application, after load", measured.traced("exit delay after load"), "ms", Bound::AtMost(50.0)),
+        goal("/bin/true, over tini", measured.inits.over_tini(PROGRAMS[0]), "ms", Bound::AtMost(2.0)),
+        goal("a trivial Go program, over tini", measured.inits.over_tini(PROGRAMS[1]), "ms", Bound::AtMost(2.0)),
+        goal("launcher RSS, nothing traced", untraced_memory(measured), "MiB", Bound::AtMost(6.0)),
         goal("spans lost", measured.requests.saturating_sub(measured.spans) as f64, "spans", Bound::AtMost(0.0)),
     ]
+}
+
+fn untraced_memory(measured: &Measured) -> f64 {
+    measured.inits.memory.get("go-auto-launch").map_or(0.0, |bytes| *bytes as f64 / MIB)
 }
 
 fn markdown(options: &Options, measured: &Measured, goals: &[Goal]) -> Result<String, std::fmt::Error> {
@@ -143,6 +151,7 @@ fn markdown(options: &Options, measured: &Measured, goals: &[Goal]) -> Result<St
     writeln!(text, "| launcher peak RSS (MiB) | | | {:.1} |", measured.traced("launcher peak RSS") / MIB)?;
     writeln!(text, "\n{} requests to traced servers, {} spans received.", measured.requests, measured.spans)?;
     writeln!(text, "The launcher's binary has {:.1} MiB.", measured.launcher_bytes as f64 / MIB)?;
+    inits(&mut text, measured)?;
     probes(&mut text, measured)?;
     writeln!(text, "\n## How to read this\n\n{NOTES}")?;
     writeln!(text, "\n## Machine\n")?;
@@ -155,6 +164,18 @@ fn markdown(options: &Options, measured: &Measured, goals: &[Goal]) -> Result<St
 fn row(text: &mut String, measured: &Measured, name: &str, title: &str) -> std::fmt::Result {
     let (ratio, bare, traced) = (measured.ratio(name), measured.bare(name), measured.traced(name));
     writeln!(text, "| {title} | **{ratio:.2}** | {bare:.1} | {traced:.1} |")
+}
+
+/// Start to exit and memory, where nothing is traced.
+fn inits(text: &mut String, measured: &Measured) -> std::fmt::Result {
+    writeln!(text, "\n## As an init\n\nFrom start to exit in ms, nothing traced; medians, all in turn.\n")?;
+    writeln!(text, "| | {} | {} | RSS |\n|---|---|---|---|", PROGRAMS[0], PROGRAMS[1])?;
+    for init in measured.inits.times.get(PROGRAMS[0]).into_iter().flat_map(std::collections::BTreeMap::keys) {
+        let [one, two] = PROGRAMS.map(|program| measured.inits.time(program, init));
+        let memory = measured.inits.memory.get(init).map(|bytes| format!("{:.1} MiB", *bytes as f64 / MIB)).unwrap_or_default();
+        writeln!(text, "| {init} | {one:.2} | {two:.2} | {memory} |")?;
+    }
+    Ok(())
 }
 
 /// The round in which the kernel counted.
@@ -191,6 +212,8 @@ fn to_json(options: &Options, measured: &Measured, goals: &[Goal]) -> Value {
         "spans_received": measured.spans,
         "requests_with_statistics": measured.counted_requests,
         "programs": programs.collect::<Vec<_>>(),
+        "inits_milliseconds": measured.inits.times,
+        "inits_bytes": measured.inits.memory,
         "launcher_bytes": measured.launcher_bytes,
         "machine": measured.machine.iter().map(|(name, value)| (*name, value)).collect::<std::collections::BTreeMap<_, _>>(),
     })

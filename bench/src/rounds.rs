@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::bpf_stats;
+use crate::inits::Inits;
 use crate::load::{self, Load};
 use crate::machine;
 use crate::options::Options;
@@ -51,6 +52,8 @@ pub(crate) struct Measured {
     /// Requests in the round with BPF statistics, and what the programs did.
     pub(crate) counted_requests: u64,
     pub(crate) programs: Vec<bpf_stats::Program>,
+    /// Around programs in which there is nothing to trace.
+    pub(crate) inits: Inits,
     pub(crate) launcher_bytes: u64,
     pub(crate) machine: Vec<(&'static str, String)>,
 }

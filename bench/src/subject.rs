@@ -16,19 +16,14 @@ pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
-/// Builds the server; the path of its executable.
-pub(crate) fn build() -> anyhow::Result<PathBuf> {
-    build_app("server")
-}
-
-/// Builds the program in `bench/apps/<name>`; the path of its executable.
-pub(crate) fn build_app(name: &str) -> anyhow::Result<PathBuf> {
-    let output = workspace().join("target/bench").join(name);
+/// Builds a program of `bench/apps`; the path of its executable.
+pub(crate) fn build(app: &str) -> anyhow::Result<PathBuf> {
+    let output = workspace().join("target/bench").join(app);
     let status = Command::new("go")
         .args(["build", "-trimpath", "-o"])
         .arg(&output)
         .arg(".")
-        .current_dir(workspace().join("bench/apps").join(name))
+        .current_dir(workspace().join("bench/apps").join(app))
         .envs([("CGO_ENABLED", "0"), ("GOWORK", "off"), ("GOFLAGS", "-buildvcs=false")])
         .status()
         .context("cannot run go")?;

@@ -6,7 +6,6 @@ use std::path::Path;
 use bpf::config::{SamplerSetting, Setting};
 
 use crate::binary::{BinaryError, BuildInfo, GoBinary};
-use crate::capabilities::raised;
 use crate::child::{Auxv, MappedExe};
 use crate::config::{Config, Propagator, RootSampler, Sampler};
 use crate::instrumentations::CATALOG;
@@ -71,12 +70,12 @@ impl From<AttachError> for Untraced {
     }
 }
 
-/// Reads the file of process `pid` and arms its probes. `path` must lead to the same file.
+/// Reads the file of process `pid` and arms its probes. `path` must lead to the same file. Needs the capabilities raised.
 ///
 /// # Errors
 /// With the reason why the program will not be traced; nothing stays attached then.
 pub fn arm(pid: NonZeroU32, path: &Path, exe: MappedExe, auxv: Option<Auxv>, config: &Config) -> Result<Armed, Untraced> {
-    contained(|| raised(|| arm_program(pid, path, exe, auxv, config)))
+    contained(|| arm_program(pid, path, exe, auxv, config))
 }
 
 /// A panic must not end PID 1, and the program with it: it costs the trace only. (What it says goes to standard error.)

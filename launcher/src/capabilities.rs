@@ -103,6 +103,12 @@ pub fn reset_tracing() {
     set_dumpable(WAS_DUMPABLE.load(Ordering::Relaxed));
 }
 
+/// Whether this thread may use capability `number`, effective at the moment or not.
+#[must_use]
+pub fn is_permitted(number: u32) -> bool {
+    get().is_ok_and(|sets| sets.permitted >> number & 1 != 0)
+}
+
 /// Those of the four that this thread may use, effective at the moment or not.
 #[must_use]
 pub fn held() -> Vec<&'static str> {

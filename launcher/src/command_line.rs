@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use clap::Parser;
 
@@ -34,7 +36,7 @@ pub struct CommandLine {
     pub console: bool,
     /// Attach to a running process instead of starting a program
     #[arg(long, value_name = "PID", conflicts_with_all = ["program", "check", "supported_versions"])]
-    pub pid: Option<u32>,
+    pub pid: Option<NonZeroU32>,
     /// Say what would be traced in PROGRAM, and why the rest would not; do not run it
     #[arg(long, requires = "program")]
     pub check: bool,
@@ -71,6 +73,9 @@ pub struct CommandLine {
     /// Options of tini (-s, -w) and dumb-init (-c) for what the launcher does anyway; accepted and without effect
     #[arg(short = 's', short_aliases = ['w', 'c'], long = "single-child", hide = true)]
     pub as_always: bool,
+    /// Copy the launcher to PATH, for a container that has no other program to do it
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["program", "check", "supported_versions", "pid"])]
+    pub install: Option<PathBuf>,
     /// Print the supported libraries and versions
     #[arg(long)]
     pub supported_versions: bool,

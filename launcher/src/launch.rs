@@ -1,6 +1,10 @@
 //! One run: the program is started, held, armed, let go, waited for; then what it left is flushed.
+//!
+//! What it starts in its place or besides, if it is a shell or another wrapper, is held, armed and let go in the same way.
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Instant;
 
@@ -8,37 +12,14 @@ use nix::unistd::Pid;
 
 use crate::arm::{Armed, Untraced, arm};
 use crate::capabilities::{drop_for_good, raised, reset_tracing};
-use crate::child::{self, AtBarrier, Exited, MappedExe, Program, Running, Signals, SpawnError, StartEvent, Stopped};
+use crate::child::{self, AtBarrier, Auxv, Event, Exe, Exited, Follow, MappedExe, Program, Signals, SpawnError, Stopped, Tree};
+use crate::command_line::CommandLine;
 use crate::config::Config;
-use crate::export::Exporting;
-use crate::export::settings::ExportSettings;
 use crate::log;
 use crate::outcome::Outcome;
-use crate::resource::gather::facts;
-use crate::resource::{ResourceSettings, resource};
-use crate::telemetry::Telemetry;
-
-/// Programs that are expected to execute another one: that they are not Go is not worth a line at once.
-const WRAPPERS: [&str; 18] = [
-    "sh",
-    "bash",
-    "dash",
-    "ash",
-    "busybox",
-    "zsh",
-    "env",
-    "nice",
-    "nohup",
-    "setpriv",
-    "setsid",
-    "gosu",
-    "su-exec",
-    "su",
-    "sudo",
-    "tini",
-    "dumb-init",
-    "timeout",
-];
+use crate::resource::gather;
+use crate::tracing::Tracing;
+use crate::wrappers::{is_below_another_launcher, is_wrapper};
 
 /// How a launch ended.
 enum Ended {
@@ -48,10 +29,19 @@ enum Ended {
     Refused,
 }
 
-/// Runs a program under the launcher. `prepare` makes it; twice where the first attempt fails before the fork.
+/// What becomes of a run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    GoOn,
+    /// `--strict`.
+    Refuse,
+}
+
+/// Runs a program under the launcher; `config` is what `typed` and the environment mean. `prepare` makes the program;
+/// twice where the first attempt fails before the fork.
 #[must_use]
-pub fn launch(config: &Config, signals: &mut Signals, prepare: impl Fn() -> Program) -> Outcome {
-    match run(config, signals, prepare()) {
+pub fn launch(config: &Config, typed: &CommandLine, signals: &mut Signals, prepare: impl Fn() -> Program) -> Outcome {
+    match run(config, typed, signals, prepare()) {
         Ok(Ended::Ran(exited)) => Outcome::Program(exited.status()),
         Ok(Ended::Refused) => Outcome::Refused,
         Err(error @ SpawnError::System { .. }) => {
@@ -69,116 +59,177 @@ pub fn failed(error: &SpawnError) -> Outcome {
     Outcome::from(error)
 }
 
-fn run(config: &Config, signals: &mut Signals, program: Program) -> Result<Ended, SpawnError> {
-    let mut starting = child::spawn(program, signals)?;
-    // Why the program that was executed last is not traced, if that has not been said.
-    let mut unsaid = None;
-    let (running, telemetry) = loop {
-        match starting.next(signals)? {
-            StartEvent::Exec(stopped) => match at_exec(config, stopped, &mut unsaid) {
-                Step::Follow(followed) => starting = followed,
-                Step::Go(running, telemetry) => break (running, telemetry),
-                Step::Refused => return Ok(Ended::Refused),
-            },
-            StartEvent::Barrier(barrier) => match at_barrier(config, barrier)? {
-                Some(go) => break go,
-                None => return Ok(Ended::Refused),
-            },
-            StartEvent::Running(running) => {
-                say(unsaid.take());
-                break (running, None);
-            }
-            StartEvent::Ended(exited) => {
-                say(unsaid.take());
-                return Ok(Ended::Ran(exited));
-            }
+fn run(config: &Config, typed: &CommandLine, signals: &mut Signals, program: Program) -> Result<Ended, SpawnError> {
+    let mut tree = child::spawn(program, signals)?;
+    let is_below_another = is_below_another_launcher();
+    if is_below_another {
+        log::debug(format_args!("another go-auto-launch traces what is started here; this one is an init only"));
+    }
+    let mut launch =
+        Launch { config, tracing: Tracing::new(config, typed), unsaid: None, not_go: HashSet::new(), is_below_another };
+    let exited = loop {
+        let verdict = match tree.next(signals)? {
+            // Programs of other users may be looked into, and what is attached needs BPF.
+            Event::Exec(stopped) => raised(|| launch.at_exec(stopped)),
+            Event::Barrier(barrier) => raised(|| launch.at_barrier(barrier))?,
+            Event::Ended(exited) => break exited,
+        };
+        // The working directory is the program's business; ours would keep its file system from being unmounted.
+        let _ = std::env::set_current_dir("/");
+        if !tree.is_followed() {
+            drop_for_good();
+            reset_tracing();
+        }
+        if verdict == Verdict::Refuse {
+            return Ok(Ended::Refused);
         }
     };
-    drop_for_good();
-    reset_tracing();
-    // The working directory is the program's business; ours would keep its file system from being unmounted.
-    let _ = std::env::set_current_dir("/");
-    let exited = running.wait(signals);
-    if let Some(telemetry) = telemetry {
-        flush(config, &exited, telemetry, signals);
-    }
+    launch.finish(tree, &exited, signals);
     Ok(Ended::Ran(exited))
 }
 
-/// What happens to a process at an exec stop.
-enum Step {
-    Follow(child::Starting),
-    Go(Running, Option<Telemetry>),
-    Refused,
+/// The state of one run.
+struct Launch<'c> {
+    config: &'c Config,
+    tracing: Tracing<'c>,
+    /// What is to be said at the end if nothing was traced.
+    unsaid: Option<String>,
+    /// Files that are known not to be Go programs.
+    not_go: HashSet<FileId>,
+    /// The launcher that started this one has kept what tracing needs to itself, and traces.
+    is_below_another: bool,
 }
 
-fn at_exec(config: &Config, stopped: Stopped, unsaid: &mut Option<String>) -> Step {
-    let (pid, path) = (process(stopped.pid()), stopped.exe());
-    let begin = Instant::now();
-    let armed = match &untraced_by_choice(config) {
-        Some(why) => Err(Untraced::NotWanted(why)),
-        None => stopped.map_exe().map_err(Untraced::Unopened).and_then(|exe| arm(pid, &path, exe, stopped.auxv().ok(), config)),
-    };
-    let file = raised(|| std::fs::read_link(&path)).unwrap_or(path);
-    match armed {
-        Ok(armed) => {
-            say_traced(config, &file, &armed, begin);
-            // The thread is started while the program is still held: its memory is in nobody's way then.
-            let telemetry = start_telemetry(config, armed, pid);
-            Step::Go(stopped.release(), telemetry)
+impl Launch<'_> {
+    /// A program stands before its first instruction: the launcher's, or one that it started.
+    fn at_exec(&mut self, stopped: Stopped<'_>) -> Verdict {
+        if self.is_below_another {
+            stopped.release();
+            return Verdict::GoOn;
         }
-        // A wrapper may be a Go program itself, as gosu is.
-        Err(why @ (Untraced::NotGo(_) | Untraced::NothingKnown(_))) if may_execute_another(config, &file, &why) => {
-            let line = not_traced(&file, &why);
-            if is_wrapper(&file) {
-                *unsaid = Some(line);
-            } else {
-                *unsaid = None;
-                say(Some(line));
+        // Entry scripts run the same few tools again and again; this saves half of what following costs (0.5 ms each time).
+        let file = FileId::of(&MappedExe::link(stopped.pid()));
+        if file.is_some_and(|file| self.not_go.contains(&file)) && !stopped.is_main() {
+            stopped.follow(Follow::Briefly);
+            return Verdict::GoOn;
+        }
+        let begin = Instant::now();
+        let pid = process(stopped.pid());
+        let exe = match stopped.exe() {
+            Ok(exe) => exe,
+            Err(error) => return self.untraced(stopped, Path::new("the program"), &Untraced::Unopened(error)),
+        };
+        if let Some(why) = untraced_by_choice(self.config) {
+            return self.untraced(stopped, exe.name(), &Untraced::NotWanted(why));
+        }
+        if is_wrapper(exe.name(), || stopped.first_argument()) {
+            if stopped.is_main() {
+                self.unsaid = Some(format!("{} has started no Go program that could be traced", exe.name().display()));
             }
-            Step::Follow(stopped.follow())
+            stopped.follow(Follow::Always);
+            return Verdict::GoOn;
         }
-        Err(why) => {
-            say(Some(not_traced(&file, &why)));
-            if config.strict && !matches!(why, Untraced::NotWanted(_)) {
-                stopped.abandon();
-                return Step::Refused;
+        let config = self.tracing.config_of(stopped.variables("OTEL_").as_deref());
+        if let Some(why) = untraced_by_choice(&config) {
+            return self.untraced(stopped, exe.name(), &Untraced::NotWanted(why));
+        }
+        match open_and_arm(pid, &exe, stopped.auxv(), &config) {
+            Ok(armed) => {
+                // The thread is started while the program is still held: its memory is in nobody's way then.
+                self.tracing.add(pid, exe.name(), gather::process(pid.get()), armed, &config, begin);
+                stopped.release();
+                Verdict::GoOn
             }
-            Step::Go(stopped.release(), None)
+            Err(why) => {
+                if let (Untraced::NotGo(_), Some(file)) = (&why, file)
+                    && self.not_go.len() < MAX_NOT_GO
+                {
+                    self.not_go.insert(file);
+                }
+                self.untraced(stopped, exe.name(), &why)
+            }
         }
+    }
+
+    /// Lets a program go on that is not traced itself: for good, or as far as it may start one that is.
+    fn untraced(&mut self, stopped: Stopped<'_>, file: &Path, why: &Untraced) -> Verdict {
+        // What a shell runs besides the program (`mkdir`, `sleep`) need not be traced.
+        let matters = stopped.is_main() || !matches!(why, Untraced::NotGo(_));
+        if matters {
+            self.tracing.say_untraced(file, why);
+            self.unsaid = None;
+        } else {
+            log::debug(format_args!("{} is not traced: {why}", file.display()));
+        }
+        if self.config.strict && matters && !matches!(why, Untraced::NotWanted(_)) {
+            stopped.abandon();
+            return Verdict::Refuse;
+        }
+        if matches!(why, Untraced::NotGo(_)) {
+            stopped.follow(Follow::Briefly);
+        } else {
+            stopped.release();
+        }
+        Verdict::GoOn
+    }
+
+    /// Arms a program that waits before its exec and cannot be held behind it.
+    fn at_barrier(&mut self, barrier: AtBarrier<'_>) -> Result<Verdict, SpawnError> {
+        if self.is_below_another {
+            return barrier.go().map(|()| Verdict::GoOn);
+        }
+        let (begin, pid) = (Instant::now(), process(barrier.pid()));
+        let path = barrier.path().unwrap_or_default();
+        log::debug(format_args!("{}: {}", path.display(), barrier.reason()));
+        let armed = match untraced_by_choice(self.config) {
+            Some(why) => Err(Untraced::NotWanted(why)),
+            None => open_and_arm(pid, &Exe::at(&path), None, self.config),
+        };
+        match armed {
+            Ok(armed) => {
+                let mut facts = gather::process(pid.get());
+                // So far it is the launcher's own file.
+                (facts.executable, facts.command) = (None, Some(path.display().to_string()));
+                self.tracing.add(pid, &path, facts, armed, self.config, begin);
+            }
+            Err(why) => {
+                self.tracing.say_untraced(&path, &why);
+                if self.config.strict && !matches!(why, Untraced::NotWanted(_)) {
+                    barrier.abandon();
+                    return Ok(Verdict::Refuse);
+                }
+            }
+        }
+        barrier.go().map(|()| Verdict::GoOn)
+    }
+
+    /// The program has ended.
+    fn finish(self, mut tree: Tree, exited: &Exited, signals: &Signals) {
+        if let Some(line) = self.unsaid.filter(|_| !self.tracing.has_begun()) {
+            log::warn(format_args!("nothing was traced: {line}"));
+        }
+        self.tracing.finish(|done, deadline| tree.wait_for(exited, done, deadline, signals));
     }
 }
 
-/// Whether a program that cannot be traced is followed to what it executes.
-fn may_execute_another(config: &Config, file: &Path, why: &Untraced) -> bool {
-    is_wrapper(file) || (matches!(why, Untraced::NotGo(_)) && !config.strict)
+/// Files remembered as no Go programs; more are read each time.
+const MAX_NOT_GO: usize = 1_024;
+
+/// A file as it is now: device, inode, time of its last change in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct FileId(u64, u64, i64);
+
+impl FileId {
+    fn of(path: &Path) -> Option<Self> {
+        let file = path.metadata().ok()?;
+        Some(Self(file.dev(), file.ino(), file.ctime().wrapping_mul(1_000_000_000).wrapping_add(file.ctime_nsec())))
+    }
 }
 
-/// Arms a program that is not traced by us and waits before its exec. `None` where it must not run (`--strict`).
-fn at_barrier(config: &Config, barrier: AtBarrier) -> Result<Option<(Running, Option<Telemetry>)>, SpawnError> {
-    let path = barrier.path().unwrap_or_default();
-    log::debug(format_args!("{}: {}", path.display(), barrier.reason()));
-    let armed = match &untraced_by_choice(config) {
-        Some(why) => Err(Untraced::NotWanted(why)),
-        None => MappedExe::read(&path)
-            .map_err(Untraced::Unopened)
-            .and_then(|exe| arm(process(barrier.pid()), &path, exe, None, config)),
-    };
-    match armed {
-        Ok(armed) => {
-            say_traced(config, &path, &armed, Instant::now());
-            let telemetry = start_telemetry(config, armed, process(barrier.pid()));
-            Ok(Some((barrier.go()?, telemetry)))
-        }
-        Err(why) => {
-            say(Some(not_traced(&path, &why)));
-            if config.strict && !matches!(why, Untraced::NotWanted(_)) {
-                barrier.abandon();
-                return Ok(None);
-            }
-            Ok(Some((barrier.go()?, None)))
-        }
-    }
+/// Opens the file and arms the process.
+pub(crate) fn open_and_arm(pid: NonZeroU32, exe: &Exe, auxv: Option<Auxv>, config: &Config) -> Result<Armed, Untraced> {
+    let file = if exe.is_running() { MappedExe::map(&exe.path) } else { MappedExe::read(&exe.path) };
+    arm(pid, &exe.path, file.map_err(Untraced::Unopened)?, auxv, config)
 }
 
 /// Why the user does not want a trace.
@@ -191,70 +242,6 @@ fn untraced_by_choice(config: &Config) -> Option<&'static str> {
         None
     }
 }
-
-fn not_traced(file: &Path, why: &Untraced) -> String {
-    format!("{} is not traced: {why}", file.display())
-}
-
-fn say(line: Option<String>) {
-    if let Some(line) = line {
-        log::warn(format_args!("{line}"));
-    }
-}
-
-fn is_wrapper(file: &Path) -> bool {
-    file.file_name().and_then(|name| name.to_str()).is_some_and(|name| WRAPPERS.contains(&name))
-}
-
-/// The one line at the start.
-fn say_traced(config: &Config, file: &Path, armed: &Armed, begin: Instant) {
-    let names: Vec<&str> = armed.plan.planned.iter().map(|planned| planned.name).collect();
-    let destination = match (&config.otlp, config.console) {
-        (Some(otlp), _) => format!("{} ({})", otlp.endpoint, otlp.protocol),
-        (None, _) => "the console".to_owned(),
-    };
-    let version = armed.build_info.go_version.as_ref().map_or("Go", |version| version.raw.as_str());
-    log::info(format_args!("tracing {} ({version}): {}; spans go to {destination}", file.display(), names.join(", ")));
-    log::debug(format_args!("{} probes armed in {:?}", armed.attached.sites, begin.elapsed()));
-    for (name, why) in &armed.plan.left_out {
-        log::debug(format_args!("{name} is left out: {why}"));
-    }
-    for missing in armed.plan.planned.iter().flat_map(|planned| &planned.missing) {
-        log::debug(format_args!("missing: {missing}"));
-    }
-}
-
-fn start_telemetry(config: &Config, armed: Armed, pid: NonZeroU32) -> Option<Telemetry> {
-    let settings = ExportSettings::from(config);
-    let of_user = ResourceSettings::from(&config.resource);
-    let build = armed.build_info.clone();
-    let exporting = move || Exporting::start(&settings, &resource(&of_user, &facts(pid.get(), Some(build))));
-    match Telemetry::start(armed, config.limits, exporting) {
-        Ok(telemetry) => Some(telemetry),
-        Err(error) => {
-            log::warn(format_args!("no thread for telemetry: {error}; the program runs untraced"));
-            None
-        }
-    }
-}
-
-/// Waits until the last spans are out, at most as long as the user allows.
-fn flush(config: &Config, exited: &Exited, mut telemetry: Telemetry, signals: &Signals) {
-    let deadline = Instant::now() + config.flush_timeout;
-    telemetry.finish(deadline);
-    match exited.wait_for(telemetry.done(), deadline + GRACE, signals) {
-        child::FlushEnd::Done => {
-            if telemetry.has_panicked() {
-                log::error(format_args!("telemetry failed by a defect of go-auto-launch, please report it; spans are lost"));
-            }
-        }
-        child::FlushEnd::Deadline => log::warn(format_args!("the flush timeout has passed; the spans not sent yet are lost")),
-        child::FlushEnd::Interrupted => log::warn(format_args!("interrupted while flushing; the spans not sent yet are lost")),
-    }
-}
-
-/// The telemetry thread keeps the deadline itself and then says what was lost; it gets this much more to say it.
-const GRACE: std::time::Duration = std::time::Duration::from_millis(100);
 
 fn process(pid: Pid) -> NonZeroU32 {
     u32::try_from(pid.as_raw()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX)

@@ -7,6 +7,7 @@
 //! spans ([`spans`]) and sent away ([`export`]) until the program ends ([`outcome`]).
 
 pub mod arm;
+pub mod attach;
 pub mod binary;
 pub mod capabilities;
 pub mod check;
@@ -15,6 +16,7 @@ pub mod command_line;
 pub mod config;
 pub mod events;
 pub mod export;
+pub mod install;
 pub mod instrumentations;
 pub mod kernel;
 pub mod launch;
@@ -25,3 +27,5 @@ pub mod probes;
 pub mod resource;
 pub mod spans;
 pub mod telemetry;
+pub mod tracing;
+pub mod wrappers;

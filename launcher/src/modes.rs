@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::Write as _;
 
+use crate::attach::attach;
 use crate::capabilities;
 use crate::check::{Report, supported_versions, supported_versions_json};
 use crate::child::{self, Environment, Forwarding, Program, Signals};
 use crate::command_line::CommandLine;
 use crate::config::{Config, Mode};
+use crate::install::install;
 use crate::launch::{failed, launch};
 use crate::log;
 use crate::outcome::Outcome;
@@ -31,22 +33,24 @@ pub fn main() -> Outcome {
         log::warn(format_args!("{problem}"));
     }
     log::debug(format_args!("configuration: {config:?}"));
-    match config.mode {
-        Mode::Launch => run(&config, &typed.program, signals).remapped(&config.init.remapped_exits),
+    match &config.mode {
+        Mode::Launch => run(&config, &typed, signals).remapped(&config.init.remapped_exits),
         Mode::Check => check(&config, &typed.program),
         Mode::SupportedVersions if config.json => print(&supported_versions_json()),
         Mode::SupportedVersions => print(&supported_versions()),
-        Mode::Attach(pid) => {
-            log::error(format_args!(
-                "--pid {pid}: attaching to a running process is not possible yet; start the program with go-auto-launch"
-            ));
-            Outcome::Usage
-        }
+        Mode::Install(path) => install(path),
+        Mode::Attach(pid) => match signals {
+            Ok(signals) => attach(*pid, &config, &typed, &signals),
+            Err(error) => {
+                log::error(format_args!("--pid {pid}: {error}"));
+                Outcome::NotAttached
+            }
+        },
     }
 }
 
-fn run(config: &Config, program: &[OsString], signals: Result<Signals, child::TakeOverError>) -> Outcome {
-    let Some((program, args)) = program.split_first() else {
+fn run(config: &Config, typed: &CommandLine, signals: Result<Signals, child::TakeOverError>) -> Outcome {
+    let Some((program, args)) = typed.program.split_first() else {
         return CommandLine::no_program().print();
     };
     let prepare = || {
@@ -61,7 +65,7 @@ fn run(config: &Config, program: &[OsString], signals: Result<Signals, child::Ta
             {
                 log::warn(format_args!("--parent-death-signal has no effect: prctl was refused ({})", errno.desc()));
             }
-            launch(config, &mut signals, prepare)
+            launch(config, typed, &mut signals, prepare)
         }
         Err(error) => {
             log::warn(format_args!("{error}; the program runs untraced"));

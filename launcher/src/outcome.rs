@@ -6,7 +6,7 @@
 //! | 128 + n | signal n ended the program |
 //! | 127 | the program was not found |
 //! | 126 | the program was found and could not be executed |
-//! | 125 | the launcher: wrong usage, or `--strict` and the program would not be traced |
+//! | 125 | the launcher: wrong usage, `--strict` and the program would not be traced, `--pid` and the process cannot be, a failed `--install` |
 //! | 1 | `--check`: the program would not be traced, or could not be read |
 //! | 0 | `--help`, `--version` and the other modes that only print |
 //!
@@ -33,6 +33,10 @@ pub enum Outcome {
     CannotExecute,
     /// The command line makes no sense.
     Usage,
+    /// `--install`: the launcher could not be copied.
+    NotInstalled,
+    /// `--pid`: the process cannot be traced.
+    NotAttached,
     /// `--strict`: the program would have run untraced.
     Refused,
 }
@@ -48,7 +52,7 @@ impl Outcome {
             Self::NotTraceable => 1,
             Self::NotFound => 127,
             Self::CannotExecute => 126,
-            Self::Usage | Self::Refused => 125,
+            Self::Usage | Self::NotAttached | Self::NotInstalled | Self::Refused => 125,
         }
     }
 

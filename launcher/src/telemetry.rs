@@ -1,37 +1,58 @@
-//! The telemetry thread: records of the ring buffer into spans, spans to the exporters, until the program has ended.
+//! The telemetry thread: records of the ring buffers into spans, spans to the exporters, until the program has ended.
 //!
-//! It runs a current-thread tokio runtime. The main thread shares nothing with it but two descriptors' worth of words:
-//! "the program has ended", and back: "all is out". A panic here is caught by the thread's end; the program runs on.
+//! It starts when the first program is traced and serves all that come after it. It runs a current-thread tokio runtime.
+//! The main thread shares nothing with it but a channel ("this program too", "that was all") and a descriptor ("all is
+//! out"). A panic here is caught by the thread's end; the programs run on.
 
+mod traced;
+
+use std::future::poll_fn;
 use std::io::{PipeReader, PipeWriter};
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::time::{ClockId, clock_gettime};
-use opentelemetry::trace::TraceId;
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::MissedTickBehavior;
 
+use self::traced::{Losses, Traced};
 use crate::arm::Armed;
 use crate::capabilities::drop_for_good;
 use crate::config::Limits;
-use crate::events::decode::Record;
-use crate::events::ring::Ring;
 use crate::export::{Exporting, Report};
 use crate::log;
-use crate::probes::attach::detach;
-use crate::spans::clock::WallClock;
-use crate::spans::open::OpenSpans;
-use crate::spans::panic_value::FileTypeNames;
+use crate::resource::{ProcessFacts, ResourceSettings};
 
-/// How often the ring buffer is looked at; a backlog is reported by the kernel at once.
+/// How often the ring buffers are looked at; a backlog is reported by the kernel at once.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A program whose spans are wanted.
+#[derive(Debug)]
+pub struct Program {
+    /// Its process.
+    pub pid: NonZeroU32,
+    /// Its probes.
+    pub armed: Armed,
+    /// What was found out about its process, while it was certainly there.
+    pub process: ProcessFacts,
+    /// What the user says about it.
+    pub said: ResourceSettings,
+}
+
+/// What the thread is told.
+#[derive(Debug)]
+enum Message {
+    Program(Box<Program>),
+    /// No more programs; be done at this time.
+    Finish(Instant),
+}
 
 /// The running thread, as the main thread sees it.
 #[derive(Debug)]
 pub struct Telemetry {
-    stop: Option<oneshot::Sender<Instant>>,
+    messages: UnboundedSender<Message>,
     done: PipeReader,
     thread: JoinHandle<()>,
 }
@@ -41,25 +62,29 @@ impl Telemetry {
     ///
     /// # Errors
     /// Where the kernel gives no thread or pipe.
-    pub fn start(armed: Armed, limits: Limits, exporting: impl FnOnce() -> Exporting + Send + 'static) -> std::io::Result<Self> {
+    pub fn start(limits: Limits, exporting: impl FnOnce() -> Exporting + Send + 'static) -> std::io::Result<Self> {
         let (done, done_writer) = std::io::pipe()?;
-        let (stop, stopped) = oneshot::channel();
+        let (messages, receiver) = unbounded_channel();
         let thread = std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
             // Closed when this thread ends, in whatever way.
             let _done: PipeWriter = done_writer;
-            if let Err(error) = run(armed, limits, exporting, stopped) {
+            if let Err(error) = run(limits, exporting, receiver) {
                 log::error(format_args!("telemetry has stopped, the program runs on untraced: {error}"));
             }
         })?;
-        Ok(Self { stop: Some(stop), done, thread })
+        Ok(Self { messages, done, thread })
+    }
+
+    /// Hands over a program that is about to run.
+    pub fn add(&self, program: Program) {
+        // A thread that is gone has said so.
+        let _gone = self.messages.send(Message::Program(Box::new(program)));
     }
 
     /// Tells the thread that the program has ended and that it must be done at `deadline`.
     pub fn finish(&mut self, deadline: Instant) {
-        if let Some(stop) = self.stop.take() {
-            // A thread that is gone already has nothing to finish.
-            let _gone = stop.send(deadline);
-        }
+        // A thread that is gone already has nothing to finish.
+        let _gone = self.messages.send(Message::Finish(deadline));
     }
 
     /// Becomes readable when everything is out or the thread is gone.
@@ -75,86 +100,81 @@ impl Telemetry {
     }
 }
 
-fn run(
-    armed: Armed,
-    limits: Limits,
-    exporting: impl FnOnce() -> Exporting,
-    stopped: oneshot::Receiver<Instant>,
-) -> std::io::Result<()> {
+fn run(limits: Limits, exporting: impl FnOnce() -> Exporting, messages: UnboundedReceiver<Message>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let followed = runtime.block_on(async {
-        let exporting = exporting();
-        // The program has been described: from here on nothing needs them.
-        drop_for_good();
-        follow(armed, limits, exporting, stopped).await
-    });
+    // What is attached for the programs was attached by the main thread.
+    drop_for_good();
+    runtime.block_on(async { follow(limits, exporting(), messages).await });
     // Not waited for: a name look-up that is stuck in the system's resolver.
     runtime.shutdown_background();
-    followed
+    Ok(())
 }
 
-/// Follows the program from its start to its end.
-async fn follow(
-    armed: Armed,
-    limits: Limits,
-    mut exporting: Exporting,
-    mut stopped: oneshot::Receiver<Instant>,
-) -> std::io::Result<()> {
-    let Armed { attached, plan: _, build_info: _, exe, load_bias } = armed;
-    let _programs = attached.object;
-    let mut ring = Ring::new(attached.records, attached.lost)?;
-    let mut spans = OpenSpans::new(limits, FileTypeNames { file: exe, load_bias });
+/// Follows all programs to their ends.
+async fn follow(limits: Limits, mut exporting: Exporting, mut messages: UnboundedReceiver<Message>) {
+    let mut programs: Vec<Traced> = Vec::new();
+    let mut losses = Losses::default();
     let mut timer = tokio::time::interval(DRAIN_INTERVAL);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let deadline = loop {
         tokio::select! {
-            deadline = &mut stopped => break deadline.unwrap_or_else(|_main_thread_gone| Instant::now()),
-            _ = timer.tick() => {}
-            backlog = ring.backlog() => backlog?,
-        }
-        drain(&mut ring, &mut spans, &mut exporting);
-        for span in spans.close_oldest(boot_time()) {
-            exporting.push(span);
+            message = messages.recv() => match message {
+                Some(Message::Program(program)) => add(*program, limits, &exporting, &mut programs),
+                Some(Message::Finish(deadline)) => break deadline,
+                None => break Instant::now(),
+            },
+            _ = timer.tick(), if !programs.is_empty() => drain(&mut programs, &mut exporting),
+            () = poll_fn(|context| poll_backlogs(&programs, context)) => drain(&mut programs, &mut exporting),
+            ended = poll_fn(|context| poll_ends(&programs, context)) => {
+                losses += programs.swap_remove(ended).close(&mut exporting);
+            }
         }
     };
-    drain(&mut ring, &mut spans, &mut exporting);
-    // The program is gone; while its last spans are sent, its probes go too.
-    detach(attached.links);
-    for span in spans.close_all(boot_time()) {
-        exporting.push(span);
+    // The programs' end may be known here before they are.
+    while let Ok(Message::Program(program)) = messages.try_recv() {
+        add(*program, limits, &exporting, &mut programs);
+    }
+    for program in programs {
+        losses += program.close(&mut exporting);
     }
     let report = exporting.finish(deadline).await;
-    say_losses(&ring, spans.orphans(), &report);
-    Ok(())
+    say(&losses, &report);
 }
 
-fn drain<N: crate::spans::panic_value::TypeNames>(ring: &mut Ring, spans: &mut OpenSpans<N>, exporting: &mut Exporting) {
-    let clock = WallClock::now();
-    ring.drain(|record| {
-        if let Record::HttpServerStart(start) = &record {
-            exporting.opened(TraceId::from_bytes(start.span.trace_id));
+fn add(program: Program, limits: Limits, exporting: &Exporting, programs: &mut Vec<Traced>) {
+    let pid = program.pid;
+    match Traced::new(program, limits, exporting) {
+        Ok(traced) => programs.push(traced),
+        Err(error) => {
+            log::error(format_args!("process {pid} runs untraced: its ring buffer cannot be waited for ({error})"));
         }
-        if let Some(span) = spans.apply(&record, &clock) {
-            exporting.push(span);
-        }
-    });
+    }
 }
 
-/// Nanoseconds of `CLOCK_BOOTTIME`.
-fn boot_time() -> u64 {
-    let time = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+fn drain(programs: &mut [Traced], exporting: &mut Exporting) {
+    for program in programs {
+        program.drain(exporting);
+    }
+}
+
+/// Ready when the kernel reports a backlog of any program.
+fn poll_backlogs(programs: &[Traced], context: &mut Context<'_>) -> Poll<()> {
+    let ready = programs.iter().filter(|program| program.poll_backlog(context).is_ready()).count();
+    if ready > 0 { Poll::Ready(()) } else { Poll::Pending }
+}
+
+/// Ready with the index of a program that has ended.
+fn poll_ends(programs: &[Traced], context: &mut Context<'_>) -> Poll<usize> {
+    match programs.iter().position(|program| program.poll_end(context).is_ready()) {
+        Some(ended) => Poll::Ready(ended),
+        None => Poll::Pending,
+    }
 }
 
 /// One line where anything was lost: how much, and why.
-fn say_losses(ring: &Ring, orphans: u64, report: &Report) {
-    let (losses, invalid) = ring.losses();
-    if losses.full + losses.invalid + orphans > 0 {
-        let why = invalid.map(|error| format!(" ({error})")).unwrap_or_default();
-        log::warn(format_args!(
-            "{} records found the ring buffer full, {} were invalid{why}, {orphans} ends had no start: their spans are lost",
-            losses.full, losses.invalid
-        ));
+fn say(losses: &Losses, report: &Report) {
+    if losses.any() {
+        log::warn(format_args!("{losses}: their spans are lost"));
     }
     if report.lost() > 0 {
         log::warn(format_args!("{report}"));

@@ -104,7 +104,7 @@ fn runs_untraced(mut command: Command, why: &str) {
 fn untraced_programs_run_as_if_alone() {
     let mut shell = launcher();
     shell.args(["sh", "-c", "echo out; exit 3"]);
-    runs_untraced(shell, "not a Go program");
+    runs_untraced(shell, "nothing was traced: ");
     let app = apps::build("plain", GoVersion::GO_1_26, Variant::Stripped);
     let mut no_http = launcher();
     no_http.arg(&app);
@@ -162,4 +162,22 @@ fn supported_versions_are_a_table_and_json() {
     let output = launcher().args(["--supported-versions", "--json"]).output().unwrap();
     let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(rows[0]["name"], "net/http/server");
+}
+
+#[test]
+fn the_launcher_copies_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    for target in [folder.path().to_owned(), folder.path().join("other")] {
+        let output = launcher().arg("--install").arg(&target).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    }
+    for name in ["go-auto-launch", "other"] {
+        let copy = folder.path().join(name);
+        let output = Command::new(&copy).args(["sh", "-c", "exit 3"]).env("OTEL_TRACES_EXPORTER", "none").output().unwrap();
+        assert_eq!(output.status.code(), Some(3));
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left behind");
+    let output = launcher().args(["--install", "/proc/nowhere/launcher"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("/proc/nowhere/launcher"), "{}", text(&output.stderr));
 }

@@ -152,23 +152,26 @@ fn flush_process() {
 
 /// Runs a shell command and waits for a telemetry that is never done; says what ended the wait.
 fn flush(arguments: &str) {
-    use go_auto_launch::child::{self, Environment, Program, Signals, StartEvent};
+    use go_auto_launch::child::{self, Environment, Event, Program, Signals};
     let (program, milliseconds) = arguments.split_once('|').unwrap();
     let mut signals = Signals::take_over().unwrap();
     let args = ["-c".into(), program.into()];
     let program = Program::new("sh".as_ref(), &args, Environment::inherited());
-    let event = child::spawn(program, &mut signals).unwrap().next(&signals);
-    let StartEvent::Exec(stopped) = event.unwrap() else {
+    let mut tree = child::spawn(program, &mut signals).unwrap();
+    let Event::Exec(stopped) = tree.next(&signals).unwrap() else {
         panic!("the shell is held at its first instruction");
     };
     assert!(stopped.auxv().unwrap().entry.is_some());
-    assert_eq!(&stopped.map_exe().unwrap()[..4], b"\x7fELF");
-    let exited = stopped.release().wait(&signals);
+    assert_eq!(&child::MappedExe::map(&stopped.exe().unwrap().path).unwrap()[..4], b"\x7fELF");
+    stopped.release();
+    let Event::Ended(exited) = tree.next(&signals).unwrap() else {
+        panic!("what is released runs to its end");
+    };
     let (done, _open) = std::io::pipe().unwrap();
     println!("\nready {}", std::process::id());
     let wait = std::time::Duration::from_millis(milliseconds.parse().unwrap());
     let deadline = std::time::Instant::now() + wait;
-    let end = exited.wait_for(std::os::fd::AsFd::as_fd(&done), deadline, &signals);
+    let end = tree.wait_for(&exited, std::os::fd::AsFd::as_fd(&done), deadline, &signals);
     println!("\n{end:?}");
 }
 

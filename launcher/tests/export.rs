@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime};
 
 use go_auto_launch::export::settings::{BatchSettings, Compression, ExportSettings, OtlpSettings, Protocol};
-use go_auto_launch::export::{Exporting, Report};
+use go_auto_launch::export::{Exporting, Report, Source};
 use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -77,9 +77,29 @@ fn span(id: u64, scope: &'static str) -> SpanData {
     }
 }
 
-fn start(otlp: &OtlpSettings, batch: BatchSettings) -> Exporting {
-    let settings = ExportSettings { console: false, otlp: Some(otlp.clone()), batch };
-    Exporting::start(&settings, &resource())
+/// The exporters, and the one program whose spans they get.
+struct OneSource {
+    exporting: Exporting,
+    source: Source,
+}
+
+impl OneSource {
+    fn start(settings: &ExportSettings) -> Self {
+        let exporting = Exporting::start(settings);
+        Self { source: exporting.source(&resource()), exporting }
+    }
+
+    fn push(&mut self, span: SpanData) {
+        self.exporting.push(&self.source, span);
+    }
+
+    async fn finish(self, deadline: Instant) -> Report {
+        self.exporting.finish(deadline).await
+    }
+}
+
+fn start(otlp: &OtlpSettings, batch: BatchSettings) -> OneSource {
+    OneSource::start(&ExportSettings { console: false, otlp: Some(otlp.clone()), batch })
 }
 
 /// Pushes `count` spans and finishes.
@@ -314,9 +334,38 @@ async fn a_certificate_that_is_not_trusted_is_named() {
 }
 
 #[tokio::test]
+async fn spans_of_several_programs_keep_their_resources() {
+    for protocol in ALL {
+        let collector = Collector::start(protocol, false, &[]).await;
+        let batch = BatchSettings { max_export_batch_size: 1000, ..BatchSettings::default() };
+        let mut exporting = Exporting::start(&ExportSettings { console: false, otlp: Some(collector.settings.clone()), batch });
+        let sources = ["web", "worker", "cron"].map(|name| {
+            let resource = Resource::builder_empty().with_attribute(KeyValue::new("service.name", name)).build();
+            exporting.source(&resource)
+        });
+        for (id, source) in (1..=30).zip(sources.iter().cycle()) {
+            exporting.push(source, span(id, "s"));
+        }
+        assert_eq!(exporting.finish(Instant::now() + FAR).await.exported(), 30);
+        let seen = collector.seen();
+        let mut found = Vec::new();
+        for resource in seen.requests.iter().flat_map(|request| &request.resource_spans) {
+            let name = resource.resource.as_ref().unwrap().attributes[0].value.clone().unwrap();
+            let ids = resource.scope_spans.iter().flat_map(|scope| &scope.spans);
+            found.push((format!("{name:?}"), ids.map(|span| u64::from(span.span_id[7]) % 3).collect::<Vec<_>>()));
+        }
+        assert_eq!(found.len(), 3, "{protocol}: {found:?}");
+        for ((name, ids), (expected, remainder)) in found.iter().zip([("web", 1), ("worker", 2), ("cron", 0)]) {
+            assert!(name.contains(expected), "{name}");
+            assert_eq!(*ids, [remainder; 10]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_exporters_nothing_happens() {
     let settings = ExportSettings::default();
-    let mut exporting = Exporting::start(&settings, &resource());
+    let mut exporting = OneSource::start(&settings);
     exporting.push(span(1, "s"));
     let report = exporting.finish(Instant::now() + FAR).await;
     assert_eq!((report.exported(), report.lost()), (0, 0));

@@ -184,6 +184,8 @@ fn ends(version: GoVersion) {
     assert_eq!(get(address, "/hijack"), 200);
     assert_eq!(get(second, "/empty"), 200);
     assert_eq!(get(address, "/hello"), 200);
+    // Nobody waits for the handler of a hijacked connection but us.
+    server.receiver.wait_for(|span| span.text("url.path").as_deref() == Some("/hijack"));
     let left = server.end();
     assert_eq!(left.status.code(), Some(7));
     assert_eq!(left.spans.len(), 6, "{version:?}: {}", left.stderr);

@@ -1,3 +1,3 @@
-module example.com/trivial
+module example.test/trivial
 
 go 1.21

@@ -1,7 +1,10 @@
 //! The environment as it was handed to this process, byte for byte.
 
-use std::ffi::{CStr, CString};
-use std::fmt;
+use std::ffi::{CStr, CString, OsString};
+use std::os::unix::ffi::OsStringExt as _;
+use std::{fmt, io};
+
+use nix::unistd::Pid;
 
 /// The strings of an environment, in order, duplicates and strings without `=` included: what a program gets must
 /// not be cleaned up on the way. `Debug` shows only how many there are: values may be secrets.
@@ -34,6 +37,22 @@ impl Environment {
         Self(strings)
     }
 
+    /// The environment that `pid` was started with.
+    ///
+    /// # Errors
+    /// When there is no such process, or we may not look into it.
+    pub(super) fn of(pid: Pid) -> io::Result<Self> {
+        let bytes = std::fs::read(format!("/proc/{pid}/environ"))?;
+        let strings = bytes.split(|byte| *byte == 0).filter(|string| !string.is_empty());
+        Ok(Self(strings.filter_map(|string| CString::new(string).ok()).collect()))
+    }
+
+    /// The variables whose name starts with `prefix`.
+    pub(super) fn starting_with(&self, prefix: &str) -> Vec<(OsString, OsString)> {
+        let matching = self.0.iter().map(CString::as_bytes).filter(|string| string.starts_with(prefix.as_bytes()));
+        matching.filter_map(split).collect()
+    }
+
     /// An environment of these strings.
     #[must_use]
     pub fn from_strings(strings: Vec<CString>) -> Self {
@@ -58,6 +77,13 @@ impl Environment {
     pub(super) fn strings(&self) -> &[CString] {
         &self.0
     }
+}
+
+/// Name and value.
+pub(super) fn split(variable: &[u8]) -> Option<(OsString, OsString)> {
+    let middle = variable.iter().position(|byte| *byte == b'=')?;
+    let (name, value) = variable.split_at(middle);
+    Some((OsString::from_vec(name.to_vec()), OsString::from_vec(value.get(1..)?.to_vec())))
 }
 
 #[cfg(test)]

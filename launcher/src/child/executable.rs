@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 use nix::unistd::Pid;
 
-use crate::capabilities::raised;
-
 /// The bytes of an executable file.
 #[derive(Debug)]
 pub struct MappedExe(Bytes);
@@ -27,12 +25,12 @@ impl MappedExe {
         PathBuf::from(format!("/proc/{pid}/exe"))
     }
 
-    /// Maps the file that `pid` executes.
+    /// Maps a file that a process executes.
     ///
     /// # Errors
-    /// When there is no such process or no `/proc`, or the file cannot be read.
-    pub fn of(pid: Pid) -> io::Result<Self> {
-        let file = raised(|| File::open(Self::link(pid)))?;
+    /// When the file cannot be read.
+    pub fn map(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
         // SAFETY: the file must not change while it is mapped. It is the text of a process that is held or running, and
         // the kernel refuses to open such a file for writing or to truncate it (ETXTBSY); replacing it by rename, as
         // package managers do, leaves the mapped inode alone. A few kernels (6.11) and network file systems do not
@@ -61,6 +59,41 @@ impl Deref for MappedExe {
     }
 }
 
+/// An executable file: what it is called, and how it is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exe {
+    name: PathBuf,
+    /// A path by which it can be opened: a link of `/proc`, or the name again.
+    pub path: PathBuf,
+    is_running: bool,
+}
+
+impl Exe {
+    /// The file called `name` that a process executes, to be opened by `path`.
+    #[must_use]
+    pub fn of(name: PathBuf, path: PathBuf) -> Self {
+        Self { name, path, is_running: true }
+    }
+
+    /// A file that is not executed yet.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self { name: path.to_owned(), path: path.to_owned(), is_running: false }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &Path {
+        &self.name
+    }
+
+    /// Whether a process executes it, so that it does not change.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.is_running
+    }
+}
+
 /// The part of a process's auxiliary vector that tells where its program lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Auxv {
@@ -70,6 +103,8 @@ pub struct Auxv {
     pub program_headers: Option<u64>,
     /// `AT_BASE`: the address of the dynamic loader; `None` or 0 in a static program.
     pub loader_base: Option<u64>,
+    /// `AT_EXECFN`: the address of the path that was executed.
+    pub executed: Option<u64>,
 }
 
 impl Auxv {
@@ -78,7 +113,7 @@ impl Auxv {
     /// # Errors
     /// When there is no such process or no `/proc`, or we may not look into the process.
     pub fn of(pid: Pid) -> io::Result<Self> {
-        Ok(Self::parse(&raised(|| std::fs::read(format!("/proc/{pid}/auxv")))?))
+        Ok(Self::parse(&std::fs::read(format!("/proc/{pid}/auxv"))?))
     }
 
     /// How far the program was moved from the addresses in its file: `AT_ENTRY − e_entry`; 0 unless it is a PIE.
@@ -88,7 +123,7 @@ impl Auxv {
     }
 
     /// Pairs of native words, type and value, ended by type 0 (`AT_NULL`).
-    fn parse(bytes: &[u8]) -> Self {
+    pub(super) fn parse(bytes: &[u8]) -> Self {
         let (words, _rest) = bytes.as_chunks::<8>();
         let find = |kind| {
             words
@@ -96,9 +131,15 @@ impl Auxv {
                 .0
                 .iter()
                 .map(|[kind, value]| (u64::from_ne_bytes(*kind), u64::from_ne_bytes(*value)))
+                .take_while(|(kind, _)| *kind != libc::AT_NULL)
                 .find_map(|(found, value)| (found == kind).then_some(value))
         };
-        Self { entry: find(libc::AT_ENTRY), program_headers: find(libc::AT_PHDR), loader_base: find(libc::AT_BASE) }
+        Self {
+            entry: find(libc::AT_ENTRY),
+            program_headers: find(libc::AT_PHDR),
+            loader_base: find(libc::AT_BASE),
+            executed: find(libc::AT_EXECFN),
+        }
     }
 }
 
@@ -122,7 +163,7 @@ mod tests {
     #[test]
     fn the_own_executable_is_mapped_and_has_an_entry() {
         let own = nix::unistd::getpid();
-        assert_eq!(&MappedExe::of(own).unwrap()[..4], b"\x7fELF");
+        assert_eq!(&MappedExe::map(&MappedExe::link(own)).unwrap()[..4], b"\x7fELF");
         assert!(Auxv::of(own).unwrap().entry.is_some());
     }
 }

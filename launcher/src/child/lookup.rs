@@ -1,10 +1,8 @@
-//! Program name to the paths that exec will try, as execvp does; and what is special about the file.
+//! Program name to the paths that exec will try, as execvp does.
 
 use std::ffi::{CString, OsStr, OsString};
-use std::fs::Metadata;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::unistd::{AccessFlags, access};
 
@@ -44,28 +42,6 @@ pub(super) fn resolve(candidates: &[CString]) -> Option<PathBuf> {
         .and_then(|path| std::path::absolute(path).ok())
 }
 
-/// Whether executing the file gives privileges, which the kernel withholds from a traced process.
-pub(super) fn is_privileged(path: &Path) -> bool {
-    path.metadata().is_ok_and(|file| has_set_id(&file) || has_capabilities(path))
-}
-
-fn has_set_id(file: &Metadata) -> bool {
-    let mode = file.permissions().mode();
-    // setgid without group execution is mandatory locking, not a privilege.
-    let set_uid = mode & libc::S_ISUID != 0;
-    let set_gid = mode & (libc::S_ISGID | libc::S_IXGRP) == libc::S_ISGID | libc::S_IXGRP;
-    file.is_file() && (set_uid || set_gid)
-}
-
-fn has_capabilities(path: &Path) -> bool {
-    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
-        return false;
-    };
-    // SAFETY: both names are NUL-terminated strings that outlive the call; size 0 asks for the length only.
-    let size = unsafe { libc::getxattr(path.as_ptr(), c"security.capability".as_ptr(), std::ptr::null_mut(), 0) };
-    size > 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,16 +74,5 @@ mod tests {
         let path = ["one", "two", "three"].map(|name| make(name).into_os_string().into_string().unwrap()).join(":");
         let found = resolve(&candidates(OsStr::new("app"), Some(path.as_bytes())));
         assert_eq!(found, Some(make("three/app")));
-    }
-
-    #[test]
-    fn set_id_bits_are_privileges() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("app");
-        std::fs::write(&file, "").unwrap();
-        for (mode, privileged) in [(0o755, false), (0o4755, true), (0o2755, true), (0o2745, false)] {
-            std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
-            assert_eq!(is_privileged(&file), privileged, "{mode:o}");
-        }
     }
 }

@@ -1,38 +1,46 @@
 //! The program as a process: started, held at its first instruction, let go, waited for.
 //!
 //! ```text
-//! Signals::take_over ──> spawn ──> Starting ──next──> Exec(Stopped) ──release──> Running ──wait──> Exited
-//!                                     ^                    │follow
-//!                                     └────────────────────┘
-//!                                  next──> Barrier(AtBarrier) ──go──> Running
+//! Signals::take_over ──> spawn ──> Tree ──next──> Exec(Stopped) ──> release | follow ──> Tree
+//!                                     │
+//!                                     ├──next──> Barrier(AtBarrier) ──> go ──> Tree
+//!                                     └──next──> Ended(Exited) ──> Tree::wait_for (the flush)
 //! ```
-//! Each state consumes the one before. Everything happens on the main thread, which forked: ptrace belongs to a thread,
+//! What is held is a value that must be used up; dropping it lets the process go. Everything happens on the main thread, which forked: ptrace belongs to a thread,
 //! and one wait loop must own both reaping and tracing. This module knows nothing of Go, probes or telemetry.
 
+mod barrier;
 mod environment;
 mod executable;
 mod exit;
+mod flush;
 mod forwarding;
 mod inherited;
+mod initial_stack;
 mod listen_pid;
 mod lookup;
+mod other;
 mod parent;
+mod privilege;
 mod process;
-mod running;
 mod signals;
 mod spawn;
-mod starting;
 mod stopped;
 mod sys;
+mod tracees;
+mod tree;
 
+pub use barrier::{AtBarrier, BarrierReason};
 pub use environment::Environment;
-pub use executable::{Auxv, MappedExe};
-pub use exit::{ExitStatus, Exited, FlushEnd};
+pub use executable::{Auxv, Exe, MappedExe};
+pub use exit::{ExitStatus, Exited};
+pub use flush::FlushEnd;
 pub use forwarding::Forwarding;
+pub use other::{Other, pid_descriptor};
 pub use parent::signal_on_parent_death;
-pub use running::Running;
 pub use signals::{Signals, TakeOverError};
 pub use spawn::{Program, SpawnError, exec_in_place, spawn};
-pub use starting::{AtBarrier, BarrierReason, StartEvent, Starting};
 pub use stopped::Stopped;
 pub use sys::SignalSet;
+pub use tracees::Follow;
+pub use tree::{Event, Tree};

@@ -15,14 +15,17 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{Pid, getpid, pipe2, setpgid};
 
+use super::barrier::BarrierReason;
 use super::environment::Environment;
 use super::inherited;
 use super::listen_pid::ListenPid;
 use super::lookup;
+use super::privilege;
 use super::process::{Process, foreground_group};
 use super::signals::Signals;
-use super::starting::{BarrierReason, Starting};
 use super::sys;
+use super::tracees::Tracees;
+use super::tree::Tree;
 use crate::capabilities;
 
 /// The shell for a text file without a `#!` line, as execvp takes it.
@@ -30,8 +33,6 @@ const SHELL: &std::ffi::CStr = c"/bin/sh";
 
 /// Launcher to child: exec now.
 const GO: u8 = b'g';
-/// Launcher to child: ask to be traced, and say whether it worked.
-const TRACE_ME: u8 = b't';
 
 /// Why the program does not run.
 #[derive(Debug, thiserror::Error)]
@@ -196,8 +197,8 @@ fn restore(signals: &Signals) {
 ///
 /// # Errors
 /// When there is no memory, process or descriptor for it. Whether the program can be executed is told by
-/// [`Starting::next`].
-pub fn spawn(mut program: Program, signals: &mut Signals) -> Result<Starting, SpawnError> {
+/// [`Tree::next`].
+pub fn spawn(mut program: Program, signals: &mut Signals) -> Result<Tree, SpawnError> {
     let failed = |call| move |errno| SpawnError::System { call, errno };
     let (command_end, commands) = pipe2(OFlag::O_CLOEXEC).map_err(failed("pipe2"))?;
     let (replies, reply_end) = pipe2(OFlag::O_CLOEXEC).map_err(failed("pipe2"))?;
@@ -225,25 +226,20 @@ pub fn spawn(mut program: Program, signals: &mut Signals) -> Result<Starting, Sp
     Ok(starting)
 }
 
-/// Takes the forked child under ptrace, or decides for the barrier.
-fn hold(program: Program, process: Process, mut link: Link) -> Starting {
-    let pid = process.pid;
-    if program.path().is_some_and(|path| lookup::is_privileged(&path)) {
-        return Starting::at_barrier(program, process, link, BarrierReason::Privileged);
+/// Takes the forked child under ptrace and lets it go on, or decides for the barrier.
+fn hold(program: Program, process: Process, mut link: Link) -> Tree {
+    let mut tracees = Tracees::default();
+    let loses_privileges =
+        program.path().is_some_and(|path| privilege::is_given_by(&path)) && privilege::may_be_gained(process.pid);
+    let barrier = if loses_privileges {
+        Some(BarrierReason::Privileged)
+    } else {
+        tracees.seize(process.pid).err().map(BarrierReason::PtraceRefused)
+    };
+    if barrier.is_none() {
+        link.go();
     }
-    let options = libc::PTRACE_O_TRACEEXEC.into();
-    // Raised for Yama's scope 2, and because the kernel remembers whether a tracer had CAP_SYS_PTRACE when it attached:
-    // only then do set-id programs in an exec chain keep their privileges (`ptracer_capable`).
-    let seized = capabilities::raised(|| sys::ptrace(libc::PTRACE_SEIZE.into(), pid, options).is_ok());
-    // A launcher with file capabilities is not dumpable, nor is its child, and SEIZE is refused; TRACEME may be allowed.
-    let traced = if seized { Ok(()) } else { link.trace_me() };
-    match traced {
-        Ok(()) => {
-            link.go();
-            Starting::traced(program, process, link, seized)
-        }
-        Err(errno) => Starting::at_barrier(program, process, link, BarrierReason::PtraceRefused(errno)),
-    }
+    Tree::new(process, tracees, program, link, barrier)
 }
 
 /// The launcher's ends of the two pipes to the child. Both close on exec: the child's ends too.
@@ -259,17 +255,9 @@ impl Link {
         let _ = self.commands.write_all(&[GO]);
     }
 
-    fn trace_me(&mut self) -> Result<(), Errno> {
-        let _ = self.commands.write_all(&[TRACE_ME]);
-        match self.reply() {
-            Some(Errno::UnknownErrno) => Ok(()),
-            Some(errno) => Err(errno),
-            None => Err(Errno::ESRCH),
-        }
-    }
-
-    /// What the child says next (0 is `UnknownErrno`), or `None` if it executed the program or ended. Waits for it.
-    pub(super) fn reply(&mut self) -> Option<Errno> {
+    /// What exec said if it failed; `None` if the child executed the program, was killed, or was asked before. Waits
+    /// for it.
+    pub(super) fn failure(&mut self) -> Option<Errno> {
         let mut errno = [0; size_of::<c_int>()];
         self.replies.read_exact(&mut errno).ok()?;
         Some(Errno::from_raw(c_int::from_ne_bytes(errno)))
@@ -285,18 +273,9 @@ fn in_child(program: &mut Program, signals: &Signals, commands: OwnedFd, replies
         let _ = nix::unistd::tcsetpgrp(std::io::stdin(), own);
     }
     let (mut commands, mut replies) = (std::fs::File::from(commands), std::fs::File::from(replies));
-    let mut command = [0];
-    while command != [GO] {
-        match commands.read_exact(&mut command) {
-            Ok(()) if command == [TRACE_ME] => {
-                let errno =
-                    sys::ptrace(libc::PTRACE_TRACEME.into(), Pid::from_raw(0), 0).map_or_else(|errno| errno as c_int, |()| 0);
-                let _ = replies.write_all(&errno.to_ne_bytes());
-            }
-            Ok(()) => {}
-            // The launcher is gone: the program never starts.
-            Err(_) => quit(),
-        }
+    if commands.read_exact(&mut [0]).is_err() {
+        // The launcher is gone: the program never starts.
+        quit();
     }
     if let Some(string) = &mut program.listen_pid {
         string.set(own.as_raw().unsigned_abs());

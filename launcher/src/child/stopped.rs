@@ -1,86 +1,125 @@
-//! The child at an exec stop: the new program is in place and has not run one instruction.
+//! A process at an exec stop: the new program is in place and has not run one instruction.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use nix::unistd::Pid;
 
-use super::executable::{Auxv, MappedExe};
-use super::running::Running;
-use super::starting::{MAX_EXECS, MAX_FOLLOWING, Starting};
+use super::environment::Environment;
+use super::executable::{Auxv, Exe, MappedExe};
+use super::initial_stack::InitialStack;
 use super::sys;
+use super::tracees::Follow;
+use super::tree::Tree;
 
-/// A process that has just executed a program, held by ptrace. If the launcher dies now, the kernel lets it run.
+/// A process that has just executed a program, held by ptrace. It goes on, untraced, when this is dropped; if the
+/// launcher dies now, the kernel lets it run.
 #[derive(Debug)]
-pub struct Stopped {
-    starting: Starting,
+#[must_use]
+pub struct Stopped<'t> {
+    tree: &'t mut Tree,
+    pid: Pid,
+    /// What becomes of it when this is dropped.
+    then: Then,
 }
 
-impl Stopped {
-    pub(super) fn new(starting: Starting) -> Self {
-        Self { starting }
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    Release,
+    Follow(Follow),
+    Nothing,
+}
+
+impl<'t> Stopped<'t> {
+    pub(super) fn new(tree: &'t mut Tree, pid: Pid) -> Self {
+        Self { tree, pid, then: Then::Release }
     }
 
     /// The process id, as seen from our namespace.
     #[must_use]
     pub fn pid(&self) -> Pid {
-        self.starting.pid()
+        self.pid
     }
 
-    /// How many execs this process has made, this one included.
+    /// Whether this is the program that the launcher was given, or what that executed in its place; not one of its
+    /// descendants.
+    #[must_use]
+    pub fn is_main(&self) -> bool {
+        self.pid == self.tree.pid()
+    }
+
+    /// How many execs this process has made in a row, this one included.
     #[must_use]
     pub fn execs(&self) -> u32 {
-        self.starting.execs
+        self.tree.tracees.execs(self.pid)
     }
 
-    /// The link to the executed file: works for deleted files and other mount namespaces too.
-    #[must_use]
-    pub fn exe(&self) -> PathBuf {
-        MappedExe::link(self.pid())
-    }
-
-    /// Maps the executed file.
+    /// The executed file: its name, and a path by which it can be opened.
     ///
     /// # Errors
-    /// When there is no `/proc`, or the file cannot be read (execute-only permissions, a vanished process).
-    pub fn map_exe(&self) -> io::Result<MappedExe> {
-        MappedExe::of(self.pid())
+    /// When the process vanished, or neither `/proc` nor its stack tells.
+    pub fn exe(&self) -> io::Result<Exe> {
+        let link = MappedExe::link(self.pid);
+        match std::fs::read_link(&link) {
+            // The link works for deleted files and in other mount namespaces too.
+            Ok(name) => Ok(Exe::of(name, link)),
+            Err(error) => {
+                let executed = InitialStack::of(self.pid).and_then(|stack| stack.executed()).map(PathBuf::from);
+                // A wrapper seldom changes the directory before it executes a relative path.
+                let name = executed.map(|path| self.tree.directory.join(path)).ok_or(error)?;
+                Ok(Exe::of(name.clone(), name))
+            }
+        }
     }
 
     /// What the kernel told the program about itself; its entry gives the load bias.
-    ///
-    /// # Errors
-    /// When there is no `/proc`, or the process vanished.
-    pub fn auxv(&self) -> io::Result<Auxv> {
-        Auxv::of(self.pid())
+    #[must_use]
+    pub fn auxv(&self) -> Option<Auxv> {
+        Auxv::of(self.pid).ok().or_else(|| InitialStack::of(self.pid).map(|stack| stack.auxv()))
     }
 
-    /// This is not the Go program: lets it run, and stops it again at its next exec. After [`MAX_EXECS`] execs, or ten
-    /// minutes after the first call, the process is let go instead and [`Starting::next`] says that it is running.
+    /// The first argument behind the program's name.
     #[must_use]
-    pub fn follow(self) -> Starting {
-        let mut starting = self.starting;
-        if starting.execs >= MAX_EXECS {
-            starting.let_go();
-        } else {
-            starting.follow_until.get_or_insert_with(|| Instant::now() + MAX_FOLLOWING);
-            starting.resume();
+    pub fn first_argument(&self) -> Option<String> {
+        let line = std::fs::read(format!("/proc/{}/cmdline", self.pid)).ok()?;
+        line.split(|byte| *byte == 0).nth(1).map(|argument| String::from_utf8_lossy(argument).into_owned())
+    }
+
+    /// The variables of the program's environment whose name starts with `prefix` (of at most eight bytes); `None` if
+    /// the kernel does not tell.
+    #[must_use]
+    pub fn variables(&self, prefix: &str) -> Option<Vec<(OsString, OsString)>> {
+        match Environment::of(self.pid) {
+            Ok(environment) => Some(environment.starting_with(prefix)),
+            Err(_closed) => InitialStack::of(self.pid).map(|stack| stack.variables(prefix)),
         }
-        starting
     }
 
-    /// Lets the program run, untraced from here on. Signals that arrived meanwhile are forwarded by [`Running::wait`].
-    #[must_use]
-    pub fn release(self) -> Running {
-        let mut starting = self.starting;
-        starting.let_go();
-        Running::new(starting.process)
+    /// This is not the Go program: lets it run, and stops it, and what it starts, again at the next exec.
+    pub fn follow(mut self, follow: Follow) {
+        self.then = Then::Follow(follow);
     }
 
-    /// Ends the process before the program has run (`--strict`).
-    pub fn abandon(self) {
-        let _ = sys::kill(self.pid(), libc::SIGKILL);
-        sys::wait_end(self.pid());
+    /// Lets the program run, untraced from here on. What it starts is not seen any more.
+    pub fn release(self) {}
+
+    /// Ends the process before the program has run, and the launcher's program with it (`--strict`).
+    pub fn abandon(mut self) {
+        self.then = Then::Nothing;
+        for pid in [self.pid, self.tree.pid()] {
+            let _ = sys::kill(pid, libc::SIGKILL);
+        }
+        sys::wait_end(self.tree.pid());
+    }
+}
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        match self.then {
+            Then::Release => self.tree.tracees.release(self.pid),
+            Then::Follow(follow) => self.tree.tracees.follow(self.pid, follow),
+            Then::Nothing => {}
+        }
     }
 }

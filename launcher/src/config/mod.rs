@@ -11,6 +11,8 @@ mod signal;
 mod variables;
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::command_line::CommandLine;
@@ -62,14 +64,16 @@ pub struct Config {
 }
 
 /// What is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Start the program and trace it.
     Launch,
     /// Say what would be traced.
     Check,
     /// Attach to a running process.
-    Attach(u32),
+    Attach(NonZeroU32),
+    /// Copy the launcher.
+    Install(PathBuf),
     /// Print what is supported.
     SupportedVersions,
 }
@@ -136,6 +140,9 @@ fn mode<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reade
     if let Some(pid) = typed.pid {
         return Mode::Attach(pid);
     }
+    if let Some(path) = &typed.install {
+        return Mode::Install(path.clone());
+    }
     if typed.supported_versions {
         return Mode::SupportedVersions;
     }
@@ -145,8 +152,12 @@ fn mode<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reade
     if reader.switch(false, "GO_AUTO_LAUNCH_SUPPORTED_VERSIONS") {
         return Mode::SupportedVersions;
     }
-    // A program to run wins over a process to attach to: the application always runs.
-    let pid = reader.first(&["GO_AUTO_LAUNCH_PID"], |text| text.parse().ok().filter(|&pid| pid > 0));
+    // A program to run wins over what follows: the application always runs.
+    let path = reader.first(&["GO_AUTO_LAUNCH_INSTALL"], |text| Some(PathBuf::from(text)));
+    if let Some(path) = path.filter(|_| typed.program.is_empty()) {
+        return Mode::Install(path);
+    }
+    let pid = reader.first(&["GO_AUTO_LAUNCH_PID"], |text| text.parse().ok());
     match pid {
         Some(pid) if typed.program.is_empty() => Mode::Attach(pid),
         Some(_) | None => Mode::Launch,

@@ -231,8 +231,9 @@ fn modes_and_their_variables() {
     assert_eq!(mode(&["--supported-versions"], &[]), Mode::SupportedVersions);
     // There is a program to run, and it runs.
     assert_eq!(mode(&[], &[("GO_AUTO_LAUNCH_PID", "7")]), Mode::Launch);
-    let attach = CommandLine { pid: Some(7), ..CommandLine::default() };
-    assert_eq!(Config::from(&attach, &|_: &str| None).0.mode, Mode::Attach(7));
+    let seven = std::num::NonZeroU32::new(7);
+    let attach = CommandLine { pid: seven, ..CommandLine::default() };
+    assert_eq!(Config::from(&attach, &|_: &str| None).0.mode, Mode::Attach(seven.unwrap()));
 }
 
 #[test]

@@ -154,6 +154,7 @@ pub const VARIABLES: &[Variable] = &[
         "Let the program keep CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN and CAP_SYS_PTRACE, if it had them",
     )
     .flag("--keep-caps"),
+    variable("GO_AUTO_LAUNCH_INSTALL", "a path", "none", "Copy the launcher to a path").flag("--install"),
     variable("GO_AUTO_LAUNCH_SUPPORTED_VERSIONS", BOOLEAN, "false", "Print the supported libraries and versions")
         .flag("--supported-versions"),
 ];

@@ -1,6 +1,7 @@
 //! The ring buffer, read in batches: on a wake-up from the kernel (a backlog) or when the caller's timer says so.
 
 use std::os::fd::{AsRawFd as _, RawFd};
+use std::task::{Context, Poll};
 
 use aya::maps::{Array, MapData, RingBuf};
 use tokio::io::Interest;
@@ -43,13 +44,14 @@ impl Ring {
         Ok(Self { readiness, records, lost, invalid: 0, first_invalid: None })
     }
 
-    /// Waits until the kernel reports a backlog.
-    ///
-    /// # Errors
-    /// Where the runtime is shutting down.
-    pub async fn backlog(&self) -> std::io::Result<()> {
-        self.readiness.readable().await?.clear_ready();
-        Ok(())
+    /// Ready when the kernel reports a backlog. Only the context of the last call is woken.
+    pub fn poll_backlog(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.readiness.poll_read_ready(context).map(|ready| {
+            // An error means that the runtime is shutting down: then nobody waits.
+            if let Ok(mut guard) = ready {
+                guard.clear_ready();
+            }
+        })
     }
 
     /// Hands every record present to `use_record`.

@@ -1,6 +1,8 @@
 //! Spans into the body of an export request. Each span is encoded when it arrives: that takes a fraction of the memory
 //! of a [`SpanData`], and sending again costs nothing.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use opentelemetry::InstrumentationScope;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope as ScopeMessage;
@@ -13,6 +15,25 @@ use prost::Message as _;
 
 use super::wire;
 
+/// A resource, encoded once: what all spans of one program belong to.
+#[derive(Debug)]
+pub(super) struct EncodedResource {
+    message: Vec<u8>,
+    schema_url: String,
+}
+
+impl EncodedResource {
+    pub(super) fn new(encoding: Encoding, resource: &Resource) -> Self {
+        let ResourceAttributesWithSchema { attributes, schema_url } = resource.into();
+        let message = ResourceMessage { attributes: attributes.0, ..ResourceMessage::default() };
+        let message = match encoding {
+            Encoding::Protobuf => message.encode_to_vec(),
+            Encoding::Json => json(&message),
+        };
+        Self { message, schema_url: schema_url.unwrap_or_default() }
+    }
+}
+
 /// The two encodings of OTLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -20,23 +41,28 @@ pub(super) enum Encoding {
     Json,
 }
 
-/// Encoded spans, by scope.
+/// Encoded spans, by resource and scope.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    scopes: Vec<(InstrumentationScope, Vec<u8>)>,
-    /// The scope of the last span: the next one's is likely the same.
-    last: usize,
+    /// Most have one: several programs that run under one supervisor have one each.
+    parts: Vec<Part>,
     spans: usize,
     bytes: usize,
 }
 
-/// What turns spans and batches into bytes.
+/// The spans of one program.
 #[derive(Debug)]
+struct Part {
+    resource: Arc<EncodedResource>,
+    scopes: Vec<(InstrumentationScope, Vec<u8>)>,
+    /// The scope of the last span: the next one's is likely the same.
+    last: usize,
+}
+
+/// What turns spans and batches into bytes.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Encoder {
-    encoding: Encoding,
-    /// The encoded resource message.
-    resource: Vec<u8>,
-    schema_url: String,
+    pub(super) encoding: Encoding,
 }
 
 impl Batch {
@@ -50,6 +76,17 @@ impl Batch {
         self.bytes
     }
 
+    fn part(&mut self, resource: &Arc<EncodedResource>) -> &mut Part {
+        let known = self.parts.iter().position(|part| Arc::ptr_eq(&part.resource, resource));
+        let index = known.unwrap_or_else(|| {
+            self.parts.push(Part { resource: Arc::clone(resource), scopes: Vec::new(), last: 0 });
+            self.parts.len() - 1
+        });
+        &mut self.parts[index]
+    }
+}
+
+impl Part {
     fn scope(&mut self, scope: &InstrumentationScope) -> &mut Vec<u8> {
         let is_last = self.scopes.get(self.last).is_some_and(|(last, _)| last == scope);
         if !is_last {
@@ -63,19 +100,9 @@ impl Batch {
 }
 
 impl Encoder {
-    pub(super) fn new(encoding: Encoding, resource: &Resource) -> Self {
-        let ResourceAttributesWithSchema { attributes, schema_url } = resource.into();
-        let message = ResourceMessage { attributes: attributes.0, ..ResourceMessage::default() };
-        let resource = match encoding {
-            Encoding::Protobuf => message.encode_to_vec(),
-            Encoding::Json => json(&message),
-        };
-        Self { encoding, resource, schema_url: schema_url.unwrap_or_default() }
-    }
-
-    /// Encodes one span into `batch`; returns the number of bytes added.
-    pub(super) fn add(&self, batch: &mut Batch, span: &SpanData) -> usize {
-        let out = batch.scope(&span.instrumentation_scope);
+    /// Encodes one span of `resource` into `batch`; returns the number of bytes added.
+    pub(super) fn add(self, batch: &mut Batch, resource: &Arc<EncodedResource>, span: &SpanData) -> usize {
+        let out = batch.part(resource).scope(&span.instrumentation_scope);
         let before = out.len();
         match self.encoding {
             Encoding::Protobuf => wire::span(out, 2, span),
@@ -93,35 +120,47 @@ impl Encoder {
     }
 
     /// The body of an `ExportTraceServiceRequest`, behind `reserved` bytes that are left free.
-    pub(super) fn request(&self, batch: Batch, reserved: usize) -> Vec<u8> {
-        let mut out = Vec::with_capacity(reserved + self.resource.len() + batch.bytes + 1024);
+    pub(super) fn request(self, batch: Batch, reserved: usize) -> Vec<u8> {
+        let resources: usize = batch.parts.iter().map(|part| part.resource.message.len() + 1024).sum();
+        let mut out = Vec::with_capacity(reserved + resources + batch.bytes);
         out.resize(reserved, 0);
         match self.encoding {
-            Encoding::Protobuf => self.protobuf(&mut out, batch),
-            Encoding::Json => self.json(&mut out, batch),
+            Encoding::Protobuf => batch.parts.into_iter().for_each(|part| part.protobuf(&mut out)),
+            Encoding::Json => {
+                out.extend_from_slice(br#"{"resourceSpans":["#);
+                for (index, part) in batch.parts.into_iter().enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    part.json(&mut out);
+                }
+                out.extend_from_slice(b"]}");
+            }
         }
         out
     }
+}
 
-    fn protobuf(&self, out: &mut Vec<u8>, batch: Batch) {
+impl Part {
+    fn protobuf(self, out: &mut Vec<u8>) {
         wire::message(out, 1, |out| {
-            wire::bytes_always(out, 1, &self.resource);
-            for (scope, spans) in batch.scopes {
+            wire::bytes_always(out, 1, &self.resource.message);
+            for (scope, spans) in self.scopes {
                 wire::message(out, 2, |out| {
                     wire::bytes_always(out, 1, &ScopeMessage::from((&scope, None)).encode_to_vec());
                     out.extend_from_slice(&spans);
                     wire::text(out, 3, scope.schema_url().unwrap_or_default());
                 });
             }
-            wire::text(out, 3, &self.schema_url);
+            wire::text(out, 3, &self.resource.schema_url);
         });
     }
 
-    fn json(&self, out: &mut Vec<u8>, batch: Batch) {
-        out.extend_from_slice(br#"{"resourceSpans":[{"resource":"#);
-        out.extend_from_slice(&self.resource);
+    fn json(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(br#"{"resource":"#);
+        out.extend_from_slice(&self.resource.message);
         out.extend_from_slice(br#","scopeSpans":["#);
-        for (index, (scope, spans)) in batch.scopes.into_iter().enumerate() {
+        for (index, (scope, spans)) in self.scopes.into_iter().enumerate() {
             out.extend_from_slice(if index == 0 { br#"{"scope":"# } else { br#",{"scope":"# });
             out.extend_from_slice(&json(&ScopeMessage::from((&scope, None))));
             out.extend_from_slice(br#","spans":["#);
@@ -131,8 +170,8 @@ impl Encoder {
             out.push(b'}');
         }
         out.extend_from_slice(br#"],"schemaUrl":"#);
-        out.extend_from_slice(&json(&self.schema_url));
-        out.extend_from_slice(b"}]}");
+        out.extend_from_slice(&json(&self.resource.schema_url));
+        out.push(b'}');
     }
 }
 

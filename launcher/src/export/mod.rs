@@ -22,6 +22,7 @@ mod tls;
 mod wire;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use opentelemetry::trace::TraceId;
@@ -29,6 +30,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
 use self::console::Console;
+use self::encode::EncodedResource;
 use self::otlp::Otlp;
 use self::queue::{Account, Held};
 use self::settings::ExportSettings;
@@ -39,6 +41,15 @@ use crate::log;
 pub struct Exporting {
     console: Option<Console>,
     collector: Collector,
+}
+
+/// A program whose spans are exported.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The service's name, printable.
+    service: Arc<str>,
+    /// `None` where nothing is sent.
+    encoded: Option<Arc<EncodedResource>>,
 }
 
 /// The way to the collector.
@@ -65,8 +76,8 @@ impl Exporting {
     /// Starts the exporters. Must be called within a tokio runtime; an exporter that cannot be set up is left out, and
     /// the log says why.
     #[must_use]
-    pub fn start(settings: &ExportSettings, resource: &Resource) -> Self {
-        let collector = match settings.otlp.as_ref().map(|otlp| Otlp::start(otlp, settings.batch, resource)) {
+    pub fn start(settings: &ExportSettings) -> Self {
+        let collector = match settings.otlp.as_ref().map(|otlp| Otlp::start(otlp, settings.batch)) {
             None => Collector::None,
             Some(Ok(otlp)) => Collector::Otlp(otlp),
             Some(Err(error)) => {
@@ -74,10 +85,20 @@ impl Exporting {
                 Collector::Broken(Account { last_error: Some(error.to_string()), ..Account::default() })
             }
         };
-        let console = settings.console.then(|| Console::start(resource));
+        let console = settings.console.then(Console::start);
         let console = console
             .and_then(|console| console.inspect_err(|error| log::error(format_args!("traces will not be drawn: {error}"))).ok());
         Self { console, collector }
+    }
+
+    /// A program whose spans will be pushed.
+    #[must_use]
+    pub fn source(&self, resource: &Resource) -> Source {
+        let encoded = match &self.collector {
+            Collector::Otlp(otlp) => Some(otlp.resource(resource)),
+            Collector::None | Collector::Broken(_) => None,
+        };
+        Source { service: console::service(resource), encoded }
     }
 
     /// A span of this trace has begun. The console draws a trace when nothing of it is open any more; it works without
@@ -88,16 +109,16 @@ impl Exporting {
         }
     }
 
-    /// Takes a finished span; never blocks.
+    /// Takes a finished span of `source`; never blocks.
     #[expect(clippy::needless_pass_by_value, reason = "a span ends here")]
-    pub fn push(&mut self, span: SpanData) {
+    pub fn push(&mut self, source: &Source, span: SpanData) {
         if let Some(console) = &mut self.console {
-            console.push(&span);
+            console.push(&source.service, &span);
         }
-        match &mut self.collector {
-            Collector::None => {}
-            Collector::Otlp(otlp) => otlp.push(&span),
-            Collector::Broken(account) => account.failed += 1,
+        match (&mut self.collector, &source.encoded) {
+            (Collector::Otlp(otlp), Some(resource)) => otlp.push(resource, &span),
+            (Collector::Broken(account), _) => account.failed += 1,
+            (Collector::None | Collector::Otlp(_), _) => {}
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::client::{Client, ClientError};
-use super::encode::Encoder;
+use super::encode::{EncodedResource, Encoder};
 use super::outage::Outage;
 use super::queue::{Account, Held, Queue};
 use super::sender::{self, Ending, Sender};
@@ -31,9 +31,9 @@ impl fmt::Debug for Otlp {
 
 impl Otlp {
     /// Starts the exporter, within a runtime. Nothing is connected yet.
-    pub(super) fn start(settings: &OtlpSettings, batch: BatchSettings, resource: &Resource) -> Result<Self, ClientError> {
+    pub(super) fn start(settings: &OtlpSettings, batch: BatchSettings) -> Result<Self, ClientError> {
         let client = Client::new(settings)?;
-        let queue = Arc::new(Queue::new(Encoder::new(Client::encoding(settings.protocol), resource), batch));
+        let queue = Arc::new(Queue::new(Encoder { encoding: Client::encoding(settings.protocol) }, batch));
         let (ending, ended) = watch::channel(None);
         let sender = Sender {
             destination: client.destination(),
@@ -48,9 +48,14 @@ impl Otlp {
         Ok(Self { queue, ending, task })
     }
 
-    /// Takes a span; never blocks.
-    pub(super) fn push(&self, span: &SpanData) {
-        self.queue.push(span);
+    /// Encodes what all spans of a program share.
+    pub(super) fn resource(&self, resource: &Resource) -> Arc<EncodedResource> {
+        Arc::new(EncodedResource::new(self.queue.encoder().encoding, resource))
+    }
+
+    /// Takes a span of `resource`; never blocks.
+    pub(super) fn push(&self, resource: &Arc<EncodedResource>, span: &SpanData) {
+        self.queue.push(resource, span);
     }
 
     /// Sends what is held, until `deadline`.

@@ -2,13 +2,13 @@
 //!
 //! It is shared by the thread's tasks only; the lock is never contended and never held across an await.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 
-use super::encode::{Batch, Encoder};
+use super::encode::{Batch, EncodedResource, Encoder};
 use super::settings::{BatchSettings, MAX_QUEUE_BYTES};
 
 /// A batch is closed at this size, whatever its number of spans: collectors refuse gRPC messages above 4 MiB.
@@ -82,15 +82,15 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a span, or counts it as dropped.
-    pub(super) fn push(&self, span: &SpanData) {
+    /// Takes a span of `resource`, or counts it as dropped.
+    pub(super) fn push(&self, resource: &Arc<EncodedResource>, span: &SpanData) {
         let mut guard = self.state();
         let state = &mut *guard;
         if state.held.spans >= self.settings.max_queue_size || state.held.bytes >= MAX_QUEUE_BYTES {
             state.account.dropped += 1;
             return;
         }
-        state.held.bytes += self.encoder.add(&mut state.open, span);
+        state.held.bytes += self.encoder.add(&mut state.open, resource, span);
         state.held.spans += 1;
         let is_full = state.open.spans() >= self.settings.max_export_batch_size || state.open.bytes() >= MAX_BATCH_BYTES;
         if is_full {
@@ -125,8 +125,8 @@ impl Queue {
     }
 
     /// What encodes the spans.
-    pub(super) fn encoder(&self) -> &Encoder {
-        &self.encoder
+    pub(super) fn encoder(&self) -> Encoder {
+        self.encoder
     }
 
     /// When the open batch has to go; `None` if nothing waits for that.

@@ -90,7 +90,7 @@ impl Sender {
         self.queue.settle(held, delivery);
     }
 
-    fn encoder(&self) -> &Encoder {
+    fn encoder(&self) -> Encoder {
         self.queue.encoder()
     }
 

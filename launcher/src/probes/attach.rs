@@ -40,12 +40,18 @@ pub struct Attached {
     pub records: RingBuf<MapData>,
     /// Records that found no room.
     pub lost: Array<MapData, u64>,
-    /// The attachments, one for each program.
-    pub links: Vec<UProbeLink>,
-    /// Holds the programs.
-    pub object: Object,
+    /// What keeps them in place.
+    pub probes: Probes,
     /// How many probes there are.
     pub sites: usize,
+}
+
+/// Links and programs in the kernel.
+pub struct Probes {
+    /// The attachments, one for each program.
+    links: Vec<UProbeLink>,
+    /// Holds the programs.
+    object: Object,
 }
 
 /// Loads what `plan` needs and attaches it to the file at `path` for the process `pid` alone.
@@ -77,7 +83,8 @@ pub fn attach(
         let joined = attaching.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.collect::<Result<Vec<_>, _>>()
     })?;
-    Ok(Attached { records: object.take_records()?, lost: object.take_lost()?, sites: plan.sites().count(), links, object })
+    let (records, lost) = (object.take_records()?, object.take_lost()?);
+    Ok(Attached { records, lost, sites: plan.sites().count(), probes: Probes { links, object } })
 }
 
 /// Verifies one program and attaches it to its sites.
@@ -98,19 +105,37 @@ fn attach_program(
     program.take_link(id).map_err(refused)
 }
 
-/// Takes probes away, each program's on a thread of its own: the kernel makes us wait for grace periods here too.
+/// Leaves probes in a program that is still running until this process ends, which takes them away.
+///
+/// Not [`detach`]: its threads would be killed by the end of the process, and a thread with a fatal signal pending cannot
+/// restore another process's memory (`get_user_pages_remote` fails; the kernel says "failed to unregister, leaking
+/// uprobe", and the breakpoints stay for as long as the program runs; seen on 6.18). The closing of files at the end of
+/// a process, by `exit` or SIGKILL, has no such signal pending.
+pub fn leave_until_exit(probes: Probes) {
+    std::mem::forget(probes);
+}
+
+/// Takes probes away from a program that has ended, each BPF program's on a thread of its own: the kernel makes us wait for grace periods here too.
 ///
 /// Returns at once; the process does not end before the kernel is done.
-pub fn detach(links: Vec<UProbeLink>) {
+pub fn detach(probes: Probes) {
+    let Probes { links, object } = probes;
     for link in links {
         // Without a thread the link goes with the process.
         let _thread = std::thread::Builder::new().name("detach".to_owned()).spawn(move || drop(link));
+    }
+    drop(object);
+}
+
+impl std::fmt::Debug for Probes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Probes").finish_non_exhaustive()
     }
 }
 
 impl std::fmt::Debug for Attached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { records: _, lost: _, links: _, object: _, sites } = self;
+        let Self { records: _, lost: _, probes: _, sites } = self;
         f.debug_struct("Attached").field("sites", sites).finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::utsname::uname;
 use nix::unistd::{Uid, User};
@@ -10,16 +10,24 @@ use nix::unistd::{Uid, User};
 use super::container;
 use super::{Facts, HostFacts, ProcessFacts};
 use crate::binary::BuildInfo;
-use crate::capabilities::raised;
 
-/// The facts about process `pid`, whose binary says `build`.
+/// The facts about process `pid`, of which [`process`] has told the part that goes with it, and whose binary says
+/// `build`.
 #[must_use]
-pub fn facts(pid: u32, build: Option<BuildInfo>) -> Facts {
-    let proc = Path::new("/proc").join(pid.to_string());
-    Facts { build, process: process(&proc, pid), host: host(&proc), instance_id: Some(uuid(fastrand::u128(..))) }
+pub fn facts(pid: u32, process: ProcessFacts, build: Option<BuildInfo>) -> Facts {
+    // A process that has ended already ran where we run, most likely.
+    let proc = Some(proc(pid)).filter(|proc| proc.exists()).unwrap_or_else(|| PathBuf::from("/proc/self"));
+    Facts { build, process, host: host(&proc), instance_id: Some(uuid(fastrand::u128(..))) }
 }
 
-fn process(proc: &Path, pid: u32) -> ProcessFacts {
+fn proc(pid: u32) -> PathBuf {
+    Path::new("/proc").join(pid.to_string())
+}
+
+/// The facts that go with process `pid`.
+#[must_use]
+pub fn process(pid: u32) -> ProcessFacts {
+    let proc = &proc(pid);
     let status = fs::read_to_string(proc.join("status")).unwrap_or_default();
     let number =
         |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next_back()?.parse().ok());
@@ -31,7 +39,7 @@ fn process(proc: &Path, pid: u32) -> ProcessFacts {
         // `NSpid` ends with the ID in the innermost namespace: the one that the program sees.
         pid: number("NSpid:").or(Some(i64::from(pid))),
         parent_pid: number("PPid:"),
-        executable: raised(|| fs::read_link(proc.join("exe"))).ok(),
+        executable: fs::read_link(proc.join("exe")).ok(),
         command,
         owner: fs::metadata(proc).ok().map(|metadata| owner(metadata.uid())),
     }
@@ -94,7 +102,8 @@ mod tests {
 
     #[test]
     fn this_process_can_be_described() {
-        let facts = facts(std::process::id(), None);
+        let pid = std::process::id();
+        let facts = facts(pid, process(pid), None);
         assert_eq!(facts.process.executable, std::env::current_exe().ok());
         assert!(facts.process.pid.is_some() && facts.process.parent_pid.is_some() && facts.process.owner.is_some());
         assert!(facts.host.name.is_some() && facts.host.machine.is_some());

@@ -1,9 +1,11 @@
 //! An OTLP receiver over HTTP/1 with protobuf, in a thread of the test: what the launcher sends, decoded by the official
 //! definitions.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -43,6 +45,31 @@ impl Receiver {
         scopes.flat_map(|scope| scope.spans).collect()
     }
 }
+
+impl Receiver {
+    /// Waits until a span has arrived.
+    pub(crate) fn wait_for(&self, wanted: impl Fn(&Span) -> bool) {
+        let begin = Instant::now();
+        while !self.spans().iter().any(&wanted) {
+            assert!(begin.elapsed() < PATIENCE, "the span has not arrived within {PATIENCE:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// The service names of all spans so far, and the number of spans of each.
+    pub(crate) fn services(&self) -> BTreeMap<String, usize> {
+        let mut services = BTreeMap::new();
+        for one in self.requests().into_iter().flat_map(|request| request.resource_spans) {
+            let name = one.resource.unwrap_or_default().attributes.text("service.name").unwrap_or_default();
+            let spans: usize = one.scope_spans.iter().map(|scope| scope.spans.len()).sum();
+            *services.entry(name).or_default() += spans;
+        }
+        services
+    }
+}
+
+/// Far above what anything here takes; reaching it is a failure.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answers requests on one connection until it ends.
 fn serve(stream: TcpStream, requests: &Mutex<Vec<ExportTraceServiceRequest>>) -> Option<()> {

@@ -24,6 +24,13 @@ pub(crate) fn launcher() -> Command {
     command
 }
 
+/// Sets the exporter of a launcher.
+pub(crate) fn sending_to(command: &mut Command, receiver: &Receiver) {
+    command
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", receiver.address));
+}
+
 /// A program under the launcher that has printed the addresses it listens on.
 #[derive(Debug)]
 pub(crate) struct Server {

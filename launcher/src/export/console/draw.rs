@@ -34,8 +34,6 @@ pub(super) struct Style {
     /// Columns of the terminal.
     pub(super) width: usize,
     pub(super) has_colour: bool,
-    /// The service's name, printable.
-    pub(super) service: String,
 }
 
 /// A line and the tree before it.
@@ -74,7 +72,13 @@ fn header(trace: &Trace, total: Duration, style: &Style) -> String {
     let spans = trace.lines.len() + trace.more;
     let plural = if spans == 1 { "" } else { "s" };
     let id = trace.id.to_string();
-    let text = format!("trace {} · {} · {} · {spans} span{plural}", &id[..8], style.service, duration(total));
+    let mut services: Vec<&str> = Vec::new();
+    for line in &trace.lines {
+        if !services.contains(&&*line.service) {
+            services.push(&line.service);
+        }
+    }
+    let text = format!("trace {} · {} · {} · {spans} span{plural}", &id[..8], services.join(", "), duration(total));
     format!("{}\n", paint(&text, BOLD, style))
 }
 

@@ -1,6 +1,7 @@
 //! What is drawn of a span, taken from it when it ends. All texts are safe to print.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use opentelemetry::trace::{SpanId, SpanKind, Status, TraceId};
@@ -26,6 +27,8 @@ const KEY_ATTRIBUTES: &[&str] = &[
 /// A span as it is drawn.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
+    /// The name of the service, printable.
+    pub(super) service: Arc<str>,
     pub(super) trace: TraceId,
     pub(super) id: SpanId,
     pub(super) parent: SpanId,
@@ -51,9 +54,10 @@ pub(super) enum Mood {
 }
 
 impl Line {
-    pub(super) fn new(span: &SpanData) -> Self {
+    pub(super) fn new(service: &Arc<str>, span: &SpanData) -> Self {
         let name = printable(&span.name);
         Self {
+            service: Arc::clone(service),
             trace: span.span_context.trace_id(),
             id: span.span_context.span_id(),
             parent: span.parent_span_id,

@@ -6,6 +6,7 @@ mod gather;
 mod line;
 
 use std::io::{IsTerminal as _, Write};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -48,8 +49,8 @@ pub(super) struct Console {
 
 impl Console {
     /// Starts the thread.
-    pub(super) fn start(resource: &Resource) -> std::io::Result<Self> {
-        let style = style(resource);
+    pub(super) fn start() -> std::io::Result<Self> {
+        let style = style();
         let (sender, receiver) = sync_channel(CHANNEL);
         let (finished, done) = oneshot::channel();
         std::thread::Builder::new().name("console".to_owned()).spawn(move || {
@@ -66,9 +67,9 @@ impl Console {
         let _ = self.sender.try_send(Message::Opened(trace));
     }
 
-    /// Takes a finished span; never blocks.
-    pub(super) fn push(&mut self, span: &SpanData) {
-        if self.sender.try_send(Message::Ended(Line::new(span))).is_err() {
+    /// Takes a finished span of a service; never blocks.
+    pub(super) fn push(&mut self, service: &Arc<str>, span: &SpanData) {
+        if self.sender.try_send(Message::Ended(Line::new(service, span))).is_err() {
             self.left_out += 1;
         }
     }
@@ -115,16 +116,20 @@ fn show(traces: &[Trace], style: &Style, out: &mut impl Write) {
     }
 }
 
-fn style(resource: &Resource) -> Style {
+/// The name of the service, printable.
+pub(super) fn service(resource: &Resource) -> Arc<str> {
+    let name = resource.get(&Key::from_static_str(semconv::SERVICE_NAME));
+    printable(&name.map(|name| name.to_string()).unwrap_or_default()).into()
+}
+
+fn style() -> Style {
     let is_terminal = std::io::stderr().is_terminal();
     let width = terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| usize::from(width.0));
     // What a shell says of the terminal at the other end of a pipe.
     let columns = || std::env::var("COLUMNS").ok()?.parse().ok();
-    let service = resource.get(&Key::from_static_str(semconv::SERVICE_NAME));
     Style {
         width: width.or_else(columns).filter(|width| *width > 0).unwrap_or(DEFAULT_WIDTH).clamp(40, 1000),
         has_colour: has_colour(is_terminal, |name| std::env::var(name).ok()),
-        service: printable(&service.map(|name| name.to_string()).unwrap_or_default()),
     }
 }
 

@@ -37,7 +37,7 @@ fn key_attributes_are_shown_and_the_name_is_not_repeated() {
         KeyValue::new(attribute::URL_PATH, "/items/7"),
         KeyValue::new(attribute::HTTP_RESPONSE_STATUS_CODE, 404),
     ];
-    let line = Line::new(&span("GET /items/{id}", attributes));
+    let line = Line::new(&"shop".into(), &span("GET /items/{id}", attributes));
     assert_eq!((line.details.as_str(), line.mood), ("404 /items/7", Mood::Doubtful));
     assert!(line.is_local_root, "its parent is remote");
 }
@@ -46,14 +46,14 @@ fn key_attributes_are_shown_and_the_name_is_not_repeated() {
 fn the_reason_of_a_failure_is_found() {
     let mut failed = span("GET", vec![KeyValue::new(attribute::ERROR_TYPE, "500")]);
     failed.status = Status::error("");
-    assert_eq!(Line::new(&failed).error.as_deref(), Some("500"));
+    assert_eq!(Line::new(&"shop".into(), &failed).error.as_deref(), Some("500"));
     let exception = vec![KeyValue::new(attribute::EXCEPTION_TYPE, "string"), KeyValue::new(attribute::EXCEPTION_MESSAGE, "boom")];
     let mut events = SpanEvents::default();
     events.events.push(Event::new("exception", SystemTime::UNIX_EPOCH, exception, 0));
     failed.events = events;
-    assert_eq!(Line::new(&failed).error.as_deref(), Some("string: boom"));
+    assert_eq!(Line::new(&"shop".into(), &failed).error.as_deref(), Some("string: boom"));
     failed.status = Status::error("panic: boom");
-    assert_eq!(Line::new(&failed).error.as_deref(), Some("panic: boom"));
+    assert_eq!(Line::new(&"shop".into(), &failed).error.as_deref(), Some("panic: boom"));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn everything_is_drawn_at_the_end() {
     sender.send(Message::Ended(line(3, 2, "its child", 1, 2))).unwrap();
     drop(sender);
     let mut out = Vec::new();
-    run(&receiver, &Style { width: 72, has_colour: false, service: "shop".to_owned() }, &mut out);
+    run(&receiver, &Style { width: 72, has_colour: false }, &mut out);
     let expected = "\
 trace 4bf92f35 · shop · 5.00 ms · 2 spans
 without a root client ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━   5.00 ms

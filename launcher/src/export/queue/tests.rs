@@ -30,7 +30,15 @@ fn span(name: String) -> SpanData {
 }
 
 fn queue(settings: BatchSettings) -> Queue {
-    Queue::new(Encoder::new(Encoding::Protobuf, &Resource::builder_empty().build()), settings)
+    Queue::new(Encoder { encoding: Encoding::Protobuf }, settings)
+}
+
+fn push(queue: &Queue, name: String) {
+    thread_local! {
+        static RESOURCE: Arc<EncodedResource> =
+            Arc::new(EncodedResource::new(Encoding::Protobuf, &Resource::builder_empty().build()));
+    }
+    RESOURCE.with(|resource| queue.push(resource, &span(name)));
 }
 
 fn held(batch: &Batch) -> Held {
@@ -41,13 +49,13 @@ fn held(batch: &Batch) -> Held {
 fn spans_on_their_way_count_until_they_are_settled() {
     let queue = queue(BatchSettings { max_queue_size: 4, max_export_batch_size: 2, ..BatchSettings::default() });
     for _ in 0..5 {
-        queue.push(&span("a".to_owned()));
+        push(&queue, "a".to_owned());
     }
     let batch = queue.take().unwrap();
-    queue.push(&span("b".to_owned()));
+    push(&queue, "b".to_owned());
     assert_eq!(queue.account().0.dropped, 2);
     queue.settle(held(&batch), Delivery::Taken { refused: 1, message: Some("no".to_owned()) });
-    queue.push(&span("c".to_owned()));
+    push(&queue, "c".to_owned());
     let (account, held) = queue.account();
     assert_eq!((account.exported, account.refused, account.dropped, held.spans), (1, 1, 2, 3));
 }
@@ -56,7 +64,7 @@ fn spans_on_their_way_count_until_they_are_settled() {
 fn large_spans_are_bounded_by_their_bytes() {
     let queue = queue(BatchSettings::default());
     for _ in 0..100 {
-        queue.push(&span("x".repeat(200_000)));
+        push(&queue, "x".repeat(200_000));
     }
     let (account, held) = queue.account();
     assert!(held.bytes < MAX_QUEUE_BYTES + 200_100 && account.dropped > 50, "{account:?} {held:?}");
@@ -67,11 +75,11 @@ fn large_spans_are_bounded_by_their_bytes() {
 #[tokio::test(start_paused = true)]
 async fn the_first_span_goes_soon_and_the_next_after_the_delay() {
     let queue = queue(BatchSettings::default());
-    queue.push(&span("a".to_owned()));
+    push(&queue, "a".to_owned());
     assert!(queue.take().is_none());
     tokio::time::advance(SOON).await;
     assert_eq!(queue.take().unwrap().spans(), 1);
-    queue.push(&span("b".to_owned()));
+    push(&queue, "b".to_owned());
     tokio::time::advance(SOON).await;
     assert!(queue.take().is_none());
     tokio::time::advance(Duration::from_secs(5)).await;
@@ -82,7 +90,7 @@ async fn the_first_span_goes_soon_and_the_next_after_the_delay() {
 #[test]
 fn at_the_end_nothing_waits() {
     let queue = queue(BatchSettings::default());
-    queue.push(&span("a".to_owned()));
+    push(&queue, "a".to_owned());
     queue.end();
     assert!(!queue.is_done());
     assert_eq!(queue.take().unwrap().spans(), 1);

@@ -7,6 +7,7 @@ use super::*;
 pub(in crate::export::console) fn line(id: u64, parent: u64, name: &str, from: u64, to: u64) -> Line {
     let time = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000 + millis);
     Line {
+        service: "shop".into(),
         trace: TraceId::from(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736),
         id: SpanId::from(id),
         parent: SpanId::from(parent),
@@ -22,7 +23,7 @@ pub(in crate::export::console) fn line(id: u64, parent: u64, name: &str, from: u
 }
 
 fn style(width: usize, has_colour: bool) -> Style {
-    Style { width, has_colour, service: "shop".to_owned() }
+    Style { width, has_colour }
 }
 
 fn trace(lines: Vec<Line>) -> Trace {

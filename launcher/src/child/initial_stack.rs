@@ -1,0 +1,95 @@
+//! What the kernel put on the stack of a program that stands before its first instruction: arguments, environment and
+//! auxiliary vector, in this order above the stack pointer (`create_elf_tables`, `fs/binfmt_elf.c`).
+//!
+//! Read word by word through ptrace. `/proc/PID/{exe,environ,auxv}` tell the same, but are closed to a launcher without
+//! `CAP_SYS_PTRACE` once the program runs as another user, as it does behind gosu.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+
+use nix::unistd::Pid;
+
+use super::environment::split;
+use super::executable::Auxv;
+use super::sys;
+
+const WORD: u64 = 8;
+/// More arguments, or more variables, than this are not looked through.
+const MAX_STRINGS: u64 = 20_000;
+/// Longer texts are cut.
+const MAX_TEXT: usize = 128 << 10;
+
+/// The stack of one process, as it is at its exec stop.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InitialStack {
+    pid: Pid,
+    /// Address of the first pointer to a variable.
+    environment: u64,
+    /// Address of the auxiliary vector.
+    auxv: u64,
+}
+
+impl InitialStack {
+    /// Finds the parts of the stack; `None` before Linux 5.3, or when the process was killed.
+    pub(super) fn of(pid: Pid) -> Option<Self> {
+        let stack = sys::position(pid)?.stack_pointer;
+        let arguments = sys::peek(pid, stack)?.min(MAX_STRINGS);
+        // Behind the count: the arguments' pointers and a null, the variables' pointers and a null.
+        let environment = stack + WORD * (1 + arguments + 1);
+        let variables = (0..MAX_STRINGS).find(|index| sys::peek(pid, environment + WORD * index).is_none_or(|word| word == 0))?;
+        Some(Self { pid, environment, auxv: environment + WORD * (variables + 1) })
+    }
+
+    /// The variables whose name starts with `prefix` (of at most eight bytes).
+    pub(super) fn variables(&self, prefix: &str) -> Vec<(OsString, OsString)> {
+        let mut found = Vec::new();
+        for index in 0..MAX_STRINGS {
+            let Some(address) = sys::peek(self.pid, self.environment + WORD * index).filter(|address| *address != 0) else {
+                break;
+            };
+            let starts = sys::peek(self.pid, address).is_some_and(|word| word.to_ne_bytes().starts_with(prefix.as_bytes()));
+            if starts && let Some((name, value)) = split(&text(self.pid, address)) {
+                found.push((name, value));
+            }
+        }
+        found
+    }
+
+    /// The auxiliary vector.
+    pub(super) fn auxv(&self) -> Auxv {
+        let mut words = Vec::new();
+        for index in 0..2 * MAX_AUXV {
+            let Some(word) = sys::peek(self.pid, self.auxv + WORD * index) else {
+                break;
+            };
+            words.extend_from_slice(&word.to_ne_bytes());
+        }
+        Auxv::parse(&words)
+    }
+
+    /// The path that was executed, as exec was given it (`AT_EXECFN`).
+    pub(super) fn executed(&self) -> Option<OsString> {
+        let address = self.auxv().executed?;
+        Some(OsString::from_vec(text(self.pid, address))).filter(|path| !path.is_empty())
+    }
+}
+
+/// Entries of an auxiliary vector; today's kernels write about twenty.
+const MAX_AUXV: u64 = 40;
+
+/// The bytes at `address` up to a zero.
+pub(super) fn text(pid: Pid, mut address: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while bytes.len() < MAX_TEXT
+        && let Some(word) = sys::peek(pid, address)
+    {
+        let word = word.to_ne_bytes();
+        let end = word.iter().position(|byte| *byte == 0);
+        bytes.extend_from_slice(&word[..end.unwrap_or(word.len())]);
+        if end.is_some() {
+            break;
+        }
+        address += WORD;
+    }
+    bytes
+}

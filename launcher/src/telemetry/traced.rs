@@ -1,0 +1,154 @@
+//! One traced program: its ring buffer, its open spans, and the probes that go with it.
+
+use std::fmt;
+use std::ops::AddAssign;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::time::{ClockId, clock_gettime};
+use opentelemetry::trace::TraceId;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::Program;
+use crate::arm::Armed;
+use crate::child::{MappedExe, pid_descriptor};
+use crate::config::Limits;
+use crate::events::decode::Record;
+use crate::events::ring::Ring;
+use crate::export::{Exporting, Source};
+use crate::probes::attach::{Probes, detach, leave_until_exit};
+use crate::resource::gather::facts;
+use crate::resource::resource;
+use crate::spans::clock::WallClock;
+use crate::spans::open::OpenSpans;
+use crate::spans::panic_value::FileTypeNames;
+
+/// A program that is traced.
+pub(super) struct Traced {
+    ring: Ring,
+    spans: OpenSpans<FileTypeNames<MappedExe>>,
+    source: Source,
+    probes: Probes,
+    /// Readable when the process has ended. `None` where the kernel gives no such descriptor: then its last spans come
+    /// when the launcher's own program ends.
+    end: Option<AsyncFd<OwnedFd>>,
+}
+
+impl Traced {
+    /// Takes over a program. Must be called within a tokio runtime.
+    pub(super) fn new(program: Program, limits: Limits, exporting: &Exporting) -> std::io::Result<Self> {
+        let Program { pid, armed, process, said } = program;
+        let Armed { attached, plan: _, build_info, exe, load_bias } = armed;
+        let resource = resource(&said, &facts(pid.get(), process, Some(build_info)));
+        // SAFETY: the descriptor is owned by what is returned, and so stays open and the same.
+        let end = pid_descriptor(pid).and_then(|fd| Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?));
+        Ok(Self {
+            ring: Ring::new(attached.records, attached.lost)?,
+            spans: OpenSpans::new(limits, FileTypeNames { file: exe, load_bias }),
+            source: exporting.source(&resource),
+            probes: attached.probes,
+            end: end.ok(),
+        })
+    }
+
+    /// Ready when the kernel reports a backlog.
+    pub(super) fn poll_backlog(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.ring.poll_backlog(context)
+    }
+
+    /// Ready when the process has ended.
+    pub(super) fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
+        match &self.end {
+            Some(end) => end.poll_read_ready(context).map(|_ready| ()),
+            None => Poll::Pending,
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| is_readable(end.get_ref().as_fd()))
+    }
+
+    /// Takes every record that is there.
+    pub(super) fn drain(&mut self, exporting: &mut Exporting) {
+        let clock = WallClock::now();
+        self.ring.drain(|record| {
+            if let Record::HttpServerStart(start) = &record {
+                exporting.opened(TraceId::from_bytes(start.span.trace_id));
+            }
+            if let Some(span) = self.spans.apply(&record, &clock) {
+                exporting.push(&self.source, span);
+            }
+        });
+        for span in self.spans.close_oldest(boot_time()) {
+            exporting.push(&self.source, span);
+        }
+    }
+
+    /// Ends with the program, or with the launcher: takes the last records, and closes what is open.
+    pub(super) fn close(mut self, exporting: &mut Exporting) -> Losses {
+        self.drain(exporting);
+        if self.has_ended() {
+            // While its last spans are sent, its probes go too.
+            detach(self.probes);
+        } else {
+            leave_until_exit(self.probes);
+        }
+        for span in self.spans.close_all(boot_time()) {
+            exporting.push(&self.source, span);
+        }
+        let (losses, invalid) = self.ring.losses();
+        Losses {
+            full: losses.full,
+            invalid: losses.invalid,
+            why: invalid.map(ToString::to_string),
+            orphans: self.spans.orphans(),
+        }
+    }
+}
+
+/// Records that no span came of.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    full: u64,
+    invalid: u64,
+    /// What was wrong with the first invalid one.
+    why: Option<String>,
+    orphans: u64,
+}
+
+impl Losses {
+    pub(super) fn any(&self) -> bool {
+        self.full + self.invalid + self.orphans > 0
+    }
+}
+
+impl AddAssign for Losses {
+    fn add_assign(&mut self, other: Self) {
+        self.full += other.full;
+        self.invalid += other.invalid;
+        self.orphans += other.orphans;
+        self.why = self.why.take().or(other.why);
+    }
+}
+
+impl fmt::Display for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { full, invalid, why, orphans } = self;
+        let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        write!(f, "{full} records found the ring buffer full, {invalid} were invalid{why}, {orphans} ends had no start")
+    }
+}
+
+fn is_readable(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO).is_ok() && fds[0].any().unwrap_or(false)
+}
+
+/// Nanoseconds of `CLOCK_BOOTTIME`.
+fn boot_time() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,3 @@
+module example.test/short
+
+go 1.21
