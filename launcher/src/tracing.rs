@@ -19,6 +19,8 @@ use crate::telemetry::{Program, Telemetry};
 pub struct Tracing<'c> {
     config: &'c Config,
     typed: &'c CommandLine,
+    /// Made at the start, while relative paths are those of the user's working directory.
+    export: ExportSettings,
     /// Starts with the first program.
     telemetry: Option<Telemetry>,
     /// The files about which a line was said.
@@ -29,7 +31,7 @@ impl<'c> Tracing<'c> {
     /// Nothing is traced yet. `config` is what `typed` and the launcher's environment mean.
     #[must_use]
     pub fn new(config: &'c Config, typed: &'c CommandLine) -> Self {
-        Self { config, typed, telemetry: None, said: Vec::new() }
+        Self { config, typed, export: ExportSettings::from(config), telemetry: None, said: Vec::new() }
     }
 
     /// Whether anything was traced so far.
@@ -60,7 +62,7 @@ impl<'c> Tracing<'c> {
     pub fn add(&mut self, pid: NonZeroU32, file: &Path, process: ProcessFacts, armed: Armed, config: &Config, begin: Instant) {
         self.say_traced(file, &armed, begin);
         if self.telemetry.is_none() {
-            let settings = ExportSettings::from(self.config);
+            let settings = self.export.clone();
             match Telemetry::start(self.config.limits, move || Exporting::start(&settings)) {
                 Ok(telemetry) => self.telemetry = Some(telemetry),
                 Err(error) => {

@@ -113,7 +113,8 @@ fn without_setpcap_the_bounding_set_stays_and_the_program_runs() {
 fn the_launcher_gives_them_up_when_the_program_runs() {
     let folder = Folder::new();
     let mut command = support::server::launcher();
-    command.arg("--verbose");
+    // Its thread too.
+    command.arg("--console");
     let server = Server::start_with(command, &folder.app(), &["-addr", "127.0.0.1:0"], 1);
     let tasks = || fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap().map(|task| task.unwrap().path());
     // The telemetry thread does so when it has described the program.

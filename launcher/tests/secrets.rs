@@ -120,3 +120,20 @@ fn the_launcher_does_not_keep_its_working_directory() {
     }
     assert!(server.end().status.success());
 }
+
+/// It has left the directory when a program behind a shell is traced, and still finds files by relative paths.
+#[test]
+fn relative_paths_are_those_of_the_first_working_directory() {
+    let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = launcher();
+    command
+        .current_dir(&directory)
+        .env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://127.0.0.1:1")
+        .env("OTEL_EXPORTER_OTLP_CERTIFICATE", "no-such-file.pem")
+        .args(["--", "sh", "-c", "exec \"$@\"", "sh"])
+        .arg(&app);
+    let left = Server::start_as_typed(command, &["-addr", "127.0.0.1:0"], 1).end();
+    let file = fs::canonicalize(&directory).unwrap().join("no-such-file.pem");
+    assert!(left.stderr.contains(file.to_str().unwrap()), "{}", left.stderr);
+}
