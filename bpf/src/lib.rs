@@ -11,6 +11,7 @@
 
 pub mod config;
 pub mod records;
+pub mod slots;
 pub mod target;
 
 pub mod go;

@@ -25,7 +25,7 @@ use std::sync::OnceLock;
 
 pub use address::{FileOffset, VirtAddr};
 pub use build_info::{BuildInfo, Dependency, GoVersion, Module};
-pub use code::{Call, Cost, EntryKind, EntrySite, cost, first_call_after};
+pub use code::{Call, Cost, DetourSite, EntryKind, EntrySite, JUMP, cost, first_call_after};
 pub use error::BinaryError;
 pub use functions::{Function, Functions};
 pub use image::Architecture;
@@ -150,6 +150,19 @@ impl<'a> GoBinary<'a> {
         let code = self.code(function)?;
         let offset = |address| self.file_offset(address);
         code::entry_site(self.architecture(), code, function, offset).ok_or(corrupt)
+    }
+
+    /// Where `function` can be made to take a detour, behind the probe at its start; `None` where its code does not allow
+    /// it.
+    ///
+    /// # Errors
+    /// The function's code is not in the file or is not code.
+    pub fn detour_site(&self, function: &Function) -> Result<Option<DetourSite>, BinaryError> {
+        let entry = self.entry_site(function)?;
+        if entry.kind != EntryKind::PushFrame {
+            return Ok(None);
+        }
+        Ok(code::detour_site(self.architecture(), self.code(function)?, function.entry, entry.address))
     }
 
     /// What a probe on the instruction at `address` costs; `None` if there is no instruction in the file.

@@ -17,6 +17,8 @@ mod flush;
 mod forwarding;
 mod inherited;
 mod initial_stack;
+#[cfg(target_arch = "x86_64")]
+mod inject;
 mod listen_pid;
 mod lookup;
 mod other;

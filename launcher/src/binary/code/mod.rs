@@ -2,8 +2,11 @@
 
 mod amd64;
 mod arm64;
+mod detour;
 
 use serde::Serialize;
+
+pub use detour::{DetourSite, JUMP};
 
 use super::functions::Function;
 use super::image::Architecture;
@@ -78,6 +81,15 @@ pub(super) fn entry_site(
     };
     let address = VirtAddr(site?.address);
     Some(EntrySite { address, offset: file_offset(address)?, kind: site?.kind, cost: site?.cost })
+}
+
+/// The instructions behind the `PUSHQ BP` at `push` that a jump may replace; `None` where there are none, or on another
+/// architecture.
+pub(super) fn detour_site(architecture: Architecture, code: &[u8], start: VirtAddr, push: VirtAddr) -> Option<DetourSite> {
+    match architecture {
+        Architecture::Amd64 => detour::site(code, start.0, push.0),
+        Architecture::Arm64 => None,
+    }
 }
 
 /// The direct calls in `code`, in the order of addresses.

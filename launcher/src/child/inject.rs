@@ -1,0 +1,132 @@
+//! System calls made by a process that stands at its exec stop, in its name: the launcher sets its registers, lets it
+//! execute one `SYSCALL` instruction of its own code, and gives the registers back.
+//!
+//! Nothing of the process is changed by that but what the calls do. Its signals are blocked meanwhile; those that arrive
+//! stay pending.
+
+use std::io;
+
+use libc::{c_int, c_long, user_regs_struct};
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+use super::sys::{self, Change};
+
+/// Bytes below the stack pointer that are left alone: the kernel and the C library use none of them yet.
+const BELOW_STACK: u64 = 512;
+
+/// A process whose registers were saved. They are given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Injector {
+    pid: Pid,
+    saved: user_regs_struct,
+    mask: u64,
+    /// Address of a `SYSCALL` instruction in the process.
+    syscall: u64,
+}
+
+impl Injector {
+    /// Begins, with `pid` at its exec stop. `syscall` is the address of a `SYSCALL` instruction (bytes 0F 05).
+    ///
+    /// # Errors
+    /// When the process was killed, or stops for another reason.
+    pub(super) fn begin(pid: Pid, syscall: u64) -> io::Result<Self> {
+        // At the event stop the kernel is still in execve, whose result will be written to RAX: on to its end.
+        sys::ptrace(libc::PTRACE_SYSCALL.into(), pid, 0)?;
+        expect_stop(pid, libc::SIGTRAP | 0x80)?;
+        let mask = sys::tracee_mask(pid)?;
+        let saved = sys::registers(pid)?;
+        let injector = Self { pid, saved, mask, syscall };
+        sys::set_tracee_mask(pid, u64::MAX)?;
+        Ok(injector)
+    }
+
+    /// Makes one system call.
+    ///
+    /// # Errors
+    /// What the call says; `ESRCH` when the process was killed, `EINTR` when something else stopped it.
+    pub(super) fn call(&mut self, number: c_long, arguments: [u64; 6]) -> io::Result<u64> {
+        let [rdi, rsi, rdx, r10, r8, r9] = arguments;
+        let registers = user_regs_struct {
+            rip: self.syscall,
+            rax: number.cast_unsigned(),
+            // Not in a system call: nothing is to be restarted.
+            orig_rax: u64::MAX,
+            rdi,
+            rsi,
+            rdx,
+            r10,
+            r8,
+            r9,
+            ..self.saved
+        };
+        sys::set_registers(self.pid, &registers)?;
+        sys::ptrace(libc::PTRACE_SINGLESTEP.into(), self.pid, 0)?;
+        expect_stop(self.pid, libc::SIGTRAP)?;
+        let result = sys::registers(self.pid)?.rax.cast_signed();
+        // Results from -4095 to -1 are errors (the kernel's IS_ERR_VALUE).
+        match c_int::try_from(-result) {
+            Ok(errno @ 1..=4095) => Err(Errno::from_raw(errno).into()),
+            Ok(_) | Err(_) => Ok(result.cast_unsigned()),
+        }
+    }
+
+    /// An address on the process's stack, below all that is in use, where `size` bytes may be written.
+    pub(super) fn scratch(&self, size: u64) -> u64 {
+        (self.saved.rsp - BELOW_STACK - size) & !15
+    }
+
+    /// Writes into the process, read-only pages included (the kernel makes a private copy of them).
+    ///
+    /// # Errors
+    /// When nothing is mapped there.
+    pub(super) fn write(&self, address: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut at = address & !7;
+        let end = address + bytes.len() as u64;
+        while at < end {
+            let mut word = sys::peek(self.pid, at).ok_or(Errno::EFAULT)?.to_ne_bytes();
+            for (offset, byte) in (at..).zip(&mut word) {
+                let index = offset.checked_sub(address).and_then(|index| usize::try_from(index).ok());
+                if let Some(new) = index.and_then(|index| bytes.get(index)) {
+                    *byte = *new;
+                }
+            }
+            sys::poke(self.pid, at, u64::from_ne_bytes(word))?;
+            at += 8;
+        }
+        Ok(())
+    }
+
+    /// Reads from the process.
+    ///
+    /// # Errors
+    /// When nothing is mapped there.
+    pub(super) fn read(&self, address: u64, size: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(size + 8);
+        let mut at = address & !7;
+        while at < address + size as u64 {
+            bytes.extend_from_slice(&sys::peek(self.pid, at).ok_or(Errno::EFAULT)?.to_ne_bytes());
+            at += 8;
+        }
+        let before = usize::try_from(address & 7).unwrap_or(0);
+        Ok(bytes.get(before..before + size).map(<[u8]>::to_vec).unwrap_or_default())
+    }
+}
+
+impl Drop for Injector {
+    fn drop(&mut self) {
+        // They fail only for a process that was killed.
+        let _ = sys::set_registers(self.pid, &self.saved);
+        let _ = sys::set_tracee_mask(self.pid, self.mask);
+    }
+}
+
+/// Waits for the stop that was caused.
+fn expect_stop(pid: Pid, signal: c_int) -> io::Result<()> {
+    match sys::wait_stop(pid) {
+        Some(Change::Stopped { signal: stopped, event: 0 }) if stopped == signal => Ok(()),
+        // SIGSTOP cannot be blocked: the process is in a group stop now. All is given up, and it stays stopped.
+        Some(Change::Stopped { .. } | Change::Continued) => Err(Errno::EINTR.into()),
+        Some(Change::Exited(_) | Change::Killed(_)) | None => Err(Errno::ESRCH.into()),
+    }
+}

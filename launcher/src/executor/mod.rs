@@ -1,0 +1,68 @@
+//! The write executor: the program, held at its exec stop, is given a few instructions that make it carry out itself what
+//! BPF wants written into its memory.
+//!
+//! ```text
+//! detour sites + SLOTS map ─> stub (machine code) ─> mapped into the program ─> jumps placed ─> ready
+//! ```
+//! BPF decides at a probe and queues addresses and bytes in a slot (`bpf::slots`); some instructions later the same
+//! goroutine comes to the detour, which performs the stores and empties the slot. No capability is needed for the writes
+//! and kernel lockdown does not forbid them, other than those of `bpf_probe_write_user`. An empty slot costs 2 ns.
+//!
+//! Whatever is not as expected leaves the program as it was. If the launcher dies, the slots stay empty.
+
+mod share;
+mod stub;
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::binary::DetourSite;
+
+pub use share::Offer;
+pub use stub::{Stub, StubError};
+
+/// Why the program cannot be made to write.
+#[derive(Debug, Error)]
+pub enum ExecutorError {
+    /// No machine code can be made for these sites.
+    #[error(transparent)]
+    Stub(#[from] StubError),
+    /// The memory that is shared with BPF could not be handed over.
+    #[error("the slots could not be handed to the program ({0})")]
+    Share(#[source] io::Error),
+    /// A system call in the program's name failed.
+    #[error("{call} in the program's name failed ({source})")]
+    Call {
+        /// The call.
+        call: &'static str,
+        /// What it said.
+        #[source]
+        source: io::Error,
+    },
+    /// The program's code in memory is not that of its file.
+    #[error("the code at {address:#x} is not that of the file")]
+    Unexpected {
+        /// Where.
+        address: u64,
+    },
+}
+
+/// A detour to be placed: which one it is for BPF, and where, at run time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detour {
+    /// The number that BPF puts into a slot that is meant for it.
+    pub site: u32,
+    /// Run-time address of the first instruction that is replaced.
+    pub address: u64,
+    /// The instructions.
+    pub bytes: Vec<u8>,
+}
+
+impl Detour {
+    /// The detour at a site of the file, in a program that is moved by `load_bias`.
+    #[must_use]
+    pub fn new(site: u32, place: &DetourSite, load_bias: u64) -> Self {
+        Self { site, address: place.address.0.wrapping_add(load_bias), bytes: place.bytes.clone() }
+    }
+}

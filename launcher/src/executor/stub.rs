@@ -1,0 +1,215 @@
+//! The machine code of the detours (x86-64).
+//!
+//! Each detour: save what it uses below the stack pointer; if the current goroutine (R14) has a slot that is meant for
+//! this call here (stack pointer and site), perform its stores; free the slot; restore; execute the instructions that the
+//! jump has replaced; jump back behind them.
+//!
+//! It neither calls nor moves the stack pointer. Behind a stack check, Go leaves several hundred bytes below the stack
+//! pointer (`internal/abi.StackSmall`, `runtime/stack.go`), and signal handlers run on a stack of their own (Go sets
+//! `SA_ONSTACK`). While it runs, the instruction pointer is in no Go function: the runtime does not preempt it
+//! (`wantAsyncPreempt`, `isAsyncSafePoint`, `runtime/preempt.go`), so stacks do not move and no collection ends.
+
+use bpf::slots::{BUCKETS, Bucket, HASH_SHIFT, Slot, WAYS};
+use iced_x86::IcedError;
+use iced_x86::code_asm::{
+    CodeAssembler, CodeLabel, al, byte_ptr, cl, dword_ptr, eax, ecx, ptr, qword_ptr, r8d, r9d, r14, rax, rcx, rdi, rdx, rsi, rsp,
+};
+
+use super::Detour;
+
+/// The code cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("no machine code for the detours ({0})")]
+pub struct StubError(#[from] IcedError);
+
+/// Assembled detours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stub {
+    /// The code, for the address it was made for.
+    pub code: Vec<u8>,
+    /// The address of each detour's first instruction, in the order of the detours.
+    pub entries: Vec<u64>,
+}
+
+// What is saved where, below the stack pointer.
+const RAX: i32 = -8;
+const FLAGS: i32 = -16;
+const RCX: i32 = -24;
+const RDX: i32 = -32;
+const RSI: i32 = -40;
+const RDI: i32 = -48;
+const R8: i32 = -56;
+const R9: i32 = -64;
+const TAG: i32 = -72;
+
+/// An upper bound of a detour's size.
+pub(super) const MOST_BYTES: usize = 512;
+
+impl Stub {
+    /// Assembles the detours for a program that has the slots mapped at `slots` and will have the code at `address`.
+    ///
+    /// # Errors
+    /// Where a jump does not reach (the code must lie within 2 GiB of the program's).
+    pub fn assemble(detours: &[Detour], slots: u64, address: u64) -> Result<Self, StubError> {
+        let (mut code, mut entries) = (Vec::new(), Vec::new());
+        for detour in detours {
+            let entry = address + code.len() as u64;
+            entries.push(entry);
+            code.extend(assemble(detour, slots, entry)?);
+            // The next one begins at a cache line.
+            code.resize(code.len().next_multiple_of(64), INT3);
+        }
+        Ok(Self { code, entries })
+    }
+
+    /// The bytes that take the place of a detour's instructions: a jump to `entry`, and traps where nothing may land.
+    #[must_use]
+    pub fn jump(detour: &Detour, entry: u64) -> Option<Vec<u8>> {
+        let next = detour.address.wrapping_add(JMP_SIZE as u64);
+        let distance = i32::try_from(entry.wrapping_sub(next).cast_signed()).ok()?;
+        let mut bytes = vec![0xe9];
+        bytes.extend_from_slice(&distance.to_le_bytes());
+        bytes.resize(detour.bytes.len().max(JMP_SIZE), INT3);
+        Some(bytes)
+    }
+}
+
+/// `JMP rel32`.
+const JMP_SIZE: usize = crate::binary::JUMP;
+/// A breakpoint: what must not be executed.
+const INT3: u8 = 0xcc;
+
+fn assemble(detour: &Detour, slots: u64, entry: u64) -> Result<Vec<u8>, IcedError> {
+    let mut asm = CodeAssembler::new(64)?;
+    let mut done = asm.create_label();
+    save(&mut asm)?;
+    find(&mut asm, slots, done, |asm| apply(asm, detour.site, done))?;
+    asm.set_label(&mut done)?;
+    restore(&mut asm)?;
+    asm.db(&detour.bytes)?;
+    asm.jmp(detour.address + detour.bytes.len() as u64)?;
+    asm.assemble(entry)
+}
+
+fn save(asm: &mut CodeAssembler) -> Result<(), IcedError> {
+    asm.mov(qword_ptr(rsp + RAX), rax)?;
+    // Flags into AH, the overflow flag into AL.
+    asm.lahf()?;
+    asm.seto(al)?;
+    asm.mov(qword_ptr(rsp + FLAGS), rax)?;
+    asm.mov(qword_ptr(rsp + RCX), rcx)?;
+    asm.mov(qword_ptr(rsp + RDX), rdx)
+}
+
+fn restore(asm: &mut CodeAssembler) -> Result<(), IcedError> {
+    asm.mov(rdx, qword_ptr(rsp + RDX))?;
+    asm.mov(rcx, qword_ptr(rsp + RCX))?;
+    asm.mov(rax, qword_ptr(rsp + FLAGS))?;
+    // 1 + 127 overflows.
+    asm.add(al, 127)?;
+    asm.sahf()?;
+    asm.mov(rax, qword_ptr(rsp + RAX))
+}
+
+/// Looks for the tag of the current goroutine; `found` gets its address in RAX and its slot's in RDX, and must end by
+/// going on to `done`.
+fn find(
+    asm: &mut CodeAssembler,
+    slots: u64,
+    done: CodeLabel,
+    found: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>,
+) -> Result<(), IcedError> {
+    asm.mov(rax, r14)?;
+    asm.shr(rax, HASH_SHIFT)?;
+    asm.and(eax, BUCKETS - 1)?;
+    asm.imul_3(eax, eax, size_of::<Bucket>() as i32)?;
+    asm.mov(rcx, slots)?;
+    asm.add(rcx, rax)?;
+    let mut hits: Vec<CodeLabel> = Vec::new();
+    for way in 0..WAYS {
+        let hit = asm.create_label();
+        asm.cmp(qword_ptr(rcx + (way * 8) as i32), r14)?;
+        asm.je(hit)?;
+        hits.push(hit);
+    }
+    asm.jmp(done)?;
+    let mut at_slot = asm.create_label();
+    for (way, hit) in hits.iter_mut().enumerate() {
+        asm.set_label(hit)?;
+        asm.lea(rax, ptr(rcx + (way * 8) as i32))?;
+        asm.lea(rdx, ptr(rcx + (std::mem::offset_of!(Bucket, slots) + way * size_of::<Slot>()) as i32))?;
+        if way + 1 < WAYS {
+            asm.jmp(at_slot)?;
+        }
+    }
+    asm.set_label(&mut at_slot)?;
+    found(asm)
+}
+
+/// Performs what the slot at RDX says, if it is meant for this call, and frees the tag at RAX.
+fn apply(asm: &mut CodeAssembler, site: u32, done: CodeLabel) -> Result<(), IcedError> {
+    let (mut free, mut next, mut written) = (asm.create_label(), asm.create_label(), asm.create_label());
+    asm.cmp(qword_ptr(rdx + std::mem::offset_of!(Slot, stack_pointer) as i32), rsp)?;
+    asm.jne(free)?;
+    asm.cmp(dword_ptr(rdx + std::mem::offset_of!(Slot, site) as i32), site as i32)?;
+    asm.jne(free)?;
+    for (place, register) in [(TAG, rax), (RSI, rsi), (RDI, rdi), (R8, iced_x86::code_asm::r8), (R9, iced_x86::code_asm::r9)] {
+        asm.mov(qword_ptr(rsp + place), register)?;
+    }
+    asm.mov(r9d, dword_ptr(rdx + std::mem::offset_of!(Slot, commands) as i32))?;
+    asm.add(rdx, std::mem::offset_of!(Slot, words) as i32)?;
+    asm.set_label(&mut next)?;
+    asm.test(r9d, r9d)?;
+    asm.je(written)?;
+    asm.mov(rdi, qword_ptr(rdx))?;
+    asm.mov(ecx, dword_ptr(rdx + 8))?;
+    asm.lea(rsi, ptr(rdx + 16))?;
+    copy(asm)?;
+    // Commands begin at multiples of eight.
+    asm.lea(rdx, ptr(rsi + 7))?;
+    asm.and(rdx, -8)?;
+    asm.dec(r9d)?;
+    asm.jmp(next)?;
+    asm.set_label(&mut written)?;
+    asm.mov(iced_x86::code_asm::r9, qword_ptr(rsp + R9))?;
+    asm.mov(iced_x86::code_asm::r8, qword_ptr(rsp + R8))?;
+    asm.mov(rdi, qword_ptr(rsp + RDI))?;
+    asm.mov(rsi, qword_ptr(rsp + RSI))?;
+    asm.mov(rax, qword_ptr(rsp + TAG))?;
+    asm.set_label(&mut free)?;
+    asm.mov(qword_ptr(rax), 0)?;
+    let _falls_through_to = done;
+    Ok(())
+}
+
+/// ECX bytes from RSI to RDI, eight at a time as far as they go; both stand behind the last one then.
+fn copy(asm: &mut CodeAssembler) -> Result<(), IcedError> {
+    let (mut words, mut tail, mut bytes, mut end) =
+        (asm.create_label(), asm.create_label(), asm.create_label(), asm.create_label());
+    asm.mov(r8d, ecx)?;
+    asm.shr(r8d, 3)?;
+    asm.set_label(&mut words)?;
+    asm.je(tail)?;
+    asm.mov(rax, qword_ptr(rsi))?;
+    asm.mov(qword_ptr(rdi), rax)?;
+    asm.add(rsi, 8)?;
+    asm.add(rdi, 8)?;
+    asm.dec(r8d)?;
+    asm.jmp(words)?;
+    asm.set_label(&mut tail)?;
+    asm.and(ecx, 7)?;
+    asm.set_label(&mut bytes)?;
+    asm.je(end)?;
+    asm.mov(al, byte_ptr(rsi))?;
+    asm.mov(byte_ptr(rdi), al)?;
+    asm.inc(rsi)?;
+    asm.inc(rdi)?;
+    asm.dec(cl)?;
+    asm.jmp(bytes)?;
+    asm.set_label(&mut end)?;
+    // A label wants an instruction.
+    asm.nop()
+}
+
+#[cfg(test)]
+mod tests;

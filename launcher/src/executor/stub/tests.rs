@@ -1,0 +1,147 @@
+//! The code is executed: by a caller that sets R14 and looks at registers, flags and memory afterwards.
+
+use super::*;
+
+/// Executable memory with a "function" that has a detour, and slots.
+struct Machine {
+    code: memmap2::Mmap,
+    buckets: Box<[Bucket; BUCKETS as usize]>,
+    entry: usize,
+}
+
+const SITE: u32 = 3;
+const EMPTY: Bucket = Bucket {
+    tags: [0; WAYS],
+    padding: [0; 8 - WAYS],
+    slots: [Slot { stack_pointer: 0, site: 0, commands: 0, words: [0; bpf::slots::SLOT_WORDS] }; WAYS],
+};
+
+impl Machine {
+    /// PUSHQ BP; MOVQ SP, BP; LEAQ -0x18(SP), SP (by detour; SUBQ would change the flags); LEAQ 0x18(SP), SP; POPQ BP; RET.
+    fn new() -> Self {
+        let buckets = Box::new([EMPTY; BUCKETS as usize]);
+        let mut map = memmap2::MmapMut::map_anon(8192).unwrap();
+        let base = map.as_ptr() as u64;
+        let detour = Detour { site: SITE, address: base + 1, bytes: vec![0x48, 0x89, 0xe5, 0x48, 0x8d, 0x64, 0x24, 0xe8] };
+        let stub = Stub::assemble(std::slice::from_ref(&detour), buckets.as_ptr() as u64, base + 4096).unwrap();
+        assert!(stub.code.len() <= MOST_BYTES);
+        map[0] = 0x55;
+        let jump = Stub::jump(&detour, stub.entries[0]).unwrap();
+        map[1..1 + jump.len()].copy_from_slice(&jump);
+        map[1 + jump.len()..][..7].copy_from_slice(&[0x48, 0x8d, 0x64, 0x24, 0x18, 0x5d, 0xc3]);
+        map[4096..4096 + stub.code.len()].copy_from_slice(&stub.code);
+        Self { code: map.make_exec().unwrap(), buckets, entry: 0 }
+    }
+
+    /// Calls the function as goroutine `g` with known registers and `flags`; returns the registers and flags behind, and
+    /// the stack pointer that the detour has seen, which is the same for all calls from one function.
+    #[inline(never)]
+    fn call(&self, g: u64, flags: u64) -> ([u64; 7], u64, u64) {
+        let function = self.code.as_ptr() as usize + self.entry;
+        let mut registers = [1_u64, 2, 3, 4, 5, 6, 7];
+        let [a, c, d, si, di, eight, nine] = &mut registers;
+        let (after, stack_pointer): (u64, u64);
+        // SAFETY: the function keeps all registers but those listed, and writes only below the stack pointer, where the
+        // 128 bytes that this code may use itself are skipped, and where a slot tells it to.
+        unsafe {
+            std::arch::asm!(
+                "sub rsp, 256",
+                "push {flags}",
+                "popfq",
+                "mov {stack_pointer}, rsp",
+                "call {function}",
+                "pushfq",
+                "pop {flags}",
+                "lea rsp, [rsp + 256]",
+                function = in(reg) function,
+                flags = inout(reg) flags => after,
+                stack_pointer = out(reg) stack_pointer,
+                inout("rax") *a, inout("rcx") *c, inout("rdx") *d, inout("rsi") *si, inout("rdi") *di,
+                inout("r8") *eight, inout("r9") *nine, in("r14") g,
+            );
+        }
+        // The return address and BP lie below.
+        (registers, after, stack_pointer - 16)
+    }
+}
+
+/// Carry, parity, adjust, zero, sign and overflow.
+const ARITHMETIC: u64 = 0x8d5;
+/// Always set, and interrupts on.
+const FIXED: u64 = 0x202;
+
+#[test]
+fn without_a_slot_nothing_changes() {
+    let machine = Machine::new();
+    for flags in [0, ARITHMETIC, 0x801, 0x0d4, 0x840] {
+        let (registers, after, _) = machine.call(0xc000_0001_c0, flags | FIXED);
+        assert_eq!(registers, [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(after & ARITHMETIC, flags, "{flags:#x}");
+    }
+}
+
+fn fill(machine: &mut Machine, g: u64, stack_pointer: u64, site: u32, commands: &[(u64, &[u8])]) {
+    let bucket = &mut machine.buckets[bpf::slots::bucket(g) as usize];
+    let slot = &mut bucket.slots[2];
+    let mut at = 0;
+    for (address, bytes) in commands {
+        slot.words[at] = *address;
+        slot.words[at + 1] = bytes.len() as u64;
+        at += 2;
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            slot.words[at] = u64::from_le_bytes(word);
+            at += 1;
+        }
+    }
+    slot.stack_pointer = stack_pointer;
+    slot.site = site;
+    slot.commands = u32::try_from(commands.len()).unwrap();
+    bucket.tags[2] = g;
+}
+
+#[test]
+fn a_slot_is_obeyed_once_and_freed() {
+    let mut machine = Machine::new();
+    let g = 0xc000_0076_80;
+    let (_, _, stack_pointer) = machine.call(g, FIXED);
+    let mut buffer = [0_u8; 100];
+    let text: Vec<u8> = (1..=70).collect();
+    let mut length = 5_u64;
+    let commands: [(u64, &[u8]); 3] = [
+        (buffer.as_mut_ptr() as u64 + 3, &text),
+        (std::ptr::from_mut(&mut length) as u64, &75_u64.to_le_bytes()),
+        (buffer.as_mut_ptr() as u64 + 90, &[9, 8, 7]),
+    ];
+    fill(&mut machine, g, stack_pointer, SITE, &commands);
+    let (registers, after, _) = machine.call(g, ARITHMETIC | FIXED);
+    assert_eq!(registers, [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(after & ARITHMETIC, ARITHMETIC);
+    let buffer = std::hint::black_box(&buffer);
+    assert_eq!(&buffer[..3], [0; 3]);
+    assert_eq!(&buffer[3..73], text.as_slice());
+    assert_eq!(&buffer[73..90], [0; 17]);
+    assert_eq!(&buffer[90..94], [9, 8, 7, 0]);
+    assert_eq!(*std::hint::black_box(&length), 75);
+    assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags, [0; WAYS]);
+}
+
+#[test]
+fn what_is_meant_for_another_call_site_or_goroutine_is_not_obeyed() {
+    let mut machine = Machine::new();
+    let g = 0xc000_0001_c0;
+    let (_, _, stack_pointer) = machine.call(g, FIXED);
+    let mut target = 0_u64;
+    for (pointer, site) in [(stack_pointer + 16, SITE), (stack_pointer, SITE + 1)] {
+        fill(&mut machine, g, pointer, site, &[(std::ptr::from_mut(&mut target) as u64, &[1])]);
+        machine.call(g, FIXED);
+        assert_eq!(*std::hint::black_box(&target), 0);
+        assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags, [0; WAYS], "it is dropped");
+    }
+    // Another goroutine with the same hash leaves it alone.
+    fill(&mut machine, g, stack_pointer, SITE, &[(std::ptr::from_mut(&mut target) as u64, &[1])]);
+    machine.call(g + (u64::from(BUCKETS) << HASH_SHIFT), FIXED);
+    assert_eq!(*std::hint::black_box(&target), 0);
+    assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags[2], g);
+}
