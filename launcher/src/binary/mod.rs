@@ -165,6 +165,21 @@ impl<'a> GoBinary<'a> {
         Ok(code::detour_site(self.architecture(), self.code(function)?, function.entry, entry.address))
     }
 
+    /// The address of a `SYSCALL` instruction (the bytes 0F 05, wherever they stand in Go code); `None` on another
+    /// architecture.
+    #[must_use]
+    pub fn syscall_instruction(&self) -> Option<VirtAddr> {
+        const SYSCALL: [u8; 2] = [0x0f, 0x05];
+        if self.architecture() != Architecture::Amd64 {
+            return None;
+        }
+        // Go makes its system calls itself: in `internal/runtime/syscall.Syscall6` and others, which stand early.
+        self.all_functions().find_map(|function| {
+            let at = self.code(&function).ok()?.windows(SYSCALL.len()).position(|bytes| bytes == SYSCALL)?;
+            Some(VirtAddr(function.entry.0 + at as u64))
+        })
+    }
+
     /// What a probe on the instruction at `address` costs; `None` if there is no instruction in the file.
     #[must_use]
     pub fn cost_at(&self, address: VirtAddr) -> Option<Cost> {

@@ -17,7 +17,7 @@ const BELOW_STACK: u64 = 512;
 
 /// A process whose registers were saved. They are given back when this is dropped.
 #[derive(Debug)]
-pub(super) struct Injector {
+pub struct Injector {
     pid: Pid,
     saved: user_regs_struct,
     mask: u64,
@@ -45,7 +45,7 @@ impl Injector {
     ///
     /// # Errors
     /// What the call says; `ESRCH` when the process was killed, `EINTR` when something else stopped it.
-    pub(super) fn call(&mut self, number: c_long, arguments: [u64; 6]) -> io::Result<u64> {
+    pub fn call(&mut self, number: c_long, arguments: [u64; 6]) -> io::Result<u64> {
         let [rdi, rsi, rdx, r10, r8, r9] = arguments;
         let registers = user_regs_struct {
             rip: self.syscall,
@@ -72,7 +72,8 @@ impl Injector {
     }
 
     /// An address on the process's stack, below all that is in use, where `size` bytes may be written.
-    pub(super) fn scratch(&self, size: u64) -> u64 {
+    #[must_use]
+    pub fn scratch(&self, size: u64) -> u64 {
         (self.saved.rsp - BELOW_STACK - size) & !15
     }
 
@@ -80,7 +81,7 @@ impl Injector {
     ///
     /// # Errors
     /// When nothing is mapped there.
-    pub(super) fn write(&self, address: u64, bytes: &[u8]) -> io::Result<()> {
+    pub fn write(&self, address: u64, bytes: &[u8]) -> io::Result<()> {
         let mut at = address & !7;
         let end = address + bytes.len() as u64;
         while at < end {
@@ -101,7 +102,7 @@ impl Injector {
     ///
     /// # Errors
     /// When nothing is mapped there.
-    pub(super) fn read(&self, address: u64, size: usize) -> io::Result<Vec<u8>> {
+    pub fn read(&self, address: u64, size: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(size + 8);
         let mut at = address & !7;
         while at < address + size as u64 {

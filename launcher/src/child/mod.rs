@@ -38,6 +38,8 @@ pub use executable::{Auxv, Exe, MappedExe};
 pub use exit::{ExitStatus, Exited};
 pub use flush::FlushEnd;
 pub use forwarding::Forwarding;
+#[cfg(target_arch = "x86_64")]
+pub use inject::Injector;
 pub use other::{Other, pid_descriptor};
 pub use parent::signal_on_parent_death;
 pub use signals::{Signals, TakeOverError};

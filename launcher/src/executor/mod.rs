@@ -10,6 +10,7 @@
 //!
 //! Whatever is not as expected leaves the program as it was. If the launcher dies, the slots stay empty.
 
+mod place;
 mod share;
 mod stub;
 
@@ -19,6 +20,7 @@ use thiserror::Error;
 
 use crate::binary::DetourSite;
 
+pub use place::place;
 pub use share::Offer;
 pub use stub::{Stub, StubError};
 

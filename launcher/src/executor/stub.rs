@@ -9,10 +9,13 @@
 //! `SA_ONSTACK`). While it runs, the instruction pointer is in no Go function: the runtime does not preempt it
 //! (`wantAsyncPreempt`, `isAsyncSafePoint`, `runtime/preempt.go`), so stacks do not move and no collection ends.
 
+use std::mem::offset_of;
+
 use bpf::slots::{BUCKETS, Bucket, HASH_SHIFT, Slot, WAYS};
 use iced_x86::IcedError;
 use iced_x86::code_asm::{
-    CodeAssembler, CodeLabel, al, byte_ptr, cl, dword_ptr, eax, ecx, ptr, qword_ptr, r8d, r9d, r14, rax, rcx, rdi, rdx, rsi, rsp,
+    CodeAssembler, CodeLabel, al, byte_ptr, cl, dword_ptr, eax, ecx, ptr, qword_ptr, r8, r8d, r9, r9d, r14, rax, rcx, rdi, rdx,
+    rsi, rsp,
 };
 
 use super::Detour;
@@ -74,6 +77,13 @@ impl Stub {
     }
 }
 
+/// An offset within the slots, as instructions take it.
+const fn offset(bytes: usize) -> i32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "below the size of a bucket")]
+    let bytes = bytes as i32;
+    bytes
+}
+
 /// `JMP rel32`.
 const JMP_SIZE: usize = crate::binary::JUMP;
 /// A breakpoint: what must not be executed.
@@ -83,7 +93,7 @@ fn assemble(detour: &Detour, slots: u64, entry: u64) -> Result<Vec<u8>, IcedErro
     let mut asm = CodeAssembler::new(64)?;
     let mut done = asm.create_label();
     save(&mut asm)?;
-    find(&mut asm, slots, done, |asm| apply(asm, detour.site, done))?;
+    find(&mut asm, slots, done, |asm| apply(asm, detour.site))?;
     asm.set_label(&mut done)?;
     restore(&mut asm)?;
     asm.db(&detour.bytes)?;
@@ -111,8 +121,8 @@ fn restore(asm: &mut CodeAssembler) -> Result<(), IcedError> {
     asm.mov(rax, qword_ptr(rsp + RAX))
 }
 
-/// Looks for the tag of the current goroutine; `found` gets its address in RAX and its slot's in RDX, and must end by
-/// going on to `done`.
+/// Looks for the tag of the current goroutine; `found` gets its address in RAX and its slot's in RDX, and goes on to
+/// `done`, which follows.
 fn find(
     asm: &mut CodeAssembler,
     slots: u64,
@@ -122,13 +132,13 @@ fn find(
     asm.mov(rax, r14)?;
     asm.shr(rax, HASH_SHIFT)?;
     asm.and(eax, BUCKETS - 1)?;
-    asm.imul_3(eax, eax, size_of::<Bucket>() as i32)?;
+    asm.imul_3(eax, eax, offset(size_of::<Bucket>()))?;
     asm.mov(rcx, slots)?;
     asm.add(rcx, rax)?;
     let mut hits: Vec<CodeLabel> = Vec::new();
     for way in 0..WAYS {
         let hit = asm.create_label();
-        asm.cmp(qword_ptr(rcx + (way * 8) as i32), r14)?;
+        asm.cmp(qword_ptr(rcx + offset(way * 8)), r14)?;
         asm.je(hit)?;
         hits.push(hit);
     }
@@ -136,8 +146,8 @@ fn find(
     let mut at_slot = asm.create_label();
     for (way, hit) in hits.iter_mut().enumerate() {
         asm.set_label(hit)?;
-        asm.lea(rax, ptr(rcx + (way * 8) as i32))?;
-        asm.lea(rdx, ptr(rcx + (std::mem::offset_of!(Bucket, slots) + way * size_of::<Slot>()) as i32))?;
+        asm.lea(rax, ptr(rcx + offset(way * 8)))?;
+        asm.lea(rdx, ptr(rcx + offset(offset_of!(Bucket, slots) + way * size_of::<Slot>())))?;
         if way + 1 < WAYS {
             asm.jmp(at_slot)?;
         }
@@ -147,17 +157,17 @@ fn find(
 }
 
 /// Performs what the slot at RDX says, if it is meant for this call, and frees the tag at RAX.
-fn apply(asm: &mut CodeAssembler, site: u32, done: CodeLabel) -> Result<(), IcedError> {
+fn apply(asm: &mut CodeAssembler, site: u32) -> Result<(), IcedError> {
     let (mut free, mut next, mut written) = (asm.create_label(), asm.create_label(), asm.create_label());
-    asm.cmp(qword_ptr(rdx + std::mem::offset_of!(Slot, stack_pointer) as i32), rsp)?;
+    asm.cmp(qword_ptr(rdx + offset(offset_of!(Slot, stack_pointer))), rsp)?;
     asm.jne(free)?;
-    asm.cmp(dword_ptr(rdx + std::mem::offset_of!(Slot, site) as i32), site as i32)?;
+    asm.cmp(dword_ptr(rdx + offset(offset_of!(Slot, site))), site.cast_signed())?;
     asm.jne(free)?;
-    for (place, register) in [(TAG, rax), (RSI, rsi), (RDI, rdi), (R8, iced_x86::code_asm::r8), (R9, iced_x86::code_asm::r9)] {
+    for (place, register) in [(TAG, rax), (RSI, rsi), (RDI, rdi), (R8, r8), (R9, r9)] {
         asm.mov(qword_ptr(rsp + place), register)?;
     }
-    asm.mov(r9d, dword_ptr(rdx + std::mem::offset_of!(Slot, commands) as i32))?;
-    asm.add(rdx, std::mem::offset_of!(Slot, words) as i32)?;
+    asm.mov(r9d, dword_ptr(rdx + offset(offset_of!(Slot, commands))))?;
+    asm.add(rdx, offset(offset_of!(Slot, words)))?;
     asm.set_label(&mut next)?;
     asm.test(r9d, r9d)?;
     asm.je(written)?;
@@ -171,15 +181,13 @@ fn apply(asm: &mut CodeAssembler, site: u32, done: CodeLabel) -> Result<(), Iced
     asm.dec(r9d)?;
     asm.jmp(next)?;
     asm.set_label(&mut written)?;
-    asm.mov(iced_x86::code_asm::r9, qword_ptr(rsp + R9))?;
-    asm.mov(iced_x86::code_asm::r8, qword_ptr(rsp + R8))?;
+    asm.mov(r9, qword_ptr(rsp + R9))?;
+    asm.mov(r8, qword_ptr(rsp + R8))?;
     asm.mov(rdi, qword_ptr(rsp + RDI))?;
     asm.mov(rsi, qword_ptr(rsp + RSI))?;
     asm.mov(rax, qword_ptr(rsp + TAG))?;
     asm.set_label(&mut free)?;
-    asm.mov(qword_ptr(rax), 0)?;
-    let _falls_through_to = done;
-    Ok(())
+    asm.mov(qword_ptr(rax), 0)
 }
 
 /// ECX bytes from RSI to RDI, eight at a time as far as they go; both stand behind the last one then.

@@ -5,7 +5,7 @@ use super::*;
 /// Executable memory with a "function" that has a detour, and slots.
 struct Machine {
     code: memmap2::Mmap,
-    buckets: Box<[Bucket; BUCKETS as usize]>,
+    buckets: Box<[Bucket]>,
     entry: usize,
 }
 
@@ -19,7 +19,7 @@ const EMPTY: Bucket = Bucket {
 impl Machine {
     /// PUSHQ BP; MOVQ SP, BP; LEAQ -0x18(SP), SP (by detour; SUBQ would change the flags); LEAQ 0x18(SP), SP; POPQ BP; RET.
     fn new() -> Self {
-        let buckets = Box::new([EMPTY; BUCKETS as usize]);
+        let buckets = vec![EMPTY; BUCKETS as usize].into_boxed_slice();
         let mut map = memmap2::MmapMut::map_anon(8192).unwrap();
         let base = map.as_ptr() as u64;
         let detour = Detour { site: SITE, address: base + 1, bytes: vec![0x48, 0x89, 0xe5, 0x48, 0x8d, 0x64, 0x24, 0xe8] };
@@ -27,7 +27,7 @@ impl Machine {
         assert!(stub.code.len() <= MOST_BYTES);
         map[0] = 0x55;
         let jump = Stub::jump(&detour, stub.entries[0]).unwrap();
-        map[1..1 + jump.len()].copy_from_slice(&jump);
+        map[1..=jump.len()].copy_from_slice(&jump);
         map[1 + jump.len()..][..7].copy_from_slice(&[0x48, 0x8d, 0x64, 0x24, 0x18, 0x5d, 0xc3]);
         map[4096..4096 + stub.code.len()].copy_from_slice(&stub.code);
         Self { code: map.make_exec().unwrap(), buckets, entry: 0 }
@@ -74,7 +74,7 @@ const FIXED: u64 = 0x202;
 fn without_a_slot_nothing_changes() {
     let machine = Machine::new();
     for flags in [0, ARITHMETIC, 0x801, 0x0d4, 0x840] {
-        let (registers, after, _) = machine.call(0xc000_0001_c0, flags | FIXED);
+        let (registers, after, _) = machine.call(0x00c0_0000_01c0, flags | FIXED);
         assert_eq!(registers, [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(after & ARITHMETIC, flags, "{flags:#x}");
     }
@@ -104,7 +104,7 @@ fn fill(machine: &mut Machine, g: u64, stack_pointer: u64, site: u32, commands: 
 #[test]
 fn a_slot_is_obeyed_once_and_freed() {
     let mut machine = Machine::new();
-    let g = 0xc000_0076_80;
+    let g = 0x00c0_0000_7680;
     let (_, _, stack_pointer) = machine.call(g, FIXED);
     let mut buffer = [0_u8; 100];
     let text: Vec<u8> = (1..=70).collect();
@@ -130,7 +130,7 @@ fn a_slot_is_obeyed_once_and_freed() {
 #[test]
 fn what_is_meant_for_another_call_site_or_goroutine_is_not_obeyed() {
     let mut machine = Machine::new();
-    let g = 0xc000_0001_c0;
+    let g = 0x00c0_0000_01c0;
     let (_, _, stack_pointer) = machine.call(g, FIXED);
     let mut target = 0_u64;
     for (pointer, site) in [(stack_pointer + 16, SITE), (stack_pointer, SITE + 1)] {

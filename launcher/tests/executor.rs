@@ -1,0 +1,81 @@
+//! The write executor in real programs: they run with detours in place. Needs no capability, but is run as root by `make test`.
+
+#![cfg(target_arch = "x86_64")]
+#![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
+
+mod support;
+
+use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
+
+use bpf::slots::{BUCKETS, Bucket};
+use go_auto_launch::binary::GoBinary;
+use go_auto_launch::child::{self, Environment, Event, MappedExe, Program, Signals};
+use go_auto_launch::executor::{Detour, place};
+use support::apps::{self, GoVersion, Variant};
+
+const FUNCTIONS: [&str; 3] = ["net/http.Header.writeSubset", "net/http.(*Request).write", "net/http.(*Transport).roundTrip"];
+
+/// Not a test by itself: the launcher's part, in a process of its own without other threads.
+#[test]
+fn executor_process() {
+    let Ok(app) = std::env::var("EXECUTOR_PROCESS") else { return };
+    // SAFETY: the runner's other thread waits for this one's result and holds no lock that the child needs.
+    match unsafe { nix::unistd::fork() }.unwrap() {
+        nix::unistd::ForkResult::Parent { child } => {
+            nix::sys::wait::waitpid(child, None).unwrap();
+        }
+        nix::unistd::ForkResult::Child => {
+            let _ = std::panic::catch_unwind(|| launch(&app));
+            // SAFETY: _exit takes a number and does not return.
+            unsafe { libc::_exit(0) }
+        }
+    }
+}
+
+/// Runs the program with detours; says how it ended.
+fn launch(app: &str) {
+    let mut signals = Signals::take_over().unwrap();
+    let program = Program::new(app.as_ref(), &["20".into(), "7".into()], Environment::inherited());
+    let mut tree = child::spawn(program, &mut signals).unwrap();
+    let Event::Exec(mut stopped) = tree.next(&signals).unwrap() else { panic!("held at its first instruction") };
+    let exe = MappedExe::map(&stopped.exe().unwrap().path).unwrap();
+    let binary = GoBinary::parse(&exe).unwrap();
+    let bias = stopped.auxv().unwrap().load_bias(binary.elf_entry().0).unwrap();
+    let functions = binary.functions(&FUNCTIONS);
+    let detours: Vec<Detour> = (0..)
+        .zip(FUNCTIONS)
+        .map(|(site, name)| Detour::new(site, &binary.detour_site(functions.get(name).unwrap()).unwrap().unwrap(), bias))
+        .collect();
+    // SAFETY: the kernel has just made this descriptor; nothing else owns it.
+    let slots = unsafe { OwnedFd::from_raw_fd(libc::memfd_create(c"slots".as_ptr(), 0)) };
+    std::fs::File::from(slots.try_clone().unwrap()).set_len(u64::from(BUCKETS) * size_of::<Bucket>() as u64).unwrap();
+    let syscall = binary.syscall_instruction().unwrap().0.wrapping_add(bias);
+    let begin = std::time::Instant::now();
+    let mut injector = stopped.inject(syscall).unwrap();
+    place(&mut injector, stopped.pid().as_raw().cast_unsigned(), slots.as_fd(), &detours).unwrap();
+    drop(injector);
+    println!("\nplaced in {:?}", begin.elapsed());
+    stopped.release();
+    let Event::Ended(exited) = tree.next(&signals).unwrap() else { panic!("runs to its end") };
+    println!("\n{:?}", exited.status());
+}
+
+#[test]
+fn programs_run_with_detours() {
+    for (version, variant) in [
+        (GoVersion::GO_1_21, Variant::Default),
+        (GoVersion::GO_1_24, Variant::Stripped),
+        (GoVersion::GO_1_26, Variant::Pie),
+        (GoVersion::GO_1_26, Variant::Cgo),
+        (GoVersion::GO_1_27, Variant::PieStripped),
+    ] {
+        let app = apps::build("short", version, variant);
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "executor_process", "--nocapture", "--test-threads=1"]).env("EXECUTOR_PROCESS", &app);
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("served 20 as 0") && text.contains("Code(7)"), "{version:?} {variant:?}: {text}{stderr}");
+        println!("{version:?} {variant:?}: {text}");
+    }
+}
