@@ -12,11 +12,12 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export GOCACHE := $(CURDIR)/target/go/cache
 export GOFLAGS := -buildvcs=false
 
-.PHONY: help setup demo test lint bench release fuzz clean
+.PHONY: help setup demo test container-test lint bench release fuzz clean
 
 help:
 	@echo "make demo     an example shop service under the launcher, with its traces drawn in the terminal"
 	@echo "make test     all tests (root)"
+	@echo "make container-test  those through a Docker engine (root); IMAGES=\"tag …\" tests these images"
 	@echo "make lint     formatting, clippy, licences and advisories, workflows"
 	@echo "make bench    the benchmark against no instrumentation (root)"
 	@echo "make release  the static binary, target/release-static/go-auto-launch"
@@ -30,6 +31,9 @@ demo: setup
 
 test: setup
 	@scripts/test
+
+container-test: setup
+	@tests/container/run $(IMAGES)
 
 lint: setup
 	cargo fmt --check
