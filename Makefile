@@ -20,7 +20,7 @@ help:
 	@echo "make container-test  those through a Docker engine (root); IMAGES=\"tag …\" tests these images"
 	@echo "make lint     formatting, clippy, licences and advisories, workflows"
 	@echo "make bench    the benchmark against no instrumentation (root)"
-	@echo "make release  the static binary, target/release-static/go-auto-launch"
+	@echo "make release  the static binary, target/release-static/go-auto-launch; ARCH=arm64 for the other architecture"
 	@echo "make fuzz     ten minutes of fuzzing of the binary reader"
 
 setup:
@@ -46,10 +46,7 @@ bench: setup
 	cargo run --release -p bench --
 
 release: setup
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --target x86_64-unknown-linux-gnu
-	mkdir -p target/release-static
-	cp target/x86_64-unknown-linux-gnu/release/go-auto-launch target/release-static/
-	@ls -l target/release-static/go-auto-launch
+	@scripts/release $(ARCH)
 
 fuzz: setup
 	@scripts/fuzz 600
