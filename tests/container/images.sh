@@ -22,9 +22,10 @@ build_launcher() {
   cp "$binary" "$context/go-auto-launch"
 }
 
-# debian: this machine's own distribution, as small as it comes. debian-go: with the Go toolchain of this machine.
+# go-auto-launch-debian: this machine's own distribution, as small as it comes.
+# go-auto-launch-go: with this machine's Go toolchain, in place of the public image golang.
 make_base_images() {
-  local id codename mirror tree=$work/debian
+  local id codename mirror tree=$work/debian goroot name
   mkdir -p "$context"
   build_programs
   if [ ! -e "$tree.done" ]; then
@@ -42,6 +43,13 @@ make_base_images() {
   fi
   docker image inspect go-auto-launch-debian >/dev/null 2>&1 ||
     tar -C "$tree" -c . | docker import - go-auto-launch-debian >/dev/null
+  docker image inspect go-auto-launch-go >/dev/null 2>&1 || {
+    goroot=$(cd "$root/examples/shop" && go env GOROOT)
+    name=$(basename "$goroot")
+    tar -c -C "$tree" . -C "$(dirname "$goroot")" --exclude="$name/test" --exclude="$name/doc" --exclude="$name/api" \
+      --transform "s,^$name/,./usr/local/go/," --hard-dereference "$name" |
+      docker import --change "ENV PATH=/usr/local/go/bin:/usr/sbin:/usr/bin:/sbin:/bin" - go-auto-launch-go >/dev/null
+  }
 }
 
 build_programs() {
