@@ -10,7 +10,7 @@ case_example_dockerfile() {
     capability=sys_admin add=(--cap-add SYS_ADMIN)
   fi
   example=$service:latest
-  docker build --tag "${example,,}" --file "$root/examples/Dockerfile" --build-arg "LAUNCHER=$image" \
+  with_buildkit --tag "${example,,}" --file "$root/examples/Dockerfile" --build-arg "LAUNCHER=$image" \
     --build-arg GO=go-auto-launch-go --build-arg BASE=scratch --build-arg "CAPABILITIES=cap_$capability+p" \
     --network none "$root/examples/shop"
   example=${example,,}
@@ -24,6 +24,17 @@ case_example_dockerfile() {
   fetch "$collector_url/spans?service=$service" >"$directory/spans"
   detail "$(wc -l <"$directory/spans") of 20 spans"
   [ -s "$directory/spans" ] || untraced_in_one_line
+}
+
+# Builds with BuildKit: without it, COPY takes the capabilities off a file. Old clients have it built in, new ones need the
+# plug-in buildx; where the first client has neither, the distribution's is asked.
+with_buildkit() {
+  local client
+  for client in docker /usr/bin/docker; do
+    if DOCKER_BUILDKIT=1 "$client" build "$@" >"$directory/build.log" 2>&1; then return; fi
+    grep -q 'buildx component is missing' "$directory/build.log" || break
+  done
+  wrong "the build failed: $(tail -n 12 "$directory/build.log")"
 }
 
 # Runs the shop for 20 requests, and looks at who it is.
