@@ -6,6 +6,8 @@
 patience=30
 # The capabilities that trace where the engine does not know the smaller ones.
 traced=(--cap-add SYS_ADMIN)
+# Only x86-64 is traced so far. Elsewhere the same cases show that the program runs as if alone: no spans, the same status.
+can_trace=$([ "$(uname -m)" != x86_64 ] || echo yes)
 # Each case has its own service name, and its containers' names begin with it.
 service=$name-${scratch##*.}-$(basename "$(dirname "$directory")")
 
@@ -85,16 +87,12 @@ stop_well() {
 spans() {
   local arrived
   arrived=$(fetch "$collector_url/count?service=$service")
+  if [ -z "$can_trace" ]; then
+    same 0 "$arrived" "spans where nothing can be traced"
+    return
+  fi
   same "$1" "$arrived" "spans"
   [ "$1" = 0 ] || detail "$arrived of $1 spans"
-}
-
-# Waits until the collector has $1 spans.
-await_spans() {
-  local arrived
-  arrived=$(fetch "$collector_url/count?service=$service&at-least=$1&within=${patience}s")
-  same "$1" "$arrived" "spans"
-  detail "$arrived of $1 spans"
 }
 
 # The lines that the launcher itself has written.

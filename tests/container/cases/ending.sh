@@ -63,7 +63,7 @@ case_no_collector() {
   requests 5
   stop_well 9
   [ $((SECONDS - began)) -lt 10 ] || wrong "the grace period of 10 s was used up"
-  launcher_lines | grep -q 'nowhere.invalid' || wrong "no line names the collector"
+  [ -z "$can_trace" ] || launcher_lines | grep -q 'nowhere.invalid' || wrong "no line names the collector"
 }
 
 case_restarts() {
@@ -80,14 +80,10 @@ case_restarts() {
 case_restart_always() {
   title "--restart=always: the engine starts it again after each end, and each run is traced"
   container --detach --restart always "${traced[@]}" "$scratch_image" once >/dev/null
-  await_spans_of_restarts
+  await restarted
+  docker update --restart no "$service" >/dev/null
+  [ -z "$can_trace" ] || [ "$(fetch "$collector_url/count?service=$service&at-least=4&within=${patience}s")" -ge 4 ] ||
+    wrong "less than 4 spans after 4 starts"
 }
 
-await_spans_of_restarts() {
-  local arrived
-  arrived=$(fetch "$collector_url/count?service=$service&at-least=4&within=${patience}s")
-  [ "$arrived" -ge 4 ] || wrong "$arrived spans instead of 4 or more"
-  [ "$(docker inspect --format '{{.RestartCount}}' "$service")" -ge 3 ] || wrong "the engine has not started it again"
-  docker update --restart no "$service" >/dev/null
-  detail "$arrived runs"
-}
+restarted() { [ "$(docker inspect --format '{{.RestartCount}}' "$service")" -ge 4 ]; }

@@ -20,7 +20,7 @@ case_init() {
   no_zombies
   stop_well
   says "signal 15" || wrong "the program has not seen SIGTERM"
-  [ "$(fetch "$collector_url/spans?service=$service" | grep -c '^GET /hello\|url.path=/hello')" = 20 ] ||
+  [ -z "$can_trace" ] || [ "$(fetch "$collector_url/spans?service=$service" | grep -c 'url.path=/hello')" = 20 ] ||
     wrong "not 20 spans of /hello"
   detail "20 of 20 spans"
 }
@@ -124,7 +124,7 @@ case_health_check() {
   docker exec "$service" /app get http://127.0.0.1:8080/hello
   no_zombies
   stop_well
-  [ "$(fetch "$collector_url/count?service=$service")" -ge 2 ] || wrong "the requests of both have no spans"
+  [ -z "$can_trace" ] || [ "$(fetch "$collector_url/count?service=$service")" -ge 2 ] || wrong "the requests of both have no spans"
 }
 
 # An image made of the image $1 and one more instruction: "$derived".
