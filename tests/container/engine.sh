@@ -41,6 +41,12 @@ engine_start() {
     [ $SECONDS -lt $deadline ] || fail "the engine does not answer: $(tail -n 3 "$work/engine.log")"
     sleep 0.1
   done
+  # All in it is ours; what an interrupted run has left goes.
+  local left
+  left=$(docker ps --all --quiet)
+  # shellcheck disable=SC2086 # one word for each container
+  [ -z "$left" ] || docker rm --force --volumes $left >/dev/null
+  docker network prune --force >/dev/null
 }
 
 # Stops the engine if it is ours, and waits for its end (it takes its containerd along).

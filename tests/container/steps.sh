@@ -25,6 +25,8 @@ leave() {
     fi
     docker rm --force --volumes "$container" >/dev/null
   done
+  # The image that the case has made, if it has.
+  docker image rm --force "${service,,}:latest" >/dev/null 2>&1 || true
   exit $status
 }
 
