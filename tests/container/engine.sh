@@ -66,5 +66,8 @@ remove_what_this_run_made() {
   ids=$(docker ps --all --quiet --filter "label=$run_label")
   # shellcheck disable=SC2086 # one word for each container
   [ -z "$ids" ] || docker rm --force --volumes $ids >/dev/null
+  ids=$(docker volume ls --quiet --filter "label=$run_label")
+  # shellcheck disable=SC2086 # one word for each volume
+  [ -z "$ids" ] || docker volume rm --force $ids >/dev/null
   docker network rm "$network" >/dev/null 2>&1 || true
 }

@@ -82,3 +82,46 @@ case_pids_limit() {
   title "--pids-limit 16, --ulimit nofile=64"
   traced_with --pids-limit 16 --ulimit nofile=64 "${traced[@]}" "$scratch_image"
 }
+
+case_attach() {
+  title "--pid: the program of another container, whose PID namespace is shared"
+  local tracer=$service-tracer
+  # The launcher is in this image too, and is not started.
+  container --detach --entrypoint /app "$scratch_image" >/dev/null
+  await says listening
+  docker run --detach --label "$run_label" --network "$network" --name "$tracer" --pid "container:$service" \
+    --cap-add SYS_ADMIN --cap-add SYS_PTRACE --env "OTEL_SERVICE_NAME=$service" --env OTEL_EXPORTER_OTLP_PROTOCOL=http/json \
+    --env OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 "$image" --pid 1 >/dev/null
+  if [ -z "$can_trace" ]; then
+    same 125 "$(timeout $patience docker wait "$tracer")" "exit status of a launcher that cannot trace"
+    return
+  fi
+  tracing() { docker logs "$tracer" 2>&1 | grep -q '^go-auto-launch: tracing /app'; }
+  await tracing
+  requests 20
+  # What the tracer does not outlive is the program, which runs on.
+  docker stop "$tracer" >/dev/null
+  same 0 "$(docker inspect --format '{{.State.ExitCode}}' "$tracer")" "exit status of the stopped tracer"
+  spans 20
+  requests 5
+  docker stop "$service" >/dev/null
+  same 0 "$(exit_status)" "exit status of the program"
+}
+
+case_supervisor() {
+  title "several programs behind a shell in a Debian image, short-lived ones too"
+  container --rm "${traced[@]}" --env OTEL_SERVICE_NAME= --entrypoint /go-auto-launch "$debian_image" -- sh -c \
+    "OTEL_SERVICE_NAME=$service-one /app once & OTEL_SERVICE_NAME=$service /app once; wait; OTEL_SERVICE_NAME=$service /app once"
+  [ -z "$can_trace" ] || same 1 "$(fetch "$collector_url/count?service=$service-one")" "spans of the other program"
+  spans 2
+}
+
+case_install() {
+  title "--install: the launcher copied into a volume, in front of an image without it"
+  local volume=$service-volume
+  docker volume create --label "$run_label" "$volume" >/dev/null
+  docker run --rm --label "$run_label" --volume "$volume:/copy" "$image" --install /copy
+  traced_with "${traced[@]}" --volume "$volume:/copy:ro" --entrypoint /copy/go-auto-launch "$scratch_image" -- /app
+  docker rm --force "$service" >/dev/null
+  docker volume rm "$volume" >/dev/null
+}
