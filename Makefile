@@ -12,14 +12,15 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export GOCACHE := $(CURDIR)/target/go/cache
 export GOFLAGS := -buildvcs=false
 
-.PHONY: help setup demo test lint bench release fuzz clean
+.PHONY: help setup demo test container-test lint bench release fuzz clean
 
 help:
 	@echo "make demo     an example shop service under the launcher, with its traces drawn in the terminal"
 	@echo "make test     all tests (root)"
-	@echo "make lint     formatting, clippy, licences and advisories, workflows"
+	@echo "make container-test  those through a Docker engine (root); IMAGES=\"tag …\" tests these images"
+	@echo "make lint     formatting, clippy, licences and advisories, workflows, manifests"
 	@echo "make bench    the benchmark against no instrumentation (root)"
-	@echo "make release  the static binary, target/release-static/go-auto-launch"
+	@echo "make release  the static binary, target/release-static/go-auto-launch; ARCH=arm64 for the other architecture"
 	@echo "make fuzz     ten minutes of fuzzing of the binary reader"
 
 setup:
@@ -31,21 +32,22 @@ demo: setup
 test: setup
 	@scripts/test
 
+container-test: setup
+	@tests/container/run $(IMAGES)
+
 lint: setup
 	cargo fmt --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	@scripts/cargo-deny $(TOOLS)
 	@scripts/actionlint $(TOOLS)
+	@scripts/kubernetes $(TOOLS)
 
 bench: setup
 	cargo build --release
 	cargo run --release -p bench --
 
 release: setup
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --target x86_64-unknown-linux-gnu
-	mkdir -p target/release-static
-	cp target/x86_64-unknown-linux-gnu/release/go-auto-launch target/release-static/
-	@ls -l target/release-static/go-auto-launch
+	@scripts/release $(ARCH)
 
 fuzz: setup
 	@scripts/fuzz 600

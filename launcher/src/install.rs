@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -35,12 +36,31 @@ fn copy(target: &Path) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&beside)?;
         io::copy(&mut from, &mut file)?;
         file.set_permissions(fs::Permissions::from_mode(MODE))?;
+        copy_capabilities(&from, &file);
         fs::rename(&beside, target)
     })();
     if copied.is_err() {
         let _never_made = fs::remove_file(&beside);
     }
     copied
+}
+
+/// File capabilities, if there are any and they may be set here (`CAP_SETFCAP`, a file system with attributes): a program of
+/// an ordinary user is traced by them.
+fn copy_capabilities(from: &File, to: &File) {
+    const NAME: &std::ffi::CStr = c"security.capability";
+    // The largest, `struct vfs_ns_cap_data`, has 24 bytes (`include/uapi/linux/capability.h`).
+    let mut value = [0_u8; 64];
+    // SAFETY: the name is NUL-terminated, the buffer is live and of the size given.
+    let size = unsafe { libc::fgetxattr(from.as_raw_fd(), NAME.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+    let Some(value) = usize::try_from(size).ok().and_then(|size| value.get(..size)).filter(|value| !value.is_empty()) else {
+        return;
+    };
+    // SAFETY: as above; the kernel reads as many bytes as are given.
+    let set = unsafe { libc::fsetxattr(to.as_raw_fd(), NAME.as_ptr(), value.as_ptr().cast(), value.len(), 0) };
+    if set != 0 {
+        log::debug(format_args!("the copy has no file capabilities ({})", io::Error::last_os_error()));
+    }
 }
 
 /// A name of our own in the same directory, so that the rename is one.

@@ -179,7 +179,10 @@ impl Launch<'_> {
             return barrier.go().map(|()| Verdict::GoOn);
         }
         let (begin, pid) = (Instant::now(), process(barrier.pid()));
-        let path = barrier.path().unwrap_or_default();
+        let Some(path) = barrier.path() else {
+            // There is nothing to look at; exec will say what is wrong.
+            return barrier.go().map(|()| Verdict::GoOn);
+        };
         log::debug(format_args!("{}: {}", path.display(), barrier.reason()));
         let armed = match untraced_by_choice(self.config) {
             Some(why) => Err(Untraced::NotWanted(why)),

@@ -176,6 +176,21 @@ fn flush(arguments: &str) {
 }
 
 #[test]
+fn a_program_of_another_processor_is_no_script() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("other");
+    // An ELF header for a machine that no kernel executes (EM_NONE).
+    let mut header = fs::read("/proc/self/exe").unwrap()[..64].to_vec();
+    header[18..20].copy_from_slice(&[0, 0]);
+    fs::write(&path, header).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = launcher(&["--"]).arg(&path).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), stderr.lines().count()), (Some(126), 1), "{stderr}");
+    assert!(stderr.contains("Exec format error"), "{stderr}");
+}
+
+#[test]
 fn the_flush_is_bounded_and_can_be_cut_short() {
     use nix::sys::signal::Signal;
     let flush = |case: &str, signals: &[Signal]| {

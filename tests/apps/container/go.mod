@@ -1,0 +1,3 @@
+module example.com/container
+
+go 1.21

@@ -1,0 +1,3 @@
+FROM scratch
+COPY collector /collector
+ENTRYPOINT ["/collector"]

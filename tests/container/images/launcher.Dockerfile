@@ -1,0 +1,3 @@
+FROM scratch
+COPY go-auto-launch /go-auto-launch
+ENTRYPOINT ["/go-auto-launch"]

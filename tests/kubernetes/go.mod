@@ -1,0 +1,3 @@
+module example.com/kubernetes
+
+go 1.21
