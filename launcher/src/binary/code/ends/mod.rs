@@ -1,0 +1,238 @@
+//! Where a function ends, and where its results are then: for each `RET` the cheap instructions that stand before it.
+//!
+//! A probe on `RET` itself must be single-stepped on amd64. So the analysis walks back from each `RET` over plain
+//! instructions, until on every way into them there is an instruction that the kernel emulates. From there to the `RET`
+//! nothing can go another way, so each counted hit there is one return; what lies between is evaluated symbolically, and
+//! says where each result is to be found at the site. What is not understood stays on its `RET`.
+//!
+//! The classes, and how they were proven with real programs, are those of [`EndClass`].
+
+mod amd64;
+mod arm64;
+mod deferred;
+mod flow;
+mod merge;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use serde::Serialize;
+
+use super::super::functions::Function;
+use super::super::image::Architecture;
+use super::super::{BinaryError, FileOffset, VirtAddr};
+use super::Cost;
+
+pub use merge::merge_end_sites;
+
+/// Go's internal ABI passes at most nine integer results in registers (`cmd/compile/abi-internal.md`).
+pub const MAX_RESULT_WORDS: usize = 9;
+
+/// How the end of a function is seen, from the cheapest to the dearest.
+///
+/// A panic that unwinds the function is never a hit, except that a callee of [`Self::Call`], [`Self::DeferReturn`] or
+/// [`Self::DeferredCall`], which runs behind the hit, may itself panic: the operation then has ended all the same. Of these
+/// three also: a result that the callee changes (a named result in a deferred function) is seen before the change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndClass {
+    /// `e`: a branch, `NOP`, `PUSH` or a call that keeps registers; results in registers, on the stack, or constant.
+    Branch,
+    /// `c`: a direct call is the last thing that the function does; results on the stack, or constant.
+    Call,
+    /// `d`: a deferred function is called last, through a register: its start, where it returns to this function.
+    DeferredCall,
+    /// `D`: `CALL runtime.deferreturn` is the last thing; also the way out after a recovered panic.
+    DeferReturn,
+    /// `R`: the `RET` itself.
+    Return,
+}
+
+/// The probed instruction of an end site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndInstruction {
+    /// A conditional jump.
+    ConditionalJump,
+    /// A jump.
+    Jump,
+    /// A one-byte `NOP`.
+    Nop,
+    /// `PUSHQ`.
+    Push,
+    /// A direct call.
+    Call,
+    /// `RET`.
+    Return,
+}
+
+/// The condition of an x86 conditional jump, as the low four bits of its opcode say it: "Intel SDM" volume 2, `Jcc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Condition(u8);
+
+impl Condition {
+    /// The condition of these four bits.
+    #[must_use]
+    pub const fn new(bits: u8) -> Self {
+        Self(bits & 15)
+    }
+
+    /// The four bits.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The opposite.
+    #[must_use]
+    pub const fn negated(self) -> Self {
+        Self(self.0 ^ 1)
+    }
+}
+
+/// Return addresses of which one must be on top of the stack for a hit to count: from the first to the last, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Guard {
+    /// The lowest.
+    pub first: VirtAddr,
+    /// The highest.
+    pub last: VirtAddr,
+}
+
+/// Where one result word is when the probe is hit, before the probed instruction has run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResultLocation {
+    /// A register plus `offset`. Registers are numbered as the processor numbers them: on amd64 RAX, RCX, RDX, RBX, RSP,
+    /// RBP, RSI, RDI, R8 to R15; on arm64 R0 and up. An address on the stack is `RSP` plus an offset.
+    Register {
+        /// Its number.
+        number: u8,
+        /// What is added.
+        offset: i64,
+        /// How many of the low bits count; the rest is zero.
+        bits: u8,
+    },
+    /// The memory at stack pointer plus `offset`.
+    Stack {
+        /// Bytes from where the stack pointer points.
+        offset: i64,
+        /// How many bits are there; the rest is zero.
+        bits: u8,
+    },
+    /// Always this.
+    Constant(u64),
+    /// This address, plus the load bias.
+    Address(VirtAddr),
+    /// The memory at this address, plus the load bias: a global variable.
+    Global {
+        /// Where it lies.
+        address: VirtAddr,
+        /// How many bits are there; the rest is zero.
+        bits: u8,
+    },
+}
+
+/// One place where an end of a function is seen.
+///
+/// Each `RET` has one or more; its hits are, added up, the hits of its sites that count. Several sites may share an
+/// address: a jump that leads to two `RET`s, a deferred function that several ways out call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EndSite {
+    /// The `RET`s it stands for: one, unless [`merge_end_sites`] made one site of several.
+    pub returns: Vec<VirtAddr>,
+    /// The probed instruction. For [`EndClass::DeferredCall`] it lies in another function.
+    pub address: VirtAddr,
+    /// The same place in the file.
+    pub offset: FileOffset,
+    /// How the end is seen.
+    pub class: EndClass,
+    /// What is probed.
+    pub instruction: EndInstruction,
+    /// What a hit costs. Where it is [`Cost::SingleStep`], a frequent return is better not probed.
+    pub cost: Cost,
+    /// The hit counts only if this holds in the saved flags.
+    pub condition: Option<Condition>,
+    /// The hit counts only if the word on top of the stack is one of these, plus the load bias.
+    pub guard: Option<Guard>,
+    /// Where the results are, in the order of Go's ABI.
+    pub results: Vec<ResultLocation>,
+    /// Deferred calls with the same number may share a range of return addresses, see `deferred::number_runs`.
+    #[serde(skip)]
+    run: usize,
+}
+
+impl EndSite {
+    /// Whether the load bias of a position-independent program must be known to use the site.
+    #[must_use]
+    pub fn needs_load_bias(&self) -> bool {
+        let absolute = |location: &ResultLocation| {
+            matches!(location, ResultLocation::Address(_) | ResultLocation::Global { address: _, bits: _ })
+        };
+        self.guard.is_some() || self.results.iter().any(absolute)
+    }
+}
+
+/// What the analysis asks of the program around a function. All addresses are those of the file.
+pub(in super::super) trait Surroundings {
+    /// The name of the function that contains `address`, and where it begins.
+    fn function_at(&self, address: VirtAddr) -> Option<Function>;
+    /// The word at `address`, relocated.
+    fn word(&self, address: VirtAddr) -> Option<u64>;
+    /// The `PUSHQ` behind the stack check of the function that begins at `entry`, if it is hit once per call.
+    fn push_frame(&self, entry: VirtAddr) -> Option<VirtAddr>;
+    /// Where `address` lies in the file.
+    fn file_offset(&self, address: VirtAddr) -> Option<FileOffset>;
+}
+
+/// An end site before its file offset is known.
+#[derive(Clone, Debug)]
+struct Found {
+    ret: u64,
+    address: u64,
+    class: EndClass,
+    instruction: EndInstruction,
+    cost: Cost,
+    condition: Option<Condition>,
+    guard: Option<u64>,
+    run: usize,
+    results: Vec<ResultLocation>,
+}
+
+/// The end sites of `function`, whose code is `code`, with its first `results` result words.
+pub(in super::super) fn end_sites(
+    architecture: Architecture,
+    code: &[u8],
+    function: &Function,
+    results: usize,
+    surroundings: &impl Surroundings,
+) -> Result<Vec<EndSite>, BinaryError> {
+    let refused = |why| BinaryError::UnknownEnd { function: function.name.clone(), why };
+    if results > MAX_RESULT_WORDS {
+        return Err(refused("it returns more words than fit into registers"));
+    }
+    let found = match architecture {
+        Architecture::Amd64 => amd64::end_sites(code, function.entry.0, results, surroundings),
+        Architecture::Arm64 => arm64::end_sites(code, function.entry.0, results),
+    };
+    let mut sites = Vec::new();
+    for found in found.map_err(refused)? {
+        let address = VirtAddr(found.address);
+        let offset = surroundings.file_offset(address).ok_or_else(|| refused("a site does not lie in the file"))?;
+        sites.push(EndSite {
+            returns: vec![VirtAddr(found.ret)],
+            address,
+            offset,
+            class: found.class,
+            instruction: found.instruction,
+            cost: found.cost,
+            condition: found.condition,
+            guard: found.guard.map(|only| Guard { first: VirtAddr(only), last: VirtAddr(only) }),
+            results: found.results,
+            run: found.run,
+        });
+    }
+    Ok(sites)
+}
