@@ -26,7 +26,7 @@ use std::sync::OnceLock;
 pub use address::{FileOffset, VirtAddr};
 pub use build_info::{BuildInfo, Dependency, GoVersion, Module};
 pub use code::ends::{
-    Condition, EndClass, EndInstruction, EndSite, Guard, MAX_RESULT_WORDS, ResultLocation, merge_end_sites,
+    Base, Condition, EndClass, EndInstruction, EndSite, Guard, MAX_LOADS, MAX_RESULT_WORDS, ResultLocation, merge_end_sites,
 };
 pub use code::{Call, Cost, EntryKind, EntrySite, cost, first_call_after};
 pub use error::BinaryError;

@@ -9,8 +9,8 @@ use super::super::amd64::cost;
 use super::super::{Cost, VirtAddr};
 use super::deferred;
 use super::flow::{Flow, Way};
-use super::values::State;
-use super::{Condition, EndClass, EndInstruction, Found, Surroundings};
+use super::values::{STACK_POINTER, State};
+use super::{Base, Condition, EndClass, EndInstruction, Found, ResultLocation, Surroundings};
 
 /// The longest way back. Real code needs less than 30.
 const MAX_STEPS: usize = 80;
@@ -72,6 +72,7 @@ impl<S: Surroundings> Search<'_, S> {
             condition: None,
             guard: None,
             run: 0,
+            may_panic: false,
             results: State::at_site().results(self.results)?,
         })
     }
@@ -85,8 +86,8 @@ impl<S: Surroundings> Search<'_, S> {
                 state.run(&mut self.info, instruction)?;
             }
             let results = state.results(self.results)?;
-            let on_stack = |found: &super::ResultLocation| self.may_be_changed(site.class, found);
-            if results.iter().any(on_stack) {
+            let own = matches!(site.class, EndClass::Branch | EndClass::Call);
+            if own && state.wrote_elsewhere() && results.iter().any(|found| self.address_is_taken(found)) {
                 return None;
             }
             found.push(Found {
@@ -98,6 +99,7 @@ impl<S: Surroundings> Search<'_, S> {
                 condition: site.condition,
                 guard: site.guard,
                 run: 0,
+                may_panic: state.may_panic(),
                 results,
             });
         }
@@ -200,18 +202,18 @@ impl<S: Surroundings> Search<'_, S> {
         })
     }
 
-    /// Whether a result that is read at a direct call may only be written by that call: it lies in something whose
-    /// address the function takes.
+    /// Whether a result lies in something on the stack whose address the function takes: so a callee, or a store through
+    /// a pointer, may change it.
     ///
     /// The size of what the address is taken of is not known; few results lie further than this behind its beginning.
-    fn may_be_changed(&self, class: EndClass, location: &super::ResultLocation) -> bool {
+    fn address_is_taken(&self, location: &ResultLocation) -> bool {
         const REACH: i64 = 256;
-        let &super::ResultLocation::Stack { offset, bits: _ } = location else { return false };
-        class == EndClass::Call
+        location.base == Base::Register(STACK_POINTER)
             && self.flow.instructions.iter().any(|instruction| {
                 let taken = instruction.code() == Code::Lea_r64_m && instruction.memory_base() == Register::RSP;
                 let begin = instruction.memory_displacement64().cast_signed();
-                taken && instruction.op0_register() != Register::RSP && (begin..begin.saturating_add(REACH)).contains(&offset)
+                let reach = begin..begin.saturating_add(REACH);
+                taken && instruction.op0_register() != Register::RSP && reach.contains(&location.offset)
             })
     }
 }
@@ -242,9 +244,9 @@ fn condition(jump: &iced_x86::Instruction) -> Option<Condition> {
     Some(Condition::new(u8::try_from(position).ok()?))
 }
 
-/// What compiled code calls to panic or to end the program. (`panicCheck1` and `panicCheck2` return.)
+/// What compiled code calls to panic, to end the program, or to leave the stack. (`panicCheck1` and `panicCheck2` return.)
 fn never_returns(name: &str) -> bool {
-    const ENDS: [&str; 4] = ["runtime.gopanic", "runtime.throw", "runtime.fatal", "runtime.block"];
+    const ENDS: [&str; 5] = ["runtime.gopanic", "runtime.throw", "runtime.fatal", "runtime.block", "runtime.gogo"];
     ENDS.contains(&name)
         || name.starts_with("runtime.goPanic")
         || name.strip_prefix("runtime.panic").is_some_and(|rest| !rest.starts_with("Check"))

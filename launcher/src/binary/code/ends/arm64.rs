@@ -1,6 +1,6 @@
 //! arm64: the kernel simulates `RET` (`arch/arm64/kernel/probes/decode-insn.c`), so nothing is cheaper.
 
-use super::{Cost, EndClass, EndInstruction, Found, ResultLocation};
+use super::{Base, Cost, EndClass, EndInstruction, Found, ResultLocation};
 
 /// `RET (R30)`.
 const RET: u32 = 0xd65f_03c0;
@@ -18,7 +18,7 @@ pub(super) fn end_sites(code: &[u8], start: u64, results: usize) -> Result<Vec<F
         return Err("it ends in another function, by a jump");
     }
     let numbers = 0..u8::try_from(results).unwrap_or(u8::MAX);
-    let results: Vec<_> = numbers.map(|number| ResultLocation::Register { number, offset: 0, bits: 64 }).collect();
+    let results: Vec<_> = numbers.map(|number| ResultLocation::direct(Base::Register(number), 0)).collect();
     let returns = words().filter(|&(_, word)| word == RET);
     Ok(returns
         .map(|(index, _)| {
@@ -32,6 +32,7 @@ pub(super) fn end_sites(code: &[u8], start: u64, results: usize) -> Result<Vec<F
                 condition: None,
                 guard: None,
                 run: 0,
+                may_panic: false,
                 results: results.clone(),
             }
         })

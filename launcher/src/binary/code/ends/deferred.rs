@@ -64,7 +64,8 @@ fn all_stores(flow: &Flow, slot: i64, meaning: impl Fn(usize, &Instruction) -> O
         if instruction.op0_kind() != OpKind::Memory || at >= slot + 8 || slot >= at + size || !writes(&mut info, instruction) {
             continue;
         }
-        let zero = (instruction.code() == Code::Movups_xmmm128_xmm && instruction.op1_register() == Register::XMM15)
+        // X15 is zero in all Go code (`cmd/compile/abi-internal.md`).
+        let zero = instruction.op1_register() == Register::XMM15
             || (instruction.code() == Code::Mov_rm64_imm32 && instruction.immediate(1) == 0);
         if zero {
             continue;

@@ -31,9 +31,10 @@ pub const MAX_RESULT_WORDS: usize = 9;
 
 /// How the end of a function is seen, from the cheapest to the dearest.
 ///
-/// A panic that unwinds the function is never a hit, except that a callee of [`Self::Call`], [`Self::DeferReturn`] or
-/// [`Self::DeferredCall`], which runs behind the hit, may itself panic: the operation then has ended all the same. Of these
-/// three also: a result that the callee changes (a named result in a deferred function) is seen before the change.
+/// A panic that unwinds the function is not a hit, unless it begins between site and `RET`: in the callee of
+/// [`Self::Call`], [`Self::DeferReturn`] or [`Self::DeferredCall`], or by a nil pointer in the line ([`EndSite::may_panic`]).
+/// The function had come to its end all the same. Of these three also: a result that the deferred function itself changes (a
+/// named result) is seen before the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndClass {
@@ -101,38 +102,48 @@ pub struct Guard {
     pub last: VirtAddr,
 }
 
-/// Where one result word is when the probe is hit, before the probed instruction has run.
+/// What a result's place is counted from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ResultLocation {
-    /// A register plus `offset`. Registers are numbered as the processor numbers them: on amd64 RAX, RCX, RDX, RBX, RSP,
-    /// RBP, RSI, RDI, R8 to R15; on arm64 R0 and up. An address on the stack is `RSP` plus an offset.
-    Register {
-        /// Its number.
-        number: u8,
-        /// What is added.
-        offset: i64,
-        /// How many of the low bits count; the rest is zero.
-        bits: u8,
-    },
-    /// The memory at stack pointer plus `offset`.
-    Stack {
-        /// Bytes from where the stack pointer points.
-        offset: i64,
-        /// How many bits are there; the rest is zero.
-        bits: u8,
-    },
-    /// Always this.
-    Constant(u64),
-    /// This address, plus the load bias.
-    Address(VirtAddr),
-    /// The memory at this address, plus the load bias: a global variable.
-    Global {
-        /// Where it lies.
-        address: VirtAddr,
-        /// How many bits are there; the rest is zero.
-        bits: u8,
-    },
+pub enum Base {
+    /// A register at the site. Registers are numbered as the processor numbers them: on amd64 RAX, RCX, RDX, RBX, RSP,
+    /// RBP, RSI, RDI, R8 to R15; on arm64 R0 and up.
+    Register(u8),
+    /// Nothing: a number.
+    Zero,
+    /// The load bias: an address in the program's file.
+    Image,
+}
+
+/// The most loads from memory between a [`Base`] and a result.
+pub const MAX_LOADS: usize = 3;
+
+/// Where one result word is when the probe is hit, before the probed instruction has run.
+///
+/// The value is `base + offset`; then, for each of `loads`, the word at that address plus the number; then its low `bits`.
+/// So a stack slot is `RSP + offset` with one load of 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ResultLocation {
+    /// What is counted from.
+    pub base: Base,
+    /// What is added.
+    pub offset: i64,
+    /// What is added behind each load; the first `None` ends them.
+    pub loads: [Option<i32>; MAX_LOADS],
+    /// How many of the low bits count; the rest is zero.
+    pub bits: u8,
+}
+
+impl ResultLocation {
+    /// A register, a number or an address.
+    const fn direct(base: Base, offset: i64) -> Self {
+        Self { base, offset, loads: [None; MAX_LOADS], bits: 64 }
+    }
+
+    /// Whether the load bias of a position-independent program must be known.
+    fn needs_load_bias(&self) -> bool {
+        self.base == Base::Image
+    }
 }
 
 /// One place where an end of a function is seen.
@@ -157,6 +168,8 @@ pub struct EndSite {
     pub condition: Option<Condition>,
     /// The hit counts only if the word on top of the stack is one of these, plus the load bias.
     pub guard: Option<Guard>,
+    /// Whether a panic may begin between the site and the `RET`: in a function called there, or by a nil pointer.
+    pub may_panic: bool,
     /// Where the results are, in the order of Go's ABI.
     pub results: Vec<ResultLocation>,
     /// Deferred calls with the same number may share a range of return addresses, see `deferred::number_runs`.
@@ -168,10 +181,7 @@ impl EndSite {
     /// Whether the load bias of a position-independent program must be known to use the site.
     #[must_use]
     pub fn needs_load_bias(&self) -> bool {
-        let absolute = |location: &ResultLocation| {
-            matches!(location, ResultLocation::Address(_) | ResultLocation::Global { address: _, bits: _ })
-        };
-        self.guard.is_some() || self.results.iter().any(absolute)
+        self.guard.is_some() || self.results.iter().any(ResultLocation::needs_load_bias)
     }
 }
 
@@ -198,6 +208,7 @@ struct Found {
     condition: Option<Condition>,
     guard: Option<u64>,
     run: usize,
+    may_panic: bool,
     results: Vec<ResultLocation>,
 }
 
@@ -230,6 +241,7 @@ pub(in super::super) fn end_sites(
             cost: found.cost,
             condition: found.condition,
             guard: found.guard.map(|only| Guard { first: VirtAddr(only), last: VirtAddr(only) }),
+            may_panic: found.may_panic,
             results: found.results,
             run: found.run,
         });
