@@ -164,6 +164,14 @@ impl<'a> GoBinary<'a> {
         code::ends::end_sites(self.architecture(), self.code(function)?, function, results, &Around(self))
     }
 
+    /// The `RET`s of `function` themselves, as [`Self::end_sites`] gives them where it finds nothing cheaper.
+    ///
+    /// # Errors
+    /// As [`Self::end_sites`].
+    pub fn return_sites(&self, function: &Function, results: usize) -> Result<Vec<EndSite>, BinaryError> {
+        code::ends::return_sites(self.architecture(), self.code(function)?, function, results, &Around(self))
+    }
+
     /// What a probe on the instruction at `address` costs; `None` if there is no instruction in the file.
     #[must_use]
     pub fn cost_at(&self, address: VirtAddr) -> Option<Cost> {

@@ -27,16 +27,34 @@ pub(super) fn end_sites(
     let flow = Flow::read(code, start, surroundings)?;
     let mut search = Search { flow: &flow, surroundings, results, info: InstructionInfoFactory::new() };
     let mut sites = Vec::new();
-    for (at, instruction) in flow.instructions.iter().enumerate() {
-        if instruction.flow_control() == FlowControl::Return {
-            match search.sites_of(at) {
-                Some(found) => sites.extend(found),
-                None => sites.push(search.ret(at).ok_or("it returns otherwise than by RET")?),
-            }
+    for at in returns(&flow) {
+        match search.sites_of(at) {
+            Some(found) => sites.extend(found),
+            None => sites.push(search.ret(at).ok_or(NO_RET)?),
         }
     }
     deferred::number_runs(&flow, &mut sites, surroundings);
     Ok(sites)
+}
+
+/// The `RET`s themselves, of a function that does not end otherwise.
+pub(super) fn return_sites(
+    code: &[u8],
+    start: u64,
+    results: usize,
+    surroundings: &impl Surroundings,
+) -> Result<Vec<Found>, &'static str> {
+    let flow = Flow::read(code, start, surroundings)?;
+    let search = Search { flow: &flow, surroundings, results, info: InstructionInfoFactory::new() };
+    returns(&flow).map(|at| search.ret(at).ok_or(NO_RET)).collect()
+}
+
+/// The function has a return that is not a plain `RET`.
+const NO_RET: &str = "it returns otherwise than by RET";
+
+fn returns(flow: &Flow) -> impl Iterator<Item = usize> {
+    let ends = flow.instructions.iter().enumerate();
+    ends.filter(|(_, instruction)| instruction.flow_control() == FlowControl::Return).map(|(at, _)| at)
 }
 
 struct Search<'a, S> {

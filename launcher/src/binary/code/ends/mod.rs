@@ -220,16 +220,38 @@ pub(in super::super) fn end_sites(
     results: usize,
     surroundings: &impl Surroundings,
 ) -> Result<Vec<EndSite>, BinaryError> {
+    sites(function, results, surroundings, |start| match architecture {
+        Architecture::Amd64 => amd64::end_sites(code, start, results, surroundings),
+        Architecture::Arm64 => arm64::end_sites(code, start, results),
+    })
+}
+
+/// The `RET`s of `function` themselves.
+pub(in super::super) fn return_sites(
+    architecture: Architecture,
+    code: &[u8],
+    function: &Function,
+    results: usize,
+    surroundings: &impl Surroundings,
+) -> Result<Vec<EndSite>, BinaryError> {
+    sites(function, results, surroundings, |start| match architecture {
+        Architecture::Amd64 => amd64::return_sites(code, start, results, surroundings),
+        Architecture::Arm64 => arm64::end_sites(code, start, results),
+    })
+}
+
+fn sites(
+    function: &Function,
+    results: usize,
+    surroundings: &impl Surroundings,
+    find: impl FnOnce(u64) -> Result<Vec<Found>, &'static str>,
+) -> Result<Vec<EndSite>, BinaryError> {
     let refused = |why| BinaryError::UnknownEnd { function: function.name.clone(), why };
     if results > MAX_RESULT_WORDS {
         return Err(refused("it returns more words than fit into registers"));
     }
-    let found = match architecture {
-        Architecture::Amd64 => amd64::end_sites(code, function.entry.0, results, surroundings),
-        Architecture::Arm64 => arm64::end_sites(code, function.entry.0, results),
-    };
     let mut sites = Vec::new();
-    for found in found.map_err(refused)? {
+    for found in find(function.entry.0).map_err(refused)? {
         let address = VirtAddr(found.address);
         let offset = surroundings.file_offset(address).ok_or_else(|| refused("a site does not lie in the file"))?;
         sites.push(EndSite {
