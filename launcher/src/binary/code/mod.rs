@@ -2,11 +2,8 @@
 
 mod amd64;
 mod arm64;
-<<<<<<< HEAD
 mod detour;
-=======
 pub(super) mod ends;
->>>>>>> ends
 
 use serde::Serialize;
 
