@@ -3,6 +3,8 @@
 //! The values stand in read-only data, which the kernel's verifier treats as constants: code for a layout
 //! that the program does not have is removed when the object is loaded.
 
+pub mod http_client;
+
 use core::mem::size_of;
 
 /// A number that the launcher sets before the object is loaded.
@@ -311,6 +313,25 @@ const NO_REQUEST: RequestLayout = RequestLayout {
 };
 const NO_WRITER: Http2WriterLayout = Http2WriterLayout { rws: NO_OFFSET, status: NO_OFFSET, wrote_bytes: NO_OFFSET };
 
+const NO_MAP: MapLayout = MapLayout {
+    swiss: NO_OFFSET,
+    full_from: NO_OFFSET,
+    full_count: NO_OFFSET,
+    keys: NO_OFFSET,
+    key_stride: NO_OFFSET,
+    keys_at_once: Setting::new(8),
+    elements: NO_OFFSET,
+    element_stride: NO_OFFSET,
+    group_size: NO_OFFSET,
+    count: NO_OFFSET,
+    directory: NO_OFFSET,
+    directory_length: NO_OFFSET,
+    table_groups: NO_OFFSET,
+    table_mask: NO_OFFSET,
+    old_buckets: NO_OFFSET,
+    overflow: NO_OFFSET,
+};
+
 /// Before the launcher has set anything.
 pub const EMPTY_HTTP_SERVER: HttpServerConfig = HttpServerConfig {
     request: NO_REQUEST,
@@ -321,24 +342,7 @@ pub const EMPTY_HTTP_SERVER: HttpServerConfig = HttpServerConfig {
     http2_writer: NO_WRITER,
     xnet_writer: NO_WRITER,
     panic: PanicLayout { g_panic: NO_OFFSET, arg: NO_OFFSET, goexit: NO_OFFSET },
-    header_map: MapLayout {
-        swiss: NO_OFFSET,
-        full_from: NO_OFFSET,
-        full_count: NO_OFFSET,
-        keys: NO_OFFSET,
-        key_stride: NO_OFFSET,
-        keys_at_once: Setting::new(8),
-        elements: NO_OFFSET,
-        element_stride: NO_OFFSET,
-        group_size: NO_OFFSET,
-        count: NO_OFFSET,
-        directory: NO_OFFSET,
-        directory_length: NO_OFFSET,
-        table_groups: NO_OFFSET,
-        table_mask: NO_OFFSET,
-        old_buckets: NO_OFFSET,
-        overflow: NO_OFFSET,
-    },
+    header_map: NO_MAP,
 };
 
 /// Before the launcher has set anything: nothing is sampled.

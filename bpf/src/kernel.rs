@@ -9,7 +9,10 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap, RingBuf};
-use bpf::config::{HttpServerConfig, SamplerSetting, Setting};
+use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig};
+use bpf::config::{EndRecipes, HttpServerConfig, SamplerSetting, Setting};
+use bpf::records::SpanIdentity;
+use bpf::slots::{BUCKETS, Bucket};
 use bpf::target::{AllRegisters, Memory, Registers, Step, Target};
 use bpf::trace::Goroutine;
 use bytemuck::AnyBitPattern;
@@ -26,6 +29,14 @@ static RECORDS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 /// What is remembered of each goroutine, by the address of its `runtime.g`.
 #[map(name = "GOROUTINES")]
 static GOROUTINES: LruHashMap<u64, Goroutine> = LruHashMap::with_max_entries(8_192, 0);
+/// The spans of outgoing requests, by the address of the request's header map.
+#[map(name = "PASSED_ON")]
+static PASSED_ON: LruHashMap<u64, SpanIdentity> = LruHashMap::with_max_entries(4_096, 0);
+/// What the program is to write; it has this mapped.
+#[map(name = "SLOTS")]
+static SLOTS: Array<Bucket> = Array::with_max_entries(BUCKETS, MMAPABLE);
+/// `BPF_F_MMAPABLE`.
+const MMAPABLE: u32 = 1 << 10;
 /// Records that found no room.
 #[map(name = "LOST")]
 static LOST: Array<u64> = Array::with_max_entries(1, 0);
@@ -33,6 +44,12 @@ static LOST: Array<u64> = Array::with_max_entries(1, 0);
 /// Layouts of the program, set by the launcher.
 #[unsafe(no_mangle)]
 static HTTP_SERVER: HttpServerConfig = bpf::config::EMPTY_HTTP_SERVER;
+/// Layouts of the program's client, set by the launcher.
+#[unsafe(no_mangle)]
+static HTTP_CLIENT: HttpClientConfig = EMPTY_HTTP_CLIENT;
+/// How the ends of the client's round trips are read, set by the launcher.
+#[unsafe(no_mangle)]
+static HTTP_CLIENT_ENDS: EndRecipes<CLIENT_ENDS> = EndRecipes::EMPTY;
 /// The sampler, set by the launcher.
 #[unsafe(no_mangle)]
 static SAMPLER: SamplerSetting = bpf::config::EMPTY_SAMPLER;
@@ -229,6 +246,54 @@ impl Target for Hit {
     #[inline(always)]
     fn http_server(&self) -> &HttpServerConfig {
         &HTTP_SERVER
+    }
+
+    #[inline(always)]
+    fn http_client(&self) -> &HttpClientConfig {
+        &HTTP_CLIENT
+    }
+
+    #[inline(always)]
+    fn http_client_ends(&self) -> &EndRecipes<CLIENT_ENDS> {
+        &HTTP_CLIENT_ENDS
+    }
+
+    #[inline(always)]
+    fn pass_on(&self, map: u64, span: &SpanIdentity) {
+        // Full: the oldest is forgotten.
+        let _never = PASSED_ON.insert(&map, span, 0);
+    }
+
+    #[inline(always)]
+    fn passing_on(&self, map: u64) -> Option<&SpanIdentity> {
+        // SAFETY: an evicted entry stays valid memory for this program.
+        PASSED_ON.get_ptr(&map).map(|span| unsafe { &*span })
+    }
+
+    #[inline(always)]
+    fn passed_on(&self, map: u64) {
+        let _absent = PASSED_ON.remove(&map);
+    }
+
+    #[inline(always)]
+    fn bucket(&self, number: u32) -> Option<&mut Bucket> {
+        // SAFETY: each goroutine writes to its own slot only, and tags are taken by an atomic instruction.
+        SLOTS.get_ptr_mut(number).map(|bucket| unsafe { &mut *bucket })
+    }
+
+    #[inline(always)]
+    fn take_tag(&self, tag: &mut u64, goroutine: u64) -> bool {
+        let found: u64;
+        // SAFETY: the tag is valid and aligned for 8 bytes; the instruction stores to it only where it is zero.
+        unsafe {
+            core::arch::asm!(
+                "r0 = cmpxchg_64({tag} + 0, r0, {goroutine})",
+                tag = in(reg) core::ptr::from_mut(tag),
+                goroutine = in(reg) goroutine,
+                inout("r0") 0_u64 => found,
+            );
+        }
+        found == 0
     }
 
     #[inline(always)]

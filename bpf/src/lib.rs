@@ -13,6 +13,7 @@ pub mod config;
 pub mod records;
 pub mod slots;
 pub mod target;
+pub mod write;
 
 pub mod go;
 pub mod trace;

@@ -15,7 +15,7 @@ mod entry_points {
     use aya_ebpf::EbpfContext as _;
     use aya_ebpf::macros::uprobe;
     use aya_ebpf::programs::ProbeContext;
-    use bpf::instrumentations::net_http_server;
+    use bpf::instrumentations::{net_http_client, net_http_server};
 
     use crate::kernel::Hit;
 
@@ -36,6 +36,7 @@ mod entry_points {
     }
 
     probe!(http_server, http_server_single, net_http_server::any);
+    probe!(http_client, http_client_single, net_http_client::any);
     probe!(http2_request_start, http2_request_start_single, net_http_server::start_http2_request);
 
     #[panic_handler]

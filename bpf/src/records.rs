@@ -3,6 +3,8 @@
 //! Integers only, explicit padding, sizes asserted. A record's texts are not zeroed beyond their length:
 //! whatever lies there is left from an earlier record and must not be read.
 
+pub mod http_client;
+
 use core::mem::size_of;
 
 use bytemuck::AnyBitPattern;
@@ -27,6 +29,12 @@ pub mod kind {
     pub const HTTP_SERVER_END: u32 = 3;
     /// [`super::HttpServerPanic`].
     pub const HTTP_SERVER_PANIC: u32 = 4;
+    /// [`super::http_client::HttpClientStart`] with [`super::http_client::ShortClientTexts`].
+    pub const HTTP_CLIENT_START_SHORT: u32 = 5;
+    /// [`super::http_client::HttpClientStart`] with [`super::http_client::LongClientTexts`].
+    pub const HTTP_CLIENT_START_LONG: u32 = 6;
+    /// [`super::http_client::HttpClientEnd`].
+    pub const HTTP_CLIENT_END: u32 = 7;
 }
 
 /// A string of the application, cut at `N` bytes.

@@ -41,6 +41,13 @@ pub struct Bucket {
     pub slots: [Slot; WAYS],
 }
 
+/// All slots are free.
+pub const EMPTY: Bucket = Bucket {
+    tags: [0; WAYS],
+    padding: [0; 8 - WAYS],
+    slots: [Slot { stack_pointer: 0, site: 0, commands: 0, words: [0; SLOT_WORDS] }; WAYS],
+};
+
 const _: () = assert!(size_of::<Slot>() == 1_024 && size_of::<Bucket>() == 4_160);
 
 /// The bucket of a goroutine.

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use bpf::config::{SamplerSetting, Setting};
 
-use crate::binary::{BinaryError, BuildInfo, GoBinary};
+use crate::binary::{BinaryError, BuildInfo, GoBinary, VirtAddr};
 use crate::child::{Auxv, MappedExe};
 use crate::config::{Config, Propagator, RootSampler, Sampler};
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
 use crate::probes::attach::{AttachError, Attached, attach};
-use crate::probes::plan::Plan;
+use crate::probes::plan::{Circumstances, Plan};
 
 /// A program with its probes in place, not running yet.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Armed {
     pub exe: MappedExe,
     /// Difference of the program's addresses in the process to those in the file; `None` where it is not known.
     pub load_bias: Option<u64>,
+    /// A `SYSCALL` instruction of the program, in the file's addresses, where detours are to be placed.
+    pub syscall: Option<VirtAddr>,
 }
 
 /// Why a program is not traced.
@@ -70,12 +72,27 @@ impl From<AttachError> for Untraced {
     }
 }
 
-/// Reads the file of process `pid` and arms its probes. `path` must lead to the same file. Needs the capabilities raised.
+/// A program that is to be traced.
+#[derive(Debug)]
+pub struct Candidate<'a> {
+    /// Its process.
+    pub pid: NonZeroU32,
+    /// A path that leads to its file.
+    pub path: &'a Path,
+    /// The file.
+    pub exe: MappedExe,
+    /// What the kernel told it about itself, where that is known.
+    pub auxv: Option<Auxv>,
+    /// It stands at its exec stop, so that the write executor can be placed.
+    pub is_held: bool,
+}
+
+/// Reads the file of a program and arms its probes. Needs the capabilities raised.
 ///
 /// # Errors
 /// With the reason why the program will not be traced; nothing stays attached then.
-pub fn arm(pid: NonZeroU32, path: &Path, exe: MappedExe, auxv: Option<Auxv>, config: &Config) -> Result<Armed, Untraced> {
-    contained(|| arm_program(pid, path, exe, auxv, config))
+pub fn arm(candidate: Candidate<'_>, config: &Config) -> Result<Armed, Untraced> {
+    contained(|| arm_program(candidate, config))
 }
 
 /// A panic must not end PID 1, and the program with it: it costs the trace only. (What it says goes to standard error.)
@@ -84,12 +101,18 @@ fn contained<T>(work: impl FnOnce() -> Result<T, Untraced>) -> Result<T, Untrace
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(Untraced::Defect))
 }
 
-fn arm_program(pid: NonZeroU32, path: &Path, exe: MappedExe, auxv: Option<Auxv>, config: &Config) -> Result<Armed, Untraced> {
-    let (plan, load_bias, build_info) = {
+fn arm_program(candidate: Candidate<'_>, config: &Config) -> Result<Armed, Untraced> {
+    let Candidate { pid, path, exe, auxv, is_held } = candidate;
+    let (plan, load_bias, build_info, syscall) = {
         let binary = GoBinary::parse(&exe)?;
         let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
-        let plan = Plan::new(CATALOG, &binary, &config.disabled_instrumentations, load_bias)?;
-        (plan, load_bias, binary.build_info().clone())
+        let passes_on = config.propagators.contains(&Propagator::TraceContext);
+        let may_write = is_held && passes_on && config.may_write && cfg!(target_arch = "x86_64") && load_bias.is_some();
+        let circumstances = Circumstances { disabled: &config.disabled_instrumentations, load_bias, may_write };
+        let plan = Plan::new(CATALOG, &binary, circumstances)?;
+        let needs_syscall = plan.detours().next().is_some();
+        let syscall = if needs_syscall { binary.syscall_instruction() } else { None };
+        (plan, load_bias, binary.build_info().clone(), syscall)
     };
     if plan.planned.is_empty() {
         let reasons: Vec<String> = plan.left_out.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
@@ -97,7 +120,7 @@ fn arm_program(pid: NonZeroU32, path: &Path, exe: MappedExe, auxv: Option<Auxv>,
     }
     let kind = KernelSupport::gather().uprobe_kind();
     let attached = attach(&plan, &sampler_setting(config), kind, path, pid)?;
-    Ok(Armed { attached, plan, build_info, exe, load_bias })
+    Ok(Armed { attached, plan, build_info, exe, load_bias, syscall })
 }
 
 /// The sampler as the BPF object takes it.

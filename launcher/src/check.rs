@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::binary::{Architecture, BinaryError, Cost, GoBinary};
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
-use crate::probes::plan::{Plan, Planned, Site};
+use crate::probes::plan::{Circumstances, Plan, Planned, Site};
 
 /// What `--check` found out about a program.
 #[derive(Debug, Serialize)]
@@ -89,7 +89,7 @@ impl GoProgram {
             pie: binary.is_pie(),
             main_module: info.main.as_ref().map(|main| named(&main.path, Some(&main.version))),
             modules: info.deps.iter().map(|dep| named(&dep.module.path, dep.version())).collect(),
-            plan: Plan::new(CATALOG, &binary, disabled, Some(0))?,
+            plan: Plan::new(CATALOG, &binary, Circumstances { disabled, load_bias: Some(0), may_write: true })?,
         })
     }
 }
@@ -127,7 +127,7 @@ impl fmt::Display for GoProgram {
 }
 
 fn write_planned(f: &mut fmt::Formatter<'_>, planned: &Planned) -> fmt::Result {
-    let Planned { name, sites, fields, missing, globals: _ } = planned;
+    let Planned { name, sites, fields, missing, globals: _, detours: _ } = planned;
     writeln!(f, "\n{name}: traced, {} probes", sites.len())?;
     for Site { function, event, address, instruction, cost, program: _, offset: _, cookie: _ } in sites {
         let cost = match cost {

@@ -10,11 +10,13 @@ use std::time::Instant;
 
 use nix::unistd::Pid;
 
-use crate::arm::{Armed, Untraced, arm};
+use crate::arm::{Armed, Candidate, Untraced, arm};
 use crate::capabilities::{drop_for_good, raised, reset_tracing};
 use crate::child::{self, AtBarrier, Auxv, Event, Exe, Exited, Follow, MappedExe, Program, Signals, SpawnError, Stopped, Tree};
 use crate::command_line::CommandLine;
 use crate::config::Config;
+#[cfg(target_arch = "x86_64")]
+use crate::executor::{self, Detour, ExecutorError};
 use crate::log;
 use crate::outcome::Outcome;
 use crate::resource::gather;
@@ -102,7 +104,7 @@ struct Launch<'c> {
 
 impl Launch<'_> {
     /// A program stands before its first instruction: the launcher's, or one that it started.
-    fn at_exec(&mut self, stopped: Stopped<'_>) -> Verdict {
+    fn at_exec(&mut self, mut stopped: Stopped<'_>) -> Verdict {
         if self.is_below_another {
             stopped.release();
             return Verdict::GoOn;
@@ -133,8 +135,9 @@ impl Launch<'_> {
         if let Some(why) = untraced_by_choice(&config) {
             return self.untraced(stopped, exe.name(), &Untraced::NotWanted(why));
         }
-        match open_and_arm(pid, &exe, stopped.auxv(), &config) {
+        match open_and_arm(pid, &exe, stopped.auxv(), true, &config) {
             Ok(armed) => {
+                place_executor(&mut stopped, pid, &armed);
                 // The thread is started while the program is still held: its memory is in nobody's way then.
                 self.tracing.add(pid, exe.name(), gather::process(pid.get()), armed, &config, begin);
                 stopped.release();
@@ -186,7 +189,7 @@ impl Launch<'_> {
         log::debug(format_args!("{}: {}", path.display(), barrier.reason()));
         let armed = match untraced_by_choice(self.config) {
             Some(why) => Err(Untraced::NotWanted(why)),
-            None => open_and_arm(pid, &Exe::at(&path), None, self.config),
+            None => open_and_arm(pid, &Exe::at(&path), None, false, self.config),
         };
         match armed {
             Ok(armed) => {
@@ -230,10 +233,38 @@ impl FileId {
 }
 
 /// Opens the file and arms the process.
-pub(crate) fn open_and_arm(pid: NonZeroU32, exe: &Exe, auxv: Option<Auxv>, config: &Config) -> Result<Armed, Untraced> {
+pub(crate) fn open_and_arm(
+    pid: NonZeroU32,
+    exe: &Exe,
+    auxv: Option<Auxv>,
+    is_held: bool,
+    config: &Config,
+) -> Result<Armed, Untraced> {
     let file = if exe.is_running() { MappedExe::map(&exe.path) } else { MappedExe::read(&exe.path) };
-    arm(pid, &exe.path, file.map_err(Untraced::Unopened)?, auxv, config)
+    arm(Candidate { pid, path: &exe.path, exe: file.map_err(Untraced::Unopened)?, auxv, is_held }, config)
 }
+
+/// Makes the held program write what BPF wants written. Without that it is traced all the same.
+#[cfg(target_arch = "x86_64")]
+fn place_executor(stopped: &mut Stopped<'_>, pid: NonZeroU32, armed: &Armed) {
+    let (Some(load_bias), Some(syscall)) = (armed.load_bias, armed.syscall) else {
+        return;
+    };
+    let detours: Vec<Detour> = armed.plan.detours().map(|detour| Detour::new(detour.site, &detour.place, load_bias)).collect();
+    let begin = Instant::now();
+    let placed = stopped
+        .inject(syscall.0.wrapping_add(load_bias))
+        .map_err(|source| ExecutorError::Call { call: "execve", source })
+        .and_then(|mut injector| executor::place(&mut injector, pid.get(), armed.attached.slots(), &detours));
+    match placed {
+        Ok(()) => log::debug(format_args!("{} detours placed in {:?}", detours.len(), begin.elapsed())),
+        Err(error) => log::warn(format_args!("trace context is not passed on: {error}")),
+    }
+}
+
+/// There is no write executor for this architecture yet; then no detours are planned.
+#[cfg(not(target_arch = "x86_64"))]
+fn place_executor(_stopped: &mut Stopped<'_>, _pid: NonZeroU32, _armed: &Armed) {}
 
 /// Why the user does not want a trace.
 fn untraced_by_choice(config: &Config) -> Option<&'static str> {

@@ -15,7 +15,7 @@ use go_auto_launch::events::decode::{Record, decode};
 use go_auto_launch::instrumentations::CATALOG;
 use go_auto_launch::kernel::UprobeKind;
 use go_auto_launch::probes::attach::attach;
-use go_auto_launch::probes::plan::Plan;
+use go_auto_launch::probes::plan::{Circumstances, Plan};
 use support::apps::{self, GoVersion, Variant};
 use support::server::Client;
 
@@ -29,7 +29,9 @@ fn perf_events_report_the_same() {
     let address = line.trim().strip_prefix("listening ").unwrap().parse().unwrap();
 
     let file = std::fs::read(&app).unwrap();
-    let plan = Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), &[], Some(0)).unwrap();
+    let plan =
+        Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), Circumstances { load_bias: Some(0), ..Circumstances::default() })
+            .unwrap();
     let everything =
         SamplerSetting { parent_based: Setting::new(0), trace_context: Setting::new(1), threshold: Setting::new(1 << 63) };
     let pid = server.id().try_into().unwrap();
@@ -47,7 +49,7 @@ fn perf_events_report_the_same() {
                 assert_eq!(end.status, 200);
                 ends += 1;
             }
-            Record::HttpServerPanic(panic) => panic!("{panic:?}"),
+            other => panic!("{other:?}"),
         }
     }
     server.kill().unwrap();

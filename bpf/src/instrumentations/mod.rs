@@ -1,3 +1,4 @@
 //! The probe bodies, one file per instrumented side of a library, named as in the launcher.
 
+pub mod net_http_client;
 pub mod net_http_server;

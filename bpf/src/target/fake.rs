@@ -15,7 +15,10 @@ use std::collections::BTreeMap;
 
 use bytemuck::AnyBitPattern;
 
-use crate::config::{HttpServerConfig, SamplerSetting, Setting};
+use crate::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig};
+use crate::config::{EndRecipes, HttpServerConfig, SamplerSetting, Setting};
+use crate::records::SpanIdentity;
+use crate::slots::{BUCKETS, Bucket};
 use crate::target::{AllRegisters, Memory, Registers, Step, Target};
 use crate::trace::{Goroutine, NEW_GOROUTINE};
 
@@ -136,6 +139,14 @@ pub struct Program {
     pub memory: Pages,
     /// How its types are laid out.
     pub layout: HttpServerConfig,
+    /// How the types of its client are laid out.
+    pub client: HttpClientConfig,
+    /// How the ends of its round trips are read.
+    pub client_ends: Box<EndRecipes<CLIENT_ENDS>>,
+    /// The spans that are passed on, by header map.
+    pub passed_on: RefCell<BTreeMap<u64, Box<SpanIdentity>>>,
+    /// What it is to write.
+    pub buckets: Vec<UnsafeCell<Bucket>>,
     /// The sampler; takes everything and honours parents at first.
     pub sampler: SamplerSetting,
     /// The registers at the probe.
@@ -169,6 +180,10 @@ impl Program {
         Self {
             memory: Pages::default(),
             layout,
+            client: EMPTY_HTTP_CLIENT,
+            client_ends: Box::new(EndRecipes::EMPTY),
+            passed_on: RefCell::default(),
+            buckets: (0..BUCKETS).map(|_| UnsafeCell::new(crate::slots::EMPTY)).collect(),
             sampler: SamplerSetting {
                 parent_based: Setting::new(1),
                 trace_context: Setting::new(1),
@@ -250,6 +265,40 @@ impl Target for Program {
 
     fn http_server(&self) -> &HttpServerConfig {
         &self.layout
+    }
+
+    fn http_client(&self) -> &HttpClientConfig {
+        &self.client
+    }
+
+    fn http_client_ends(&self) -> &EndRecipes<CLIENT_ENDS> {
+        &self.client_ends
+    }
+
+    fn pass_on(&self, map: u64, span: &SpanIdentity) {
+        self.passed_on.borrow_mut().insert(map, Box::new(*span));
+    }
+
+    fn passing_on(&self, map: u64) -> Option<&SpanIdentity> {
+        let passed_on = self.passed_on.borrow();
+        // SAFETY: the box stays where it is until the test forgets the map.
+        passed_on.get(&map).map(|span| unsafe { &*core::ptr::from_ref(&**span) })
+    }
+
+    fn passed_on(&self, map: u64) {
+        self.passed_on.borrow_mut().remove(&map);
+    }
+
+    fn bucket(&self, number: u32) -> Option<&mut Bucket> {
+        // SAFETY: tests run one probe at a time.
+        self.buckets.get(usize::try_from(number).unwrap()).map(|bucket| unsafe { &mut *bucket.get() })
+    }
+
+    fn take_tag(&self, tag: &mut u64, goroutine: u64) -> bool {
+        if *tag == 0 {
+            *tag = goroutine;
+        }
+        *tag == goroutine
     }
 
     fn sampler(&self) -> &SamplerSetting {

@@ -10,7 +10,10 @@ use core::mem::MaybeUninit;
 
 use bytemuck::AnyBitPattern;
 
-use crate::config::{HttpServerConfig, SamplerSetting};
+use crate::config::http_client::{CLIENT_ENDS, HttpClientConfig};
+use crate::config::{EndRecipes, HttpServerConfig, SamplerSetting};
+use crate::records::SpanIdentity;
+use crate::slots::Bucket;
 use crate::trace::Goroutine;
 
 /// The general-purpose registers that Go's internal ABI passes arguments in, at a probe.
@@ -73,6 +76,10 @@ pub trait Target: Memory {
     fn cookie(&self) -> u64;
     /// The program's layouts.
     fn http_server(&self) -> &HttpServerConfig;
+    /// The program's layouts for the client.
+    fn http_client(&self) -> &HttpClientConfig;
+    /// How the ends of a round trip are read.
+    fn http_client_ends(&self) -> &EndRecipes<CLIENT_ENDS>;
     /// The sampler.
     fn sampler(&self) -> &SamplerSetting;
 
@@ -85,6 +92,17 @@ pub trait Target: Memory {
     fn goroutine(&self, address: u64) -> Option<&mut Goroutine>;
     /// The same; makes room for it where it had none. `None` where there is no room.
     fn goroutine_or_new(&self, address: u64) -> Option<&mut Goroutine>;
+
+    /// Remembers the span of an outgoing request under the address of its header map.
+    fn pass_on(&self, map: u64, span: &SpanIdentity);
+    /// The span that is to be passed on with this header map, if any.
+    fn passing_on(&self, map: u64) -> Option<&SpanIdentity>;
+    /// Forgets it.
+    fn passed_on(&self, map: u64);
+    /// A bucket of what the program is to write; `None` where nothing may be written.
+    fn bucket(&self, number: u32) -> Option<&mut Bucket>;
+    /// Puts `goroutine` into a tag that is free, at once; false where it was not free.
+    fn take_tag(&self, tag: &mut u64, goroutine: u64) -> bool;
 
     /// Room for one record, not zeroed. `None` (and counted) where the ring buffer is full.
     ///

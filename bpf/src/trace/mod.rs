@@ -1,11 +1,13 @@
 //! Trace identity: ids, remote parents, sampling, what is remembered of a goroutine.
 
+pub mod client;
 pub mod ids;
 pub mod sampling;
 pub mod traceparent;
 
 use crate::go::header::{NEW_WALK, Walk};
 use crate::records::SpanIdentity;
+use crate::trace::client::{ClientCall, NO_CALL};
 use crate::trace::ids::Random;
 
 /// What is remembered of a goroutine between the start and the end of its operation.
@@ -28,6 +30,8 @@ pub struct Goroutine {
     pub server: u32,
     /// 1 while the operation runs.
     pub open: u64,
+    /// Its outgoing request.
+    pub client: ClientCall,
     /// State of the goroutine's random numbers.
     pub random: Random,
     /// The headers of the request, while its start is handled.
@@ -49,6 +53,7 @@ pub const NEW_GOROUTINE: Goroutine = Goroutine {
     started_at: 0,
     server: 0,
     open: 0,
+    client: NO_CALL,
     random: Random::UNSEEDED,
     headers: NEW_WALK,
 };

@@ -1,5 +1,6 @@
 //! Bytes of the ring buffer into records; what is not exactly a known record is refused.
 
+use bpf::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientEnd, HttpClientStart, LongClientTexts, ShortClientTexts};
 use bpf::records::{
     HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, RecordHeader, SERVER_TEXTS, ServerTexts, ShortTexts,
     SpanIdentity, kind,
@@ -15,6 +16,25 @@ pub enum Record<'a> {
     HttpServerEnd(&'a HttpServerEnd),
     /// Its handler has panicked.
     HttpServerPanic(&'a HttpServerPanic),
+    /// A client is about to send a request.
+    HttpClientStart(ClientStart<'a>),
+    /// Its round trip has ended.
+    HttpClientEnd(&'a HttpClientEnd),
+}
+
+/// The start of a round trip, whatever the size of its record.
+#[derive(Debug)]
+pub struct ClientStart<'a> {
+    /// When, in nanoseconds of `CLOCK_BOOTTIME`.
+    pub time: u64,
+    /// The new span.
+    pub span: SpanIdentity,
+    /// Length of the request's body, −1 where unknown.
+    pub content_length: i64,
+    /// Whether the URL has a user.
+    pub has_user: bool,
+    /// Method, scheme, host, path and query, and whether each was cut.
+    pub texts: [(&'a [u8], bool); CLIENT_TEXTS],
 }
 
 /// The start of a request, whatever the size of its record.
@@ -69,6 +89,9 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         kind::HTTP_SERVER_START_LONG => Ok(Record::HttpServerStart(start::<LongTexts>(view(header, bytes)?))),
         kind::HTTP_SERVER_END => Ok(Record::HttpServerEnd(view(header, bytes)?)),
         kind::HTTP_SERVER_PANIC => Ok(Record::HttpServerPanic(view(header, bytes)?)),
+        kind::HTTP_CLIENT_START_SHORT => Ok(Record::HttpClientStart(client_start::<ShortClientTexts>(view(header, bytes)?))),
+        kind::HTTP_CLIENT_START_LONG => Ok(Record::HttpClientStart(client_start::<LongClientTexts>(view(header, bytes)?))),
+        kind::HTTP_CLIENT_END => Ok(Record::HttpClientEnd(view(header, bytes)?)),
         unknown => Err(DecodeError::UnknownKind(unknown)),
     }
 }
@@ -90,6 +113,16 @@ fn start<T: ServerTexts>(record: &HttpServerStart<T>) -> ServerStart<'_> {
         content_length: record.content_length,
         version: (record.proto_major, record.proto_minor),
         tls: record.tls != 0,
+        texts: record.texts.texts(),
+    }
+}
+
+fn client_start<T: ClientTexts>(record: &HttpClientStart<T>) -> ClientStart<'_> {
+    ClientStart {
+        time: record.time,
+        span: record.span,
+        content_length: record.content_length,
+        has_user: record.has_user != 0,
         texts: record.texts.texts(),
     }
 }

@@ -5,6 +5,9 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use opentelemetry::KeyValue;
+use opentelemetry_semantic_conventions::attribute as semconv;
+
 /// Methods that become `http.request.method` as they are (RFC 9110, PATCH of RFC 5789, QUERY).
 const KNOWN_METHODS: [&str; 10] = ["GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "QUERY"];
 
@@ -41,6 +44,30 @@ pub fn known_method(method: &str) -> Option<&'static str> {
         return Some("GET");
     }
     KNOWN_METHODS.into_iter().find(|known| *known == method)
+}
+
+/// Adds the method; returns the span's name as long as there is no route.
+pub fn method_attributes(method: &str, attributes: &mut Vec<KeyValue>) -> Cow<'static, str> {
+    if let Some(known) = known_method(method) {
+        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, known));
+        Cow::Borrowed(known)
+    } else {
+        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, "_OTHER"));
+        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD_ORIGINAL, method.to_owned()));
+        Cow::Borrowed("HTTP")
+    }
+}
+
+/// `network.protocol.version` of major and minor.
+#[must_use]
+pub fn protocol_version(version: (u16, u16)) -> Cow<'static, str> {
+    match version {
+        (1, 1) => "1.1".into(),
+        (1, 0) => "1.0".into(),
+        (2, _) => "2".into(),
+        (3, _) => "3".into(),
+        (major, minor) => format!("{major}.{minor}").into(),
+    }
 }
 
 /// The query with the values of secret parameters replaced by `REDACTED`.

@@ -5,9 +5,10 @@
 
 pub mod http;
 pub mod layouts;
+pub mod net_http_client;
 pub mod net_http_server;
 
 use crate::probes::plan::Instrumentation;
 
 /// All instrumentations, in the order in which `--check` lists them.
-pub static CATALOG: &[&Instrumentation] = &[&net_http_server::INSTRUMENTATION];
+pub static CATALOG: &[&Instrumentation] = &[&net_http_server::INSTRUMENTATION, &net_http_client::INSTRUMENTATION];

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 
 use aya::maps::{Array, MapData, RingBuf};
@@ -40,10 +41,20 @@ pub struct Attached {
     pub records: RingBuf<MapData>,
     /// Records that found no room.
     pub lost: Array<MapData, u64>,
+    /// What the program is to write.
+    slots: MapData,
     /// What keeps them in place.
     pub probes: Probes,
     /// How many probes there are.
     pub sites: usize,
+}
+
+impl Attached {
+    /// The map in which BPF puts what the program is to write ([`bpf::slots`]); it can be mapped.
+    #[must_use]
+    pub fn slots(&self) -> BorrowedFd<'_> {
+        self.slots.fd().as_fd()
+    }
 }
 
 /// Links and programs in the kernel.
@@ -83,8 +94,8 @@ pub fn attach(
         let joined = attaching.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.collect::<Result<Vec<_>, _>>()
     })?;
-    let (records, lost) = (object.take_records()?, object.take_lost()?);
-    Ok(Attached { records, lost, sites: plan.sites().count(), probes: Probes { links, object } })
+    let (records, lost, slots) = (object.take_records()?, object.take_lost()?, object.take_slots()?);
+    Ok(Attached { records, lost, slots, sites: plan.sites().count(), probes: Probes { links, object } })
 }
 
 /// Verifies one program and attaches it to its sites.
@@ -135,7 +146,7 @@ impl std::fmt::Debug for Probes {
 
 impl std::fmt::Debug for Attached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { records: _, lost: _, probes: _, sites } = self;
+        let Self { records: _, lost: _, slots: _, probes: _, sites } = self;
         f.debug_struct("Attached").field("sites", sites).finish_non_exhaustive()
     }
 }

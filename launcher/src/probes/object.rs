@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use aya::maps::{Array, MapData, RingBuf};
+use aya::maps::{Array, Map, MapData, RingBuf};
 use aya::programs::{ProgramError, UProbe};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use bpf::config::{ReadOnlyData as _, SamplerSetting, Setting};
@@ -76,7 +76,11 @@ impl Object {
     ///
     /// # Errors
     /// Where the kernel refuses the maps.
-    pub fn load<'a>(globals: impl Iterator<Item = &'a Global>, sampler: &SamplerSetting, load_bias: u64) -> Result<Self, ObjectError> {
+    pub fn load<'a>(
+        globals: impl Iterator<Item = &'a Global>,
+        sampler: &SamplerSetting,
+        load_bias: u64,
+    ) -> Result<Self, ObjectError> {
         let mut loader = EbpfLoader::new();
         let load_bias = Setting::new(load_bias);
         loader.verifier_log_level(VerifierLogLevel::DISABLE).override_global("SAMPLER", sampler.as_bytes(), true);
@@ -125,6 +129,17 @@ impl Object {
         RingBuf::try_from(map).map_err(|error| ObjectError::Load(error.into()))
     }
 
+    /// Takes the map of what the program is to write.
+    ///
+    /// # Errors
+    /// Where the object has none.
+    pub fn take_slots(&mut self) -> Result<MapData, ObjectError> {
+        match self.ebpf.take_map("SLOTS") {
+            Some(Map::Array(map)) => Ok(map),
+            Some(_) | None => Err(ObjectError::Incomplete("SLOTS")),
+        }
+    }
+
     /// Takes the counter of records that found no room.
     ///
     /// # Errors
@@ -167,7 +182,7 @@ mod tests {
         }
     }
 
-    const PROGRAMS: [&str; 2] = ["http_server", "http2_request_start"];
+    const PROGRAMS: [&str; 3] = ["http_server", "http2_request_start", "http_client"];
 
     /// Instructions that the verifier may look at for one program: a million is its limit, and each costs half a
     /// microsecond of the program's start.

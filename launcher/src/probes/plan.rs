@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::binary::{Cost, EntryKind, FileOffset, Function, Functions, GoBinary, Layouts, VirtAddr};
+use crate::binary::{Cost, DetourSite, EntryKind, FileOffset, Function, Functions, GoBinary, Layouts, VirtAddr};
 
 /// What an instrumentation looks for in a binary, and how it makes probes of what is found.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Facts<'a> {
     pub layouts: Layouts,
     /// Address in the process minus address in the file; `None` where it is not known.
     pub load_bias: Option<u64>,
+    /// The program may be made to write into its memory.
+    pub may_write: bool,
 }
 
 /// Why an instrumentation is not used.
@@ -136,6 +138,29 @@ pub struct Planned {
     /// Layouts for the BPF object.
     #[serde(skip)]
     pub globals: Vec<Global>,
+    /// Where the program is made to write what BPF wants written.
+    #[serde(skip)]
+    pub detours: Vec<PlannedDetour>,
+}
+
+/// A detour for the write executor.
+#[derive(Clone, Debug)]
+pub struct PlannedDetour {
+    /// Its number for BPF.
+    pub site: u32,
+    /// The instructions it replaces.
+    pub place: DetourSite,
+}
+
+/// What a plan depends on besides the program's file.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Circumstances<'a> {
+    /// Names that the user switched off; a name also covers those below it (`net/http` switches off `net/http/server`).
+    pub disabled: &'a [String],
+    /// Address in the process minus address in the file. `None` where it is not known: what needs it is not used.
+    pub load_bias: Option<u64>,
+    /// The program may be made to write into its memory.
+    pub may_write: bool,
 }
 
 /// What will be done to a binary.
@@ -151,17 +176,16 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans for `binary`. `disabled` are the names that the user switched off; a name also covers those below it
-    /// (`net/http` switches off `net/http/server`). `load_bias` is `None` where it is not known: what needs it is not used.
+    /// Plans for `binary`.
     ///
     /// # Errors
     /// Where the binary's type descriptors cannot be read.
     pub fn new(
         catalog: &[&Instrumentation],
         binary: &GoBinary<'_>,
-        disabled: &[String],
-        load_bias: Option<u64>,
+        circumstances: Circumstances<'_>,
     ) -> Result<Self, crate::binary::BinaryError> {
+        let Circumstances { disabled, load_bias, may_write } = circumstances;
         let mut plan = Self { load_bias: load_bias.unwrap_or(0), ..Self::default() };
         let wanted = |instrumentation: &&&Instrumentation| !is_disabled(instrumentation.name, disabled);
         let names: Vec<&str> = catalog.iter().filter(wanted).flat_map(|one| one.functions).copied().collect();
@@ -172,7 +196,7 @@ impl Plan {
             let types: Vec<&str> = catalog.iter().filter(wanted).flat_map(|one| one.types).copied().collect();
             binary.layouts(&types)?
         };
-        let facts = Facts { binary, functions, layouts, load_bias };
+        let facts = Facts { binary, functions, layouts, load_bias, may_write };
         for instrumentation in catalog {
             if is_disabled(instrumentation.name, disabled) {
                 plan.left_out.push((instrumentation.name, LeftOut::SwitchedOff));
@@ -184,6 +208,11 @@ impl Plan {
             }
         }
         Ok(plan)
+    }
+
+    /// All detours of all instrumentations.
+    pub fn detours(&self) -> impl Iterator<Item = &PlannedDetour> {
+        self.planned.iter().flat_map(|planned| &planned.detours)
     }
 
     /// All probes of all instrumentations.

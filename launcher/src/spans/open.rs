@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bpf::records::{HttpServerEnd, HttpServerPanic};
+use bpf::records::HttpServerPanic;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;
@@ -13,11 +13,14 @@ use super::limits;
 use super::panic_value::{PanicValue, TypeNames};
 use crate::config::Limits;
 use crate::events::decode::Record;
-use crate::instrumentations::net_http_server;
+use crate::instrumentations::{net_http_client, net_http_server};
 
 /// More open spans than this are a program that keeps requests open for ever, or ends that were lost; the oldest half is
 /// then closed as unfinished.
 const MAX_OPEN: usize = 65_536;
+
+/// Names of types that are remembered.
+const MAX_NAMES: usize = 1_024;
 
 /// `error.type` of a span whose end was not seen.
 const UNFINISHED: &str = "unfinished";
@@ -36,6 +39,8 @@ pub struct OpenSpans<N> {
     spans: HashMap<[u8; 8], OpenSpan>,
     limits: Limits,
     type_names: N,
+    /// Names of types, by their address.
+    names: HashMap<u64, Option<String>>,
     /// Ends whose start was lost.
     orphans: u64,
 }
@@ -44,7 +49,7 @@ impl<N: TypeNames> OpenSpans<N> {
     /// No spans yet. `type_names` is asked when a panic is reported.
     #[must_use]
     pub fn new(limits: Limits, type_names: N) -> Self {
-        Self { spans: HashMap::new(), limits, type_names, orphans: 0 }
+        Self { spans: HashMap::new(), limits, type_names, names: HashMap::new(), orphans: 0 }
     }
 
     /// Takes one record; returns the span that it finishes.
@@ -55,24 +60,39 @@ impl<N: TypeNames> OpenSpans<N> {
                 self.spans.insert(start.span.span_id, OpenSpan { data, started: start.time });
                 None
             }
-            Record::HttpServerEnd(end) => self.finish(end, |span| net_http_server::finish(span, end)),
+            Record::HttpServerEnd(end) => self.finish(end.span_id, end.time, |span| net_http_server::finish(span, end)),
             Record::HttpServerPanic(panic) => {
-                let value = self.panic_value(panic);
-                self.finish(&panic.end, |span| net_http_server::finish_panic(span, panic, value))
+                let HttpServerPanic { end, value_type, value, message } = panic;
+                let value = self.value(*value_type, *value, message.get().0);
+                self.finish(end.span_id, end.time, |span| net_http_server::finish_panic(span, panic, value))
+            }
+            Record::HttpClientStart(start) => {
+                let data = net_http_client::start(start, clock);
+                self.spans.insert(start.span.span_id, OpenSpan { data, started: start.time });
+                None
+            }
+            Record::HttpClientEnd(end) => {
+                let error = (end.error_type != 0).then(|| self.value(end.error_type, end.error, end.message.get().0));
+                self.finish(end.span_id, end.time, |span| net_http_client::finish(span, end, error))
             }
         }
     }
 
-    fn panic_value(&self, panic: &HttpServerPanic) -> PanicValue {
-        PanicValue::new(self.type_names.type_name(panic.value_type), panic.value, panic.message.get().0)
+    /// A Go value of the type whose descriptor is at `type_address`. Names are looked up once: that reads the program's file.
+    fn value(&mut self, type_address: u64, words: [u64; 3], text: &[u8]) -> PanicValue {
+        if self.names.len() >= MAX_NAMES {
+            self.names.clear();
+        }
+        let name = self.names.entry(type_address).or_insert_with(|| self.type_names.type_name(type_address));
+        PanicValue::new(name.clone(), words, text)
     }
 
-    fn finish(&mut self, end: &HttpServerEnd, complete: impl FnOnce(&mut SpanData)) -> Option<SpanData> {
-        let Some(OpenSpan { mut data, started }) = self.spans.remove(&end.span_id) else {
+    fn finish(&mut self, id: [u8; 8], time: u64, complete: impl FnOnce(&mut SpanData)) -> Option<SpanData> {
+        let Some(OpenSpan { mut data, started }) = self.spans.remove(&id) else {
             self.orphans += 1;
             return None;
         };
-        data.end_time = data.start_time + std::time::Duration::from_nanos(end.time.saturating_sub(started));
+        data.end_time = data.start_time + std::time::Duration::from_nanos(time.saturating_sub(started));
         complete(&mut data);
         limits::apply(&self.limits, &mut data);
         Some(data)

@@ -41,7 +41,7 @@ impl Traced {
     /// Takes over a program. Must be called within a tokio runtime.
     pub(super) fn new(program: Program, limits: Limits, exporting: &Exporting) -> std::io::Result<Self> {
         let Program { pid, armed, process, said } = program;
-        let Armed { attached, plan: _, build_info, exe, load_bias } = armed;
+        let Armed { attached, plan: _, build_info, exe, load_bias, syscall: _ } = armed;
         let resource = resource(&said, &facts(pid.get(), process, Some(build_info)));
         // SAFETY: the descriptor is owned by what is returned, and so stays open and the same.
         let end = pid_descriptor(pid).and_then(|fd| Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?));
@@ -75,8 +75,10 @@ impl Traced {
     pub(super) fn drain(&mut self, exporting: &mut Exporting) {
         let clock = WallClock::now();
         self.ring.drain(|record| {
-            if let Record::HttpServerStart(start) = &record {
-                exporting.opened(TraceId::from_bytes(start.span.trace_id));
+            match &record {
+                Record::HttpServerStart(start) => exporting.opened(TraceId::from_bytes(start.span.trace_id)),
+                Record::HttpClientStart(start) => exporting.opened(TraceId::from_bytes(start.span.trace_id)),
+                Record::HttpServerEnd(_) | Record::HttpServerPanic(_) | Record::HttpClientEnd(_) => {}
             }
             if let Some(span) = self.spans.apply(&record, &clock) {
                 exporting.push(&self.source, span);

@@ -30,7 +30,7 @@ const ATTRIBUTES: usize = 17;
 pub fn start(record: &ServerStart<'_>, clock: &WallClock) -> SpanData {
     let text = |index: usize| String::from_utf8_lossy(record.texts[index].0);
     let mut attributes = Vec::with_capacity(ATTRIBUTES);
-    let name = method(&text(server_text::METHOD), &mut attributes);
+    let name = http::method_attributes(&text(server_text::METHOD), &mut attributes);
     url(record, &mut attributes);
     if let (Some(host), port) = http::split_host_port(&text(server_text::HOST)) {
         attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, host.to_owned()));
@@ -46,7 +46,7 @@ pub fn start(record: &ServerStart<'_>, clock: &WallClock) -> SpanData {
         attributes.push(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, peer.to_owned()));
         attributes.extend(peer_port.map(|port| KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(port))));
     }
-    attributes.push(KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, version(record.version)));
+    attributes.push(KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, http::protocol_version(record.version)));
     let user_agent = text(server_text::USER_AGENT);
     if !user_agent.is_empty() {
         attributes.push(KeyValue::new(semconv::USER_AGENT_ORIGINAL, user_agent.into_owned()));
@@ -87,18 +87,6 @@ fn context(record: &ServerStart<'_>) -> SpanContext {
     )
 }
 
-/// Adds the method; returns the span's name as long as there is no route.
-fn method(method: &str, attributes: &mut Vec<KeyValue>) -> Cow<'static, str> {
-    if let Some(known) = http::known_method(method) {
-        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, known));
-        Cow::Borrowed(known)
-    } else {
-        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, "_OTHER"));
-        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD_ORIGINAL, method.to_owned()));
-        Cow::Borrowed("HTTP")
-    }
-}
-
 fn url(record: &ServerStart<'_>, attributes: &mut Vec<KeyValue>) {
     let text = |index: usize| String::from_utf8_lossy(record.texts[index].0);
     attributes.push(KeyValue::new(semconv::URL_PATH, text(server_text::PATH).into_owned()));
@@ -113,16 +101,6 @@ fn url(record: &ServerStart<'_>, attributes: &mut Vec<KeyValue>) {
         _ => "http",
     };
     attributes.push(KeyValue::new(semconv::URL_SCHEME, scheme));
-}
-
-fn version(version: (u16, u16)) -> Cow<'static, str> {
-    match version {
-        (1, 1) => "1.1".into(),
-        (1, 0) => "1.0".into(),
-        (2, _) => "2".into(),
-        (3, _) => "3".into(),
-        (major, minor) => format!("{major}.{minor}").into(),
-    }
 }
 
 /// Completes the span of a request whose handler has returned.

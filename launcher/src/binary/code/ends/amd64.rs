@@ -194,15 +194,21 @@ impl<S: Surroundings> Search<'_, S> {
         let (class, state) = match callee.as_ref().map_or("", |callee| &callee.name) {
             name if never_returns(name) => return Some(None),
             // Keeps all registers but R11 (`runtime/asm_amd64.s`), and neither panics nor looks at the stack.
-            name if name.starts_with("runtime.gcWriteBarrier") => {
-                (EndClass::Branch, State::at_site().forget(&[Register::R11]))
-            }
+            name if name.starts_with("runtime.gcWriteBarrier") => (EndClass::Branch, State::at_site().forget(&[Register::R11])),
             // Copies within the stack or to a caller's frame: keep all registers but these (`runtime/duff_amd64.s`).
             "runtime.duffcopy" | "runtime.duffzero" => (EndClass::Call, State::at_site().forget(&[Register::RDI, Register::RSI])),
             "runtime.deferreturn" => (EndClass::DeferReturn, State::behind_call(0)),
             _ => (EndClass::Call, State::behind_call(0)),
         };
-        Some(Some(Site { address: call.ip(), class, instruction: EndInstruction::Call, condition: None, guard: None, state, next }))
+        Some(Some(Site {
+            address: call.ip(),
+            class,
+            instruction: EndInstruction::Call,
+            condition: None,
+            guard: None,
+            state,
+            next,
+        }))
     }
 
     /// A call through a register in front of the line: of a deferred function that is known.

@@ -132,7 +132,8 @@ pub(super) fn number_runs(flow: &Flow, sites: &mut [Found], surroundings: &impl 
             }
             _ => {
                 let target = instruction.near_branch_target();
-                let function = surroundings.function_at(VirtAddr(target)).and_then(|called| surroundings.push_frame(called.entry));
+                let function =
+                    surroundings.function_at(VirtAddr(target)).and_then(|called| surroundings.push_frame(called.entry));
                 let push = function.map(|push| push.0);
                 control == FlowControl::Call && sites.iter().any(|site| deferred(site) && Some(site.address) == push)
             }

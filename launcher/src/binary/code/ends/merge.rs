@@ -36,10 +36,10 @@ pub fn merge_end_sites(sites: Vec<EndSite>) -> Vec<EndSite> {
         match merged.iter_mut().find(fits) {
             Some(other) => {
                 other.condition = None;
-                other.guard = other.guard.zip(site.guard).map(|(one, two)| Guard {
-                    first: one.first.min(two.first),
-                    last: one.last.max(two.last),
-                });
+                other.guard = other
+                    .guard
+                    .zip(site.guard)
+                    .map(|(one, two)| Guard { first: one.first.min(two.first), last: one.last.max(two.last) });
                 other.returns.extend(site.returns);
             }
             None => merged.push(site),

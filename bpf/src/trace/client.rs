@@ -1,0 +1,35 @@
+//! What is remembered of a goroutine's outgoing request, and what is passed on with it.
+
+use crate::records::SpanIdentity;
+
+/// The outgoing request of a goroutine.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ClientCall {
+    /// Its span.
+    pub span: SpanIdentity,
+    /// 1 between its start and its end.
+    pub open: u64,
+    /// Bytes between its stack pointer and the upper end of the stack, which stay the same when the stack is moved.
+    pub depth: u64,
+    /// Requests that were started within it and have not ended.
+    pub nested: u64,
+    /// Address of the request's header map, under which it is passed on; 0 where nothing is.
+    pub header: u64,
+}
+
+/// No request yet.
+pub const NO_CALL: ClientCall = ClientCall {
+    span: SpanIdentity {
+        trace_id: [0; 16],
+        span_id: [0; 8],
+        parent_span_id: [0; 8],
+        trace_flags: 0,
+        parent_is_remote: 0,
+        padding: [0; 6],
+    },
+    open: 0,
+    depth: 0,
+    nested: 0,
+    header: 0,
+};

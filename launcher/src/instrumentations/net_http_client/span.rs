@@ -1,0 +1,155 @@
+//! The records of a round trip into a CLIENT span, by the semantic conventions for HTTP clients.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use bpf::records::http_client::HttpClientEnd;
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use opentelemetry_semantic_conventions::attribute as semconv;
+
+use crate::events::decode::ClientStart;
+use crate::instrumentations::http;
+use crate::spans::clock::WallClock;
+use crate::spans::panic_value::PanicValue;
+
+/// The instrumentation scope of these spans.
+static SCOPE: LazyLock<InstrumentationScope> = LazyLock::new(|| {
+    InstrumentationScope::builder("go-auto-launch/net/http")
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(opentelemetry_semantic_conventions::SCHEMA_URL)
+        .build()
+});
+
+/// A span has at most this many attributes of ours; room is made once.
+const ATTRIBUTES: usize = 11;
+
+/// The span of a round trip that has begun. Its end time is its start time until it is finished.
+#[must_use]
+pub fn start(record: &ClientStart<'_>, clock: &WallClock) -> SpanData {
+    let [method, scheme, host, ..] = record.texts.map(|(bytes, _cut)| String::from_utf8_lossy(bytes));
+    let mut attributes = Vec::with_capacity(ATTRIBUTES);
+    let name = http::method_attributes(&method, &mut attributes);
+    attributes.push(KeyValue::new(semconv::URL_FULL, url(record)));
+    if let (Some(address), port) = http::split_host_port(&host) {
+        let default = if scheme == "https" { 443 } else { 80 };
+        attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, address.to_owned()));
+        attributes.push(KeyValue::new(semconv::SERVER_PORT, i64::from(port.unwrap_or(default))));
+    }
+    if record.content_length > 0 {
+        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_BODY_SIZE, record.content_length));
+    }
+    let time = clock.time(record.time);
+    SpanData {
+        span_context: SpanContext::new(
+            TraceId::from_bytes(record.span.trace_id),
+            SpanId::from_bytes(record.span.span_id),
+            TraceFlags::new(record.span.trace_flags),
+            false,
+            TraceState::default(),
+        ),
+        parent_span_id: SpanId::from_bytes(record.span.parent_span_id),
+        parent_span_is_remote: record.span.parent_is_remote != 0,
+        span_kind: SpanKind::Client,
+        name,
+        start_time: time,
+        end_time: time,
+        attributes,
+        dropped_attributes_count: 0,
+        events: SpanEvents::default(),
+        links: SpanLinks::default(),
+        status: Status::Unset,
+        instrumentation_scope: SCOPE.clone(),
+    }
+}
+
+/// `url.full`, without the user's name and password and without the values of secret parameters.
+fn url(record: &ClientStart<'_>) -> String {
+    let [_method, scheme, host, path, query] = record.texts.map(|(bytes, _cut)| bytes);
+    let query = String::from_utf8_lossy(query);
+    let mut url = String::with_capacity(scheme.len() + host.len() + path.len() + query.len() + 24);
+    url.push_str(&String::from_utf8_lossy(scheme));
+    url.push_str("://");
+    if record.has_user {
+        url.push_str("REDACTED:REDACTED@");
+    }
+    url.push_str(&String::from_utf8_lossy(host));
+    escape_path(&mut url, path);
+    if !query.is_empty() {
+        url.push('?');
+        url.push_str(&http::redact_query(&query));
+    }
+    url
+}
+
+/// A path as it stands in a URL: Go keeps it decoded (`url.URL.Path`).
+fn escape_path(url: &mut String, path: &[u8]) {
+    for &byte in path {
+        // RFC 3986, `pchar` and the slash.
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(url, "%{byte:02X}");
+        }
+    }
+}
+
+/// Completes the span of a round trip; `error` describes the error that it returned, if it did.
+pub fn finish(span: &mut SpanData, end: &HttpClientEnd, error: Option<PanicValue>) {
+    if end.status != 0 {
+        span.attributes.push(KeyValue::new(semconv::HTTP_RESPONSE_STATUS_CODE, i64::from(end.status)));
+        span.attributes
+            .push(KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, http::protocol_version((end.proto_major, end.proto_minor))));
+        if end.content_length > 0 {
+            span.attributes.push(KeyValue::new(semconv::HTTP_RESPONSE_BODY_SIZE, end.content_length));
+        }
+        if end.status >= 400 {
+            // The conventions: no description where the status code says it all.
+            fail(span, end.status.to_string().into(), "");
+        }
+    }
+    if let Some(PanicValue { type_name, message }) = error {
+        let message = message.unwrap_or_default();
+        fail(span, error_type(type_name, &message), &message);
+    }
+}
+
+/// `error.type`: the Go type, but for the two errors of a context, whose types say nothing.
+fn error_type(type_name: String, message: &str) -> Cow<'static, str> {
+    match (type_name.as_str(), message) {
+        ("*errors.errorString", "context canceled") => "context.Canceled".into(),
+        ("context.deadlineExceededError", _) => "context.DeadlineExceeded".into(),
+        _ => type_name.into(),
+    }
+}
+
+fn fail(span: &mut SpanData, error_type: Cow<'static, str>, description: &str) {
+    span.attributes.push(KeyValue::new(semconv::ERROR_TYPE, error_type));
+    span.status = Status::error(description.to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_escaped_as_in_a_url() {
+        let escaped = |path: &str| {
+            let mut url = String::new();
+            escape_path(&mut url, path.as_bytes());
+            url
+        };
+        assert_eq!(escaped("/a b/ü?#%"), "/a%20b/%C3%BC%3F%23%25");
+        assert_eq!(escaped("/items/7;v=1,2@x:y"), "/items/7;v=1,2@x:y");
+    }
+
+    #[test]
+    fn the_errors_of_a_context_have_names() {
+        assert_eq!(error_type("*errors.errorString".to_owned(), "context canceled"), "context.Canceled");
+        assert_eq!(error_type("context.deadlineExceededError".to_owned(), ""), "context.DeadlineExceeded");
+        assert_eq!(error_type("*net.OpError".to_owned(), ""), "*net.OpError");
+    }
+}
