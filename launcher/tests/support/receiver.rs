@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use prost::Message as _;
 
 /// The receiver; its threads end with the test process.
@@ -56,12 +57,14 @@ impl Receiver {
         }
     }
 
-    /// The service names of all spans so far, and the number of spans of each.
+    /// The service names of all server spans so far, and the number of them of each. (A program that requests something
+    /// of itself has client spans as well.)
     pub(crate) fn services(&self) -> BTreeMap<String, usize> {
         let mut services = BTreeMap::new();
         for one in self.requests().into_iter().flat_map(|request| request.resource_spans) {
             let name = one.resource.unwrap_or_default().attributes.text("service.name").unwrap_or_default();
-            let spans: usize = one.scope_spans.iter().map(|scope| scope.spans.len()).sum();
+            let spans = one.scope_spans.iter().flat_map(|scope| &scope.spans);
+            let spans = spans.filter(|span| span.kind() == SpanKind::Server).count();
             *services.entry(name).or_default() += spans;
         }
         services

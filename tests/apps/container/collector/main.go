@@ -1,4 +1,4 @@
-// Collector receives spans by OTLP over HTTP with JSON, on port 4318, and says what it got.
+// Collector receives server spans by OTLP over HTTP with JSON, on port 4318, and says what it got.
 //
 //	GET /count?service=NAME                       how many spans of this service have arrived
 //	GET /count?service=NAME&at-least=N&within=D   the same, as soon as there are N, or after the time D
@@ -32,11 +32,15 @@ type request struct {
 		ScopeSpans []struct {
 			Spans []struct {
 				Name       string      `json:"name"`
+				Kind       int         `json:"kind"`
 				Attributes []attribute `json:"attributes"`
 			} `json:"spans"`
 		} `json:"scopeSpans"`
 	} `json:"resourceSpans"`
 }
+
+// serverKind is SPAN_KIND_SERVER; spans of clients are not counted, for some programs send requests to themselves.
+const serverKind = 2
 
 // store holds the spans of each service as text.
 type store struct {
@@ -72,6 +76,9 @@ func (s *store) receive(w http.ResponseWriter, r *http.Request) {
 		service, about := described(resource.Resource.Attributes)
 		for _, scope := range resource.ScopeSpans {
 			for _, span := range scope.Spans {
+				if span.Kind != serverKind {
+					continue
+				}
 				_, attributes := described(span.Attributes)
 				s.services[service] = append(s.services[service], span.Name+attributes+about)
 			}
