@@ -272,6 +272,8 @@ fn an_end_in_another_function_is_refused() {
     assert!(analyse(&[0x48], 0, &Fake::default()).is_err());
     assert!(analyse(RET, 10, &Fake::default()).is_err());
     assert!(analyse(&[0xc2, 8, 0], 0, &Fake::default()).is_err());
+    assert!(analyse(&RET.repeat(257), 0, &Fake::default()).is_err());
+    assert!(analyse(&[0x90].repeat((1 << 16) + 1), 0, &Fake::default()).is_err());
 }
 
 #[test]
