@@ -5,6 +5,10 @@
 
 use core::mem::size_of;
 
+mod ends;
+
+pub use ends::{ALWAYS, EMPTY_RECIPE, EndRecipe, EndRecipes, MAX_LOADS, MAX_RESULTS, NO_RESULT, ResultLocation, base};
+
 /// A number that the launcher sets before the object is loaded.
 ///
 /// The compiler must not assume the value it sees, hence the volatile read.
@@ -270,5 +274,7 @@ pub unsafe trait ReadOnlyData: Sized {
 
 // SAFETY: 32-bit settings only (see the size assertion above).
 unsafe impl ReadOnlyData for HttpServerConfig {}
+// SAFETY: one 64-bit setting.
+unsafe impl ReadOnlyData for Setting<u64> {}
 // SAFETY: no padding: two 32-bit settings and one of 64 bits.
 unsafe impl ReadOnlyData for SamplerSetting {}

@@ -9,8 +9,8 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap, RingBuf};
-use bpf::config::{HttpServerConfig, SamplerSetting};
-use bpf::target::{Memory, Registers, Step, Target};
+use bpf::config::{HttpServerConfig, SamplerSetting, Setting};
+use bpf::target::{AllRegisters, Memory, Registers, Step, Target};
 use bpf::trace::Goroutine;
 use bytemuck::AnyBitPattern;
 
@@ -36,6 +36,10 @@ static HTTP_SERVER: HttpServerConfig = bpf::config::EMPTY_HTTP_SERVER;
 /// The sampler, set by the launcher.
 #[unsafe(no_mangle)]
 static SAMPLER: SamplerSetting = bpf::config::EMPTY_SAMPLER;
+
+/// Address in the process minus address in the program's file, set by the launcher.
+#[unsafe(no_mangle)]
+static LOAD_BIAS: Setting<u64> = Setting::new(0);
 
 /// All zero; here, because it is too large for the stack.
 static NEW_GOROUTINE: Goroutine = bpf::trace::NEW_GOROUTINE;
@@ -174,6 +178,46 @@ impl Target for Hit {
             arguments: [registers.regs[0], registers.regs[1], registers.regs[2], registers.regs[3], registers.regs[4]],
             goroutine: registers.regs[28],
         };
+    }
+
+    #[inline(always)]
+    fn all_registers(&self) -> AllRegisters {
+        // SAFETY: the kernel passes a valid `pt_regs` for as long as the program runs.
+        let registers = unsafe { &*self.0 };
+        #[cfg(bpf_target_arch = "x86_64")]
+        return AllRegisters {
+            integers: [
+                registers.rax,
+                registers.rcx,
+                registers.rdx,
+                registers.rbx,
+                registers.rsp,
+                registers.rbp,
+                registers.rsi,
+                registers.rdi,
+                registers.r8,
+                registers.r9,
+                registers.r10,
+                registers.r11,
+                registers.r12,
+                registers.r13,
+                registers.r14,
+                registers.r15,
+            ],
+            stack_pointer: registers.rsp,
+            flags: registers.eflags,
+        };
+        #[cfg(bpf_target_arch = "aarch64")]
+        return AllRegisters {
+            integers: core::array::from_fn(|number| registers.regs[number]),
+            stack_pointer: registers.sp,
+            flags: 0,
+        };
+    }
+
+    #[inline(always)]
+    fn load_bias(&self) -> u64 {
+        LOAD_BIAS.get()
     }
 
     #[inline(always)]

@@ -87,8 +87,8 @@ fn contained<T>(work: impl FnOnce() -> Result<T, Untraced>) -> Result<T, Untrace
 fn arm_program(pid: NonZeroU32, path: &Path, exe: MappedExe, auxv: Option<Auxv>, config: &Config) -> Result<Armed, Untraced> {
     let (plan, load_bias, build_info) = {
         let binary = GoBinary::parse(&exe)?;
-        let plan = Plan::new(CATALOG, &binary, &config.disabled_instrumentations)?;
         let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
+        let plan = Plan::new(CATALOG, &binary, &config.disabled_instrumentations, load_bias)?;
         (plan, load_bias, binary.build_info().clone())
     };
     if plan.planned.is_empty() {

@@ -89,7 +89,7 @@ impl GoProgram {
             pie: binary.is_pie(),
             main_module: info.main.as_ref().map(|main| named(&main.path, Some(&main.version))),
             modules: info.deps.iter().map(|dep| named(&dep.module.path, dep.version())).collect(),
-            plan: Plan::new(CATALOG, &binary, disabled)?,
+            plan: Plan::new(CATALOG, &binary, disabled, Some(0))?,
         })
     }
 }

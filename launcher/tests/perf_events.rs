@@ -29,7 +29,7 @@ fn perf_events_report_the_same() {
     let address = line.trim().strip_prefix("listening ").unwrap().parse().unwrap();
 
     let file = std::fs::read(&app).unwrap();
-    let plan = Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), &[]).unwrap();
+    let plan = Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), &[], Some(0)).unwrap();
     let everything =
         SamplerSetting { parent_based: Setting::new(0), trace_context: Setting::new(1), threshold: Setting::new(1 << 63) };
     let pid = server.id().try_into().unwrap();

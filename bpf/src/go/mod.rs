@@ -2,4 +2,5 @@
 
 pub mod header;
 pub mod panic;
+pub mod results;
 pub mod string;

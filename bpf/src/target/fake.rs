@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use bytemuck::AnyBitPattern;
 
 use crate::config::{HttpServerConfig, SamplerSetting, Setting};
-use crate::target::{Memory, Registers, Step, Target};
+use crate::target::{AllRegisters, Memory, Registers, Step, Target};
 use crate::trace::{Goroutine, NEW_GOROUTINE};
 
 /// Size of a page.
@@ -140,6 +140,10 @@ pub struct Program {
     pub sampler: SamplerSetting,
     /// The registers at the probe.
     pub registers: Cell<Registers>,
+    /// All of them, where a probe asks for that.
+    pub all_registers: Cell<AllRegisters>,
+    /// The load bias.
+    pub load_bias: Cell<u64>,
     /// The cookie of the probe.
     pub cookie: Cell<u32>,
     /// What the clock says.
@@ -171,6 +175,8 @@ impl Program {
                 threshold: Setting::new(1 << 63),
             },
             registers: Cell::default(),
+            all_registers: Cell::default(),
+            load_bias: Cell::new(0),
             cookie: Cell::new(0),
             now: Cell::new(0),
             ring_is_full: Cell::new(false),
@@ -228,6 +234,14 @@ impl Memory for Program {
 impl Target for Program {
     fn registers(&self) -> Registers {
         self.registers.get()
+    }
+
+    fn all_registers(&self) -> AllRegisters {
+        self.all_registers.get()
+    }
+
+    fn load_bias(&self) -> u64 {
+        self.load_bias.get()
     }
 
     fn cookie(&self) -> u64 {

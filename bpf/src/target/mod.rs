@@ -24,6 +24,17 @@ pub struct Registers {
     pub goroutine: u64,
 }
 
+/// All general-purpose registers at a probe.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AllRegisters {
+    /// As the processor numbers them. amd64: RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 to R15; arm64: R0 to R15.
+    pub integers: [u64; 16],
+    /// RSP or SP.
+    pub stack_pointer: u64,
+    /// RFLAGS; not used on arm64.
+    pub flags: u64,
+}
+
 /// The memory of the program under observation.
 pub trait Memory {
     /// The value at `address`; `None` where nothing is mapped or resident.
@@ -54,6 +65,10 @@ pub trait Step {
 pub trait Target: Memory {
     /// The registers at the probe.
     fn registers(&self) -> Registers;
+    /// All registers at the probe, for what is not an argument.
+    fn all_registers(&self) -> AllRegisters;
+    /// Address in the process minus address in the program's file.
+    fn load_bias(&self) -> u64;
     /// Which of the probe's sites was hit: one of [`crate::config::cookie`].
     fn cookie(&self) -> u64;
     /// The program's layouts.

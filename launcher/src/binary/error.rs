@@ -74,4 +74,12 @@ pub enum BinaryError {
         /// Where it begins.
         address: VirtAddr,
     },
+    /// The end of a function cannot be told from its code.
+    #[error("the end of {function} cannot be told from its code: {why}; what needs it is not traced")]
+    UnknownEnd {
+        /// The function.
+        function: String,
+        /// What its code does.
+        why: &'static str,
+    },
 }

@@ -25,6 +25,9 @@ use std::sync::OnceLock;
 
 pub use address::{FileOffset, VirtAddr};
 pub use build_info::{BuildInfo, Dependency, GoVersion, Module};
+pub use code::ends::{
+    Base, Condition, EndClass, EndInstruction, EndSite, Guard, MAX_LOADS, MAX_RESULT_WORDS, ResultLocation, merge_end_sites,
+};
 pub use code::{Call, Cost, EntryKind, EntrySite, cost, first_call_after};
 pub use error::BinaryError;
 pub use functions::{Function, Functions};
@@ -152,6 +155,23 @@ impl<'a> GoBinary<'a> {
         code::entry_site(self.architecture(), code, function, offset).ok_or(corrupt)
     }
 
+    /// Where to probe the end of `function` and find its first `results` result words (on amd64 RAX, RBX, RCX, …): for
+    /// each `RET` the cheapest instructions that all ways to it cross.
+    ///
+    /// # Errors
+    /// The function's code is not in the file, or it may end in another way than by a `RET` of its own.
+    pub fn end_sites(&self, function: &Function, results: usize) -> Result<Vec<EndSite>, BinaryError> {
+        code::ends::end_sites(self.architecture(), self.code(function)?, function, results, &Around(self))
+    }
+
+    /// The `RET`s of `function` themselves, as [`Self::end_sites`] gives them where it finds nothing cheaper.
+    ///
+    /// # Errors
+    /// As [`Self::end_sites`].
+    pub fn return_sites(&self, function: &Function, results: usize) -> Result<Vec<EndSite>, BinaryError> {
+        code::ends::return_sites(self.architecture(), self.code(function)?, function, results, &Around(self))
+    }
+
     /// What a probe on the instruction at `address` costs; `None` if there is no instruction in the file.
     #[must_use]
     pub fn cost_at(&self, address: VirtAddr) -> Option<Cost> {
@@ -250,5 +270,27 @@ impl<'a> GoBinary<'a> {
             [Some(concrete), Some(interface)] => types.itab(concrete, interface),
             _ => None,
         })
+    }
+}
+
+/// What the search for ends asks.
+struct Around<'b, 'a>(&'b GoBinary<'a>);
+
+impl code::ends::Surroundings for Around<'_, '_> {
+    fn function_at(&self, address: VirtAddr) -> Option<Function> {
+        self.0.function_at(address)
+    }
+
+    fn word(&self, address: VirtAddr) -> Option<u64> {
+        self.0.image.word(address)
+    }
+
+    fn push_frame(&self, entry: VirtAddr) -> Option<VirtAddr> {
+        let site = self.0.entry_site(&self.0.function_at(entry)?).ok()?;
+        (site.kind == EntryKind::PushFrame).then_some(site.address)
+    }
+
+    fn file_offset(&self, address: VirtAddr) -> Option<FileOffset> {
+        self.0.file_offset(address)
     }
 }

@@ -1,5 +1,6 @@
 //! From a plan to attached probes.
 
 pub mod attach;
+pub mod ends;
 pub mod object;
 pub mod plan;

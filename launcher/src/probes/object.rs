@@ -7,7 +7,7 @@ use std::time::Instant;
 use aya::maps::{Array, MapData, RingBuf};
 use aya::programs::{ProgramError, UProbe};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
-use bpf::config::{ReadOnlyData as _, SamplerSetting};
+use bpf::config::{ReadOnlyData as _, SamplerSetting, Setting};
 
 use super::plan::Global;
 use crate::kernel::UprobeKind;
@@ -72,13 +72,19 @@ pub struct Object {
 }
 
 impl Object {
-    /// Creates the maps and fixes the program's layouts and the sampler in the object.
+    /// Creates the maps and fixes the program's layouts, the sampler and the load bias in the object.
     ///
     /// # Errors
     /// Where the kernel refuses the maps.
-    pub fn load<'a>(globals: impl Iterator<Item = &'a Global>, sampler: &SamplerSetting) -> Result<Self, ObjectError> {
+    pub fn load<'a>(
+        globals: impl Iterator<Item = &'a Global>,
+        sampler: &SamplerSetting,
+        load_bias: u64,
+    ) -> Result<Self, ObjectError> {
         let mut loader = EbpfLoader::new();
+        let load_bias = Setting::new(load_bias);
         loader.verifier_log_level(VerifierLogLevel::DISABLE).override_global("SAMPLER", sampler.as_bytes(), true);
+        loader.override_global("LOAD_BIAS", load_bias.as_bytes(), true);
         for global in globals {
             loader.override_global(global.name, global.bytes.as_slice(), true);
         }
@@ -150,13 +156,13 @@ pub fn verify(name: &'static str, program: &mut UProbe) -> Result<(), ObjectErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bpf::config::{EMPTY_HTTP_SERVER, EMPTY_SAMPLER, HttpServerConfig, MapLayout, Offset, RequestLayout, Setting};
+    use bpf::config::{EMPTY_HTTP_SERVER, EMPTY_SAMPLER, HttpServerConfig, MapLayout, Offset, RequestLayout};
 
     /// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
     #[test]
     fn the_verifier_accepts_every_program() {
         for kind in [UprobeKind::Multi, UprobeKind::PerfEvent] {
-            let mut object = Object::load([].iter(), &EMPTY_SAMPLER).unwrap();
+            let mut object = Object::load([].iter(), &EMPTY_SAMPLER, 0).unwrap();
             for (name, program) in object.programs(&PROGRAMS, kind).unwrap() {
                 if let Err(error) = verify(name, program) {
                     panic!("{name}: {error:?}");
@@ -211,7 +217,7 @@ mod tests {
             };
             let config = HttpServerConfig { request, http2_request: request, header_map, ..EMPTY_HTTP_SERVER };
             let global = Global { name: "HTTP_SERVER", bytes: config.as_bytes().to_vec() };
-            let mut object = Object::load([global].iter(), &sampler).unwrap();
+            let mut object = Object::load([global].iter(), &sampler, 0).unwrap();
             for (name, program) in object.programs(&PROGRAMS, UprobeKind::Multi).unwrap() {
                 verify(name, program).unwrap();
                 let verified = program.info().unwrap().verified_instruction_count().unwrap();

@@ -30,6 +30,8 @@ pub struct Facts<'a> {
     pub functions: Functions,
     /// The types found.
     pub layouts: Layouts,
+    /// Address in the process minus address in the file; `None` where it is not known.
+    pub load_bias: Option<u64>,
 }
 
 /// Why an instrumentation is not used.
@@ -77,6 +79,14 @@ pub enum Instruction {
     PushFrame,
     /// A direct call in the middle of the function.
     Call,
+    /// A conditional jump.
+    ConditionalJump,
+    /// A jump.
+    Jump,
+    /// A one-byte `NOP`.
+    Nop,
+    /// The return itself.
+    Return,
 }
 
 impl std::fmt::Display for Instruction {
@@ -84,6 +94,10 @@ impl std::fmt::Display for Instruction {
         f.write_str(match self {
             Self::PushFrame => "PUSHQ BP",
             Self::Call => "CALL",
+            Self::ConditionalJump => "JCC",
+            Self::Jump => "JMP",
+            Self::Nop => "NOP",
+            Self::Return => "RET",
         })
     }
 }
@@ -131,11 +145,14 @@ pub struct Plan {
     pub planned: Vec<Planned>,
     /// The others, with the reason.
     pub left_out: Vec<(&'static str, LeftOut)>,
+    /// Address in the process minus address in the file; zero where it is not known, and then nothing planned needs it.
+    #[serde(skip)]
+    pub load_bias: u64,
 }
 
 impl Plan {
     /// Plans for `binary`. `disabled` are the names that the user switched off; a name also covers those below it
-    /// (`net/http` switches off `net/http/server`).
+    /// (`net/http` switches off `net/http/server`). `load_bias` is `None` where it is not known: what needs it is not used.
     ///
     /// # Errors
     /// Where the binary's type descriptors cannot be read.
@@ -143,8 +160,9 @@ impl Plan {
         catalog: &[&Instrumentation],
         binary: &GoBinary<'_>,
         disabled: &[String],
+        load_bias: Option<u64>,
     ) -> Result<Self, crate::binary::BinaryError> {
-        let mut plan = Self::default();
+        let mut plan = Self { load_bias: load_bias.unwrap_or(0), ..Self::default() };
         let wanted = |instrumentation: &&&Instrumentation| !is_disabled(instrumentation.name, disabled);
         let names: Vec<&str> = catalog.iter().filter(wanted).flat_map(|one| one.functions).copied().collect();
         let functions = binary.functions(&names);
@@ -154,7 +172,7 @@ impl Plan {
             let types: Vec<&str> = catalog.iter().filter(wanted).flat_map(|one| one.types).copied().collect();
             binary.layouts(&types)?
         };
-        let facts = Facts { binary, functions, layouts };
+        let facts = Facts { binary, functions, layouts, load_bias };
         for instrumentation in catalog {
             if is_disabled(instrumentation.name, disabled) {
                 plan.left_out.push((instrumentation.name, LeftOut::SwitchedOff));

@@ -101,7 +101,7 @@ pub(super) fn cost_of_first(code: &[u8]) -> Option<Cost> {
 
 /// As `arch/x86/kernel/uprobes.c` decides (`branch_setup_xol_ops`, `push_setup_xol_ops`): jumps, calls and conditional
 /// branches relative to RIP, the one-byte `NOP`, and `PUSH` of a 64-bit register without needless prefixes.
-fn cost(instruction: &Instruction) -> Cost {
+pub(super) fn cost(instruction: &Instruction) -> Cost {
     let code = instruction.code();
     let transfer = matches!(code, Code::Jmp_rel8_64 | Code::Jmp_rel32_64 | Code::Call_rel32_64);
     let nop = matches!(code, Code::Nopw | Code::Nopd | Code::Nopq) && instruction.len() == 1;

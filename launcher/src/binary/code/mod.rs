@@ -2,6 +2,7 @@
 
 mod amd64;
 mod arm64;
+pub(super) mod ends;
 
 use serde::Serialize;
 

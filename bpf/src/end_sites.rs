@@ -1,0 +1,72 @@
+//! A BPF object for tests: counts the hits at ends of functions and adds up what was returned, by cookie.
+//!
+//! It is not part of the launcher: only `launcher/tests/end_sites.rs` loads it.
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
+
+#[cfg(not(target_arch = "bpf"))]
+fn main() {}
+
+#[cfg(target_arch = "bpf")]
+#[path = "kernel.rs"]
+#[expect(dead_code, reason = "the probes of the launcher use the rest")]
+mod kernel;
+
+#[cfg(target_arch = "bpf")]
+mod entry_points {
+    use aya_ebpf::EbpfContext as _;
+    use aya_ebpf::macros::{map, uprobe};
+    use aya_ebpf::maps::Array;
+    use aya_ebpf::programs::ProbeContext;
+    use bpf::config::{EndRecipes, MAX_RESULTS};
+    use bpf::go::results;
+    use bpf::target::Target as _;
+
+    use crate::kernel::Hit;
+
+    /// As many as the test attaches at once.
+    const SITES: usize = 1024;
+
+    /// The recipe of each cookie, set by the test.
+    #[unsafe(no_mangle)]
+    static END_RECIPES: EndRecipes<SITES> = EndRecipes::EMPTY;
+
+    /// For each cookie the hits that count, and the sum of each result.
+    #[map(name = "TALLY")]
+    static TALLY: Array<[u64; 1 + MAX_RESULTS]> = Array::with_max_entries(SITES as u32, 0);
+
+    #[uprobe(multi)]
+    fn tally(context: ProbeContext) -> u32 {
+        let _counted = count(&Hit::new(context.as_ptr()));
+        0
+    }
+
+    #[inline(always)]
+    fn count(hit: &Hit) -> Option<()> {
+        let cookie = hit.cookie();
+        let results = results::read(hit, END_RECIPES.get(cookie)?)?;
+        let sums = TALLY.get_ptr_mut(cookie as u32)?.cast::<u64>();
+        add(sums, 1);
+        for (number, result) in (1..).zip(results) {
+            // SAFETY: the map's value has one word more than there are results.
+            add(unsafe { sums.add(number) }, result);
+        }
+        Some(())
+    }
+
+    /// Adds to a word of a map.
+    #[inline(always)]
+    fn add(word: *mut u64, amount: u64) {
+        // SAFETY: the word is valid and aligned for 8 bytes; the instruction only adds to it, atomically.
+        unsafe { core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) word, in(reg) amount) };
+    }
+
+    #[panic_handler]
+    fn panic(_info: &core::panic::PanicInfo) -> ! {
+        loop {}
+    }
+
+    /// Several helpers are for GPL-compatible programs only.
+    #[unsafe(link_section = "license")]
+    #[unsafe(no_mangle)]
+    static LICENSE: [u8; 4] = *b"GPL\0";
+}
