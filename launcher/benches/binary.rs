@@ -78,7 +78,24 @@ fn bench(c: &mut Criterion) {
         });
         group.finish();
     }
+    let file = std::fs::read(apps::build("http_client", GoVersion::GO_1_27, Variant::Stripped)).expect("it has been built");
+    let binary = GoBinary::parse(&file).expect("a Go program");
+    let mut group = c.benchmark_group("ends");
+    for (name, results) in ENDS {
+        let found = binary.functions(&[name]);
+        let function = found.get(name).expect("the program has it");
+        group.bench_function(name, |b| b.iter(|| binary.end_sites(black_box(function), results)));
+    }
+    group.finish();
 }
+
+/// Functions whose ends are looked for, and their result words.
+const ENDS: [(&str, usize); 4] = [
+    ("net/http.(*Transport).roundTrip", 3),
+    ("net/http.(*persistConn).roundTrip", 3),
+    ("net/http/internal/http2.(*clientStream).encodeAndWriteHeaders", 2),
+    ("runtime.newproc1", 1),
+];
 
 criterion_group!(benches, bench);
 criterion_main!(benches);

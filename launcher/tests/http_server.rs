@@ -7,7 +7,8 @@
 mod support;
 
 use std::collections::{BTreeMap, HashSet};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -70,11 +71,18 @@ fn every_build(version: GoVersion, variant: Variant) {
     assert!(is_error(one(&spans, "/status")));
 }
 
+/// An address of the loopback network of this caller's own: another test's server may get any port of 127.0.0.1.
+fn own_address() -> Ipv4Addr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [low, high, ..] = std::process::id().to_le_bytes();
+    Ipv4Addr::new(127, high | 0x80, low, NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
 /// A client that connects as soon as the port opens finds every one of its requests traced.
 fn from_the_first_request(version: GoVersion, variant: Variant) {
     const REQUESTS: usize = 100;
-    // A port that was free a moment ago; connecting starts before the program does.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // A port that was free a moment ago, on an address that nobody else uses; connecting starts before the program does.
+    let address = TcpListener::bind((own_address(), 0)).unwrap().local_addr().unwrap();
     let client = std::thread::spawn(move || {
         let stream = until_open(address);
         drop(stream);

@@ -58,8 +58,12 @@ fn guarded<T: Target>(target: &T, recipe: &EndRecipe, stack_pointer: u64) -> boo
 /// What locations count from, by [`ResultLocation::base`].
 #[inline(always)]
 fn bases<T: Target>(target: &T, registers: &AllRegisters) -> [u64; base::COUNT] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = registers.integers;
-    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, 0, target.load_bias()]
+    let mut bases = [0; base::COUNT];
+    for (base, register) in bases.iter_mut().zip(registers.integers) {
+        *base = register;
+    }
+    bases[base::IMAGE as usize] = target.load_bias();
+    bases
 }
 
 #[inline(always)]

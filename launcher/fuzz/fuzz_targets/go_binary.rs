@@ -8,7 +8,7 @@
 #[allow(dead_code, unused_imports, reason = "the launcher uses the rest")]
 mod binary;
 
-use binary::{GoBinary, first_call_after};
+use binary::{GoBinary, first_call_after, merge_end_sites};
 use libfuzzer_sys::fuzz_target;
 
 const FUNCTIONS: [&str; 6] =
@@ -20,6 +20,7 @@ fuzz_target!(|file: &[u8]| {
     let found = binary.functions(&FUNCTIONS);
     for function in found.iter() {
         let _ = binary.entry_site(function);
+        let _ = binary.end_sites(function, 3).map(merge_end_sites);
         if let Ok(calls) = binary.calls(function) {
             let _ = first_call_after(calls, function.entry, function.entry);
         }

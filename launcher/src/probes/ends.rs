@@ -44,7 +44,7 @@ impl Facts<'_> {
         let mut found = self.binary.end_sites(function, results).map_err(not_understood)?;
         if self.load_bias.is_none() {
             let returns = self.binary.return_sites(function, results).map_err(not_understood)?;
-            found = without_load_bias(found, returns);
+            found = without_load_bias(&found, returns);
         }
         let mut ends = Ends::default();
         for (cookie, end) in (first_cookie..).zip(merge_end_sites(found)) {
@@ -100,7 +100,7 @@ pub fn table<const N: usize>(name: &'static str, recipes: &[EndRecipe]) -> Resul
 }
 
 /// Puts each `RET` that has a site which needs the load bias on itself.
-fn without_load_bias(found: Vec<EndSite>, returns: Vec<EndSite>) -> Vec<EndSite> {
+fn without_load_bias(found: &[EndSite], returns: Vec<EndSite>) -> Vec<EndSite> {
     let needs = |ret: &EndSite| found.iter().any(|site| site.needs_load_bias() && site.returns == ret.returns);
     let on_return: Vec<EndSite> = returns.into_iter().filter(needs).collect();
     let stays = |site: &EndSite| on_return.iter().all(|ret| ret.returns != site.returns);

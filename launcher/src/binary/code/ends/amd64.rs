@@ -151,7 +151,7 @@ impl<S: Surroundings> Search<'_, S> {
                 let condition = condition(instruction)?.negated();
                 sites.push(self.branch(before, EndInstruction::ConditionalJump, Some(condition), at)?);
             } else if control == FlowControl::Call {
-                sites.extend(self.call(before, at)?);
+                self.call(before, at, &mut sites)?;
             } else if control == FlowControl::IndirectCall {
                 sites.push(self.deferred(before, at)?);
             } else if !matches!(
@@ -186,13 +186,13 @@ impl<S: Surroundings> Search<'_, S> {
     }
 
     /// A direct call in front of the line: no site if it does not come back.
-    fn call(&self, index: usize, next: usize) -> Option<Option<Site>> {
+    fn call(&self, index: usize, next: usize, sites: &mut Vec<Site>) -> Option<()> {
         let call = self.flow.instructions.get(index)?;
         (call.code() == Code::Call_rel32_64 && cost(call) == Cost::Emulated).then_some(())?;
         let target = VirtAddr(call.near_branch_target());
         let callee = self.surroundings.function_at(target);
         let (class, state) = match callee.as_ref().map_or("", |callee| &callee.name) {
-            name if never_returns(name) => return Some(None),
+            name if never_returns(name) => return Some(()),
             // Keeps all registers but R11 (`runtime/asm_amd64.s`), and neither panics nor looks at the stack.
             name if name.starts_with("runtime.gcWriteBarrier") => (EndClass::Branch, State::at_site().forget(&[Register::R11])),
             // Copies within the stack or to a caller's frame: keep all registers but these (`runtime/duff_amd64.s`).
@@ -200,15 +200,9 @@ impl<S: Surroundings> Search<'_, S> {
             "runtime.deferreturn" => (EndClass::DeferReturn, State::behind_call(0)),
             _ => (EndClass::Call, State::behind_call(0)),
         };
-        Some(Some(Site {
-            address: call.ip(),
-            class,
-            instruction: EndInstruction::Call,
-            condition: None,
-            guard: None,
-            state,
-            next,
-        }))
+        let instruction = EndInstruction::Call;
+        sites.push(Site { address: call.ip(), class, instruction, condition: None, guard: None, state, next });
+        Some(())
     }
 
     /// A call through a register in front of the line: of a deferred function that is known.

@@ -23,9 +23,9 @@ pub(super) fn callee(flow: &Flow, call: usize, surroundings: &impl Surroundings)
     let found = flow.instructions.get(definition)?;
     let entry = match stack_operand(found) {
         Some(slot) if found.code() == Code::Mov_r64_rm64 => {
-            all_stores(flow, slot, |store, value| closure_code(flow, value, store, surroundings))?
+            all_stores(flow, slot, |value| closure_code(flow, value, surroundings))?
         }
-        _ => closure_code(flow, found, definition, surroundings)?,
+        _ => closure_code(flow, found, surroundings)?,
     };
     let function = surroundings.function_at(VirtAddr(entry))?;
     (function.entry.0 == entry).then_some(function.entry)
@@ -41,13 +41,13 @@ fn code_pointer(flow: &Flow, call: usize) -> Option<usize> {
     (plain && found.memory_base().is_gpr64() && found.memory_index() == Register::None).then_some(load)
 }
 
-/// The code of the closure whose address `found` (with this index) gives: `LEAQ x(SP), r` or `LEAQ x(RIP), r`.
-fn closure_code(flow: &Flow, found: &Instruction, _index: usize, surroundings: &impl Surroundings) -> Option<u64> {
+/// The code of the closure whose address `found` gives: `LEAQ x(SP), r` or `LEAQ x(RIP), r`.
+fn closure_code(flow: &Flow, found: &Instruction, surroundings: &impl Surroundings) -> Option<u64> {
     (found.code() == Code::Lea_r64_m).then_some(())?;
     if found.is_ip_rel_memory_operand() {
         return surroundings.word(VirtAddr(found.ip_rel_memory_address()));
     }
-    all_stores(flow, stack_operand(found)?, |_store, value| {
+    all_stores(flow, stack_operand(found)?, |value| {
         let code = value.code() == Code::Lea_r64_m && value.is_ip_rel_memory_operand();
         code.then(|| value.ip_rel_memory_address())
     })
@@ -55,13 +55,17 @@ fn closure_code(flow: &Flow, found: &Instruction, _index: usize, surroundings: &
 
 /// What all stores to the stack slot agree on; `meaning` reads the instruction that set the stored register. Zeros do
 /// not count.
-fn all_stores(flow: &Flow, slot: i64, meaning: impl Fn(usize, &Instruction) -> Option<u64>) -> Option<u64> {
+fn all_stores(flow: &Flow, slot: i64, meaning: impl Fn(&Instruction) -> Option<u64>) -> Option<u64> {
     let mut info = InstructionInfoFactory::new();
     let mut agreed = None;
     for (index, instruction) in flow.instructions.iter().enumerate() {
+        if instruction.op0_kind() != OpKind::Memory {
+            continue;
+        }
         let Some(at) = stack_operand(instruction) else { continue };
         let size = i64::try_from(instruction.memory_size().size()).ok()?;
-        if instruction.op0_kind() != OpKind::Memory || at >= slot + 8 || slot >= at + size || !writes(&mut info, instruction) {
+        let overlaps = at < slot.saturating_add(8) && slot < at.saturating_add(size);
+        if !overlaps || !writes(&mut info, instruction) {
             continue;
         }
         // X15 is zero in all Go code (`cmd/compile/abi-internal.md`).
@@ -72,7 +76,7 @@ fn all_stores(flow: &Flow, slot: i64, meaning: impl Fn(usize, &Instruction) -> O
         }
         (instruction.code() == Code::Mov_rm64_r64 && at == slot).then_some(())?;
         let set = definition(flow, index, instruction.op1_register())?;
-        let value = meaning(set, flow.instructions.get(set)?)?;
+        let value = meaning(flow.instructions.get(set)?)?;
         (*agreed.get_or_insert(value) == value).then_some(())?;
     }
     agreed
@@ -120,23 +124,22 @@ pub(super) fn number_runs(flow: &Flow, sites: &mut [Found], surroundings: &impl 
         return;
     }
     let guards: Vec<u64> = sites.iter().filter_map(|site| site.guard).collect();
+    let starts: Vec<u64> = sites.iter().filter(|site| deferred(site)).map(|site| site.address).collect();
+    let is_deferred = |callee: VirtAddr| {
+        let function = surroundings.function_at(callee).and_then(|called| surroundings.push_frame(called.entry));
+        function.is_some_and(|push| starts.contains(&push.0))
+    };
     let may_call_one = |(index, instruction): (usize, &Instruction)| {
         let back = instruction.next_ip();
         let control = instruction.flow_control();
-        let calls = match control {
-            _ if guards.contains(&back) => false,
+        let calls = if guards.contains(&back) {
+            false
+        } else if control == FlowControl::IndirectCall {
             // A function value is called through its first word, a method through one behind an itab's head.
-            FlowControl::IndirectCall => {
-                let method = |load: usize| flow.instructions.get(load).is_some_and(|load| load.memory_displacement64() != 0);
-                !code_pointer(flow, index).is_some_and(method)
-            }
-            _ => {
-                let target = instruction.near_branch_target();
-                let function =
-                    surroundings.function_at(VirtAddr(target)).and_then(|called| surroundings.push_frame(called.entry));
-                let push = function.map(|push| push.0);
-                control == FlowControl::Call && sites.iter().any(|site| deferred(site) && Some(site.address) == push)
-            }
+            let method = |load: usize| flow.instructions.get(load).is_some_and(|load| load.memory_displacement64() != 0);
+            !code_pointer(flow, index).is_some_and(method)
+        } else {
+            control == FlowControl::Call && is_deferred(VirtAddr(instruction.near_branch_target()))
         };
         calls.then_some(back)
     };

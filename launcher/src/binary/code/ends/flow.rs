@@ -5,8 +5,13 @@ use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, OpKind, 
 use super::super::super::VirtAddr;
 use super::Surroundings;
 
-/// No function whose end is asked for is longer (`(*conn).serve` has 8 KiB); bounds the work that a damaged file makes.
-const MAX_CODE: usize = 1 << 18;
+/// No function whose end is asked for is longer (`(*conn).serve` has 8 KiB). This and the next two bound the work that a
+/// damaged file makes.
+const MAX_CODE: usize = 1 << 16;
+/// The most jumps, each entry of a jump table counted.
+const MAX_EDGES: usize = 1 << 16;
+/// The most `RET`s. Functions with more than 30 are rare.
+const MAX_RETURNS: usize = 256;
 /// Go makes jump tables of at least 8 entries (`cmd/compile/internal/walk/switch.go`); none has this many.
 const MAX_TABLE: u64 = 1024;
 /// The `LEAQ` of a jump table stands right before the jump.
@@ -44,9 +49,16 @@ impl Flow {
         if instructions.iter().any(Instruction::is_invalid) {
             return Err("its code cannot be decoded");
         }
+        let returns = instructions.iter().filter(|instruction| instruction.flow_control() == FlowControl::Return);
+        if returns.count() > MAX_RETURNS {
+            return Err("it returns in too many places");
+        }
         let mut flow = Self { instructions, edges: Vec::new() };
         for from in 0..flow.instructions.len() {
             flow.add_edges(from, surroundings)?;
+            if flow.edges.len() > MAX_EDGES {
+                return Err("it jumps too often");
+            }
         }
         flow.edges.sort_unstable();
         Ok(flow)

@@ -145,13 +145,14 @@ impl State {
         let reads = |access| matches!(access, OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess);
         let info = info.info(instruction);
         if info.used_memory().iter().any(|used| !matches!(used.access(), OpAccess::None | OpAccess::NoMemAccess)) {
+            // String operations name their memory by registers that are no operand.
+            (0..instruction.op_count()).any(|index| instruction.op_kind(index) == OpKind::Memory).then_some(())?;
             let place = self.place(instruction);
             let writes = info.used_memory().iter().any(|used| !reads(used.access()));
             match place {
                 Some(Place::Stack(at)) if writes => {
                     let size = instruction.memory_size().size();
-                    // A repeated string operation, for example, writes more than its operand's size.
-                    (size > 0 && info.used_memory().len() == 1 && !instruction.has_rep_prefix()).then_some(())?;
+                    (size > 0 && info.used_memory().len() == 1).then_some(())?;
                     self.stores.push((at, size, None));
                 }
                 other if writes => self.wrote_outside(other.is_some()),
@@ -175,11 +176,11 @@ impl State {
             let register = instruction.op_register(index);
             // AH, BH, CH and DH are not low bits.
             let high = matches!(register, Register::AH | Register::BH | Register::CH | Register::DH);
-            return if high { None } else { low_bits(self.get(register)?, bits) };
+            return if high { None } else { Some(low_bits(self.get(register)?, bits)) };
         }
         if kind != OpKind::Memory {
             let number = instruction.immediate(index).cast_signed();
-            return low_bits(ResultLocation::direct(Base::Zero, number), bits);
+            return Some(low_bits(ResultLocation::direct(Base::Zero, number), bits));
         }
         match self.place(instruction) {
             Some(Place::Stack(at)) => self.load(at, bits),
@@ -251,7 +252,7 @@ impl State {
         let overlaps = |store: &&(i64, usize, Value)| store.0 < end(at, size) && at < end(store.0, store.1);
         match self.stores.iter().rev().find(overlaps) {
             None => loaded(ResultLocation::direct(Base::Register(STACK_POINTER), at), bits),
-            Some(&(there, written, value)) if there == at && written >= size => low_bits(value?, bits),
+            Some(&(there, written, value)) if there == at && written >= size => Some(low_bits(value?, bits)),
             Some(_partly) => None,
         }
     }
@@ -292,11 +293,11 @@ fn zeroed_words(instruction: &Instruction) -> Option<i64> {
 }
 
 /// The low `bits` of a value.
-fn low_bits(value: ResultLocation, bits: u8) -> Value {
+fn low_bits(value: ResultLocation, bits: u8) -> ResultLocation {
     if value.base == Base::Zero && value.loads == [None; MAX_LOADS] && bits < WORD {
-        return Some(ResultLocation { offset: value.offset & ((1 << bits) - 1), ..value });
+        return ResultLocation { offset: value.offset & ((1 << bits) - 1), ..value };
     }
-    Some(ResultLocation { bits: value.bits.min(bits), ..value })
+    ResultLocation { bits: value.bits.min(bits), ..value }
 }
 
 /// A value plus a constant, where that can be said.
