@@ -19,8 +19,9 @@ pub const HASH_SHIFT: u32 = 6;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
-    /// The stack pointer at the detour; what was meant for another call is dropped.
-    pub stack_pointer: u64,
+    /// Bytes between the stack pointer at the detour and the upper end of the goroutine's stack, which stay the same when
+    /// the stack is moved; what was meant for another call is dropped.
+    pub depth: u64,
     /// The detour that it is meant for.
     pub site: u32,
     /// Number of commands.
@@ -45,7 +46,7 @@ pub struct Bucket {
 pub const EMPTY: Bucket = Bucket {
     tags: [0; WAYS],
     padding: [0; 8 - WAYS],
-    slots: [Slot { stack_pointer: 0, site: 0, commands: 0, words: [0; SLOT_WORDS] }; WAYS],
+    slots: [Slot { depth: 0, site: 0, commands: 0, words: [0; SLOT_WORDS] }; WAYS],
 };
 
 const _: () = assert!(size_of::<Slot>() == 1_024 && size_of::<Bucket>() == 4_160);

@@ -16,10 +16,11 @@ pub fn claim<T: Target>(target: &T, bucket: &mut Bucket, goroutine: u64) -> Opti
     (0..WAYS).find(|&way| target.take_tag(&mut bucket.tags[way], goroutine))
 }
 
-/// Makes `slot` one of `commands` commands for the detour `site`, when the goroutine comes to it with `stack_pointer`.
+/// Makes `slot` one of `commands` commands for the detour `site`, when the goroutine comes to it at this depth of its
+/// stack.
 #[inline(always)]
-pub fn address(slot: &mut Slot, site: u32, stack_pointer: u64, commands: u32) {
-    slot.stack_pointer = stack_pointer;
+pub fn address(slot: &mut Slot, site: u32, depth: u64, commands: u32) {
+    slot.depth = depth;
     slot.site = site;
     slot.commands = commands;
 }
@@ -43,7 +44,7 @@ mod tests {
     #[test]
     fn digits_are_those_of_the_bytes() {
         for bytes in [[0, 0, 0, 0], [0x12, 0x34, 0x56, 0x78], [0x9a, 0xbc, 0xde, 0xf0], [0xff, 0x0a, 0xa0, 0x99]] {
-            let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let text = format!("{:08x}", u32::from_be_bytes(bytes));
             assert_eq!(hexadecimal(bytes).to_le_bytes(), text.as_bytes());
         }
     }

@@ -247,7 +247,8 @@ pub(crate) fn open_and_arm(
 /// Makes the held program write what BPF wants written. Without that it is traced all the same.
 #[cfg(target_arch = "x86_64")]
 fn place_executor(stopped: &mut Stopped<'_>, pid: NonZeroU32, armed: &Armed) {
-    let (Some(load_bias), Some(syscall)) = (armed.load_bias, armed.syscall) else {
+    let stack_high = armed.plan.detours().find_map(|detour| i32::try_from(detour.stack_high).ok());
+    let (Some(load_bias), Some(syscall), Some(stack_high)) = (armed.load_bias, armed.syscall, stack_high) else {
         return;
     };
     let detours: Vec<Detour> = armed.plan.detours().map(|detour| Detour::new(detour.site, &detour.place, load_bias)).collect();
@@ -255,7 +256,7 @@ fn place_executor(stopped: &mut Stopped<'_>, pid: NonZeroU32, armed: &Armed) {
     let placed = stopped
         .inject(syscall.0.wrapping_add(load_bias))
         .map_err(|source| ExecutorError::Call { call: "execve", source })
-        .and_then(|mut injector| executor::place(&mut injector, pid.get(), armed.attached.slots(), &detours));
+        .and_then(|mut injector| executor::place(&mut injector, pid.get(), armed.attached.slots(), stack_high, &detours));
     match placed {
         Ok(()) => log::debug(format_args!("{} detours placed in {:?}", detours.len(), begin.elapsed())),
         Err(error) => log::warn(format_args!("trace context is not passed on: {error}")),

@@ -56,7 +56,7 @@ fn launch(app: &str) {
     let syscall = binary.syscall_instruction().unwrap().0.wrapping_add(bias);
     let begin = std::time::Instant::now();
     let mut injector = stopped.inject(syscall).unwrap();
-    place(&mut injector, stopped.pid().as_raw().cast_unsigned(), slots.as_fd(), &detours).unwrap();
+    place(&mut injector, stopped.pid().as_raw().cast_unsigned(), slots.as_fd(), 8, &detours).unwrap();
     drop(injector);
     println!("\nplaced in {:?}", begin.elapsed());
     stopped.release();

@@ -24,7 +24,7 @@ use crate::write;
 
 /// The detour of `Header.writeSubset`.
 pub const WRITE_SUBSET: u32 = 0;
-/// The stack pointer at a detour minus that at the `CALL` before: the return address and BP lie between.
+/// Bytes of the stack between the `CALL` and the detour: the return address and BP.
 const AT_DETOUR: u64 = 16;
 
 /// Any probe of the client; the cookie says which.
@@ -263,11 +263,12 @@ fn pass_on<T: Target>(target: &T) -> Option<()> {
     if last != b'\n' {
         return None;
     }
-    let stack_pointer = target.all_registers().stack_pointer.wrapping_sub(AT_DETOUR);
+    // The stack may be moved in between, by the check at the start of the function that is called.
+    let depth = depth(target, config, goroutine).wrapping_add(AT_DETOUR);
     let bucket = target.bucket(bucket(goroutine))?;
     let way = write::claim(target, bucket, goroutine)?;
     let slot = bucket.slots.get_mut(way)?;
-    write::address(slot, WRITE_SUBSET, stack_pointer, 2);
+    write::address(slot, WRITE_SUBSET, depth, 2);
     write_line(slot, span);
     slot.words[0] = buffer + count;
     slot.words[1] = LINE as u64;

@@ -7,7 +7,6 @@ use bpf::records::{
 };
 
 /// One record, borrowed from the ring buffer.
-#[expect(clippy::large_enum_variant, reason = "passed by reference; a box would cost an allocation per request")]
 #[derive(Debug)]
 pub enum Record<'a> {
     /// A server has received a request.

@@ -22,7 +22,7 @@ use crate::binary::DetourSite;
 
 pub use place::place;
 pub use share::Offer;
-pub use stub::{Stub, StubError};
+pub use stub::{Places, Stub, StubError};
 
 /// Why the program cannot be made to write.
 #[derive(Debug, Error)]

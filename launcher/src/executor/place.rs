@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use bpf::slots::{BUCKETS, Bucket};
 
 use super::share::Offer;
-use super::stub::Stub;
+use super::stub::{Places, Stub};
 use super::{Detour, ExecutorError};
 use crate::child::Injector;
 
@@ -17,20 +17,27 @@ const TRIES: u64 = 256;
 const STEP: u64 = 64 << 10;
 
 /// Makes the program write what BPF puts into the map `slots` when it comes to one of `detours`. `pid` is the program's
-/// process as the kernel tells it to us.
+/// process as the kernel tells it to us,
+/// `stack_high` the offset of `runtime.g.stack.hi`.
 ///
 /// # Errors
 /// Where something is not as expected; the program's code is as it was then.
-pub fn place(injector: &mut Injector, pid: u32, slots: BorrowedFd<'_>, detours: &[Detour]) -> Result<(), ExecutorError> {
+pub fn place(
+    injector: &mut Injector,
+    pid: u32,
+    slots: BorrowedFd<'_>,
+    stack_high: i32,
+    detours: &[Detour],
+) -> Result<(), ExecutorError> {
     for detour in detours {
         let found = injector.read(detour.address, detour.bytes.len()).map_err(memory)?;
         if found != detour.bytes {
             return Err(ExecutorError::Unexpected { address: detour.address });
         }
     }
-    let shared = map_slots(injector, pid, slots)?;
+    let places = Places { slots: map_slots(injector, pid, slots)?, stack_high };
     let address = map_code(injector, detours)?;
-    let stub = Stub::assemble(detours, shared, address)?;
+    let stub = Stub::assemble(detours, places, address)?;
     injector.write(address, &stub.code).map_err(memory)?;
     for (index, detour) in detours.iter().enumerate() {
         let jump = stub.entries.get(index).and_then(|entry| Stub::jump(detour, *entry));

@@ -1,7 +1,7 @@
 //! The machine code of the detours (x86-64).
 //!
 //! Each detour: save what it uses below the stack pointer; if the current goroutine (R14) has a slot that is meant for
-//! this call here (stack pointer and site), perform its stores; free the slot; restore; execute the instructions that the
+//! this call here (depth of the stack, and site), perform its stores; free the slot; restore; execute the instructions that the
 //! jump has replaced; jump back behind them.
 //!
 //! It neither calls nor moves the stack pointer. Behind a stack check, Go leaves several hundred bytes below the stack
@@ -24,6 +24,15 @@ use super::Detour;
 #[derive(Debug, thiserror::Error)]
 #[error("no machine code for the detours ({0})")]
 pub struct StubError(#[from] IcedError);
+
+/// What the code has to find in the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Places {
+    /// Where the slots are mapped.
+    pub slots: u64,
+    /// Offset of `runtime.g.stack.hi`.
+    pub stack_high: i32,
+}
 
 /// Assembled detours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,16 +58,16 @@ const TAG: i32 = -72;
 pub(super) const MOST_BYTES: usize = 512;
 
 impl Stub {
-    /// Assembles the detours for a program that has the slots mapped at `slots` and will have the code at `address`.
+    /// Assembles the detours for a program that will have the code at `address`.
     ///
     /// # Errors
     /// Where a jump does not reach (the code must lie within 2 GiB of the program's).
-    pub fn assemble(detours: &[Detour], slots: u64, address: u64) -> Result<Self, StubError> {
+    pub fn assemble(detours: &[Detour], places: Places, address: u64) -> Result<Self, StubError> {
         let (mut code, mut entries) = (Vec::new(), Vec::new());
         for detour in detours {
             let entry = address + code.len() as u64;
             entries.push(entry);
-            code.extend(assemble(detour, slots, entry)?);
+            code.extend(assemble(detour, places, entry)?);
             // The next one begins at a cache line.
             code.resize(code.len().next_multiple_of(64), INT3);
         }
@@ -89,11 +98,11 @@ const JMP_SIZE: usize = crate::binary::JUMP;
 /// A breakpoint: what must not be executed.
 const INT3: u8 = 0xcc;
 
-fn assemble(detour: &Detour, slots: u64, entry: u64) -> Result<Vec<u8>, IcedError> {
+fn assemble(detour: &Detour, places: Places, entry: u64) -> Result<Vec<u8>, IcedError> {
     let mut asm = CodeAssembler::new(64)?;
     let mut done = asm.create_label();
     save(&mut asm)?;
-    find(&mut asm, slots, done, |asm| apply(asm, detour.site))?;
+    find(&mut asm, places.slots, done, |asm| apply(asm, detour.site, places.stack_high))?;
     asm.set_label(&mut done)?;
     restore(&mut asm)?;
     asm.db(&detour.bytes)?;
@@ -157,9 +166,11 @@ fn find(
 }
 
 /// Performs what the slot at RDX says, if it is meant for this call, and frees the tag at RAX.
-fn apply(asm: &mut CodeAssembler, site: u32) -> Result<(), IcedError> {
+fn apply(asm: &mut CodeAssembler, site: u32, stack_high: i32) -> Result<(), IcedError> {
     let (mut free, mut next, mut written) = (asm.create_label(), asm.create_label(), asm.create_label());
-    asm.cmp(qword_ptr(rdx + offset(offset_of!(Slot, stack_pointer))), rsp)?;
+    asm.mov(rcx, qword_ptr(r14 + stack_high))?;
+    asm.sub(rcx, rsp)?;
+    asm.cmp(qword_ptr(rdx + offset(offset_of!(Slot, depth))), rcx)?;
     asm.jne(free)?;
     asm.cmp(dword_ptr(rdx + offset(offset_of!(Slot, site))), site.cast_signed())?;
     asm.jne(free)?;

@@ -101,5 +101,5 @@ fn passing_on(
     config.buffered = fields.required("bufio.Writer", "n")?;
     config.buffered_writer = Setting::new(table.0);
     let site = facts.call_site(WRITE, call.site, "the header of a request is written", PROGRAM, cookie::WRITE)?;
-    Ok((site, PlannedDetour { site: WRITE_SUBSET, place }))
+    Ok((site, PlannedDetour { site: WRITE_SUBSET, place, stack_high: config.stack_high.get() }))
 }

@@ -150,6 +150,8 @@ pub struct PlannedDetour {
     pub site: u32,
     /// The instructions it replaces.
     pub place: DetourSite,
+    /// Offset of `runtime.g.stack.hi`, from which the depth of a stack is counted.
+    pub stack_high: u32,
 }
 
 /// What a plan depends on besides the program's file.

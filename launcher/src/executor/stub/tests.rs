@@ -10,10 +10,26 @@ struct Machine {
 }
 
 const SITE: u32 = 3;
+/// The upper end of all stacks here.
+const STACK_HIGH: u64 = 0x8000_0000_0000;
+
+/// Memory for the structs of goroutines, of which only `stack.hi` matters.
+struct Goroutines(Vec<u64>);
+
+impl Goroutines {
+    fn new() -> Self {
+        Self(vec![STACK_HIGH; 1024])
+    }
+
+    /// The address of one; the next ones with the same hash follow at a fixed distance.
+    fn address(&self) -> u64 {
+        (self.0.as_ptr() as u64).next_multiple_of(64)
+    }
+}
 const EMPTY: Bucket = Bucket {
     tags: [0; WAYS],
     padding: [0; 8 - WAYS],
-    slots: [Slot { stack_pointer: 0, site: 0, commands: 0, words: [0; bpf::slots::SLOT_WORDS] }; WAYS],
+    slots: [Slot { depth: 0, site: 0, commands: 0, words: [0; bpf::slots::SLOT_WORDS] }; WAYS],
 };
 
 impl Machine {
@@ -23,7 +39,9 @@ impl Machine {
         let mut map = memmap2::MmapMut::map_anon(8192).unwrap();
         let base = map.as_ptr() as u64;
         let detour = Detour { site: SITE, address: base + 1, bytes: vec![0x48, 0x89, 0xe5, 0x48, 0x8d, 0x64, 0x24, 0xe8] };
-        let stub = Stub::assemble(std::slice::from_ref(&detour), buckets.as_ptr() as u64, base + 4096).unwrap();
+        let stub =
+            Stub::assemble(std::slice::from_ref(&detour), Places { slots: buckets.as_ptr() as u64, stack_high: 8 }, base + 4096)
+                .unwrap();
         assert!(stub.code.len() <= MOST_BYTES);
         map[0] = 0x55;
         let jump = Stub::jump(&detour, stub.entries[0]).unwrap();
@@ -72,9 +90,9 @@ const FIXED: u64 = 0x202;
 
 #[test]
 fn without_a_slot_nothing_changes() {
-    let machine = Machine::new();
+    let (machine, goroutines) = (Machine::new(), Goroutines::new());
     for flags in [0, ARITHMETIC, 0x801, 0x0d4, 0x840] {
-        let (registers, after, _) = machine.call(0x00c0_0000_01c0, flags | FIXED);
+        let (registers, after, _) = machine.call(goroutines.address(), flags | FIXED);
         assert_eq!(registers, [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(after & ARITHMETIC, flags, "{flags:#x}");
     }
@@ -95,7 +113,8 @@ fn fill(machine: &mut Machine, g: u64, stack_pointer: u64, site: u32, commands: 
             at += 1;
         }
     }
-    slot.stack_pointer = stack_pointer;
+    // As if the goroutine's stack ended there.
+    slot.depth = STACK_HIGH - stack_pointer;
     slot.site = site;
     slot.commands = u32::try_from(commands.len()).unwrap();
     bucket.tags[2] = g;
@@ -103,8 +122,8 @@ fn fill(machine: &mut Machine, g: u64, stack_pointer: u64, site: u32, commands: 
 
 #[test]
 fn a_slot_is_obeyed_once_and_freed() {
-    let mut machine = Machine::new();
-    let g = 0x00c0_0000_7680;
+    let (mut machine, goroutines) = (Machine::new(), Goroutines::new());
+    let g = goroutines.address();
     let (_, _, stack_pointer) = machine.call(g, FIXED);
     let mut buffer = [0_u8; 100];
     let text: Vec<u8> = (1..=70).collect();
@@ -129,8 +148,8 @@ fn a_slot_is_obeyed_once_and_freed() {
 
 #[test]
 fn what_is_meant_for_another_call_site_or_goroutine_is_not_obeyed() {
-    let mut machine = Machine::new();
-    let g = 0x00c0_0000_01c0;
+    let (mut machine, goroutines) = (Machine::new(), Goroutines::new());
+    let g = goroutines.address();
     let (_, _, stack_pointer) = machine.call(g, FIXED);
     let mut target = 0_u64;
     for (pointer, site) in [(stack_pointer + 16, SITE), (stack_pointer, SITE + 1)] {
