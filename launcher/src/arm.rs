@@ -43,6 +43,12 @@ pub enum Untraced {
     /// The file cannot be opened.
     #[error("its file cannot be read ({0})")]
     Unopened(std::io::Error),
+    /// Whatever it starts could not be traced either.
+    #[error(
+        "neither it nor what it starts can be traced: that takes CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, and the launcher has \
+         not got them"
+    )]
+    NoRights,
     /// The user does not want it.
     #[error("{0}")]
     NotWanted(&'static str),

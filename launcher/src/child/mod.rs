@@ -42,5 +42,5 @@ pub use signals::{Signals, TakeOverError};
 pub use spawn::{Program, SpawnError, exec_in_place, spawn};
 pub use stopped::Stopped;
 pub use sys::SignalSet;
-pub use tracees::Follow;
+pub use tracees::{Follow, Limit};
 pub use tree::{Event, Tree};

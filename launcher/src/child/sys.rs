@@ -152,12 +152,12 @@ pub(super) fn wait_any() -> Option<(Pid, Change)> {
     wait(-1, libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED | libc::__WALL)
 }
 
-/// Waits until `pid` ended, and reaps it. Stops in between are not reported.
+/// Waits until `pid` ended, and reaps it and whatever else ends meanwhile: the kernel does not report the end of a process
+/// whose other threads we trace before these are reaped. Stops in between are not reported.
 pub(super) fn wait_end(pid: Pid) {
-    while let Some((_, change)) = wait(pid.as_raw(), libc::__WALL) {
-        match change {
-            Change::Exited(_) | Change::Killed(_) => return,
-            Change::Stopped { .. } | Change::Continued => {}
+    while let Some((ended, change)) = wait(-1, libc::__WALL) {
+        if ended == pid && matches!(change, Change::Exited(_) | Change::Killed(_)) {
+            return;
         }
     }
 }
