@@ -2,14 +2,18 @@
 
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::time::Instant;
 
 use bpf::config::{SamplerSetting, Setting};
 
 use crate::binary::{BinaryError, BuildInfo, GoBinary, VirtAddr};
-use crate::child::{Auxv, MappedExe};
+use crate::child::{Auxv, Exe, MappedExe, Stopped};
 use crate::config::{Config, Propagator, RootSampler, Sampler};
+#[cfg(target_arch = "x86_64")]
+use crate::executor::{self, Detour, ExecutorError};
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
+use crate::log;
 use crate::probes::attach::{AttachError, Attached, attach};
 use crate::probes::plan::{Circumstances, Plan};
 
@@ -45,6 +49,12 @@ pub enum Untraced {
     /// The file cannot be opened.
     #[error("its file cannot be read ({0})")]
     Unopened(std::io::Error),
+    /// Whatever it starts could not be traced either.
+    #[error(
+        "neither it nor what it starts can be traced: that takes CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, and the launcher has \
+         not got them"
+    )]
+    NoRights,
     /// The user does not want it.
     #[error("{0}")]
     NotWanted(&'static str),
@@ -86,6 +96,41 @@ pub struct Candidate<'a> {
     /// It stands at its exec stop, so that the write executor can be placed.
     pub is_held: bool,
 }
+
+/// Opens the file and arms the process.
+pub(crate) fn open_and_arm(
+    pid: NonZeroU32,
+    exe: &Exe,
+    auxv: Option<Auxv>,
+    is_held: bool,
+    config: &Config,
+) -> Result<Armed, Untraced> {
+    let file = if exe.is_running() { MappedExe::map(&exe.path) } else { MappedExe::read(&exe.path) };
+    arm(Candidate { pid, path: &exe.path, exe: file.map_err(Untraced::Unopened)?, auxv, is_held }, config)
+}
+
+/// Makes the held program write what BPF wants written. Without that it is traced all the same.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn place_executor(stopped: &mut Stopped<'_>, pid: NonZeroU32, armed: &Armed) {
+    let stack_high = armed.plan.detours().find_map(|detour| i32::try_from(detour.stack_high).ok());
+    let (Some(load_bias), Some(syscall), Some(stack_high)) = (armed.load_bias, armed.syscall, stack_high) else {
+        return;
+    };
+    let detours: Vec<Detour> = armed.plan.detours().map(|detour| Detour::new(detour.site, &detour.place, load_bias)).collect();
+    let begin = Instant::now();
+    let placed = stopped
+        .inject(syscall.0.wrapping_add(load_bias))
+        .map_err(|source| ExecutorError::Call { call: "execve", source })
+        .and_then(|mut injector| executor::place(&mut injector, pid.get(), armed.attached.slots(), stack_high, &detours));
+    match placed {
+        Ok(()) => log::debug(format_args!("{} detours placed in {:?}", detours.len(), begin.elapsed())),
+        Err(error) => log::warn(format_args!("trace context is not passed on: {error}")),
+    }
+}
+
+/// There is no write executor for this architecture yet; then no detours are planned.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn place_executor(_stopped: &mut Stopped<'_>, _pid: NonZeroU32, _armed: &Armed) {}
 
 /// Reads the file of a program and arms its probes. Needs the capabilities raised.
 ///

@@ -7,12 +7,11 @@ use std::io::ErrorKind;
 use std::num::NonZeroU32;
 use std::time::Instant;
 
-use crate::arm::Untraced;
+use crate::arm::{Untraced, open_and_arm};
 use crate::capabilities::{drop_for_good, raised};
 use crate::child::{Other, Signals};
 use crate::command_line::CommandLine;
 use crate::config::Config;
-use crate::launch::open_and_arm;
 use crate::log;
 use crate::outcome::Outcome;
 use crate::resource::gather;

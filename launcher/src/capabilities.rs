@@ -109,6 +109,13 @@ pub fn is_permitted(number: u32) -> bool {
     get().is_ok_and(|sets| sets.permitted >> number & 1 != 0)
 }
 
+/// Whether this thread could load programs and attach probes, as far as capabilities go.
+#[must_use]
+pub fn may_trace() -> bool {
+    let [(bpf, _), (perfmon, _), (admin, _), _] = POWERS;
+    is_permitted(bpf) && is_permitted(perfmon) || is_permitted(admin)
+}
+
 /// Those of the four that this thread may use, effective at the moment or not.
 #[must_use]
 pub fn held() -> Vec<&'static str> {

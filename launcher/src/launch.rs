@@ -2,7 +2,7 @@
 //!
 //! What it starts in its place or besides, if it is a shell or another wrapper, is held, armed and let go in the same way.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -10,18 +10,17 @@ use std::time::Instant;
 
 use nix::unistd::Pid;
 
-use crate::arm::{Armed, Candidate, Untraced, arm};
-use crate::capabilities::{drop_for_good, raised, reset_tracing};
-use crate::child::{self, AtBarrier, Auxv, Event, Exe, Exited, Follow, MappedExe, Program, Signals, SpawnError, Stopped, Tree};
+use crate::arm::{Untraced, open_and_arm, place_executor};
+use crate::binary::GoBinary;
+use crate::capabilities::{drop_for_good, may_trace, raised, reset_tracing};
+use crate::child::{self, AtBarrier, Event, Exe, Exited, Follow, MappedExe, Program, Signals, SpawnError, Stopped, Tree};
 use crate::command_line::CommandLine;
 use crate::config::Config;
-#[cfg(target_arch = "x86_64")]
-use crate::executor::{self, Detour, ExecutorError};
 use crate::log;
 use crate::outcome::Outcome;
 use crate::resource::gather;
 use crate::tracing::Tracing;
-use crate::wrappers::{is_below_another_launcher, is_wrapper};
+use crate::wrappers::{is_below_another_launcher, is_go_wrapper, is_interpreter, is_tracer, is_wrapper};
 
 /// How a launch ended.
 enum Ended {
@@ -68,7 +67,7 @@ fn run(config: &Config, typed: &CommandLine, signals: &mut Signals, program: Pro
         log::debug(format_args!("another go-auto-launch traces what is started here; this one is an init only"));
     }
     let mut launch =
-        Launch { config, tracing: Tracing::new(config, typed), unsaid: None, not_go: HashSet::new(), is_below_another };
+        Launch { config, tracing: Tracing::new(config, typed), unsaid: None, known: HashMap::new(), is_below_another };
     let exited = loop {
         let verdict = match tree.next(signals)? {
             // Programs of other users may be looked into, and what is attached needs BPF.
@@ -96,8 +95,8 @@ struct Launch<'c> {
     tracing: Tracing<'c>,
     /// What is to be said at the end if nothing was traced.
     unsaid: Option<String>,
-    /// Files that are known not to be Go programs.
-    not_go: HashSet<FileId>,
+    /// Files that are known to be no Go programs, and how far these are followed.
+    known: HashMap<FileId, Follow>,
     /// The launcher that started this one has kept what tracing needs to itself, and traces.
     is_below_another: bool,
 }
@@ -111,8 +110,10 @@ impl Launch<'_> {
         }
         // Entry scripts run the same few tools again and again; this saves half of what following costs (0.5 ms each time).
         let file = FileId::of(&MappedExe::link(stopped.pid()));
-        if file.is_some_and(|file| self.not_go.contains(&file)) && !stopped.is_main() {
-            stopped.follow(Follow::Briefly);
+        if let Some(&follow) = file.and_then(|file| self.known.get(&file))
+            && !stopped.is_main()
+        {
+            stopped.follow(follow);
             return Verdict::GoOn;
         }
         let begin = Instant::now();
@@ -124,12 +125,14 @@ impl Launch<'_> {
         if let Some(why) = untraced_by_choice(self.config) {
             return self.untraced(stopped, exe.name(), &Untraced::NotWanted(why));
         }
-        if is_wrapper(exe.name(), || stopped.first_argument()) {
-            if stopped.is_main() {
-                self.unsaid = Some(format!("{} has started no Go program that could be traced", exe.name().display()));
-            }
-            stopped.follow(Follow::Always);
+        if is_tracer(exe.name()) {
+            log::debug(format_args!("{} traces others itself, and is let go", exe.name().display()));
+            stopped.release();
             return Verdict::GoOn;
+        }
+        let is_called_wrapper = is_wrapper(exe.name(), || stopped.first_argument());
+        if is_called_wrapper && is_what_it_is_called(&exe) {
+            return self.wrapper(stopped, &exe, file);
         }
         let config = self.tracing.config_of(stopped.variables("OTEL_").as_deref());
         if let Some(why) = untraced_by_choice(&config) {
@@ -143,32 +146,58 @@ impl Launch<'_> {
                 stopped.release();
                 Verdict::GoOn
             }
+            Err(Untraced::NothingKnown(_)) if is_called_wrapper => self.wrapper(stopped, &exe, None),
             Err(why) => {
-                if let (Untraced::NotGo(_), Some(file)) = (&why, file)
-                    && self.not_go.len() < MAX_NOT_GO
-                {
-                    self.not_go.insert(file);
+                if matches!(why, Untraced::NotGo(_)) {
+                    self.remember(file, &exe, Follow::Briefly);
                 }
                 self.untraced(stopped, exe.name(), &why)
             }
         }
     }
 
+    /// A program that is there to start others is followed as long as it runs.
+    fn wrapper(&mut self, stopped: Stopped<'_>, exe: &Exe, file: Option<FileId>) -> Verdict {
+        if !may_trace() {
+            return self.untraced(stopped, exe.name(), &Untraced::NoRights);
+        }
+        if stopped.is_main() {
+            self.unsaid = Some(format!("{} has started no Go program that could be traced", exe.name().display()));
+        } else {
+            self.remember(file, exe, Follow::Always);
+        }
+        stopped.follow(Follow::Always);
+        Verdict::GoOn
+    }
+
+    fn remember(&mut self, file: Option<FileId>, exe: &Exe, follow: Follow) {
+        // What an interpreter is depends on its script.
+        if let Some(file) = file
+            && self.known.len() < MAX_KNOWN
+            && !is_interpreter(exe.name())
+        {
+            self.known.insert(file, follow);
+        }
+    }
+
     /// Lets a program go on that is not traced itself: for good, or as far as it may start one that is.
     fn untraced(&mut self, stopped: Stopped<'_>, file: &Path, why: &Untraced) -> Verdict {
         // What a shell runs besides the program (`mkdir`, `sleep`) need not be traced.
-        let matters = stopped.is_main() || !matches!(why, Untraced::NotGo(_));
+        let is_tool = matches!(why, Untraced::NotGo(_)) || file.to_string_lossy().contains(GO_TOOLS);
+        let matters = stopped.is_main() || !is_tool;
         if matters {
             self.tracing.say_untraced(file, why);
             self.unsaid = None;
         } else {
             log::debug(format_args!("{} is not traced: {why}", file.display()));
         }
-        if self.config.strict && matters && !matches!(why, Untraced::NotWanted(_)) {
+        // Nor need a program that migrates a database before the server starts, and has nothing to be traced.
+        let is_refused = stopped.is_main() || matches!(why, Untraced::Refused(_) | Untraced::Unreadable(_) | Untraced::Defect);
+        if self.config.strict && is_refused && !matches!(why, Untraced::NotWanted(_)) {
             stopped.abandon();
             return Verdict::Refuse;
         }
-        if matches!(why, Untraced::NotGo(_)) {
+        if matches!(why, Untraced::NotGo(_)) && may_trace() {
             stopped.follow(Follow::Briefly);
         } else {
             stopped.release();
@@ -212,14 +241,26 @@ impl Launch<'_> {
     /// The program has ended.
     fn finish(self, mut tree: Tree, exited: &Exited, signals: &Signals) {
         if let Some(line) = self.unsaid.filter(|_| !self.tracing.has_begun()) {
-            log::warn(format_args!("nothing was traced: {line}"));
+            let why = tree.limit().map(|limit| format!(" ({limit})")).unwrap_or_default();
+            log::warn(format_args!("nothing was traced: {line}{why}"));
         }
         self.tracing.finish(|done, deadline| tree.wait_for(exited, done, deadline, signals));
     }
 }
 
-/// Files remembered as no Go programs; more are read each time.
-const MAX_NOT_GO: usize = 1_024;
+/// Files remembered; more are read each time.
+const MAX_KNOWN: usize = 1_024;
+
+/// The compiler and its like, which `go run` starts.
+const GO_TOOLS: &str = "/pkg/tool/";
+
+/// Whether a program that is called like a wrapper is one: any that is no Go program, and of those the known ones.
+fn is_what_it_is_called(exe: &Exe) -> bool {
+    let Ok(file) = MappedExe::map(&exe.path) else {
+        return true;
+    };
+    GoBinary::parse(&file).map_or(true, |binary| binary.build_info().path.as_deref().is_some_and(is_go_wrapper))
+}
 
 /// A file as it is now: device, inode, time of its last change in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -231,41 +272,6 @@ impl FileId {
         Some(Self(file.dev(), file.ino(), file.ctime().wrapping_mul(1_000_000_000).wrapping_add(file.ctime_nsec())))
     }
 }
-
-/// Opens the file and arms the process.
-pub(crate) fn open_and_arm(
-    pid: NonZeroU32,
-    exe: &Exe,
-    auxv: Option<Auxv>,
-    is_held: bool,
-    config: &Config,
-) -> Result<Armed, Untraced> {
-    let file = if exe.is_running() { MappedExe::map(&exe.path) } else { MappedExe::read(&exe.path) };
-    arm(Candidate { pid, path: &exe.path, exe: file.map_err(Untraced::Unopened)?, auxv, is_held }, config)
-}
-
-/// Makes the held program write what BPF wants written. Without that it is traced all the same.
-#[cfg(target_arch = "x86_64")]
-fn place_executor(stopped: &mut Stopped<'_>, pid: NonZeroU32, armed: &Armed) {
-    let stack_high = armed.plan.detours().find_map(|detour| i32::try_from(detour.stack_high).ok());
-    let (Some(load_bias), Some(syscall), Some(stack_high)) = (armed.load_bias, armed.syscall, stack_high) else {
-        return;
-    };
-    let detours: Vec<Detour> = armed.plan.detours().map(|detour| Detour::new(detour.site, &detour.place, load_bias)).collect();
-    let begin = Instant::now();
-    let placed = stopped
-        .inject(syscall.0.wrapping_add(load_bias))
-        .map_err(|source| ExecutorError::Call { call: "execve", source })
-        .and_then(|mut injector| executor::place(&mut injector, pid.get(), armed.attached.slots(), stack_high, &detours));
-    match placed {
-        Ok(()) => log::debug(format_args!("{} detours placed in {:?}", detours.len(), begin.elapsed())),
-        Err(error) => log::warn(format_args!("trace context is not passed on: {error}")),
-    }
-}
-
-/// There is no write executor for this architecture yet; then no detours are planned.
-#[cfg(not(target_arch = "x86_64"))]
-fn place_executor(_stopped: &mut Stopped<'_>, _pid: NonZeroU32, _armed: &Armed) {}
 
 /// Why the user does not want a trace.
 fn untraced_by_choice(config: &Config) -> Option<&'static str> {

@@ -80,10 +80,46 @@ const WRAPPERS: [&str; 71] = [
     "zsh",
 ];
 
+/// Go programs among them, by the import path of their main package or the start of it. Any other Go program with such a
+/// name is somebody's own.
+const GO_WRAPPERS: [&str; 10] = [
+    "cmd/go",
+    "github.com/DarthSim/hivemind",
+    "github.com/DarthSim/overmind",
+    "github.com/DopplerHQ/cli",
+    "github.com/bank-vaults/",
+    "github.com/ddollar/forego",
+    "github.com/hashicorp/envconsul",
+    "github.com/mattn/goreman",
+    "github.com/segmentio/chamber",
+    "github.com/tianon/gosu",
+];
+
+/// Programs that trace others themselves, which they cannot while we do. They and what they start are let go.
+const TRACERS: [&str; 9] = ["delve", "dlv", "gdb", "gdbserver", "lldb", "lldb-server", "ltrace", "rr", "strace"];
+
 /// Programs whose first argument is the program that they are, by the start of their file's name.
 const INTERPRETERS: [&str; 4] = ["python", "perl", "ruby", "node"];
 
-/// Whether the program with this file and these arguments is there to start others.
+/// Whether it depends on its first argument what the program is.
+#[must_use]
+pub fn is_interpreter(file: &Path) -> bool {
+    INTERPRETERS.iter().any(|interpreter| name(file).starts_with(interpreter))
+}
+
+/// Whether the program traces others itself.
+#[must_use]
+pub fn is_tracer(file: &Path) -> bool {
+    TRACERS.contains(&name(file))
+}
+
+/// Whether a Go program with the name of a wrapper is that wrapper, by the import path of its main package.
+#[must_use]
+pub fn is_go_wrapper(main_package: &str) -> bool {
+    GO_WRAPPERS.iter().any(|known| main_package.starts_with(known))
+}
+
+/// Whether the program with this file and these arguments is called like one that is there to start others.
 #[must_use]
 pub fn is_wrapper(file: &Path, first_argument: impl FnOnce() -> Option<String>) -> bool {
     let name = name(file);
@@ -91,8 +127,7 @@ pub fn is_wrapper(file: &Path, first_argument: impl FnOnce() -> Option<String>) 
     if WRAPPERS.contains(&name) || name == LAUNCHER || name.starts_with("s6-") {
         return true;
     }
-    INTERPRETERS.iter().any(|interpreter| name.starts_with(interpreter))
-        && first_argument().is_some_and(|script| WRAPPERS.contains(&self::name(Path::new(&script))))
+    is_interpreter(file) && first_argument().is_some_and(|script| WRAPPERS.contains(&self::name(Path::new(&script))))
 }
 
 /// Whether this process is followed by another go-auto-launch: an image that has one as its entrypoint, started with one

@@ -268,8 +268,11 @@ func main() {
 
 /// A launcher that is the leader of a session with a terminal of its own, and the terminal's other side.
 fn on_a_terminal(args: &[&str]) -> (Launched, fs::File) {
+    command_on_a_terminal(with_subject(args))
+}
+
+fn command_on_a_terminal(mut command: Command) -> (Launched, fs::File) {
     let terminal = nix::pty::openpty(None, None).unwrap();
-    let mut command = with_subject(args);
     command.stdin(Stdio::from(terminal.slave));
     // SAFETY: setsid and the ioctl are async-signal-safe.
     unsafe {
@@ -309,4 +312,24 @@ fn the_stop_key_stops_both_and_continuing_the_launcher_continues_both() {
     }
     launched.signal(Signal::SIGTERM);
     assert_eq!(launched.end().code(), Some(143));
+}
+
+/// The terminal stops a whole group; the whole group goes on.
+#[test]
+fn the_stop_key_stops_what_a_shell_runs_too_and_continuing_continues_it() {
+    use std::io::Write as _;
+    let mut command = launcher(&["--", "sh", "-c"]);
+    command.arg(format!("{} hold; exit 4", init::subject().display()));
+    let (mut launched, mut terminal) = command_on_a_terminal(command);
+    let shell: Pid = init::children(launched.pid())[0];
+    let program: Pid = init::children(shell)[0];
+    for _ in 0..3 {
+        terminal.write_all(b"\x1a").unwrap();
+        let all_stopped = || [shell, program].iter().all(|pid| matches!(init::state(*pid), Some('t' | 'T')));
+        until("all to stop", || init::state(launched.pid()) == Some('T') && all_stopped());
+        launched.signal(Signal::SIGCONT);
+        until("all to run", || [launched.pid(), shell, program].iter().all(|pid| init::state(*pid) == Some('S')));
+    }
+    nix::sys::signal::kill(program, Signal::SIGTERM).unwrap();
+    assert_eq!(launched.end().code(), Some(4));
 }

@@ -206,32 +206,96 @@ fn a_wrapper_without_a_go_program_is_mentioned_at_the_end() {
 
 #[test]
 fn an_exec_from_another_thread_is_followed() {
-    let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("threaded-exec");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/threaded_exec.c");
-    let built = Command::new("cc").args(["-O1", "-Wall", "-pthread", "-o"]).arg(&program).arg(source).status();
-    assert!(built.is_ok_and(|status| status.success()), "this test needs a C compiler (cc)");
+    let (_folder, program) = threaded_exec();
     let app = short();
-    let (output, spans) = run(&[program.to_str().unwrap(), &app, "3", "7"]);
+    let (output, spans) = run(&[&program, &app, "3", "7"]);
     let stderr = text(&output.stderr);
     assert_eq!((output.status.code(), spans.values().sum::<usize>()), (Some(7), 3), "{stderr}");
 }
 
 #[test]
-fn strict_refuses_a_go_program_that_a_wrapper_starts_and_that_would_run_untraced() {
+fn strict_is_about_the_program_and_not_about_what_a_shell_runs_besides() {
     let plain = apps::build("plain", GoVersion::GO_1_26, Variant::Stripped).into_os_string().into_string().unwrap();
-    for line in [format!("{plain}; echo after"), format!("exec {plain}")] {
-        let output = launcher().args(["--strict", "--", "sh", "-c", &line]).output().unwrap();
-        let stderr = text(&output.stderr);
-        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(125), ""), "{stderr}");
-        assert!(stderr.contains("nothing in this Go program can be traced"), "{stderr}");
-    }
-    // What a shell runs besides need not be traced.
+    let output = launcher().args(["--strict", "--", "sh", "-c", &format!("exec {plain}")]).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(125), ""), "{stderr}");
+    assert!(stderr.contains("nothing in this Go program can be traced"), "{stderr}");
+    // A Go program that migrates a database need not be traced.
     let app = short();
     let mut strict = launcher();
     strict.arg("--strict");
-    let (output, spans) = run_with(strict, &["sh", "-c", &format!("mkdir -p /tmp && {app} 2 5")]);
+    let (output, spans) = run_with(strict, &["sh", "-c", &format!("mkdir -p /tmp; {plain}; exec {app} 2 5")]);
     assert_eq!((output.status.code(), spans.values().sum::<usize>()), (Some(5), 2), "{}", text(&output.stderr));
+}
+
+/// The C program that executes its arguments from another thread than its first.
+fn threaded_exec() -> (tempfile::TempDir, String) {
+    let (folder, program) = script("");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/threaded_exec.c");
+    let built = Command::new("cc").args(["-O1", "-Wall", "-pthread", "-o", &program]).arg(source).status();
+    assert!(built.is_ok_and(|status| status.success()), "this test needs a C compiler (cc)");
+    (folder, program)
+}
+
+/// A copy of a program that says it was built by Go 1.16, which cannot be read.
+fn made_older(app: &str, to: &std::path::Path) {
+    let mut file = fs::read(app).unwrap();
+    for at in 0..file.len() - 8 {
+        if &file[at..at + 8] == b"go1.26.8" {
+            file[at..at + 8].copy_from_slice(b"go1.16.8");
+        }
+    }
+    fs::write(to, file).unwrap();
+    fs::set_permissions(to, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Its end is reported only when all its threads have been reaped, by us.
+#[test]
+fn strict_ends_a_program_of_several_threads() {
+    let (folder, program) = threaded_exec();
+    // Called like a wrapper, so that strict follows it to its child.
+    let (wrapper, older) = (folder.path().join("env"), folder.path().join("older"));
+    fs::rename(program, &wrapper).unwrap();
+    made_older(&short(), &older);
+    let output = launcher().args(["--strict", "--"]).arg(&wrapper).arg("-f").arg(&older).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(125), ""), "{stderr}");
+    assert!(stderr.contains("go1.16"), "{stderr}");
+}
+
+#[test]
+fn somebodys_own_program_may_be_called_like_a_wrapper() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["cron", "s6-mine", "time"] {
+        let app = folder.path().join(name);
+        fs::copy(short(), &app).unwrap();
+        let (output, spans) = run(&[app.to_str().unwrap(), "2", "5"]);
+        assert_eq!((output.status.code(), spans.get(name)), (Some(5), Some(&2)), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn where_following_ends_is_said() {
+    let app = short();
+    // Executes itself 70 times.
+    let (_folder, again) = script(&format!("#!/bin/sh\n[ $1 = 0 ] && exec {app} 2 5\nexec $0 $(($1 - 1))\n"));
+    let (output, _) = run(&[&again, "70"]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{stderr}");
+    assert!(stderr.contains("not everything is followed any more") && stderr.contains("64 programs"), "{stderr}");
+}
+
+#[test]
+fn a_tracer_can_trace_below_the_launcher() {
+    // The C library's own `true` under a tracer that is called like one.
+    let (folder, gdb) = script("");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tracer.c");
+    let tracer = folder.path().join("gdb");
+    let built = Command::new("cc").args(["-O1", "-Wall", "-o"]).arg(&tracer).arg(source).status();
+    assert!(built.is_ok_and(|status| status.success()), "this test needs a C compiler (cc)");
+    drop(gdb);
+    let (output, _) = run(&["sh", "-c", &format!("{}; exit $?", tracer.display())]);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(0), "traced\n"), "{}", text(&output.stderr));
 }
 
 /// The processes below `pid`, with their states.

@@ -2,6 +2,7 @@
 
 use nix::unistd::Pid;
 
+use super::flush::Request;
 use super::sys::Change;
 
 /// How a process ended.
@@ -28,8 +29,8 @@ impl ExitStatus {
 pub struct Exited {
     pub(super) pid: Pid,
     pub(super) status: ExitStatus,
-    /// Whether somebody has asked the program to end already: then one more request is the second.
-    pub(super) asked_to_end: bool,
+    /// When somebody asked the program to end, if so: one more request is the second then.
+    pub(super) asked_to_end: Option<Request>,
 }
 
 impl Exited {

@@ -22,21 +22,23 @@ pub enum FlushEnd {
 ///
 /// A second SIGTERM or SIGINT ends the wait: the first one received here if one has been heeded before (`asked`). When
 /// the program ended by itself, the first one changes nothing (a `docker stop` that comes as the program exits should
-/// not cost the last spans: the deadline is far below every grace period), and the next one ends the wait.
+/// not cost the last spans: the deadline is far below every grace period), and the next one ends the wait. One that comes
+/// right behind another is the same request: `timeout` sends its signal to the process and to its group.
 pub(super) fn wait_for(
     done: BorrowedFd<'_>,
     deadline: Instant,
     signals: &Signals,
-    mut asked: bool,
+    mut asked: Option<Request>,
     mut reap: impl FnMut(),
 ) -> FlushEnd {
     loop {
         while let Some(signal) = signals.take() {
             if matches!(signal.number(), libc::SIGTERM | libc::SIGINT) && !signal.is_ours() {
-                if asked {
-                    return FlushEnd::Interrupted;
+                match asked {
+                    Some(before) if before.is_repeated_by(signal.number()) => {}
+                    Some(_) => return FlushEnd::Interrupted,
+                    None => asked = Some(Request::now(signal.number())),
                 }
-                asked = true;
             }
         }
         reap();
@@ -51,6 +53,31 @@ pub(super) fn wait_for(
         }
     }
 }
+
+/// A request to end: a signal, and when it came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    signal: i32,
+    at: Instant,
+}
+
+impl Request {
+    pub(super) fn now(signal: i32) -> Self {
+        Self { signal, at: Instant::now() }
+    }
+
+    /// By another signal than any that may come here.
+    pub(super) fn otherwise() -> Self {
+        Self::now(0)
+    }
+
+    fn is_repeated_by(self, signal: i32) -> bool {
+        self.signal == signal && self.at.elapsed() < SAME_REQUEST
+    }
+}
+
+/// Two signals of one kind that are no further apart are one request.
+const SAME_REQUEST: Duration = Duration::from_millis(50);
 
 /// The poll timeout that does not end before `left` has passed: rounded up to a millisecond, and at most a minute
 /// (callers look at the clock and wait again).

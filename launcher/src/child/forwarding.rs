@@ -52,9 +52,10 @@ impl Forwarding {
     /// The group exists: [`super::spawn`] made it before anything was forwarded. A program that has moved to a group of
     /// somebody else (ESRCH) gets the signal all the same. Other errors mean that it has ended, or that its privileges
     /// forbid it; there is nobody to be told.
-    pub(super) fn send(&self, pid: Pid, signal: i32) {
+    /// `to_group`: to the group in any case.
+    pub(super) fn send(&self, pid: Pid, signal: i32, to_group: bool) {
         let group = Pid::from_raw(-pid.as_raw());
-        if !self.to_group || sys::kill(group, signal) == Err(Errno::ESRCH) {
+        if !(self.to_group || to_group) || sys::kill(group, signal) == Err(Errno::ESRCH) {
             let _ = sys::kill(pid, signal);
         }
     }

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use super::environment::split;
 use super::executable::Auxv;
-use super::sys;
+use super::ptrace;
 
 const WORD: u64 = 8;
 /// More arguments, or more variables, than this are not looked through.
@@ -32,11 +32,12 @@ pub(super) struct InitialStack {
 impl InitialStack {
     /// Finds the parts of the stack; `None` before Linux 5.3, or when the process was killed.
     pub(super) fn of(pid: Pid) -> Option<Self> {
-        let stack = sys::position(pid)?.stack_pointer;
-        let arguments = sys::peek(pid, stack)?.min(MAX_STRINGS);
+        let stack = ptrace::position(pid)?.stack_pointer;
+        let arguments = ptrace::peek(pid, stack)?.min(MAX_STRINGS);
         // Behind the count: the arguments' pointers and a null, the variables' pointers and a null.
         let environment = stack + WORD * (1 + arguments + 1);
-        let variables = (0..MAX_STRINGS).find(|index| sys::peek(pid, environment + WORD * index).is_none_or(|word| word == 0))?;
+        let variables =
+            (0..MAX_STRINGS).find(|index| ptrace::peek(pid, environment + WORD * index).is_none_or(|word| word == 0))?;
         Some(Self { pid, environment, auxv: environment + WORD * (variables + 1) })
     }
 
@@ -44,10 +45,10 @@ impl InitialStack {
     pub(super) fn variables(&self, prefix: &str) -> Vec<(OsString, OsString)> {
         let mut found = Vec::new();
         for index in 0..MAX_STRINGS {
-            let Some(address) = sys::peek(self.pid, self.environment + WORD * index).filter(|address| *address != 0) else {
+            let Some(address) = ptrace::peek(self.pid, self.environment + WORD * index).filter(|address| *address != 0) else {
                 break;
             };
-            let starts = sys::peek(self.pid, address).is_some_and(|word| word.to_ne_bytes().starts_with(prefix.as_bytes()));
+            let starts = ptrace::peek(self.pid, address).is_some_and(|word| word.to_ne_bytes().starts_with(prefix.as_bytes()));
             if starts && let Some((name, value)) = split(&text(self.pid, address)) {
                 found.push((name, value));
             }
@@ -59,7 +60,7 @@ impl InitialStack {
     pub(super) fn auxv(&self) -> Auxv {
         let mut words = Vec::new();
         for index in 0..2 * MAX_AUXV {
-            let Some(word) = sys::peek(self.pid, self.auxv + WORD * index) else {
+            let Some(word) = ptrace::peek(self.pid, self.auxv + WORD * index) else {
                 break;
             };
             words.extend_from_slice(&word.to_ne_bytes());
@@ -81,7 +82,7 @@ const MAX_AUXV: u64 = 40;
 pub(super) fn text(pid: Pid, mut address: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while bytes.len() < MAX_TEXT
-        && let Some(word) = sys::peek(pid, address)
+        && let Some(word) = ptrace::peek(pid, address)
     {
         let word = word.to_ne_bytes();
         let end = word.iter().position(|byte| *byte == 0);

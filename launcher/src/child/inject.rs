@@ -10,6 +10,7 @@ use libc::{c_int, c_long, user_regs_struct};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
+use super::ptrace;
 use super::sys::{self, Change};
 
 /// Bytes below the stack pointer that are left alone: the kernel and the C library use none of them yet.
@@ -32,12 +33,12 @@ impl Injector {
     /// When the process was killed, or stops for another reason.
     pub(super) fn begin(pid: Pid, syscall: u64) -> io::Result<Self> {
         // At the event stop the kernel is still in execve, whose result will be written to RAX: on to its end.
-        sys::ptrace(libc::PTRACE_SYSCALL.into(), pid, 0)?;
+        ptrace::request(libc::PTRACE_SYSCALL.into(), pid, 0)?;
         expect_stop(pid, libc::SIGTRAP | 0x80)?;
-        let mask = sys::tracee_mask(pid)?;
-        let saved = sys::registers(pid)?;
+        let mask = ptrace::tracee_mask(pid)?;
+        let saved = ptrace::registers(pid)?;
         let injector = Self { pid, saved, mask, syscall };
-        sys::set_tracee_mask(pid, u64::MAX)?;
+        ptrace::set_tracee_mask(pid, u64::MAX)?;
         Ok(injector)
     }
 
@@ -60,10 +61,10 @@ impl Injector {
             r9,
             ..self.saved
         };
-        sys::set_registers(self.pid, &registers)?;
-        sys::ptrace(libc::PTRACE_SINGLESTEP.into(), self.pid, 0)?;
+        ptrace::set_registers(self.pid, &registers)?;
+        ptrace::request(libc::PTRACE_SINGLESTEP.into(), self.pid, 0)?;
         expect_stop(self.pid, libc::SIGTRAP)?;
-        let result = sys::registers(self.pid)?.rax.cast_signed();
+        let result = ptrace::registers(self.pid)?.rax.cast_signed();
         // Results from -4095 to -1 are errors (the kernel's IS_ERR_VALUE).
         match c_int::try_from(-result) {
             Ok(errno @ 1..=4095) => Err(Errno::from_raw(errno).into()),
@@ -85,14 +86,14 @@ impl Injector {
         let mut at = address & !7;
         let end = address + bytes.len() as u64;
         while at < end {
-            let mut word = sys::peek(self.pid, at).ok_or(Errno::EFAULT)?.to_ne_bytes();
+            let mut word = ptrace::peek(self.pid, at).ok_or(Errno::EFAULT)?.to_ne_bytes();
             for (offset, byte) in (at..).zip(&mut word) {
                 let index = offset.checked_sub(address).and_then(|index| usize::try_from(index).ok());
                 if let Some(new) = index.and_then(|index| bytes.get(index)) {
                     *byte = *new;
                 }
             }
-            sys::poke(self.pid, at, u64::from_ne_bytes(word))?;
+            ptrace::poke(self.pid, at, u64::from_ne_bytes(word))?;
             at += 8;
         }
         Ok(())
@@ -106,7 +107,7 @@ impl Injector {
         let mut bytes = Vec::with_capacity(size + 8);
         let mut at = address & !7;
         while at < address + size as u64 {
-            bytes.extend_from_slice(&sys::peek(self.pid, at).ok_or(Errno::EFAULT)?.to_ne_bytes());
+            bytes.extend_from_slice(&ptrace::peek(self.pid, at).ok_or(Errno::EFAULT)?.to_ne_bytes());
             at += 8;
         }
         let before = usize::try_from(address & 7).unwrap_or(0);
@@ -117,8 +118,8 @@ impl Injector {
 impl Drop for Injector {
     fn drop(&mut self) {
         // They fail only for a process that was killed.
-        let _ = sys::set_registers(self.pid, &self.saved);
-        let _ = sys::set_tracee_mask(self.pid, self.mask);
+        let _ = ptrace::set_registers(self.pid, &self.saved);
+        let _ = ptrace::set_tracee_mask(self.pid, self.mask);
     }
 }
 

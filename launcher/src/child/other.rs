@@ -11,7 +11,7 @@ use nix::unistd::{Pid, getpid};
 
 use super::environment::Environment;
 use super::executable::{Auxv, Exe, MappedExe};
-use super::flush::{self, FlushEnd};
+use super::flush::{self, FlushEnd, Request};
 use super::signals::Signals;
 use super::sys;
 
@@ -32,8 +32,8 @@ pub fn pid_descriptor(pid: NonZeroU32) -> io::Result<OwnedFd> {
 pub struct Other {
     pid: Pid,
     end: OwnedFd,
-    /// Somebody asked us to stop.
-    asked: bool,
+    /// When somebody asked us to stop.
+    asked: Option<Request>,
 }
 
 impl Other {
@@ -44,7 +44,7 @@ impl Other {
     pub fn find(pid: NonZeroU32) -> io::Result<Self> {
         let end = pid_descriptor(pid)?;
         let pid = i32::try_from(pid.get()).map_err(|_out_of_range| Errno::ESRCH)?;
-        Ok(Self { pid: Pid::from_raw(pid), end, asked: false })
+        Ok(Self { pid: Pid::from_raw(pid), end, asked: None })
     }
 
     /// The file that it executes.
@@ -80,14 +80,16 @@ impl Other {
         loop {
             while let Some(signal) = signals.take() {
                 match signal.number() {
-                    libc::SIGTERM | libc::SIGINT | libc::SIGQUIT | libc::SIGHUP => self.asked = true,
+                    asked @ (libc::SIGTERM | libc::SIGINT | libc::SIGQUIT | libc::SIGHUP) => {
+                        self.asked = Some(Request::now(asked));
+                    }
                     libc::SIGTSTP => {
                         let _ = sys::kill(getpid(), libc::SIGSTOP);
                     }
                     _ => {}
                 }
             }
-            if self.asked || self.has_ended() {
+            if self.asked.is_some() || self.has_ended() {
                 return;
             }
             let mut fds = [PollFd::new(self.end.as_fd(), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];

@@ -7,6 +7,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, getpgrp, getpid, tcgetpgrp, tcsetpgrp};
 
 use super::exit::{ExitStatus, Exited};
+use super::flush::Request;
 use super::signals::Signals;
 use super::sys::{self, Change, SignalSet};
 
@@ -19,15 +20,15 @@ pub(super) struct Process {
     pub(super) pid: Pid,
     /// Our process group, if the child was given the terminal of standard input.
     terminal_of: Option<Pid>,
-    /// A SIGTERM or SIGINT was forwarded.
-    asked_to_end: bool,
+    /// When the last SIGTERM or SIGINT was forwarded.
+    asked_to_end: Option<Request>,
     /// A stop signal was forwarded: when the child stops, so do we.
     stop_forwarded: bool,
 }
 
 impl Process {
     pub(super) fn new(pid: Pid, terminal_of: Option<Pid>) -> Self {
-        Self { pid, terminal_of, asked_to_end: false, stop_forwarded: false }
+        Self { pid, terminal_of, asked_to_end: None, stop_forwarded: false }
     }
 
     /// Waits until a signal (SIGCHLD too) has arrived, at most for `timeout`.
@@ -50,10 +51,14 @@ impl Process {
             let Some(sent) = signals.forwarding.rewritten(number) else {
                 continue;
             };
-            self.asked_to_end |= matches!(number, libc::SIGTERM | libc::SIGINT);
+            if matches!(number, libc::SIGTERM | libc::SIGINT) {
+                self.asked_to_end = Some(Request::now(number));
+            }
             self.stop_forwarded |= STOPS.contains(sent);
+            // The terminal stops a whole group, so the whole group is to go on.
+            let to_group = sent == libc::SIGCONT && self.terminal_of.is_some();
             // The child is ours to reap, so its pid is its own.
-            signals.forwarding.send(self.pid, sent);
+            signals.forwarding.send(self.pid, sent, to_group);
         }
     }
 
@@ -74,7 +79,8 @@ impl Process {
         let status = ExitStatus::of(change)?;
         self.take_back_terminal();
         let killed_on_request = matches!(status, ExitStatus::Signal(libc::SIGTERM | libc::SIGINT | libc::SIGQUIT));
-        Some(Exited { pid: self.pid, status, asked_to_end: self.asked_to_end || killed_on_request || self.terminal_of.is_some() })
+        let otherwise = (killed_on_request || self.terminal_of.is_some()).then(Request::otherwise);
+        Some(Exited { pid: self.pid, status, asked_to_end: self.asked_to_end.or(otherwise) })
     }
 
     /// After a continue in the foreground the terminal is with us again; the child needs it.

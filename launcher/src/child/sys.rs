@@ -8,7 +8,7 @@ use std::fmt;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::ptr;
 
-use libc::{c_int, c_long};
+use libc::c_int;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 pub(super) const LAST_SIGNAL: i32 = 64;
 
 /// Size in bytes of the kernel's signal set, which the raw calls want to be told.
-const SET_BYTES: usize = size_of::<u64>();
+pub(super) const SET_BYTES: usize = size_of::<u64>();
 
 /// A set of signals as the kernel keeps it: bit `n - 1` is signal `n`.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -152,12 +152,12 @@ pub(super) fn wait_any() -> Option<(Pid, Change)> {
     wait(-1, libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED | libc::__WALL)
 }
 
-/// Waits until `pid` ended, and reaps it. Stops in between are not reported.
+/// Waits until `pid` ended, and reaps it and whatever else ends meanwhile: the kernel does not report the end of a process
+/// whose other threads we trace before these are reaped. Stops in between are not reported.
 pub(super) fn wait_end(pid: Pid) {
-    while let Some((_, change)) = wait(pid.as_raw(), libc::__WALL) {
-        match change {
-            Change::Exited(_) | Change::Killed(_) => return,
-            Change::Stopped { .. } | Change::Continued => {}
+    while let Some((ended, change)) = wait(-1, libc::__WALL) {
+        if ended == pid && matches!(change, Change::Exited(_) | Change::Killed(_)) {
+            return;
         }
     }
 }
@@ -185,96 +185,6 @@ fn wait(which: libc::pid_t, options: c_int) -> Option<(Pid, Change)> {
 pub(super) fn kill(pid: Pid, signal: i32) -> Result<(), Errno> {
     // SAFETY: kill takes two integers and touches no memory of ours.
     Errno::result(unsafe { libc::kill(pid.as_raw(), signal) }).map(drop)
-}
-
-/// One ptrace request whose address is null and whose data is a number (a signal, or options).
-///
-/// By raw system call: the C libraries disagree on the type of the request.
-pub(super) fn ptrace(request: c_long, pid: Pid, data: c_long) -> Result<(), Errno> {
-    // SAFETY: the requests that come here (SEIZE, CONT, SYSCALL, LISTEN, INTERRUPT, DETACH) take a number
-    // as data and read or write no memory of this process.
-    let result = unsafe { libc::syscall(libc::SYS_ptrace, request, pid.as_raw(), 0, data) };
-    Errno::result(result).map(drop)
-}
-
-/// The message of the ptrace event that `pid` stands in: the new process of a fork, the former thread of an exec.
-pub(super) fn event_message(pid: Pid) -> Option<Pid> {
-    let mut message: libc::c_ulong = 0;
-    // SAFETY: the request writes one unsigned long to the data pointer, which is to a live one.
-    let result = unsafe { libc::syscall(libc::SYS_ptrace, libc::PTRACE_GETEVENTMSG, pid.as_raw(), 0, &raw mut message) };
-    (result == 0).then(|| libc::pid_t::try_from(message).ok().map(Pid::from_raw)).flatten()
-}
-
-/// One word of the memory of `pid`, which stands in a ptrace stop. Needs no rights beyond being its tracer
-/// (`ptrace_access_vm`, kernel/ptrace.c), other than `/proc/PID/mem`.
-pub(super) fn peek(pid: Pid, address: u64) -> Option<u64> {
-    let mut word = 0_u64;
-    // SAFETY: the raw request (other than the C library's) writes one word to the data pointer, which is to a live u64.
-    let result = unsafe { libc::syscall(libc::SYS_ptrace, libc::PTRACE_PEEKDATA, pid.as_raw(), address, &raw mut word) };
-    (result == 0).then_some(word)
-}
-
-/// Writes one word of the memory of `pid`, which stands in a ptrace stop; into read-only private pages too (`FOLL_FORCE`).
-pub(super) fn poke(pid: Pid, address: u64, word: u64) -> Result<(), Errno> {
-    // SAFETY: the request takes the word as a number and touches no memory of this process.
-    Errno::result(unsafe { libc::syscall(libc::SYS_ptrace, libc::PTRACE_POKEDATA, pid.as_raw(), address, word) }).map(drop)
-}
-
-/// The registers of `pid`, which stands in a ptrace stop.
-#[cfg(target_arch = "x86_64")]
-pub(super) fn registers(pid: Pid) -> Result<libc::user_regs_struct, Errno> {
-    // SAFETY: the struct consists of integers, for which all zeroes is a value.
-    let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
-    // SAFETY: the request writes one such struct to the data pointer, which is to a live one.
-    let result = unsafe { libc::syscall(libc::SYS_ptrace, libc::PTRACE_GETREGS, pid.as_raw(), 0, &raw mut registers) };
-    Errno::result(result).map(|_| registers)
-}
-
-/// Sets the registers of `pid`, which stands in a ptrace stop.
-#[cfg(target_arch = "x86_64")]
-pub(super) fn set_registers(pid: Pid, registers: &libc::user_regs_struct) -> Result<(), Errno> {
-    let registers: *const libc::user_regs_struct = registers;
-    // SAFETY: the request reads one such struct from the data pointer, which is to a live one.
-    Errno::result(unsafe { libc::syscall(libc::SYS_ptrace, libc::PTRACE_SETREGS, pid.as_raw(), 0, registers) }).map(drop)
-}
-
-/// The signals that `pid`, which stands in a ptrace stop, has blocked.
-pub(super) fn tracee_mask(pid: Pid) -> Result<u64, Errno> {
-    let mut mask = 0_u64;
-    // SAFETY: the request writes a set of the size given to the data pointer, which is to a live one.
-    let result = unsafe { libc::syscall(libc::SYS_ptrace, libc::PTRACE_GETSIGMASK, pid.as_raw(), SET_BYTES, &raw mut mask) };
-    Errno::result(result).map(|_| mask)
-}
-
-/// Sets the signals that `pid`, which stands in a ptrace stop, has blocked.
-pub(super) fn set_tracee_mask(pid: Pid, mask: u64) -> Result<(), Errno> {
-    // SAFETY: the request reads a set of the size given from the data pointer, which is to a live one.
-    let result = unsafe { libc::syscall(libc::SYS_ptrace, libc::PTRACE_SETSIGMASK, pid.as_raw(), SET_BYTES, &raw const mask) };
-    Errno::result(result).map(drop)
-}
-
-/// Where a process in a ptrace stop stands; the same on every architecture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Position {
-    pub(super) stack_pointer: u64,
-    /// At the entry of a system call: its number and arguments.
-    pub(super) entering: Option<(u64, [u64; 6])>,
-}
-
-/// Asks where `pid` stands; `None` before Linux 5.3.
-pub(super) fn position(pid: Pid) -> Option<Position> {
-    // SAFETY: the struct consists of integers, for which all zeroes is a value.
-    let mut info: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
-    let size = size_of::<libc::ptrace_syscall_info>();
-    // SAFETY: the request writes at most `size` bytes to the data pointer, which is to a live struct of that size.
-    let result = unsafe { libc::syscall(libc::SYS_ptrace, libc::PTRACE_GET_SYSCALL_INFO, pid.as_raw(), size, &raw mut info) };
-    if result <= 0 {
-        return None;
-    }
-    // SAFETY: all variants of the union are integers, of which any bits are a value; `op` says which one is meant.
-    let entry = unsafe { info.u.entry };
-    let entering = (info.op == libc::PTRACE_SYSCALL_INFO_ENTRY).then_some((entry.nr, entry.args));
-    Some(Position { stack_pointer: info.stack_pointer, entering })
 }
 
 /// Asks for `signal` when the parent thread of this process dies; 0 asks for none.

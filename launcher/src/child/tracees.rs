@@ -11,8 +11,9 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use super::privilege;
-use super::sys;
+use super::ptrace;
 use crate::capabilities::raised;
+use crate::log;
 
 /// Stop at execs, hold what is forked, and tell system calls from breakpoints.
 const OPTIONS: i32 = libc::PTRACE_O_TRACEEXEC
@@ -29,8 +30,10 @@ const MAX_EXECS: u32 = 64;
 /// How long a program is followed that is not expected to start others. Entry scripts wait for databases and migrate
 /// them.
 const BRIEF: Duration = Duration::from_mins(10);
-/// Stops that programs followed briefly may cost altogether: at some 10 µs each, a fifth of a second.
-const MAX_BRIEF_STOPS: u32 = 20_000;
+/// Stops that programs followed briefly may cost altogether: at 60 to 80 µs each, 0.4 s.
+const MAX_BRIEF_STOPS: u32 = 5_000;
+/// Stops that watched programs may cost altogether: at some 10 µs each, 0.2 s.
+const MAX_WATCHED_STOPS: u32 = 20_000;
 /// Threads followed at a time; what is forked beyond is let go.
 const MAX_THREADS: usize = 1_024;
 
@@ -41,6 +44,35 @@ pub enum Follow {
     Always,
     /// Something else that may execute a Go program: for ten minutes and 20,000 stops.
     Briefly,
+}
+
+/// Why a program is not followed, or not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    /// Too many execs in a row.
+    #[error("{MAX_EXECS} programs were executed one in place of the other")]
+    Execs,
+    /// Too much time.
+    #[error("none of the programs that are not known to start others has started a Go program within ten minutes")]
+    Time,
+    /// Too many stops.
+    #[error("following programs that are not known to start others has cost them {MAX_BRIEF_STOPS} stops")]
+    Stops,
+    /// Too many threads.
+    #[error("{MAX_THREADS} threads are followed already")]
+    Threads,
+    /// Too many system calls.
+    #[error(
+        "following as an ordinary user has cost {MAX_WATCHED_STOPS} stops at system calls; CAP_SYS_PTRACE or no_new_privs makes \
+         them unnecessary"
+    )]
+    SystemCalls,
+    /// Only known wrappers are worth that.
+    #[error(
+        "as an ordinary user without CAP_SYS_PTRACE or no_new_privs, the launcher follows only programs that are known to \
+         start others"
+    )]
+    OrdinaryUser,
 }
 
 /// What a stop means to the launcher.
@@ -73,6 +105,9 @@ struct Tracee {
 pub(super) struct Tracees {
     threads: HashMap<Pid, Tracee>,
     brief_stops: u32,
+    watched_stops: u32,
+    /// The first reason why something is not followed.
+    limit: Option<Limit>,
     /// No program is to be held any more.
     letting_go: bool,
 }
@@ -83,9 +118,21 @@ impl Tracees {
     /// `CAP_SYS_PTRACE` is raised for Yama's scope 2, and because the kernel remembers whether a tracer had it when it
     /// attached: only then do set-id programs keep their privileges (`ptracer_capable`, kernel/ptrace.c).
     pub(super) fn seize(&mut self, pid: Pid) -> Result<(), Errno> {
-        raised(|| sys::ptrace(libc::PTRACE_SEIZE.into(), pid, OPTIONS.into()))?;
+        raised(|| ptrace::request(libc::PTRACE_SEIZE.into(), pid, OPTIONS.into()))?;
         self.threads.insert(pid, Tracee { execs: 0, until: None, letting_go: false, watched: false });
         Ok(())
+    }
+
+    /// The first reason why something is not followed, or not any more.
+    pub(super) fn limit(&self) -> Option<Limit> {
+        self.limit
+    }
+
+    fn reached(&mut self, limit: Limit) {
+        if self.limit.is_none() {
+            self.limit = Some(limit);
+            log::warn(format_args!("not everything is followed any more, Go programs started there run untraced: {limit}"));
+        }
     }
 
     /// Whether any thread is traced.
@@ -117,13 +164,13 @@ impl Tracees {
         match event {
             libc::PTRACE_EVENT_EXEC => return self.executed(pid),
             libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
-                if let Some(child) = sys::event_message(pid) {
+                if let Some(child) = ptrace::event_message(pid) {
                     self.adopt(child, Some(pid));
                 }
                 self.go_on(pid, 0);
             }
             libc::PTRACE_EVENT_STOP if stops_group && !self.is_let_go(pid) => {
-                let _ = sys::ptrace(libc::PTRACE_LISTEN.into(), pid, 0);
+                let _ = ptrace::request(libc::PTRACE_LISTEN.into(), pid, 0);
                 return Stop::Group;
             }
             0 if signal == SYSCALL_STOP => self.at_system_call(pid),
@@ -146,8 +193,23 @@ impl Tracees {
         };
         tracee.watched = watched;
         // Stopping at every system call is for shells and their like, not for a program that works.
-        if tracee.execs >= MAX_EXECS || (watched && follow == Follow::Briefly) {
+        let limit = if watched && follow == Follow::Briefly {
+            Some(Limit::OrdinaryUser)
+        } else if watched && self.watched_stops >= MAX_WATCHED_STOPS {
+            Some(Limit::SystemCalls)
+        } else if tracee.execs >= MAX_EXECS {
+            Some(Limit::Execs)
+        } else {
+            None
+        };
+        if let Some(limit) = limit {
             tracee.letting_go = true;
+            if limit == Limit::OrdinaryUser {
+                // An entry script starts many programs that start nothing: not worth a line.
+                self.limit.get_or_insert(limit);
+            } else {
+                self.reached(limit);
+            }
         }
         self.go_on(pid, 0);
     }
@@ -169,7 +231,11 @@ impl Tracees {
     /// Lets those go whose time is up; returns how long the next one has.
     pub(super) fn release_overdue(&mut self) -> Option<Duration> {
         let now = Instant::now();
-        self.interrupt(|tracee| tracee.until.is_some_and(|until| until <= now));
+        let is_overdue = |tracee: &Tracee| tracee.until.is_some_and(|until| until <= now);
+        if self.threads.values().any(|tracee| !tracee.letting_go && is_overdue(tracee)) {
+            self.interrupt(is_overdue);
+            self.reached(Limit::Time);
+        }
         let next = self.threads.values().filter(|tracee| !tracee.letting_go).filter_map(|tracee| tracee.until).min();
         next.map(|next| next.saturating_duration_since(now))
     }
@@ -179,7 +245,7 @@ impl Tracees {
             if !tracee.letting_go && which(tracee) {
                 tracee.letting_go = true;
                 // It fails only for a thread that has ended.
-                let _ = sys::ptrace(libc::PTRACE_INTERRUPT.into(), *pid, 0);
+                let _ = ptrace::request(libc::PTRACE_INTERRUPT.into(), *pid, 0);
             }
         }
     }
@@ -194,11 +260,14 @@ impl Tracees {
             *tracee = Tracee { execs: 0, letting_go: tracee.letting_go || inherited.letting_go, ..inherited };
         }
         tracee.letting_go |= full || self.letting_go;
+        if full {
+            self.reached(Limit::Threads);
+        }
     }
 
     fn executed(&mut self, pid: Pid) -> Stop {
         // The thread that called exec has taken the process's id; it is told of no more under its own.
-        if let Some(former) = sys::event_message(pid).filter(|former| *former != pid) {
+        if let Some(former) = ptrace::event_message(pid).filter(|former| *former != pid) {
             self.threads.remove(&former);
         }
         if let Some(tracee) = self.threads.get_mut(&pid) {
@@ -213,7 +282,7 @@ impl Tracees {
 
     /// Before or behind a system call of a watched thread. An exec that gives privileges is left to run untraced.
     fn at_system_call(&mut self, pid: Pid) {
-        if sys::position(pid).and_then(|position| position.entering).is_some_and(|call| privilege::is_gained_by(pid, call))
+        if ptrace::position(pid).and_then(|position| position.entering).is_some_and(|call| privilege::is_gained_by(pid, call))
             && let Some(tracee) = self.threads.get_mut(&pid)
         {
             tracee.letting_go = true;
@@ -222,10 +291,23 @@ impl Tracees {
     }
 
     fn count_stop(&mut self, pid: Pid) {
-        if self.threads.get(&pid).is_some_and(|tracee| tracee.until.is_some()) {
+        let Some(&Tracee { until, watched, .. }) = self.threads.get(&pid) else {
+            return;
+        };
+        if until.is_some() {
             self.brief_stops += 1;
+            if self.brief_stops == MAX_BRIEF_STOPS {
+                self.reached(Limit::Stops);
+            }
             if self.brief_stops >= MAX_BRIEF_STOPS {
                 self.interrupt(|tracee| tracee.until.is_some());
+            }
+        }
+        if watched {
+            self.watched_stops += 1;
+            if self.watched_stops == MAX_WATCHED_STOPS {
+                self.interrupt(|tracee| tracee.watched);
+                self.reached(Limit::SystemCalls);
             }
         }
     }
@@ -245,6 +327,6 @@ impl Tracees {
             libc::PTRACE_CONT
         };
         // ESRCH: it was killed; the wait will say so.
-        let _ = sys::ptrace(request.into(), pid, signal.into());
+        let _ = ptrace::request(request.into(), pid, signal.into());
     }
 }

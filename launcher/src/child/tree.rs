@@ -18,7 +18,7 @@ use super::signals::Signals;
 use super::spawn::{Link, Program, SpawnError};
 use super::stopped::Stopped;
 use super::sys::{self, Change};
-use super::tracees::{Stop, Tracees};
+use super::tracees::{Limit, Stop, Tracees};
 
 /// What happened.
 #[derive(Debug)]
@@ -61,6 +61,12 @@ impl Tree {
     #[must_use]
     pub fn is_followed(&self) -> bool {
         !self.tracees.is_empty()
+    }
+
+    /// Why not everything is followed, if so.
+    #[must_use]
+    pub fn limit(&self) -> Option<Limit> {
+        self.tracees.limit()
     }
 
     /// Waits for the next event. Meanwhile signals are forwarded and orphans reaped. Allocates nothing while nothing is
