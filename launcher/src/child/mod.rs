@@ -23,6 +23,7 @@ mod other;
 mod parent;
 mod privilege;
 mod process;
+mod script;
 mod signals;
 mod spawn;
 mod stopped;
