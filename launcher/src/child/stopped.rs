@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use nix::unistd::Pid;
 
 use super::environment::Environment;
-use super::executable::{Auxv, Exe, MappedExe};
+use super::executable::{Auxv, Exe, MappedExe, without_deletion};
 use super::initial_stack::InitialStack;
 use super::sys;
 use super::tracees::Follow;
@@ -63,7 +63,7 @@ impl<'t> Stopped<'t> {
         let link = MappedExe::link(self.pid);
         match std::fs::read_link(&link) {
             // The link works for deleted files and in other mount namespaces too.
-            Ok(name) => Ok(Exe::of(name, link)),
+            Ok(name) => Ok(Exe::of(without_deletion(name), link)),
             Err(error) => {
                 let executed = InitialStack::of(self.pid).and_then(|stack| stack.executed()).map(PathBuf::from);
                 // A wrapper seldom changes the directory before it executes a relative path.
