@@ -14,7 +14,7 @@ use super::executable::Auxv;
 use super::sys;
 
 const WORD: u64 = 8;
-/// More arguments, or more variables, than this are not looked through.
+/// The stack of a program with more arguments, or more variables, than this is not looked through.
 const MAX_STRINGS: u64 = 20_000;
 /// Longer texts are cut.
 const MAX_TEXT: usize = 128 << 10;
@@ -30,12 +30,11 @@ pub(super) struct InitialStack {
 }
 
 impl InitialStack {
-    /// Finds the parts of the stack; `None` before Linux 5.3, or when the process was killed.
+    /// Finds the parts of the stack; `None` before Linux 5.3, when the process was killed, or when there are more strings
+    /// than are looked through.
     pub(super) fn of(pid: Pid) -> Option<Self> {
         let stack = sys::position(pid)?.stack_pointer;
-        let arguments = sys::peek(pid, stack)?.min(MAX_STRINGS);
-        // Behind the count: the arguments' pointers and a null, the variables' pointers and a null.
-        let environment = stack + WORD * (1 + arguments + 1);
+        let environment = behind_arguments(stack, sys::peek(pid, stack)?)?;
         let variables = (0..MAX_STRINGS).find(|index| sys::peek(pid, environment + WORD * index).is_none_or(|word| word == 0))?;
         Some(Self { pid, environment, auxv: environment + WORD * (variables + 1) })
     }
@@ -74,6 +73,11 @@ impl InitialStack {
     }
 }
 
+/// Where the variables' pointers begin: behind the count at `stack`, that many pointers to arguments, and a null.
+fn behind_arguments(stack: u64, count: u64) -> Option<u64> {
+    (count <= MAX_STRINGS).then(|| stack + WORD * (1 + count + 1))
+}
+
 /// Entries of an auxiliary vector; today's kernels write about twenty.
 const MAX_AUXV: u64 = 40;
 
@@ -92,4 +96,17 @@ pub(super) fn text(pid: Pid, mut address: u64) -> Vec<u8> {
         address += WORD;
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_arguments_than_are_looked_through_are_not_taken_for_variables() {
+        assert_eq!(behind_arguments(0x1000, 1), Some(0x1018));
+        assert_eq!(behind_arguments(0x1000, MAX_STRINGS), Some(0x1010 + WORD * MAX_STRINGS));
+        assert_eq!(behind_arguments(0x1000, MAX_STRINGS + 1), None);
+        assert_eq!(behind_arguments(0x1000, u64::MAX), None);
+    }
 }
