@@ -5,17 +5,24 @@
 //! `CAP_SYS_PTRACE` once the program runs as another user, as it does behind gosu.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::ffi::OsStringExt as _;
+use std::path::Path;
 
 use nix::unistd::Pid;
 
 use super::environment::split;
 use super::executable::Auxv;
+use super::script;
 use super::sys;
 
 const WORD: u64 = 8;
 /// The stack of a program with more arguments, or more variables, than this is not looked through.
 const MAX_STRINGS: u64 = 20_000;
+/// The smallest page there is.
+const PAGE: u64 = 4 << 10;
+/// `e_phoff` in the header of a 64-bit ELF file (`include/uapi/linux/elf.h`).
+const PROGRAM_HEADERS_OFFSET: usize = 32;
 /// Longer texts are cut.
 const MAX_TEXT: usize = 128 << 10;
 
@@ -70,6 +77,25 @@ impl InitialStack {
     pub(super) fn executed(&self) -> Option<OsString> {
         let address = self.auxv().executed?;
         Some(OsString::from_vec(text(self.pid, address))).filter(|path| !path.is_empty())
+    }
+
+    /// Whether this is the file that is executed, as far as its first page tells: the header, the sizes of all segments
+    /// and, in most programs, the build ID. The page lies in memory as it is in the file, and nothing has run that
+    /// could have changed it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(super) fn is_of(&self, file: &Path) -> io::Result<bool> {
+        let page = script::beginning(file, PAGE)?;
+        Ok(self.begins_with(&page).unwrap_or(false))
+    }
+
+    fn begins_with(&self, page: &[u8]) -> Option<bool> {
+        let headers_offset = u64::from_ne_bytes(page.get(PROGRAM_HEADERS_OFFSET..)?.first_chunk().copied()?);
+        let begin = self.auxv().program_headers?.checked_sub(headers_offset)?;
+        let mut memory = (begin..).step_by(size_of::<u64>()).map(|address| sys::peek(self.pid, address));
+        let same = |bytes: &[u8]| memory.next().flatten().is_some_and(|word| word.to_ne_bytes().starts_with(bytes));
+        Some(page.chunks(size_of::<u64>()).all(same))
     }
 }
 
