@@ -13,7 +13,8 @@ use crate::outcome::Outcome;
 /// Everybody may execute it, whatever the umask: the program often runs as another user.
 const MODE: u32 = 0o755;
 
-/// Copies the launcher to `to`, or into it if that is a directory. What was there is replaced at once or not at all.
+/// Copies the launcher to `to`, or into it if that is a directory. A regular file that was there is replaced at once or
+/// not at all; a symbolic link to one, or to nothing, is replaced itself and not followed. Anything else stays.
 #[must_use]
 pub fn install(to: &Path) -> Outcome {
     let target = if to.is_dir() { to.join(env!("CARGO_PKG_NAME")) } else { to.to_owned() };
@@ -30,6 +31,10 @@ pub fn install(to: &Path) -> Outcome {
 }
 
 fn copy(target: &Path) -> io::Result<()> {
+    if fs::metadata(target).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        // A device such as /dev/null would be gone for everybody.
+        return Err(io::Error::other("it is a device, a socket or a pipe and stays; name a regular file or a directory"));
+    }
     let mut from = File::open("/proc/self/exe").or_else(|_no_proc| File::open(std::env::current_exe()?))?;
     let beside = beside(target);
     let copied = (|| {

@@ -181,3 +181,27 @@ fn the_launcher_copies_itself() {
     assert_eq!(output.status.code(), Some(125));
     assert!(text(&output.stderr).contains("/proc/nowhere/launcher"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn the_launcher_replaces_files_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&pipe, &link).unwrap();
+    for target in [&pipe, &link] {
+        let output = launcher().arg("--install").arg(target).output().unwrap();
+        assert_eq!(output.status.code(), Some(125), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("a device, a socket or a pipe"), "{}", text(&output.stderr));
+        assert!(std::os::unix::fs::FileTypeExt::is_fifo(&target.metadata().unwrap().file_type()));
+    }
+    // A link to a file is replaced itself.
+    let file = folder.path().join("file");
+    std::fs::write(&file, "kept").unwrap();
+    let link = folder.path().join("link to a file");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    assert_eq!(launcher().arg("--install").arg(&link).output().unwrap().status.code(), Some(0));
+    assert!(link.symlink_metadata().unwrap().is_file());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "kept");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4, "nothing else is left behind");
+}

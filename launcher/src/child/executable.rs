@@ -1,8 +1,10 @@
 //! The file that a process executes, mapped; and the auxiliary vector the kernel gave it.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::ops::Deref;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
@@ -94,6 +96,16 @@ impl Exe {
     }
 }
 
+/// The name of an executed file, of what the link to it says: the kernel appends to the name of a file that was deleted
+/// (`d_path`, `fs/d_path.c`), and to that of every memory file.
+#[must_use]
+pub fn without_deletion(name: PathBuf) -> PathBuf {
+    match name.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
+        Some(before) => PathBuf::from(OsStr::from_bytes(before)),
+        None => name,
+    }
+}
+
 /// The part of a process's auxiliary vector that tells where its program lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Auxv {
@@ -158,6 +170,18 @@ mod tests {
         assert_eq!(auxv.program_headers, Some(0x40));
         assert_eq!(auxv.loader_base, None);
         assert_eq!(Auxv::parse(&bytes[..21]).entry, None);
+    }
+
+    #[test]
+    fn a_deleted_file_keeps_its_name() {
+        for (link, name) in [
+            ("/srv/app (deleted)", "/srv/app"),
+            ("/memfd:my (deleted)", "/memfd:my"),
+            ("/srv/app", "/srv/app"),
+            ("/srv (deleted)/app", "/srv (deleted)/app"),
+        ] {
+            assert_eq!(without_deletion(PathBuf::from(link)), Path::new(name));
+        }
     }
 
     #[test]

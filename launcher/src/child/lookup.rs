@@ -1,6 +1,6 @@
 //! Program name to the paths that exec will try, as execvp does.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
@@ -40,6 +40,22 @@ pub(super) fn resolve(candidates: &[CString]) -> Option<PathBuf> {
         .map(|path| PathBuf::from(OsString::from_vec(path.as_bytes().to_vec())))
         .find(|path| path.is_file() && access(path, AccessFlags::X_OK).is_ok())
         .and_then(|path| std::path::absolute(path).ok())
+}
+
+/// Whether the file begins as an ELF file does. Async-signal-safe.
+pub(super) fn is_elf(path: &CStr) -> bool {
+    const MAGIC: [u8; 4] = *b"\x7fELF";
+    let mut first = [0_u8; MAGIC.len()];
+    // SAFETY: the path is NUL-terminated, the buffer is live and of the size given, and the descriptor is closed once.
+    unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if fd < 0 {
+            return false;
+        }
+        let read = libc::read(fd, first.as_mut_ptr().cast(), first.len());
+        libc::close(fd);
+        usize::try_from(read) == Ok(first.len()) && first == MAGIC
+    }
 }
 
 #[cfg(test)]

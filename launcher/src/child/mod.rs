@@ -26,6 +26,7 @@ mod parent;
 mod privilege;
 mod process;
 mod ptrace;
+mod script;
 mod signals;
 mod spawn;
 mod stopped;
@@ -35,7 +36,7 @@ mod tree;
 
 pub use barrier::{AtBarrier, BarrierReason};
 pub use environment::Environment;
-pub use executable::{Auxv, Exe, MappedExe};
+pub use executable::{Auxv, Exe, MappedExe, without_deletion};
 pub use exit::{ExitStatus, Exited};
 pub use flush::FlushEnd;
 pub use forwarding::Forwarding;

@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, getpid};
 
 use super::environment::Environment;
-use super::executable::{Auxv, Exe, MappedExe};
+use super::executable::{Auxv, Exe, MappedExe, without_deletion};
 use super::flush::{self, FlushEnd, Request};
 use super::signals::Signals;
 use super::sys;
@@ -53,7 +53,7 @@ impl Other {
     /// When we may not look into the process, it has ended, or it is a thread of the kernel.
     pub fn exe(&self) -> io::Result<Exe> {
         let link = MappedExe::link(self.pid);
-        Ok(Exe::of(fs::read_link(&link)?, link))
+        Ok(Exe::of(without_deletion(fs::read_link(&link)?), link))
     }
 
     /// What the kernel told the program about itself.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Pid;
 
 use super::initial_stack::text;
+use super::script;
 use crate::capabilities::is_permitted;
 
 /// Numbers of the capabilities asked for here (`include/uapi/linux/capability.h`).
@@ -43,18 +44,25 @@ pub(super) fn is_gained_by(pid: Pid, (number, arguments): (u64, [u64; 6])) -> bo
     // A descriptor is an int, the low half of the word; AT_FDCWD is a negative one.
     let descriptor = directory.and_then(|word| i32::try_from(word & u64::from(u32::MAX)).ok());
     let directory = descriptor.map_or_else(|| format!("/proc/{pid}/cwd"), |descriptor| format!("/proc/{pid}/fd/{descriptor}"));
-    let file = match path.strip_prefix("/") {
+    let seen_from = |directory: &str, path: &Path| match path.strip_prefix("/") {
         Ok(below_root) => PathBuf::from(format!("/proc/{pid}/root")).join(below_root),
         Err(_relative) if path.as_os_str().is_empty() => PathBuf::from(directory),
-        Err(_relative) => PathBuf::from(directory).join(&path),
+        Err(_relative) => PathBuf::from(directory).join(path),
     };
+    let file = seen_from(&directory, &path);
+    let interpreter = |path: &Path| seen_from(&format!("/proc/{pid}/cwd"), path);
     // These links are closed to us if the process belongs to another user; the path most likely means the same here.
-    is_given_by(&file) || is_given_by(&path)
+    any_gives(file, interpreter) || is_given_by(&path)
 }
 
-/// Whether executing the file gives privileges.
+/// Whether executing the file, named as in this process, gives privileges.
 pub(super) fn is_given_by(path: &Path) -> bool {
-    has_set_id(path) || has_capabilities(path)
+    any_gives(path.to_owned(), Path::to_owned)
+}
+
+/// Whether the file, or an interpreter that it names, gives privileges. `find` makes a path of an interpreter's name.
+fn any_gives(file: PathBuf, find: impl Fn(&Path) -> PathBuf) -> bool {
+    script::with_interpreters(file, find).any(|file| has_set_id(&file) || has_capabilities(&file))
 }
 
 fn has_set_id(path: &Path) -> bool {
@@ -115,6 +123,22 @@ mod tests {
         for (mode, privileged) in [(0o755, false), (0o4755, true), (0o2755, true), (0o2745, false)] {
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(is_given_by(&file), privileged, "{mode:o}");
+        }
+    }
+
+    /// The kernel takes the privileges from the interpreter's file.
+    #[test]
+    fn an_interpreters_set_id_bits_are_privileges() {
+        let dir = tempfile::tempdir().unwrap();
+        let [interpreter, script, outer] = ["interpreter", "script", "outer"].map(|name| dir.path().join(name));
+        std::fs::write(&interpreter, "\x7fELF").unwrap();
+        std::fs::write(&script, format!("#! {} -x\n", interpreter.display())).unwrap();
+        std::fs::write(&outer, format!("#!{}", script.display())).unwrap();
+        for (mode, privileged) in [(0o755, false), (0o4755, true)] {
+            std::fs::set_permissions(&interpreter, std::fs::Permissions::from_mode(mode)).unwrap();
+            for file in [&interpreter, &script, &outer] {
+                assert_eq!(is_given_by(file), privileged, "{} {mode:o}", file.display());
+            }
         }
     }
 

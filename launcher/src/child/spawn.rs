@@ -141,7 +141,7 @@ impl Program {
                 libc::execve(candidate.as_ptr(), self.arguments.as_ptr().add(1), self.environment.as_ptr());
             }
             let errno = Errno::last();
-            if errno == Errno::ENOEXEC && is_elf(candidate) {
+            if errno == Errno::ENOEXEC && lookup::is_elf(candidate) {
                 // A program for another processor, or a damaged one: execvp would have a shell read it as a script.
                 return Errno::ENOEXEC;
             }
@@ -170,22 +170,6 @@ impl Program {
         } else {
             SpawnError::NotExecutable { program, errno }
         }
-    }
-}
-
-/// Whether the file begins as an ELF file does. Async-signal-safe.
-fn is_elf(path: &std::ffi::CStr) -> bool {
-    const MAGIC: [u8; 4] = *b"\x7fELF";
-    let mut first = [0_u8; MAGIC.len()];
-    // SAFETY: the path is NUL-terminated, the buffer is live and of the size given, and the descriptor is closed once.
-    unsafe {
-        let fd = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
-        if fd < 0 {
-            return false;
-        }
-        let read = libc::read(fd, first.as_mut_ptr().cast(), first.len());
-        libc::close(fd);
-        usize::try_from(read) == Ok(first.len()) && first == MAGIC
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
 
 use nix::unistd::Pid;
 
 use super::environment::Environment;
-use super::executable::{Auxv, Exe, MappedExe};
+use super::executable::{Auxv, Exe, MappedExe, without_deletion};
 use super::initial_stack::InitialStack;
+use super::script;
 use super::sys;
 use super::tracees::Follow;
 use super::tree::Tree;
@@ -63,14 +63,23 @@ impl<'t> Stopped<'t> {
         let link = MappedExe::link(self.pid);
         match std::fs::read_link(&link) {
             // The link works for deleted files and in other mount namespaces too.
-            Ok(name) => Ok(Exe::of(name, link)),
-            Err(error) => {
-                let executed = InitialStack::of(self.pid).and_then(|stack| stack.executed()).map(PathBuf::from);
-                // A wrapper seldom changes the directory before it executes a relative path.
-                let name = executed.map(|path| self.tree.directory.join(path)).ok_or(error)?;
-                Ok(Exe::of(name.clone(), name))
-            }
+            Ok(name) => Ok(Exe::of(without_deletion(name), link)),
+            Err(closed) => self.exe_by_stack().unwrap_or(Err(closed)),
         }
+    }
+
+    /// The executed file, found by the path that was executed; `None` if that is not to be found out. The file for a
+    /// script is its interpreter, as in `/proc`.
+    fn exe_by_stack(&self) -> Option<io::Result<Exe>> {
+        let stack = InitialStack::of(self.pid)?;
+        // A wrapper seldom changes the directory before it executes a relative path, but some do.
+        let directory = &self.tree.directory;
+        let executed = directory.join(stack.executed()?);
+        // A file that cannot be read is believed to be the one: no more than its name is of use.
+        let file = script::with_interpreters(executed.clone(), |name| directory.join(name))
+            .find(|file| stack.is_of(file).unwrap_or(true));
+        let other = || io::Error::other(format!("{} is not what runs, and /proc does not tell what is", executed.display()));
+        Some(file.map(|file| Exe::at(&file)).ok_or_else(other))
     }
 
     /// What the kernel told the program about itself; its entry gives the load bias.

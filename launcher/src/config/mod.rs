@@ -152,16 +152,15 @@ fn mode<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reade
     if reader.switch(false, "GO_AUTO_LAUNCH_SUPPORTED_VERSIONS") {
         return Mode::SupportedVersions;
     }
-    // A program to run wins over what follows: the application always runs.
-    let path = reader.first(&["GO_AUTO_LAUNCH_INSTALL"], |text| Some(PathBuf::from(text)));
-    if let Some(path) = path.filter(|_| typed.program.is_empty()) {
-        return Mode::Install(path);
+    let install = reader.first(&["GO_AUTO_LAUNCH_INSTALL"], |text| Some(Mode::Install(PathBuf::from(text))));
+    let attach = reader.first(&["GO_AUTO_LAUNCH_PID"], |text| text.parse().ok().map(Mode::Attach));
+    if typed.program.is_empty() {
+        return install.or(attach).unwrap_or(Mode::Launch);
     }
-    let pid = reader.first(&["GO_AUTO_LAUNCH_PID"], |text| text.parse().ok());
-    match pid {
-        Some(pid) if typed.program.is_empty() => Mode::Attach(pid),
-        Some(_) | None => Mode::Launch,
-    }
+    // A program to run wins over these: the application always runs.
+    let named = [install.map(|_path| "GO_AUTO_LAUNCH_INSTALL"), attach.map(|_pid| "GO_AUTO_LAUNCH_PID")];
+    reader.problems.extend(named.into_iter().flatten().map(|name| Problem::NoEffect { name }));
+    Mode::Launch
 }
 
 fn log_level<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>) -> Level {

@@ -7,20 +7,31 @@ use super::variables::Variable;
 
 /// Something in the configuration that cannot be used, and what is done instead. `Display` gives the whole line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The variable, or the flag.
-    pub name: &'static str,
-    /// Its value, if that may be shown.
-    pub value: Option<String>,
-    /// What is allowed.
-    pub allowed: &'static str,
-    /// What is used instead.
-    pub used: &'static str,
+pub enum Problem {
+    /// A value that cannot be used.
+    Unusable {
+        /// The variable, or the flag.
+        name: &'static str,
+        /// Its value, if that may be shown.
+        value: Option<String>,
+        /// What is allowed.
+        allowed: &'static str,
+        /// What is used instead.
+        used: &'static str,
+    },
+    /// A variable that stands for a mode without a program, and there is a program.
+    NoEffect {
+        /// The variable.
+        name: &'static str,
+    },
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, value, allowed, used } = self;
+        let (name, value, allowed, used) = match self {
+            Self::Unusable { name, value, allowed, used } => (name, value, allowed, used),
+            Self::NoEffect { name } => return write!(f, "{name} has no effect where a program is given"),
+        };
         match value {
             Some(value) => write!(f, "{name}={value:?} cannot be used")?,
             None => write!(f, "the value of {name} (not shown) cannot be used")?,
@@ -136,7 +147,7 @@ impl<'a, E: Fn(&str) -> Option<OsString>> Reader<'a, E> {
     /// Notes that a value cannot be used. `used`: what is instead, if not the default.
     pub(super) fn note(&mut self, name: &'static str, shown: &'static str, value: &str, used: Option<&'static str>) {
         let variable = Variable::named(name);
-        self.problems.push(Problem {
+        self.problems.push(Problem::Unusable {
             name: shown,
             // What is not in the table is treated as a secret. (A test sees to it that everything is.)
             // A URL's user and query may be secrets too.

@@ -230,7 +230,14 @@ fn modes_and_their_variables() {
     assert_eq!(mode(&[], &[("GO_AUTO_LAUNCH_CHECK", "true")]), Mode::Check);
     assert_eq!(mode(&["--supported-versions"], &[]), Mode::SupportedVersions);
     // There is a program to run, and it runs.
-    assert_eq!(mode(&[], &[("GO_AUTO_LAUNCH_PID", "7")]), Mode::Launch);
+    for (name, value) in [("GO_AUTO_LAUNCH_PID", "7"), ("GO_AUTO_LAUNCH_INSTALL", "/shared")] {
+        let (config, line) = problem(&[(name, value)]);
+        assert_eq!(config.mode, Mode::Launch);
+        assert_eq!(line, format!("{name} has no effect where a program is given"));
+        assert_eq!(read(&["--check"], &[(name, value)]).1, [], "a typed mode leaves it unread");
+        let alone = Config::from(&CommandLine::default(), &|asked: &str| (asked == name).then(|| value.into()));
+        assert!(alone.0.mode != Mode::Launch && alone.1.is_empty(), "{alone:?}");
+    }
     let seven = std::num::NonZeroU32::new(7);
     let attach = CommandLine { pid: seven, ..CommandLine::default() };
     assert_eq!(Config::from(&attach, &|_: &str| None).0.mode, Mode::Attach(seven.unwrap()));

@@ -10,6 +10,7 @@ use nix::unistd::{Uid, User};
 use super::container;
 use super::{Facts, HostFacts, ProcessFacts};
 use crate::binary::BuildInfo;
+use crate::child::without_deletion;
 
 /// The facts about process `pid`, of which [`process`] has told the part that goes with it, and whose binary says
 /// `build`.
@@ -39,7 +40,7 @@ pub fn process(pid: u32) -> ProcessFacts {
         // `NSpid` ends with the ID in the innermost namespace: the one that the program sees.
         pid: number("NSpid:").or(Some(i64::from(pid))),
         parent_pid: number("PPid:"),
-        executable: fs::read_link(proc.join("exe")).ok(),
+        executable: fs::read_link(proc.join("exe")).ok().map(without_deletion),
         command,
         owner: fs::metadata(proc).ok().map(|metadata| owner(metadata.uid())),
     }
