@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::apps::{self, GoVersion, Variant};
+use support::executable;
 use support::receiver::Receiver;
 use support::server::{launcher, sending_to};
 
@@ -47,8 +48,7 @@ fn script(lines: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let path = folder.path().join("entrypoint");
-    fs::write(&path, lines).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    executable::write(&path, lines);
     let path = path.into_os_string().into_string().unwrap();
     (folder, path)
 }
@@ -153,8 +153,7 @@ fn a_supervisor_and_what_it_starts_again_are_traced() {
         let service = folder.path().join(name);
         fs::create_dir(&service).unwrap();
         let run = service.join("run");
-        fs::write(&run, format!("#!/bin/sh\nexec env OTEL_SERVICE_NAME={name} {app} 1\n")).unwrap();
-        fs::set_permissions(&run, fs::Permissions::from_mode(0o755)).unwrap();
+        executable::write(&run, format!("#!/bin/sh\nexec env OTEL_SERVICE_NAME={name} {app} 1\n"));
     }
     let receiver = Receiver::start();
     let (mut child, _stdout) = start(launcher(), &receiver, &["s6-svscan", folder.path().to_str().unwrap()]);
@@ -170,7 +169,7 @@ fn a_supervisor_and_what_it_starts_again_are_traced() {
 #[test]
 fn a_set_uid_program_behind_a_shell_keeps_its_privileges() {
     let (folder, id) = script("");
-    fs::copy("/usr/bin/id", &id).unwrap();
+    executable::copy("/usr/bin/id", &id);
     fs::set_permissions(&id, fs::Permissions::from_mode(0o4755)).unwrap();
     let line = format!("{id} -u; exec {id} -u");
     for ptrace in ["-sys_ptrace", "+sys_ptrace"] {
@@ -245,8 +244,7 @@ fn made_older(app: &str, to: &std::path::Path) {
             file[at..at + 8].copy_from_slice(b"go1.16.8");
         }
     }
-    fs::write(to, file).unwrap();
-    fs::set_permissions(to, fs::Permissions::from_mode(0o755)).unwrap();
+    executable::write(to, file);
 }
 
 /// Its end is reported only when all its threads have been reaped, by us.
@@ -268,7 +266,7 @@ fn somebodys_own_program_may_be_called_like_a_wrapper() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["cron", "s6-mine", "time"] {
         let app = folder.path().join(name);
-        fs::copy(short(), &app).unwrap();
+        executable::copy(short(), &app);
         let (output, spans) = run(&[app.to_str().unwrap(), "2", "5"]);
         assert_eq!((output.status.code(), spans.get(name)), (Some(5), Some(&2)), "{}", text(&output.stderr));
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use support::apps::{self, GoVersion, Variant};
+use support::executable;
 use support::server::launcher;
 
 /// The program's status, and what the launcher said.
@@ -25,7 +26,7 @@ fn a_file_of_the_same_name_in_another_directory_is_not_taken_for_the_program() {
     let below = folder.path().join("sub");
     std::fs::create_dir(&below).unwrap();
     let copy = |name: &str, to: &Path| {
-        std::fs::copy(apps::build(name, GoVersion::GO_1_26, Variant::Stripped), to).unwrap();
+        executable::copy(apps::build(name, GoVersion::GO_1_26, Variant::Stripped), to);
     };
     copy("short", &folder.path().join("app"));
     copy("plain", &below.join("app"));
@@ -43,8 +44,7 @@ fn a_script_is_followed() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("entry");
     let app = apps::build("short", GoVersion::GO_1_26, Variant::Stripped);
-    std::fs::write(&script, format!("#!/bin/sh\nexec {}\n", app.display())).unwrap();
-    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    executable::write(&script, format!("#!/bin/sh\nexec {}\n", app.display()));
     let (status, said) = run(folder.path(), &["./entry"]);
     assert_eq!(status, Some(0), "{said}");
     assert!(said.contains("tracing ") && said.contains("/work"), "{said}");

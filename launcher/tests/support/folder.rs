@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::apps::{self, GoVersion, Variant};
+use super::executable;
 
 /// A folder that every user can read, with the launcher and a server in it.
 #[derive(Debug)]
@@ -17,9 +18,9 @@ impl Folder {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_go-auto-launch"), dir.path().join("launcher")).unwrap();
+        executable::copy(env!("CARGO_BIN_EXE_go-auto-launch"), dir.path().join("launcher"));
         let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
-        fs::copy(app, dir.path().join("app")).unwrap();
+        executable::copy(app, dir.path().join("app"));
         Self { dir }
     }
 
