@@ -86,6 +86,10 @@ pub struct SpanIdentity {
 }
 
 impl SpanIdentity {
+    /// No span.
+    pub const NONE: Self =
+        Self { trace_id: [0; 16], span_id: [0; 8], parent_span_id: [0; 8], trace_flags: 0, parent_is_remote: 0, padding: [0; 6] };
+
     /// Copies by words; of a plain assignment the compiler makes a call of memmove in BPF, which goes byte by byte.
     #[inline(always)]
     pub fn copy_to(&self, other: &mut Self) {

@@ -19,17 +19,4 @@ pub struct ClientCall {
 }
 
 /// No request yet.
-pub const NO_CALL: ClientCall = ClientCall {
-    span: SpanIdentity {
-        trace_id: [0; 16],
-        span_id: [0; 8],
-        parent_span_id: [0; 8],
-        trace_flags: 0,
-        parent_is_remote: 0,
-        padding: [0; 6],
-    },
-    open: 0,
-    depth: 0,
-    nested: 0,
-    header: 0,
-};
+pub const NO_CALL: ClientCall = ClientCall { span: SpanIdentity::NONE, open: 0, depth: 0, nested: 0, header: 0 };

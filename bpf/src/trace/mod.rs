@@ -40,14 +40,7 @@ pub struct Goroutine {
 
 /// A goroutine of which nothing is known yet.
 pub const NEW_GOROUTINE: Goroutine = Goroutine {
-    span: SpanIdentity {
-        trace_id: [0; 16],
-        span_id: [0; 8],
-        parent_span_id: [0; 8],
-        trace_flags: 0,
-        parent_is_remote: 0,
-        padding: [0; 6],
-    },
+    span: SpanIdentity::NONE,
     request: 0,
     writer: 0,
     started_at: 0,

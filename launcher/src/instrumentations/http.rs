@@ -4,9 +4,18 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
-use opentelemetry::KeyValue;
+use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_semantic_conventions::attribute as semconv;
+
+/// The instrumentation scope of spans of `net/http`.
+pub static NET_HTTP: LazyLock<InstrumentationScope> = LazyLock::new(|| {
+    InstrumentationScope::builder("go-auto-launch/net/http")
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(opentelemetry_semantic_conventions::SCHEMA_URL)
+        .build()
+});
 
 /// Methods that become `http.request.method` as they are (RFC 9110, PATCH of RFC 5789, QUERY).
 const KNOWN_METHODS: [&str; 10] = ["GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "QUERY"];

@@ -1,11 +1,10 @@
 //! The records of a request into a SERVER span, by the semantic conventions for HTTP servers.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
 
 use bpf::records::{HttpServerEnd, HttpServerPanic, end_flag, server_text};
+use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
-use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use opentelemetry_semantic_conventions::attribute as semconv;
 
@@ -13,14 +12,6 @@ use crate::events::decode::ServerStart;
 use crate::instrumentations::http;
 use crate::spans::clock::WallClock;
 use crate::spans::panic_value::PanicValue;
-
-/// The instrumentation scope of these spans.
-static SCOPE: LazyLock<InstrumentationScope> = LazyLock::new(|| {
-    InstrumentationScope::builder("go-auto-launch/net/http")
-        .with_version(env!("CARGO_PKG_VERSION"))
-        .with_schema_url(opentelemetry_semantic_conventions::SCHEMA_URL)
-        .build()
-});
 
 /// A span has at most this many attributes of ours; room is made once.
 const ATTRIBUTES: usize = 17;
@@ -68,7 +59,7 @@ pub fn start(record: &ServerStart<'_>, clock: &WallClock) -> SpanData {
         events: SpanEvents::default(),
         links: SpanLinks::default(),
         status: Status::Unset,
-        instrumentation_scope: SCOPE.clone(),
+        instrumentation_scope: http::NET_HTTP.clone(),
     }
 }
 
