@@ -114,6 +114,7 @@ fn run(limits: Limits, exporting: impl FnOnce() -> Exporting, messages: Unbounde
 async fn follow(limits: Limits, mut exporting: Exporting, mut messages: UnboundedReceiver<Message>) {
     let mut programs: Vec<Traced> = Vec::new();
     let mut losses = Losses::default();
+    let mut detaching = Vec::new();
     let mut timer = tokio::time::interval(DRAIN_INTERVAL);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let deadline = loop {
@@ -126,7 +127,7 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
             _ = timer.tick(), if !programs.is_empty() => drain(&mut programs, &mut exporting),
             () = poll_fn(|context| poll_backlogs(&programs, context)) => drain(&mut programs, &mut exporting),
             ended = poll_fn(|context| poll_ends(&programs, context)) => {
-                losses += programs.swap_remove(ended).close(&mut exporting);
+                losses += programs.swap_remove(ended).close(&mut exporting, &mut detaching);
             }
         }
     };
@@ -135,10 +136,15 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
         add(*program, limits, &exporting, &mut programs);
     }
     for program in programs {
-        losses += program.close(&mut exporting);
+        losses += program.close(&mut exporting, &mut detaching);
     }
     let report = exporting.finish(deadline).await;
     say(&losses, &report);
+    // The process could not end before them in any case; and what the end of the process kills, the kernel may leave undone.
+    for thread in detaching {
+        // A panic there has been said by its hook, and nothing depends on it.
+        let _panicked = thread.join();
+    }
 }
 
 fn add(program: Program, limits: Limits, exporting: &Exporting, programs: &mut Vec<Traced>) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
+use std::thread::JoinHandle;
 
 use aya::maps::{Array, MapData, RingBuf};
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
@@ -128,14 +129,15 @@ pub fn leave_until_exit(probes: Probes) {
 
 /// Takes probes away from a program that has ended, each BPF program's on a thread of its own: the kernel makes us wait for grace periods here too.
 ///
-/// Returns at once; the process does not end before the kernel is done.
-pub fn detach(probes: Probes) {
+/// Returns the threads at once; the process does not end before the kernel is done with them.
+#[must_use]
+pub fn detach(probes: Probes) -> Vec<JoinHandle<()>> {
     let Probes { links, object } = probes;
-    for link in links {
-        // Without a thread the link goes with the process.
-        let _thread = std::thread::Builder::new().name("detach".to_owned()).spawn(move || drop(link));
-    }
+    // Without a thread the link goes with the process.
+    let thread = |link| std::thread::Builder::new().name("detach".to_owned()).spawn(move || drop(link)).ok();
+    let threads = links.into_iter().filter_map(thread).collect();
     drop(object);
+    threads
 }
 
 impl std::fmt::Debug for Probes {

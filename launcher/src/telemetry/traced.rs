@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -90,11 +91,13 @@ impl Traced {
     }
 
     /// Ends with the program, or with the launcher: takes the last records, and closes what is open.
-    pub(super) fn close(mut self, exporting: &mut Exporting) -> Losses {
+    /// `detaching` gets the threads that take its probes away.
+    pub(super) fn close(mut self, exporting: &mut Exporting, detaching: &mut Vec<JoinHandle<()>>) -> Losses {
         self.drain(exporting);
         if self.has_ended() {
             // While its last spans are sent, its probes go too.
-            detach(self.probes);
+            detaching.retain(|thread| !thread.is_finished());
+            detaching.extend(detach(self.probes));
         } else {
             leave_until_exit(self.probes);
         }
