@@ -7,7 +7,7 @@
 fn main() {}
 
 #[cfg(target_arch = "bpf")]
-#[path = "kernel.rs"]
+#[path = "kernel/mod.rs"]
 #[expect(dead_code, reason = "the probes of the launcher use the rest")]
 mod kernel;
 

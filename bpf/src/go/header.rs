@@ -3,7 +3,13 @@
 //! Swiss maps: `internal/runtime/maps/{map,table,group}.go`, Go ≥ 1.24. Older maps: `runtime/map.go`, Go ≤ 1.23.
 //! The map's hash function is not available, so the keys are looked at, group by group; a request has one or two groups.
 
+mod names;
+
 use core::marker::PhantomData;
+
+pub use names::Found;
+
+use names::compare;
 
 use crate::config::MapLayout;
 use crate::go::string::GoString;
@@ -23,22 +29,6 @@ pub const MAP_WORDS: u32 = 4;
 const MAX_B: u64 = 20;
 /// Set in `hmap.flags` where the map grows to the same size, so that there are as many old buckets as new ones.
 const SAME_SIZE_GROW: u64 = 8;
-
-/// Addresses of the `[]string` values found; 0 where the header is absent.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// `Traceparent`.
-    pub trace_parent: u64,
-    /// `Tracestate`.
-    pub trace_state: u64,
-    /// `User-Agent`.
-    pub user_agent: u64,
-    /// `X-Forwarded-For`.
-    pub forwarded_for: u64,
-    /// `X-Forwarded-Proto`.
-    pub forwarded_proto: u64,
-}
 
 /// A walk over a map, and what it has found. It stands in a BPF map, whose contents the verifier does not follow.
 #[repr(C)]
@@ -271,42 +261,6 @@ impl Groups for Buckets {
         self.left -= 1;
         bucket
     }
-}
-
-/// The first eight bytes of a header's name.
-const fn first(name: &[u8]) -> u64 {
-    u64::from_le_bytes([name[0], name[1], name[2], name[3], name[4], name[5], name[6], name[7]])
-}
-
-/// The last eight bytes of a header's name.
-const fn last(name: &[u8]) -> u64 {
-    first(name.split_at(name.len() - 8).1)
-}
-
-/// Notes `element` where the key is a wanted name. Names are canonical (`textproto.CanonicalMIMEHeaderKey`).
-#[inline(always)]
-fn compare<M: Memory>(memory: &M, key: GoString, element: u64, found: &mut Found) {
-    let GoString { address, length } = key;
-    if !matches!(length, 10 | 11 | 15 | 17) {
-        return;
-    }
-    let end: u64 = memory.read_or_zero(address.wrapping_add(length).wrapping_sub(8));
-    macro_rules! note {
-        ($name:literal, $field:ident) => {
-            // One branch for each name. A read is dear: the first half only where the second fits.
-            if (end ^ last($name)) | (length ^ $name.len() as u64) == 0 {
-                if memory.read_or_zero::<u64>(address) == first($name) {
-                    found.$field = element;
-                }
-                return;
-            }
-        };
-    }
-    note!(b"User-Agent", user_agent);
-    note!(b"Traceparent", trace_parent);
-    note!(b"Tracestate", trace_state);
-    note!(b"X-Forwarded-For", forwarded_for);
-    note!(b"X-Forwarded-Proto", forwarded_proto);
 }
 
 #[cfg(test)]

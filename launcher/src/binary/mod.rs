@@ -18,6 +18,7 @@ mod layout;
 mod map_layout;
 mod module_data;
 mod pclntab;
+mod sites;
 mod types;
 mod wanted;
 
@@ -144,76 +145,6 @@ impl<'a> GoBinary<'a> {
         len.and_then(|len| self.image.bytes(function.entry, len)).ok_or(corrupt)
     }
 
-    /// Where to probe the start of `function`: the cheapest instruction that runs once per call with all arguments live.
-    ///
-    /// # Errors
-    /// The function's code is not in the file or is not code.
-    pub fn entry_site(&self, function: &Function) -> Result<EntrySite, BinaryError> {
-        let corrupt = BinaryError::Corrupt { what: "the first instruction of a function", address: function.entry };
-        let code = self.code(function)?;
-        let offset = |address| self.file_offset(address);
-        code::entry_site(self.architecture(), code, function, offset).ok_or(corrupt)
-    }
-
-    /// Where `function` can be made to take a detour, behind the probe at its start; `None` where its code does not allow
-    /// it.
-    ///
-    /// # Errors
-    /// The function's code is not in the file or is not code.
-    pub fn detour_site(&self, function: &Function) -> Result<Option<DetourSite>, BinaryError> {
-        let entry = self.entry_site(function)?;
-        if entry.kind != EntryKind::PushFrame {
-            return Ok(None);
-        }
-        Ok(code::detour_site(self.architecture(), self.code(function)?, function.entry, entry.address))
-    }
-
-    /// The address of a `SYSCALL` instruction (the bytes 0F 05, wherever they stand in Go code); `None` on another
-    /// architecture.
-    #[must_use]
-    pub fn syscall_instruction(&self) -> Option<VirtAddr> {
-        const SYSCALL: [u8; 2] = [0x0f, 0x05];
-        if self.architecture() != Architecture::Amd64 {
-            return None;
-        }
-        // Go makes its system calls itself: in `internal/runtime/syscall.Syscall6` and others, which stand early.
-        self.all_functions().find_map(|function| {
-            let at = self.code(&function).ok()?.windows(SYSCALL.len()).position(|bytes| bytes == SYSCALL)?;
-            Some(VirtAddr(function.entry.0 + at as u64))
-        })
-    }
-
-    /// Where to probe the end of `function` and find its first `results` result words (on amd64 RAX, RBX, RCX, …): for
-    /// each `RET` the cheapest instructions that all ways to it cross.
-    ///
-    /// # Errors
-    /// The function's code is not in the file, or it may end in another way than by a `RET` of its own.
-    pub fn end_sites(&self, function: &Function, results: usize) -> Result<Vec<EndSite>, BinaryError> {
-        code::ends::end_sites(self.architecture(), self.code(function)?, function, results, &Around(self))
-    }
-
-    /// The `RET`s of `function` themselves, as [`Self::end_sites`] gives them where it finds nothing cheaper.
-    ///
-    /// # Errors
-    /// As [`Self::end_sites`].
-    pub fn return_sites(&self, function: &Function, results: usize) -> Result<Vec<EndSite>, BinaryError> {
-        code::ends::return_sites(self.architecture(), self.code(function)?, function, results, &Around(self))
-    }
-
-    /// What a probe on the instruction at `address` costs; `None` if there is no instruction in the file.
-    #[must_use]
-    pub fn cost_at(&self, address: VirtAddr) -> Option<Cost> {
-        cost(self.architecture(), self.image.bytes_from(address)?)
-    }
-
-    /// The direct calls that `function` makes, in the order of addresses; see [`first_call_after`].
-    ///
-    /// # Errors
-    /// The function's code is not in the file.
-    pub fn calls(&self, function: &Function) -> Result<impl Iterator<Item = Call>, BinaryError> {
-        Ok(code::calls(self.architecture(), self.code(function)?, function.entry))
-    }
-
     fn type_region(&self) -> Result<TypeRegion<'_, 'a>, BinaryError> {
         let region = TypeRegion::new(&self.image, &self.module_data)?;
         let version = self.build_info.go_version.as_ref();
@@ -298,27 +229,5 @@ impl<'a> GoBinary<'a> {
             [Some(concrete), Some(interface)] => types.itab(concrete, interface),
             _ => None,
         })
-    }
-}
-
-/// What the search for ends asks.
-struct Around<'b, 'a>(&'b GoBinary<'a>);
-
-impl code::ends::Surroundings for Around<'_, '_> {
-    fn function_at(&self, address: VirtAddr) -> Option<Function> {
-        self.0.function_at(address)
-    }
-
-    fn word(&self, address: VirtAddr) -> Option<u64> {
-        self.0.image.word(address)
-    }
-
-    fn push_frame(&self, entry: VirtAddr) -> Option<VirtAddr> {
-        let site = self.0.entry_site(&self.0.function_at(entry)?).ok()?;
-        (site.kind == EntryKind::PushFrame).then_some(site.address)
-    }
-
-    fn file_offset(&self, address: VirtAddr) -> Option<FileOffset> {
-        self.0.file_offset(address)
     }
 }

@@ -6,8 +6,9 @@
 //!                                     ├──next──> Barrier(AtBarrier) ──> go ──> Tree
 //!                                     └──next──> Ended(Exited) ──> Tree::wait_for (the flush)
 //! ```
-//! What is held is a value that must be used up; dropping it lets the process go. Everything happens on the main thread, which forked: ptrace belongs to a thread,
-//! and one wait loop must own both reaping and tracing. This module knows nothing of Go, probes or telemetry.
+//! What is held is a value that must be used up; dropping it lets the process go. Everything happens on the main thread,
+//! which forked: ptrace belongs to a thread, and one wait loop must own both reaping and tracing. This module knows nothing
+//! of Go, probes or telemetry.
 
 mod barrier;
 mod environment;
@@ -19,6 +20,7 @@ mod inherited;
 mod initial_stack;
 #[cfg(target_arch = "x86_64")]
 mod inject;
+mod limits;
 mod listen_pid;
 mod lookup;
 mod other;
@@ -42,11 +44,12 @@ pub use flush::FlushEnd;
 pub use forwarding::Forwarding;
 #[cfg(target_arch = "x86_64")]
 pub use inject::Injector;
+pub use limits::Limit;
 pub use other::{Other, pid_descriptor};
 pub use parent::signal_on_parent_death;
 pub use signals::{Signals, TakeOverError};
 pub use spawn::{Program, SpawnError, exec_in_place, spawn};
 pub use stopped::Stopped;
 pub use sys::SignalSet;
-pub use tracees::{Follow, Limit};
+pub use tracees::Follow;
 pub use tree::{Event, Tree};

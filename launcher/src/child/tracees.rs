@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
+use super::limits::{BRIEF, Limit, MAX_BRIEF_STOPS, MAX_EXECS, MAX_THREADS, MAX_WATCHED_STOPS};
 use super::privilege;
 use super::ptrace;
 use crate::capabilities::raised;
@@ -25,18 +26,6 @@ const OPTIONS: i32 = libc::PTRACE_O_TRACEEXEC
 /// The signal of a system call's stop under `PTRACE_O_TRACESYSGOOD`.
 const SYSCALL_STOP: i32 = libc::SIGTRAP | 0x80;
 
-/// How many execs in a row are followed (`sh -c 'exec env … gosu … app'` has four).
-const MAX_EXECS: u32 = 64;
-/// How long a program is followed that is not expected to start others. Entry scripts wait for databases and migrate
-/// them.
-const BRIEF: Duration = Duration::from_mins(10);
-/// Stops that programs followed briefly may cost altogether: at 60 to 80 µs each, 0.4 s.
-const MAX_BRIEF_STOPS: u32 = 5_000;
-/// Stops that watched programs may cost altogether: at some 10 µs each, 0.2 s.
-const MAX_WATCHED_STOPS: u32 = 20_000;
-/// Threads followed at a time; what is forked beyond is let go.
-const MAX_THREADS: usize = 1_024;
-
 /// How far a program is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Follow {
@@ -44,35 +33,6 @@ pub enum Follow {
     Always,
     /// Something else that may execute a Go program: for ten minutes and 20,000 stops.
     Briefly,
-}
-
-/// Why a program is not followed, or not any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Limit {
-    /// Too many execs in a row.
-    #[error("{MAX_EXECS} programs were executed one in place of the other")]
-    Execs,
-    /// Too much time.
-    #[error("none of the programs that are not known to start others has started a Go program within ten minutes")]
-    Time,
-    /// Too many stops.
-    #[error("following programs that are not known to start others has cost them {MAX_BRIEF_STOPS} stops")]
-    Stops,
-    /// Too many threads.
-    #[error("{MAX_THREADS} threads are followed already")]
-    Threads,
-    /// Too many system calls.
-    #[error(
-        "following as an ordinary user has cost {MAX_WATCHED_STOPS} stops at system calls; CAP_SYS_PTRACE or no_new_privs makes \
-         them unnecessary"
-    )]
-    SystemCalls,
-    /// Only known wrappers are worth that.
-    #[error(
-        "as an ordinary user without CAP_SYS_PTRACE or no_new_privs, the launcher follows only programs that are known to \
-         start others"
-    )]
-    OrdinaryUser,
 }
 
 /// What a stop means to the launcher.

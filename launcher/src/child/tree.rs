@@ -13,12 +13,13 @@ use nix::unistd::Pid;
 use super::barrier::{AtBarrier, BarrierReason};
 use super::exit::{ExitStatus, Exited};
 use super::flush::{self, FlushEnd, timeout};
+use super::limits::Limit;
 use super::process::Process;
 use super::signals::Signals;
 use super::spawn::{Link, Program, SpawnError};
 use super::stopped::Stopped;
 use super::sys::{self, Change};
-use super::tracees::{Limit, Stop, Tracees};
+use super::tracees::{Stop, Tracees};
 
 /// What happened.
 #[derive(Debug)]

@@ -80,7 +80,7 @@ fn nothing_is_found_where_nothing_is() {
 fn all_wanted_headers_are_told_apart() {
     let names = ["Traceparent", "Tracestate", "User-Agent", "X-Forwarded-For", "X-Forwarded-Proto"];
     // As long, and equal in their last or first eight bytes.
-    let near = ["Xraceparent", "Tracestatf", "Uzer-Agent", "Y-Forwarded-For", "X-Forwarded-Ports", "Traceparenu", "traceparent"];
+    let near = ["Xraceparent", "Tracestatf", "Uzer-Agent", "Y-Forwarded-For", "X-Forwarded-Ports", "Traceparenu", "TraceParent"];
     for (release, layout) in layouts::ALL {
         for shape in SHAPES {
             let program = Program::new(layout);
@@ -91,6 +91,17 @@ fn all_wanted_headers_are_told_apart() {
             for (name, element) in names.iter().zip(elements) {
                 assert_eq!(value(&program, element), format!("of {name}"), "{release} {shape:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_small_first_letter_is_the_same_header() {
+    for (release, layout) in layouts::ALL {
+        for shape in SHAPES {
+            let program = Program::new(layout);
+            let map = program.header(&[("traceparent".to_owned(), "mine".to_owned())], shape);
+            assert_eq!(value(&program, found(&program, map).trace_parent), "mine", "{release} {shape:?}");
         }
     }
 }

@@ -1,3 +1,5 @@
+//! The results of a function's end, from registers, the stack and memory.
+
 use super::*;
 use crate::config::{EMPTY_RECIPE, NO_RESULT, Setting};
 use crate::target::fake::Program;

@@ -12,6 +12,7 @@ mod arm64;
 mod deferred;
 mod flow;
 mod merge;
+mod moves;
 mod values;
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 
 use iced_x86::{Code, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
 
-use super::{Base, MAX_LOADS, ResultLocation};
+use super::moves::{loaded, low_bits, moved_bits, plus, zeroed_words};
+use super::{Base, ResultLocation};
 
 /// The registers that hold integer results, in the order of Go's ABI (`cmd/compile/abi-internal.md`).
 const RESULTS: [Register; super::MAX_RESULT_WORDS] = [
@@ -21,10 +22,10 @@ const RESULTS: [Register; super::MAX_RESULT_WORDS] = [
 /// The number of RSP.
 pub(super) const STACK_POINTER: u8 = 4;
 /// All bits of a word.
-const WORD: u8 = 64;
+pub(super) const WORD: u8 = 64;
 
 /// A value between site and `RET`; `None` where nothing is known of it.
-type Value = Option<ResultLocation>;
+pub(super) type Value = Option<ResultLocation>;
 
 /// Registers and stack at one point between site and `RET`.
 #[derive(Clone, Debug)]
@@ -264,60 +265,4 @@ enum Place {
     Stack(i64),
     /// Not on the stack.
     Elsewhere,
-}
-
-/// How many bits a move takes from its source and puts into a whole register or word, the rest zero.
-fn moved_bits(instruction: &Instruction) -> Option<u8> {
-    let code = instruction.code();
-    let is = |codes: &[Code]| codes.contains(&code);
-    if is(&[Code::Mov_r64_rm64, Code::Mov_rm64_r64, Code::Mov_rm64_imm32, Code::Mov_r64_imm64]) {
-        return Some(WORD);
-    }
-    let narrow = [Code::Mov_rm32_r32, Code::Mov_rm32_imm32];
-    if is(&[Code::Mov_r32_rm32, Code::Mov_r32_imm32]) || (is(&narrow) && instruction.op0_kind() == OpKind::Register) {
-        return Some(32);
-    }
-    if is(&[Code::Movzx_r32_rm16, Code::Movzx_r64_rm16]) {
-        return Some(16);
-    }
-    is(&[Code::Movzx_r32_rm8, Code::Movzx_r64_rm8]).then_some(8)
-}
-
-/// How many words of memory a store of X15 sets to zero: it is zero in all Go code (`cmd/compile/abi-internal.md`).
-fn zeroed_words(instruction: &Instruction) -> Option<i64> {
-    let zero = instruction.op0_kind() == OpKind::Memory && instruction.op1_register() == Register::XMM15;
-    let code = instruction.code();
-    let one = matches!(code, Code::Movq_rm64_xmm | Code::Movq_xmmm64_xmm | Code::Movsd_xmmm64_xmm);
-    let two = matches!(code, Code::Movups_xmmm128_xmm | Code::Movdqu_xmmm128_xmm);
-    (zero && (one || two)).then_some(if one { 1 } else { 2 })
-}
-
-/// The low `bits` of a value.
-fn low_bits(value: ResultLocation, bits: u8) -> ResultLocation {
-    if value.base == Base::Zero && value.loads == [None; MAX_LOADS] && bits < WORD {
-        return ResultLocation { offset: value.offset & ((1 << bits) - 1), ..value };
-    }
-    ResultLocation { bits: value.bits.min(bits), ..value }
-}
-
-/// A value plus a constant, where that can be said.
-fn plus(value: ResultLocation, amount: i64) -> Value {
-    if amount == 0 {
-        return Some(value);
-    }
-    (value.bits == WORD).then_some(())?;
-    let mut sum = value;
-    match sum.loads.iter_mut().rev().flatten().next() {
-        Some(last) => *last = last.checked_add(i32::try_from(amount).ok()?)?,
-        None => sum.offset = sum.offset.wrapping_add(amount),
-    }
-    Some(sum)
-}
-
-/// The memory at an address.
-fn loaded(address: ResultLocation, bits: u8) -> Value {
-    (address.bits == WORD).then_some(())?;
-    let mut value = ResultLocation { bits, ..address };
-    *value.loads.iter_mut().find(|load| load.is_none())? = Some(0);
-    Some(value)
 }

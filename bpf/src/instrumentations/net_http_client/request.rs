@@ -1,0 +1,159 @@
+//! A round trip begins: the span's identity, and what is reported of the request.
+
+use core::mem::MaybeUninit;
+
+use super::depth;
+use crate::go::header;
+use crate::go::string::GoString;
+use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientStart, LongClientTexts, ShortClientTexts};
+use crate::records::{RecordHeader, SpanIdentity, kind};
+use crate::target::{Memory, Registers, Target};
+use crate::trace::{Goroutine, sampling, traceparent};
+
+/// A round trip begins.
+#[inline(always)]
+pub fn start<T: Target>(target: &T) -> Option<()> {
+    let Registers { arguments: [_, request, ..], goroutine: address } = target.registers();
+    let config = target.http_client();
+    let depth = depth(target, config, address);
+    let goroutine = target.goroutine_or_new(address)?;
+    if goroutine.client.open != 0 && depth > goroutine.client.depth {
+        // A proxy function or a dialler that makes a request itself: part of this one.
+        goroutine.client.nested += 1;
+        return None;
+    }
+    let time = target.now();
+    goroutine.client.open = 1;
+    goroutine.client.depth = depth;
+    goroutine.client.nested = 0;
+    let at = |offset: u32| request + u64::from(offset);
+    let map: u64 = target.read_or_zero(at(config.header.get()));
+    header::find(target, &config.header_map, map, &mut goroutine.headers);
+    let is_new = identify(target, goroutine);
+    goroutine.client.header = if is_new { map } else { target.opaque(0) };
+    if is_new {
+        target.pass_on(map, &goroutine.client.span);
+    } else {
+        // A round trip that panicked may have left one behind, for a map that stood here then.
+        target.passed_on(map);
+    }
+    if goroutine.client.span.trace_flags & 1 != 0 {
+        report_start(target, time, &goroutine.client.span, request);
+    }
+    Some(())
+}
+
+/// Gives a new span its identity: under the request's own `traceparent` if the program has set one, else under what the
+/// goroutine is doing. False where the program has set one, which stays.
+#[inline(always)]
+fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) -> bool {
+    let Goroutine { span: served, open, random, headers, client, .. } = goroutine;
+    let value = GoString::first_of_slice(target, headers.found.trace_parent);
+    let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
+    let parent = if value.length >= traceparent::LENGTH as u64
+        && let Some(text) = target.read_into(value.address, &mut text)
+    {
+        traceparent::parse(text, value.length)
+    } else {
+        None
+    };
+    let span = &mut client.span;
+    span.span_id = random.span_id();
+    span.parent_is_remote = 0;
+    let parent_sampled = if let Some(parent) = parent {
+        span.trace_id = parent.trace_id;
+        span.parent_span_id = parent.parent_id;
+        Some(parent.flags & 1 != 0)
+    } else if *open != 0 {
+        span.trace_id = served.trace_id;
+        span.parent_span_id = served.span_id;
+        Some(served.trace_flags & 1 != 0)
+    } else {
+        span.trace_id = random.trace_id();
+        span.parent_span_id = [0; 8];
+        None
+    };
+    span.trace_flags = u8::from(sampling::is_sampled(target.sampler(), &span.trace_id, parent_sampled));
+    value.length == 0
+}
+
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn report_start<T: Target>(target: &T, time: u64, span: &SpanIdentity, request: u64) -> Option<()> {
+    let strings = Strings::read(target, request);
+    if strings.fit::<ShortClientTexts>() {
+        let record = target.reserve::<HttpClientStart<ShortClientTexts>>()?;
+        fill_start(target, record, kind::HTTP_CLIENT_START_SHORT, time, span, request);
+        strings.copy_to_short(target, &mut record.texts);
+        target.submit(record, false);
+    } else {
+        let record = target.reserve::<HttpClientStart<LongClientTexts>>()?;
+        fill_start(target, record, kind::HTTP_CLIENT_START_LONG, time, span, request);
+        strings.copy_to_long(target, &mut record.texts);
+        target.submit(record, false);
+    }
+    Some(())
+}
+
+#[inline(always)]
+fn fill_start<T: Target, Texts>(
+    target: &T,
+    record: &mut HttpClientStart<Texts>,
+    kind: u32,
+    time: u64,
+    span: &SpanIdentity,
+    request: u64,
+) {
+    let config = target.http_client();
+    record.header = RecordHeader { kind, size: size_of::<HttpClientStart<Texts>>() as u32 };
+    record.time = time;
+    span.copy_to(&mut record.span);
+    record.content_length = target.read_or_zero(request + u64::from(config.content_length.get()));
+    let url: u64 = target.read_or_zero(request + u64::from(config.url.get()));
+    record.has_user = u32::from(target.read_or_zero::<u64>(url + u64::from(config.user.get())) != 0);
+}
+
+/// The strings of a request, where they lie in the program: method, scheme, host, path, query.
+struct Strings([GoString; CLIENT_TEXTS]);
+
+macro_rules! copy_texts {
+    ($name:ident, $texts:ty) => {
+        #[inline(always)]
+        fn $name<M: Memory>(&self, memory: &M, texts: &mut $texts) {
+            let Self([method, scheme, host, path, query]) = self;
+            method.copy_to(memory, &mut texts.method);
+            scheme.copy_to(memory, &mut texts.scheme);
+            host.copy_to(memory, &mut texts.host);
+            path.copy_to(memory, &mut texts.path);
+            query.copy_to(memory, &mut texts.query);
+        }
+    };
+}
+
+impl Strings {
+    #[inline(always)]
+    fn read<T: Target>(target: &T, request: u64) -> Self {
+        let config = target.http_client();
+        let url: u64 = target.read_or_zero(request + u64::from(config.url.get()));
+        let of_url = |offset: u32| GoString::at(target, url + u64::from(offset));
+        Self([
+            GoString::at(target, request + u64::from(config.method.get())),
+            of_url(config.scheme.get()),
+            of_url(config.host.get()),
+            of_url(config.path.get()),
+            of_url(config.raw_query.get()),
+        ])
+    }
+
+    #[inline(always)]
+    fn fit<Texts: ClientTexts>(&self) -> bool {
+        let mut fit = true;
+        for (value, capacity) in self.0.iter().zip(Texts::capacities()) {
+            fit &= value.length <= u64::from(capacity);
+        }
+        fit
+    }
+
+    copy_texts!(copy_to_short, ShortClientTexts);
+    copy_texts!(copy_to_long, LongClientTexts);
+}

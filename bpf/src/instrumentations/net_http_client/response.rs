@@ -1,0 +1,60 @@
+//! A round trip ends: what is reported of the response, or of the error.
+
+use crate::config::http_client::CLIENT_ENDS;
+use crate::go::results;
+use crate::go::string::GoString;
+use crate::records::http_client::HttpClientEnd;
+use crate::records::{RecordHeader, SpanIdentity, kind};
+use crate::target::Target;
+
+/// A round trip may have ended; `number` is that of the recipe.
+#[inline(always)]
+pub fn end<T: Target>(target: &T, number: u32) -> Option<()> {
+    let address = target.registers().goroutine;
+    let goroutine = target.goroutine(address)?;
+    if goroutine.client.open == 0 {
+        return None;
+    }
+    // A number that the compiler does not know, so that the bound stays where the verifier sees it.
+    let recipe = target.http_client_ends().get(target.opaque(u64::from(number)) & (CLIENT_ENDS as u64 - 1))?;
+    let [response, error_table, error, ..] = results::read(target, recipe)?;
+    if goroutine.client.nested != 0 {
+        goroutine.client.nested -= 1;
+        return None;
+    }
+    goroutine.client.open = 0;
+    if goroutine.client.header != 0 {
+        target.passed_on(goroutine.client.header);
+    }
+    if goroutine.client.span.trace_flags & 1 == 0 {
+        return None;
+    }
+    report_end(target, &goroutine.client.span, response, error_table, error)
+}
+
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn report_end<T: Target>(target: &T, span: &SpanIdentity, response: u64, error_table: u64, error: u64) -> Option<()> {
+    let config = target.http_client();
+    let time = target.now();
+    let record = target.reserve::<HttpClientEnd>()?;
+    record.header = RecordHeader { kind: kind::HTTP_CLIENT_END, size: size_of::<HttpClientEnd>() as u32 };
+    record.time = time;
+    record.span_id = span.span_id;
+    let of_response = |offset: u32| response.wrapping_add(u64::from(offset));
+    let number = |offset: u32| if response == 0 { 0 } else { target.read_or_zero::<u64>(of_response(offset)) };
+    record.status = number(config.status_code.get()) as u32;
+    record.proto_major = number(config.proto_major.get()) as u16;
+    record.proto_minor = number(config.proto_minor.get()) as u16;
+    record.content_length = number(config.response_length.get()).cast_signed();
+    // `itab.Type` (`internal/abi.ITab`).
+    record.error_type = if error_table == 0 { 0 } else { target.read_or_zero(error_table + 8) };
+    record.message.length = 0;
+    record.error = [0; 3];
+    if error_table != 0 {
+        record.error = target.read_or_zero(error);
+        GoString { address: record.error[0], length: record.error[1] }.copy_to(target, &mut record.message);
+    }
+    target.submit(record, span.span_id[0].is_multiple_of(8));
+    Some(())
+}

@@ -1,0 +1,296 @@
+//! Round trips from start to end, as the launcher and the executor see them, on the layouts of three releases of Go.
+
+use bytemuck::AnyBitPattern;
+
+use super::{WRITE_SUBSET, any};
+use crate::config::http_client::{HttpClientConfig, cookie};
+use crate::config::{EMPTY_RECIPE, EndRecipe, HttpServerConfig, ResultLocation, Setting};
+use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientEnd, HttpClientStart, LongClientTexts, ShortClientTexts};
+use crate::records::{RecordHeader, SpanIdentity, kind};
+use crate::slots::{Slot, bucket};
+use crate::target::fake::maps::Shape;
+use crate::target::fake::{Program, layouts};
+use crate::target::{AllRegisters, Registers};
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const PARENT: &str = "00f067aa0ba902b7";
+/// `*bufio.Writer` as `io.Writer`.
+const BUFFERED: u64 = 0x4d_0000;
+/// The upper end of the goroutine's stack, and its stack pointer in `roundTrip`.
+const STACK_HIGH: u64 = 0xc0_0100_0000;
+const STACK: u64 = STACK_HIGH - 0x400;
+/// `URL.Scheme` and `URL.Host`.
+const SCHEME: u32 = 0;
+const HOST: u32 = 40;
+
+/// A program that sends requests from one goroutine.
+struct Client {
+    program: Program,
+    goroutine: u64,
+}
+
+/// A start record without regard to how long its strings may be.
+struct Start {
+    kind: u32,
+    span: SpanIdentity,
+    content_length: i64,
+    has_user: u32,
+    texts: [String; CLIENT_TEXTS],
+}
+
+fn layout(server: &HttpServerConfig) -> HttpClientConfig {
+    HttpClientConfig {
+        buffered_writer: Setting::new(BUFFERED),
+        method: server.request.method,
+        url: server.request.url,
+        header: server.request.header,
+        content_length: server.request.content_length,
+        scheme: Setting::new(SCHEME),
+        user: Setting::new(32),
+        host: Setting::new(HOST),
+        path: server.url.path,
+        raw_query: server.url.raw_query,
+        status_code: Setting::new(16),
+        proto_major: Setting::new(40),
+        proto_minor: Setting::new(48),
+        response_length: Setting::new(80),
+        buffer: Setting::new(16),
+        buffered: Setting::new(40),
+        stack_high: Setting::new(8),
+        header_map: server.header_map,
+    }
+}
+
+/// Results as they are in the registers at `RET`: RAX, RBX, RCX.
+fn recipe() -> EndRecipe {
+    let mut recipe = EndRecipe { guarded: Setting::new(0), ..EMPTY_RECIPE };
+    for (result, register) in recipe.results.iter_mut().zip([0, 3, 1]) {
+        *result = ResultLocation {
+            base: Setting::new(register),
+            loads: Setting::new(0),
+            offset: Setting::new(0),
+            load_offsets: result.load_offsets,
+            mask: Setting::new(u64::MAX),
+        };
+    }
+    recipe
+}
+
+fn decode<R: AnyBitPattern>(bytes: &[u8]) -> R {
+    bytemuck::pod_read_unaligned(bytes)
+}
+
+fn kind_of(bytes: &[u8]) -> u32 {
+    let header: RecordHeader = decode(&bytes[..8]);
+    assert_eq!(header.size as usize, bytes.len());
+    header.kind
+}
+
+fn decode_start<Texts: ClientTexts + AnyBitPattern>(bytes: &[u8]) -> Start {
+    let HttpClientStart { header, span, content_length, has_user, texts, .. }: HttpClientStart<Texts> = decode(bytes);
+    let texts = texts.texts().map(|(text, _cut)| String::from_utf8(text.to_vec()).unwrap());
+    Start { kind: header.kind, span, content_length, has_user, texts }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// Bodies on each release.
+fn on_each(test: impl Fn(&str, Client)) {
+    for (release, server) in layouts::ALL {
+        let mut program = Program::new(server);
+        program.client = layout(&server);
+        program.client_ends.0[0] = recipe();
+        let goroutine = program.goroutine_struct();
+        program.memory.write_words(goroutine + 8, &[STACK_HIGH]);
+        test(release, Client { program, goroutine });
+    }
+}
+
+impl Client {
+    fn hit(&self, cookie: u32, arguments: [u64; 5], stack_pointer: u64) -> Option<()> {
+        let [rax, rbx, rcx, ..] = arguments;
+        let mut integers = [0; 16];
+        (integers[0], integers[3], integers[1]) = (rax, rbx, rcx);
+        self.program.registers.set(Registers { arguments, goroutine: self.goroutine });
+        self.program.all_registers.set(AllRegisters { integers, stack_pointer, flags: 0 });
+        self.program.cookie.set(cookie);
+        any(&self.program)
+    }
+
+    /// A `*http.Request` for `http://shop.example:8080/items/7?page=2`, and its header's map.
+    fn request(&self, path: &str, headers: &[(&str, &str)]) -> (u64, u64) {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let header = self.program.header(&headers, Shape::Plain);
+        let url = self.program.url(path, "page=2");
+        let address = self.program.memory.allocate(288);
+        let write = |at: u64, words: &[u64]| self.program.memory.write_words(at, words);
+        let client = &self.program.client;
+        write(url + u64::from(SCHEME), &self.program.string("http"));
+        write(url + u64::from(HOST), &self.program.string("shop.example:8080"));
+        write(address + u64::from(client.method.get()), &self.program.string("POST"));
+        write(address + u64::from(client.url.get()), &[url]);
+        write(address + u64::from(client.header.get()), &[header]);
+        write(address + u64::from(client.content_length.get()), &[17]);
+        (address, header)
+    }
+
+    fn start(&self, request: u64) -> Start {
+        self.hit(cookie::START, [7, request, 7, 7, 7], STACK).unwrap();
+        let records = self.program.take_records();
+        assert_eq!(records.len(), 1);
+        match kind_of(&records[0]) {
+            kind::HTTP_CLIENT_START_SHORT => decode_start::<ShortClientTexts>(&records[0]),
+            kind::HTTP_CLIENT_START_LONG => decode_start::<LongClientTexts>(&records[0]),
+            other => panic!("record of kind {other}"),
+        }
+    }
+
+    fn span(&self, request: u64) -> SpanIdentity {
+        self.start(request).span
+    }
+
+    fn end(&self, response: u64, error: [u64; 2]) -> HttpClientEnd {
+        self.hit(cookie::END, [response, error[0], error[1], 0, 0], STACK).unwrap();
+        let records = self.program.take_records();
+        assert_eq!(records.len(), 1);
+        assert_eq!(kind_of(&records[0]), kind::HTTP_CLIENT_END);
+        decode(&records[0])
+    }
+
+    /// A `*bufio.Writer` of this size that holds `text`.
+    fn writer(&self, size: u64, text: &str) -> (u64, u64) {
+        let buffer = self.program.memory.allocate(size);
+        self.program.memory.write(buffer, text.as_bytes());
+        let writer = self.program.memory.allocate(64);
+        self.program.memory.write_words(writer + 16, &[buffer, size, size]);
+        self.program.memory.write_words(writer + 40, &[text.len() as u64]);
+        (writer, buffer)
+    }
+
+    /// `Header.writeSubset` is called, from a frame below `roundTrip`'s.
+    fn write(&self, map: u64, table: u64, writer: u64, exclude: u64) -> Option<&Slot> {
+        self.hit(cookie::WRITE, [map, table, writer, exclude, 0], STACK - 0x200)?;
+        // SAFETY: no probe runs while the test looks.
+        let bucket = unsafe { &*self.program.buckets[bucket(self.goroutine) as usize].get() };
+        let way = bucket.tags.iter().position(|tag| *tag == self.goroutine).unwrap();
+        Some(&bucket.slots[way])
+    }
+}
+
+#[test]
+fn a_round_trip_is_reported_and_passed_on() {
+    on_each(|release, client| {
+        let (request, header) = client.request("/items/7", &[("Accept", "*/*")]);
+        let start = client.start(request);
+        assert_eq!(start.kind, kind::HTTP_CLIENT_START_SHORT, "{release}");
+        assert_eq!(start.texts, ["POST", "http", "shop.example:8080", "/items/7", "page=2"], "{release}");
+        assert_eq!((start.content_length, start.has_user), (17, 0), "{release}");
+        assert_eq!((start.span.parent_span_id, start.span.trace_flags), ([0; 8], 1), "{release}");
+
+        let text = "POST /items/7?page=2 HTTP/1.1\r\nHost: shop.example:8080\r\n";
+        let (writer, buffer) = client.writer(4096, text);
+        let slot = client.write(header, BUFFERED, writer, 8).unwrap();
+        let line = format!("Traceparent: 00-{}-{}-01\r\n", hex(&start.span.trace_id), hex(&start.span.span_id));
+        let length = text.len() as u64;
+        assert_eq!((slot.site, slot.commands, slot.depth), (WRITE_SUBSET, 2, 0x600 + 16), "{release}");
+        assert_eq!(slot.words[..2], [buffer + length, line.len() as u64], "{release}");
+        let bytes: &[u8] = bytemuck::cast_slice(&slot.words[2..]);
+        assert_eq!(&bytes[..line.len()], line.as_bytes(), "{release}");
+        // `bufio.Writer.n` is written last: until then nothing of the line counts.
+        let count = 2 + line.len().div_ceil(8);
+        assert_eq!(slot.words[count..count + 3], [writer + 40, 8, length + line.len() as u64], "{release}");
+
+        let response = client.program.memory.allocate(144);
+        client.program.memory.write_words(response + 16, &[204]);
+        client.program.memory.write_words(response + 40, &[1, 1]);
+        client.program.memory.write_words(response + 80, &[532]);
+        let end = client.end(response, [0, 0]);
+        assert_eq!((end.span_id, end.status, end.content_length), (start.span.span_id, 204, 532), "{release}");
+        assert_eq!((end.proto_major, end.proto_minor, end.error_type), (1, 1, 0), "{release}");
+        assert!(client.program.passed_on.borrow().is_empty(), "{release}: forgotten at the end");
+    });
+}
+
+#[test]
+fn a_long_path_takes_the_long_record() {
+    on_each(|release, client| {
+        let path = format!("/{}", "x".repeat(500));
+        let start = client.start(client.request(&path, &[]).0);
+        assert_eq!((start.kind, &start.texts[3]), (kind::HTTP_CLIENT_START_LONG, &path), "{release}");
+    });
+}
+
+#[test]
+fn an_error_says_its_type_and_words() {
+    on_each(|release, client| {
+        client.start(client.request("/", &[]).0);
+        let (table, error) = (client.program.memory.allocate(32), client.program.memory.allocate(24));
+        client.program.memory.write_words(table + 8, &[0x51_0000]);
+        client.program.memory.write_words(error, &client.program.string("connection refused"));
+        let end = client.end(0, [table, error]);
+        assert_eq!((end.status, end.error_type), (0, 0x51_0000), "{release}");
+        assert_eq!(end.message.get().0, b"connection refused", "{release}");
+    });
+}
+
+/// What the program has set itself stays the only one, whichever way it has written the name.
+#[test]
+fn the_programs_own_traceparent_is_the_parent_and_stays_alone() {
+    for name in ["Traceparent", "traceparent"] {
+        on_each(|release, client| {
+            let (request, header) = client.request("/", &[(name, &format!("00-{TRACE}-{PARENT}-01"))]);
+            // A round trip with the map that stood here before has ended by a panic.
+            client.program.passed_on.borrow_mut().insert(header, Box::new(SpanIdentity::NONE));
+            let span = client.span(request);
+            assert_eq!((hex(&span.trace_id), hex(&span.parent_span_id)), (TRACE.into(), PARENT.into()), "{release} {name}");
+            let (writer, _) = client.writer(4096, "GET / HTTP/1.1\r\n");
+            assert!(client.write(header, BUFFERED, writer, 8).is_none(), "{release} {name}");
+        });
+    }
+}
+
+#[test]
+fn a_request_within_a_round_trip_is_part_of_it() {
+    on_each(|release, client| {
+        let span = client.span(client.request("/", &[]).0);
+        let (within, _) = client.request("/proxy", &[]);
+        assert!(client.hit(cookie::START, [7, within, 7, 7, 7], STACK - 0x100).is_none(), "{release}");
+        assert!(client.hit(cookie::END, [0; 5], STACK - 0x100).is_none(), "{release}");
+        assert!(client.program.take_records().is_empty(), "{release}");
+        assert_eq!(client.end(0, [0, 0]).span_id, span.span_id, "{release}");
+    });
+}
+
+/// The goroutine's next request is at the same depth of its stack: the one that panicked has no end.
+#[test]
+fn a_round_trip_that_panicked_does_not_hide_the_next() {
+    on_each(|release, client| {
+        let first = client.span(client.request("/", &[]).0);
+        let second = client.span(client.request("/", &[]).0);
+        assert_ne!(first.span_id, second.span_id, "{release}");
+        assert_eq!(client.end(0, [0, 0]).span_id, second.span_id, "{release}");
+    });
+}
+
+#[test]
+fn nothing_is_written_where_it_cannot_be_right() {
+    on_each(|release, client| {
+        let (request, header) = client.request("/", &[]);
+        client.span(request);
+        let line = "GET / HTTP/1.1\r\n";
+        let refused = |case: &str, map, table, (writer, _): (u64, u64), exclude| {
+            assert!(client.write(map, table, writer, exclude).is_none(), "{release}: {case}");
+        };
+        refused("another header", header + 8, BUFFERED, client.writer(4096, line), 8);
+        refused("another kind of writer", header, BUFFERED + 64, client.writer(4096, line), 8);
+        refused("the transport's own headers", header, BUFFERED, client.writer(4096, line), 0);
+        refused("nothing buffered", header, BUFFERED, client.writer(4096, ""), 8);
+        refused("in the middle of a line", header, BUFFERED, client.writer(4096, "GET / HTTP"), 8);
+        refused("one byte too few", header, BUFFERED, client.writer(line.len() as u64 + 69, line), 8);
+        refused("no writer", header, BUFFERED, (0, 0), 8);
+        let (writer, _) = client.writer(line.len() as u64 + 70, line);
+        assert!(client.write(header, BUFFERED, writer, 8).is_some(), "{release}: just enough room");
+    });
+}

@@ -1,0 +1,44 @@
+//! How far what is executed and forked is followed, at most.
+
+use std::time::Duration;
+
+/// How many execs in a row are followed (`sh -c 'exec env … gosu … app'` has four).
+pub(super) const MAX_EXECS: u32 = 64;
+/// How long a program is followed that is not expected to start others. Entry scripts wait for databases and migrate
+/// them.
+pub(super) const BRIEF: Duration = Duration::from_mins(10);
+/// Stops that programs followed briefly may cost altogether: at 60 to 80 µs each, 0.4 s.
+pub(super) const MAX_BRIEF_STOPS: u32 = 5_000;
+/// Stops that watched programs may cost altogether: at some 10 µs each, 0.2 s.
+pub(super) const MAX_WATCHED_STOPS: u32 = 20_000;
+/// Threads followed at a time; what is forked beyond is let go.
+pub(super) const MAX_THREADS: usize = 1_024;
+
+/// Why a program is not followed, or not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    /// Too many execs in a row.
+    #[error("{MAX_EXECS} programs were executed one in place of the other")]
+    Execs,
+    /// Too much time.
+    #[error("none of the programs that are not known to start others has started a Go program within ten minutes")]
+    Time,
+    /// Too many stops.
+    #[error("following programs that are not known to start others has cost them {MAX_BRIEF_STOPS} stops")]
+    Stops,
+    /// Too many threads.
+    #[error("{MAX_THREADS} threads are followed already")]
+    Threads,
+    /// Too many system calls.
+    #[error(
+        "following as an ordinary user has cost {MAX_WATCHED_STOPS} stops at system calls; CAP_SYS_PTRACE or no_new_privs makes \
+         them unnecessary"
+    )]
+    SystemCalls,
+    /// Only known wrappers are worth that.
+    #[error(
+        "as an ordinary user without CAP_SYS_PTRACE or no_new_privs, the launcher follows only programs that are known to \
+         start others"
+    )]
+    OrdinaryUser,
+}
