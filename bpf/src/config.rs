@@ -4,6 +4,7 @@
 //! that the program does not have is removed when the object is loaded.
 
 pub mod http_client;
+pub mod parents;
 
 use core::mem::size_of;
 
@@ -73,6 +74,8 @@ pub struct RequestLayout {
     pub remote_addr: Offset,
     /// `TLS *tls.ConnectionState`.
     pub tls: Offset,
+    /// `ctx context.Context` (`http2.ServerRequest`: `Context`).
+    pub context: Offset,
     /// `Pattern string` (Go ≥ 1.23), or [`ABSENT`].
     pub pattern: Offset,
     /// `pat *pattern` (Go 1.22), or [`ABSENT`].
@@ -191,7 +194,7 @@ pub struct HttpServerConfig {
 
 const _: () = {
     assert!(size_of::<SamplerSetting>() == 16);
-    assert!(size_of::<HttpServerConfig>() == 4 * (11 + 11 + 2 + 1 + 4 + 3 + 3 + 3 + 16));
+    assert!(size_of::<HttpServerConfig>() == 4 * (12 + 12 + 2 + 1 + 4 + 3 + 3 + 3 + 16));
 };
 
 /// Cookies tell a probe which of its sites was hit.
@@ -223,6 +226,7 @@ const NO_REQUEST: RequestLayout = RequestLayout {
     host: NO_OFFSET,
     remote_addr: NO_OFFSET,
     tls: NO_OFFSET,
+    context: NO_OFFSET,
     pattern: NO_OFFSET,
     pat: NO_OFFSET,
 };

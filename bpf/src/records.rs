@@ -81,14 +81,23 @@ pub struct SpanIdentity {
     pub trace_flags: u8,
     /// 1 where the parent came with the request, 0 otherwise.
     pub parent_is_remote: u8,
+    /// 1 where there are texts to be passed on with what it does (`carried`).
+    pub carries: u8,
     /// Zero.
-    pub padding: [u8; 6],
+    pub padding: [u8; 5],
 }
 
 impl SpanIdentity {
     /// No span.
-    pub const NONE: Self =
-        Self { trace_id: [0; 16], span_id: [0; 8], parent_span_id: [0; 8], trace_flags: 0, parent_is_remote: 0, padding: [0; 6] };
+    pub const NONE: Self = Self {
+        trace_id: [0; 16],
+        span_id: [0; 8],
+        parent_span_id: [0; 8],
+        trace_flags: 0,
+        parent_is_remote: 0,
+        carries: 0,
+        padding: [0; 5],
+    };
 
     /// Copies by words; of a plain assignment the compiler makes a call of memmove in BPF, which goes byte by byte.
     #[inline(always)]

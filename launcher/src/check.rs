@@ -127,7 +127,7 @@ impl fmt::Display for GoProgram {
 }
 
 fn write_planned(f: &mut fmt::Formatter<'_>, planned: &Planned) -> fmt::Result {
-    let Planned { name, sites, fields, missing, globals: _, detours: _ } = planned;
+    let Planned { name, sites, fields, missing, globals: _, context_types: _, detours: _ } = planned;
     writeln!(f, "\n{name}: traced, {} probes", sites.len())?;
     for Site { function, event, address, instruction, cost, program: _, offset: _, cookie: _ } in sites {
         let cost = match cost {

@@ -14,6 +14,8 @@ pub struct HttpClientConfig {
     pub url: Offset,
     /// `Request.Header Header`.
     pub header: Offset,
+    /// `Request.ctx context.Context`.
+    pub context: Offset,
     /// `Request.ContentLength int64`.
     pub content_length: Offset,
     /// `URL.Scheme string`.
@@ -40,6 +42,8 @@ pub struct HttpClientConfig {
     pub buffered: Offset,
     /// `g.stack.hi uintptr`.
     pub stack_high: Offset,
+    /// Zero.
+    pub padding: Setting<u32>,
     /// `net/http.Header`.
     pub header_map: MapLayout,
 }
@@ -50,6 +54,7 @@ pub const EMPTY_HTTP_CLIENT: HttpClientConfig = HttpClientConfig {
     method: Setting::new(ABSENT),
     url: Setting::new(ABSENT),
     header: Setting::new(ABSENT),
+    context: Setting::new(ABSENT),
     content_length: Setting::new(ABSENT),
     scheme: Setting::new(ABSENT),
     user: Setting::new(ABSENT),
@@ -63,6 +68,7 @@ pub const EMPTY_HTTP_CLIENT: HttpClientConfig = HttpClientConfig {
     buffer: Setting::new(ABSENT),
     buffered: Setting::new(ABSENT),
     stack_high: Setting::new(ABSENT),
+    padding: Setting::new(0),
     header_map: NO_MAP,
 };
 
@@ -77,9 +83,11 @@ pub mod cookie {
     pub const WRITE: u32 = 2;
     /// The first end of `(*Transport).roundTrip`; the others follow.
     pub const END: u32 = 16;
+    /// The first end of `runtime.newproc1`; the others follow.
+    pub const NEW_GOROUTINE: u32 = 128;
 }
 
-const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (16 + 16));
+const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (18 + 16));
 
 // SAFETY: 32-bit settings behind one of 64 bits, an even number of them (see the size assertion above).
 unsafe impl ReadOnlyData for HttpClientConfig {}

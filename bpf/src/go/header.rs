@@ -13,7 +13,7 @@ use names::compare;
 
 use crate::config::MapLayout;
 use crate::go::string::GoString;
-use crate::target::{Memory, Step};
+use crate::target::{Lookup, Memory, Step};
 
 /// Words of [`Walk::scratch`]: the control word and the keys of half a group of strings and slices.
 pub const SCRATCH_WORDS: usize = 22;
@@ -65,7 +65,7 @@ pub const NEW_WALK: Walk = Walk {
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub fn find<M: Memory>(memory: &M, layout: &MapLayout, map: u64, walk: &mut Walk) {
+pub fn find<L: Lookup>(memory: &L, layout: &MapLayout, map: u64, walk: &mut Walk) {
     // Not a constant: of constants the compiler makes a call of memset, which writes byte by byte.
     let absent = memory.opaque(0);
     walk.found =
@@ -125,7 +125,7 @@ struct Scan<'a, G> {
 
 impl<G: Groups> Step for Scan<'_, G> {
     #[inline(always)]
-    fn step<M: Memory>(&mut self, memory: &M) -> bool {
+    fn step<L: Lookup>(&mut self, memory: &L) -> bool {
         let Self { layout, walk, groups: _ } = self;
         if walk.slot >= SLOTS {
             let last = walk.group;

@@ -18,7 +18,10 @@ pub use request::start;
 pub use response::end;
 
 use crate::config::http_client::{HttpClientConfig, cookie};
+use crate::config::parents::NEW_GOROUTINE_ENDS;
+use crate::go::results;
 use crate::target::Target;
+use crate::trace::parents;
 
 /// Any probe of the client; the cookie says which.
 #[inline(always)]
@@ -26,8 +29,18 @@ pub fn any<T: Target>(target: &T) -> Option<()> {
     match target.cookie() as u32 {
         cookie::START => start(target),
         cookie::WRITE => pass_on(target),
+        site if site >= cookie::NEW_GOROUTINE => new_goroutine(target, site.wrapping_sub(cookie::NEW_GOROUTINE)),
         site => end(target, site.wrapping_sub(cookie::END)),
     }
+}
+
+/// `runtime.newproc1` may have created a goroutine; `number` is that of the recipe.
+#[inline(always)]
+fn new_goroutine<T: Target>(target: &T, number: u32) -> Option<()> {
+    // A number that the compiler does not know, so that the bound stays where the verifier sees it.
+    let number = target.opaque(u64::from(number)) & (NEW_GOROUTINE_ENDS as u64 - 1);
+    let [goroutine, ..] = results::read(target, target.new_goroutine_ends().get(number)?)?;
+    parents::created(target, goroutine)
 }
 
 /// Bytes between the stack pointer and the upper end of the goroutine's stack.

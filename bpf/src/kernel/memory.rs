@@ -1,10 +1,10 @@
-//! The program's memory, and a loop, by the kernel's helpers.
+//! The program's memory by the kernel's helpers.
 
 use core::ffi::c_void;
 use core::mem::{MaybeUninit, size_of};
 
-use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_user};
-use bpf::target::{Memory, Step};
+use aya_ebpf::helpers::generated::bpf_probe_read_user;
+use bpf::target::Memory;
 use bytemuck::AnyBitPattern;
 
 /// Zero, in memory that could be written: so the verifier does not know it.
@@ -67,16 +67,4 @@ impl Memory for UserMemory {
         // SAFETY: a valid, aligned, initialised number that nobody writes.
         value + unsafe { ZERO.0.get().read_volatile() }
     }
-
-    #[inline(always)]
-    fn repeat<S: Step>(&self, limit: u32, state: &mut S) {
-        // SAFETY: the callback gets `state` back as its context and is done with it when the helper returns.
-        unsafe { bpf_loop(limit, turn::<S> as *mut c_void, core::ptr::from_mut(state).cast(), 0) };
-    }
-}
-
-/// One turn of `bpf_loop`; a result of 1 ends it.
-unsafe extern "C" fn turn<S: Step>(_index: u32, state: *mut S) -> i64 {
-    // SAFETY: `repeat` passes a valid, exclusive reference.
-    i64::from(!unsafe { &mut *state }.step(&UserMemory))
 }

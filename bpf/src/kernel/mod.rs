@@ -1,6 +1,7 @@
 //! The seam's kernel side: helpers, maps and registers behind [`bpf::target::Target`].
 
 mod memory;
+mod parents;
 
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
@@ -10,11 +11,13 @@ use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_get_prandom_u32, b
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap, RingBuf};
 use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig};
+use bpf::config::parents::{ContextType, NEW_GOROUTINE_ENDS, ParentsConfig};
 use bpf::config::{EndRecipes, HttpServerConfig, SamplerSetting, Setting};
 use bpf::records::SpanIdentity;
 use bpf::slots::{BUCKETS, Bucket};
-use bpf::target::{AllRegisters, Memory, Registers, Step, Target};
+use bpf::target::{AllRegisters, Lookup, Memory, Registers, Step, Target};
 use bpf::trace::Goroutine;
+use bpf::trace::parents::Origin;
 use bytemuck::AnyBitPattern;
 
 use memory::UserMemory;
@@ -101,6 +104,18 @@ impl Memory for Hit {
     fn opaque(&self, value: u64) -> u64 {
         UserMemory.opaque(value)
     }
+}
+
+impl Lookup for Hit {
+    #[inline(always)]
+    fn context_span(&self, context: u64) -> Option<&SpanIdentity> {
+        UserMemory.context_span(context)
+    }
+
+    #[inline(always)]
+    fn context_type(&self, address: u64) -> Option<&ContextType> {
+        UserMemory.context_type(address)
+    }
 
     #[inline(always)]
     fn repeat<S: Step>(&self, limit: u32, state: &mut S) {
@@ -184,6 +199,41 @@ impl Target for Hit {
     #[inline(always)]
     fn http_client_ends(&self) -> &EndRecipes<CLIENT_ENDS> {
         &HTTP_CLIENT_ENDS
+    }
+
+    #[inline(always)]
+    fn parents(&self) -> &ParentsConfig {
+        parents::parents()
+    }
+
+    #[inline(always)]
+    fn new_goroutine_ends(&self) -> &EndRecipes<NEW_GOROUTINE_ENDS> {
+        parents::new_goroutine_ends()
+    }
+
+    #[inline(always)]
+    fn remember_context(&self, context: u64, span: &SpanIdentity) {
+        parents::remember_context(context, span);
+    }
+
+    #[inline(always)]
+    fn forget_context(&self, context: u64) {
+        parents::forget_context(context);
+    }
+
+    #[inline(always)]
+    fn origin(&self, address: u64) -> Option<&Origin> {
+        parents::origin(address)
+    }
+
+    #[inline(always)]
+    fn set_origin(&self, address: u64, goid: u64, span: &SpanIdentity) {
+        parents::set_origin(address, goid, span);
+    }
+
+    #[inline(always)]
+    fn tidy_origins(&self, now: u64) {
+        parents::tidy_origins(now);
     }
 
     #[inline(always)]

@@ -9,8 +9,10 @@ pub mod go;
 pub mod layouts;
 pub mod maps;
 mod pages;
+mod remembered;
 
 pub use pages::{PAGE, Pages};
+pub use remembered::Remembered;
 
 use core::cell::{Cell, RefCell, UnsafeCell};
 use core::mem::{MaybeUninit, size_of};
@@ -19,10 +21,12 @@ use std::collections::BTreeMap;
 use bytemuck::AnyBitPattern;
 
 use crate::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig};
+use crate::config::parents::{ContextType, EMPTY_PARENTS, NEW_GOROUTINE_ENDS, ParentsConfig};
 use crate::config::{EndRecipes, HttpServerConfig, SamplerSetting, Setting};
 use crate::records::SpanIdentity;
 use crate::slots::{BUCKETS, Bucket};
-use crate::target::{AllRegisters, Memory, Registers, Step, Target};
+use crate::target::{AllRegisters, Lookup, Memory, Registers, Step, Target};
+use crate::trace::parents::{Origin, is_over};
 use crate::trace::{Goroutine, NEW_GOROUTINE};
 
 /// Fills records before a probe does: what a probe has not written shows.
@@ -38,8 +42,18 @@ pub struct Program {
     pub client: HttpClientConfig,
     /// How the ends of its round trips are read.
     pub client_ends: Box<EndRecipes<CLIENT_ENDS>>,
+    /// What finding a parent needs to know.
+    pub parents: ParentsConfig,
+    /// How the ends of `runtime.newproc1` are read.
+    pub new_goroutine_ends: EndRecipes<NEW_GOROUTINE_ENDS>,
+    /// The types of contexts, by descriptor.
+    pub context_types: BTreeMap<u64, ContextType>,
+    /// The spans of requests, by context.
+    pub contexts: Remembered<SpanIdentity>,
+    /// What goroutines have from their creators.
+    pub origins: Remembered<Origin>,
     /// The spans that are passed on, by header map.
-    pub passed_on: RefCell<BTreeMap<u64, Box<SpanIdentity>>>,
+    pub passed_on: Remembered<SpanIdentity>,
     /// What it is to write.
     pub buckets: Vec<UnsafeCell<Bucket>>,
     /// The sampler; takes everything and honours parents at first.
@@ -77,7 +91,12 @@ impl Program {
             layout,
             client: EMPTY_HTTP_CLIENT,
             client_ends: Box::new(EndRecipes::EMPTY),
-            passed_on: RefCell::default(),
+            parents: EMPTY_PARENTS,
+            new_goroutine_ends: EndRecipes::EMPTY,
+            context_types: BTreeMap::new(),
+            contexts: Remembered::default(),
+            origins: Remembered::default(),
+            passed_on: Remembered::default(),
             buckets: (0..BUCKETS).map(|_| UnsafeCell::new(crate::slots::EMPTY)).collect(),
             sampler: SamplerSetting {
                 parent_based: Setting::new(1),
@@ -135,9 +154,23 @@ impl Memory for Program {
     fn opaque(&self, value: u64) -> u64 {
         value
     }
+}
+
+impl Lookup for Program {
+    fn context_span(&self, context: u64) -> Option<&SpanIdentity> {
+        self.contexts.get(context)
+    }
+
+    fn context_type(&self, address: u64) -> Option<&ContextType> {
+        self.context_types.get(&address)
+    }
 
     fn repeat<S: Step>(&self, limit: u32, state: &mut S) {
-        self.memory.repeat(limit, state);
+        for _turn in 0..limit {
+            if !state.step(self) {
+                return;
+            }
+        }
     }
 }
 
@@ -170,18 +203,44 @@ impl Target for Program {
         &self.client_ends
     }
 
+    fn parents(&self) -> &ParentsConfig {
+        &self.parents
+    }
+
+    fn new_goroutine_ends(&self) -> &EndRecipes<NEW_GOROUTINE_ENDS> {
+        &self.new_goroutine_ends
+    }
+
+    fn remember_context(&self, context: u64, span: &SpanIdentity) {
+        self.contexts.set(context, *span);
+    }
+
+    fn forget_context(&self, context: u64) {
+        self.contexts.forget(context);
+    }
+
+    fn origin(&self, address: u64) -> Option<&Origin> {
+        self.origins.get(address)
+    }
+
+    fn set_origin(&self, address: u64, goid: u64, span: &SpanIdentity) {
+        self.origins.set(address, Origin { goid, span: *span });
+    }
+
+    fn tidy_origins(&self, _now: u64) {
+        self.origins.retain(|address, origin| !is_over(self, &self.parents, address, origin));
+    }
+
     fn pass_on(&self, map: u64, span: &SpanIdentity) {
-        self.passed_on.borrow_mut().insert(map, Box::new(*span));
+        self.passed_on.set(map, *span);
     }
 
     fn passing_on(&self, map: u64) -> Option<&SpanIdentity> {
-        let passed_on = self.passed_on.borrow();
-        // SAFETY: the box stays where it is until the test forgets the map.
-        passed_on.get(&map).map(|span| unsafe { &*core::ptr::from_ref(&**span) })
+        self.passed_on.get(map)
     }
 
     fn passed_on(&self, map: u64) {
-        self.passed_on.borrow_mut().remove(&map);
+        self.passed_on.forget(map);
     }
 
     fn bucket(&self, number: u32) -> Option<&mut Bucket> {

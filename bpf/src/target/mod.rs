@@ -11,10 +11,12 @@ use core::mem::MaybeUninit;
 use bytemuck::AnyBitPattern;
 
 use crate::config::http_client::{CLIENT_ENDS, HttpClientConfig};
+use crate::config::parents::{ContextType, NEW_GOROUTINE_ENDS, ParentsConfig};
 use crate::config::{EndRecipes, HttpServerConfig, SamplerSetting};
 use crate::records::SpanIdentity;
 use crate::slots::Bucket;
 use crate::trace::Goroutine;
+use crate::trace::parents::Origin;
 
 /// The general-purpose registers that Go's internal ABI passes arguments in, at a probe.
 ///
@@ -53,6 +55,14 @@ pub trait Memory {
     fn read_bytes<const N: usize>(&self, address: u64, length: u32, bytes: &mut [u8; N]) -> bool;
     /// `value`, without the verifier knowing it: what it knows exactly, it follows separately for each value.
     fn opaque(&self, value: u64) -> u64;
+}
+
+/// What is remembered of contexts, and a loop that may look at it.
+pub trait Lookup: Memory {
+    /// The span of the request whose context has this data pointer.
+    fn context_span(&self, context: u64) -> Option<&SpanIdentity>;
+    /// How to go on from a value of the type whose descriptor is at `address`.
+    fn context_type(&self, address: u64) -> Option<&ContextType>;
     /// Calls [`Step::step`] until it returns false, at most `limit` times.
     fn repeat<S: Step>(&self, limit: u32, state: &mut S);
 }
@@ -60,12 +70,12 @@ pub trait Memory {
 /// The body of a loop whose length is not known when the probe is verified.
 pub trait Step {
     /// One turn; false ends the loop.
-    fn step<M: Memory>(&mut self, memory: &M) -> bool;
+    fn step<L: Lookup>(&mut self, lookup: &L) -> bool;
 }
 
 /// What the program under observation and the kernel give to a probe.
 #[expect(clippy::mut_from_ref, reason = "what is handed out belongs to maps and the ring buffer, not to the target")]
-pub trait Target: Memory {
+pub trait Target: Lookup {
     /// The registers at the probe.
     fn registers(&self) -> Registers;
     /// All registers at the probe, for what is not an argument.
@@ -80,6 +90,10 @@ pub trait Target: Memory {
     fn http_client(&self) -> &HttpClientConfig;
     /// How the ends of a round trip are read.
     fn http_client_ends(&self) -> &EndRecipes<CLIENT_ENDS>;
+    /// What finding a parent needs to know.
+    fn parents(&self) -> &ParentsConfig;
+    /// How the ends of the creation of a goroutine are read.
+    fn new_goroutine_ends(&self) -> &EndRecipes<NEW_GOROUTINE_ENDS>;
     /// The sampler.
     fn sampler(&self) -> &SamplerSetting;
 
@@ -92,6 +106,17 @@ pub trait Target: Memory {
     fn goroutine(&self, address: u64) -> Option<&mut Goroutine>;
     /// The same; makes room for it where it had none. `None` where there is no room.
     fn goroutine_or_new(&self, address: u64) -> Option<&mut Goroutine>;
+
+    /// Remembers the span of a request under the data pointer of its context.
+    fn remember_context(&self, context: u64, span: &SpanIdentity);
+    /// Forgets it.
+    fn forget_context(&self, context: u64);
+    /// What the goroutine at `address`, or an earlier one with the same `g`, has from its creator.
+    fn origin(&self, address: u64) -> Option<&Origin>;
+    /// Remembers what the goroutine at `address` has from its creator.
+    fn set_origin(&self, address: u64, goid: u64, span: &SpanIdentity);
+    /// Forgets the origins of goroutines that are no more, now and then.
+    fn tidy_origins(&self, now: u64);
 
     /// Remembers the span of an outgoing request under the address of its header map.
     fn pass_on(&self, map: u64, span: &SpanIdentity);

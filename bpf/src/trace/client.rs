@@ -12,6 +12,8 @@ pub struct ClientCall {
     pub open: u64,
     /// Bytes between its stack pointer and the upper end of the stack, which stay the same when the stack is moved.
     pub depth: u64,
+    /// The return address of the function that sends it.
+    pub caller: u64,
     /// Requests that were started within it and have not ended.
     pub nested: u64,
     /// Address of the request's header map, under which it is passed on; 0 where nothing is.
@@ -19,4 +21,4 @@ pub struct ClientCall {
 }
 
 /// No request yet.
-pub const NO_CALL: ClientCall = ClientCall { span: SpanIdentity::NONE, open: 0, depth: 0, nested: 0, header: 0 };
+pub const NO_CALL: ClientCall = ClientCall { span: SpanIdentity::NONE, open: 0, depth: 0, caller: 0, nested: 0, header: 0 };

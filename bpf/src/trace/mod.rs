@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod ids;
+pub mod parents;
 pub mod sampling;
 pub mod traceparent;
 
@@ -9,6 +10,7 @@ use crate::go::header::{NEW_WALK, Walk};
 use crate::records::SpanIdentity;
 use crate::trace::client::{ClientCall, NO_CALL};
 use crate::trace::ids::Random;
+use crate::trace::parents::{Ancestry, NO_ANCESTRY};
 
 /// What is remembered of a goroutine between the start and the end of its operation.
 ///
@@ -30,6 +32,10 @@ pub struct Goroutine {
     pub server: u32,
     /// 1 while the operation runs.
     pub open: u64,
+    /// The data pointer of the request's context, under which the span is remembered; 0 where it is not.
+    pub context: u64,
+    /// The parent of an operation that begins.
+    pub ancestry: Ancestry,
     /// Its outgoing request.
     pub client: ClientCall,
     /// State of the goroutine's random numbers.
@@ -46,6 +52,8 @@ pub const NEW_GOROUTINE: Goroutine = Goroutine {
     started_at: 0,
     server: 0,
     open: 0,
+    context: 0,
+    ancestry: NO_ANCESTRY,
     client: NO_CALL,
     random: Random::UNSEEDED,
     headers: NEW_WALK,

@@ -12,6 +12,7 @@ mod descriptor;
 mod error;
 mod functions;
 mod image;
+mod implementers;
 mod itab;
 mod kind;
 mod layout;

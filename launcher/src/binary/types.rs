@@ -129,6 +129,13 @@ impl TypeList {
     }
 }
 
+impl TypeList {
+    /// All itabs.
+    pub(super) fn itabs(&self) -> &[Itab] {
+        &self.itabs
+    }
+}
+
 impl Types<'_, '_> {
     /// The descriptors, in no particular order.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = Descriptor> {

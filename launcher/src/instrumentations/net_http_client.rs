@@ -13,6 +13,7 @@ use bpf::config::{ReadOnlyData as _, Setting};
 use bpf::instrumentations::net_http_client::WRITE_SUBSET;
 
 use super::layouts::FieldReader;
+use super::parents::{self, Parents};
 use crate::probes::plan::{Facts, Global, Instrumentation, LeftOut, Planned, PlannedDetour, Site};
 
 /// The catalog entry.
@@ -20,7 +21,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
     name: "net/http/client",
     description: "HTTP/1 and HTTP/2 clients of net/http; the context is passed on by HTTP/1",
     tested_versions: "Go 1.21 to 1.27",
-    functions: &[ROUND_TRIP, WRITE, WRITE_HEADER],
+    functions: &[ROUND_TRIP, WRITE, WRITE_HEADER, parents::FUNCTIONS[0]],
     types: &[
         "net/http.Request",
         "net/http.Response",
@@ -29,6 +30,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "bufio.Writer",
         "runtime.g",
         "runtime.stack",
+        parents::TYPES[1],
     ],
     plan,
 };
@@ -49,6 +51,7 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
         method: fields.required(request, "Method")?,
         url: fields.required(request, "URL")?,
         header: fields.required(request, "Header")?,
+        context: fields.required(request, "ctx")?,
         content_length: fields.required(request, "ContentLength")?,
         scheme: fields.required(url, "Scheme")?,
         user: fields.required(url, "User")?,
@@ -72,8 +75,12 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
         }
         Err(why) => missing.push(format!("traceparent is not passed on: {why}")),
     }
-    let globals = vec![Global { name: "HTTP_CLIENT", bytes: config.as_bytes().to_vec() }, ends_table];
-    Ok(Planned { sites, fields: fields.sources, missing, globals, detours, ..Planned::default() })
+    let Parents { sites: more, mut globals, context_types, missing: more_missing } =
+        parents::plan(facts, &mut fields, PROGRAM, cookie::NEW_GOROUTINE);
+    sites.extend(more);
+    missing.extend(more_missing);
+    globals.extend([Global { name: "HTTP_CLIENT", bytes: config.as_bytes().to_vec() }, ends_table]);
+    Ok(Planned { sites, fields: fields.sources, missing, globals, context_types, detours, ..Planned::default() })
 }
 
 /// What passes the context on by HTTP/1: the probe where the header is written, and the detour that puts a line before it.

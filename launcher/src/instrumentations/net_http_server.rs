@@ -118,6 +118,7 @@ fn request(fields: &mut FieldReader<'_>, type_name: &str) -> Result<RequestLayou
         host: read_at_once("Host")?,
         remote_addr: read_at_once("RemoteAddr")?,
         tls: read_at_once("TLS")?,
+        context: fields.required(type_name, if type_name == REQUEST { "ctx" } else { "Context" })?,
         pattern: fields.optional(type_name, "Pattern"),
         pat: fields.optional(type_name, "pat"),
     })

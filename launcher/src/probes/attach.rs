@@ -79,6 +79,7 @@ pub fn attach(
 ) -> Result<Attached, AttachError> {
     let globals = plan.planned.iter().flat_map(|planned| &planned.globals);
     let mut object = Object::load(globals, sampler, plan.load_bias)?;
+    object.set_context_types(plan.context_types())?;
     let mut by_program: BTreeMap<&'static str, Vec<&Site>> = BTreeMap::new();
     for site in plan.sites() {
         by_program.entry(site.program).or_default().push(site);

@@ -4,9 +4,10 @@
 
 use std::time::Instant;
 
-use aya::maps::{Array, Map, MapData, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapData, RingBuf};
 use aya::programs::{ProgramError, UProbe};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
+use bpf::config::parents::{ContextType, MAX_CONTEXT_TYPES};
 use bpf::config::{ReadOnlyData as _, SamplerSetting, Setting};
 
 use super::plan::Global;
@@ -85,14 +86,18 @@ impl Object {
         let load_bias = Setting::new(load_bias);
         loader.verifier_log_level(VerifierLogLevel::DISABLE).override_global("SAMPLER", sampler.as_bytes(), true);
         loader.override_global("LOAD_BIAS", load_bias.as_bytes(), true);
-        // Room for outgoing requests takes half a millisecond: only where there are any.
-        let mut has_client = false;
+        // Room for outgoing requests and parents takes a millisecond: only where there are any.
+        let (mut has_client, mut has_parents) = (false, false);
         for global in globals {
             has_client |= global.name == "HTTP_CLIENT";
+            has_parents |= global.name == "PARENTS";
             loader.override_global(global.name, global.bytes.as_slice(), true);
         }
         if !has_client {
             loader.map_max_entries("PASSED_ON", 1).map_max_entries("SLOTS", 1);
+        }
+        if !has_parents {
+            loader.map_max_entries("CONTEXTS", 1).map_max_entries("CONTEXT_TYPES", 1).map_max_entries("ORIGINS", 1);
         }
         let ebpf = loader.load(OBJECT).map_err(ObjectError::Load)?;
         Ok(Self { ebpf })
@@ -124,6 +129,21 @@ impl Object {
             Some(missing) => Err(ObjectError::Incomplete(missing)),
             None => Ok(programs),
         }
+    }
+
+    /// Tells the probes how to go on from the program's contexts to their parents, by the addresses of the descriptors of
+    /// their types. What finds no room is left out.
+    ///
+    /// # Errors
+    /// Where the object has no map for them, or the kernel refuses an entry.
+    pub fn set_context_types(&mut self, types: impl Iterator<Item = (u64, ContextType)>) -> Result<(), ObjectError> {
+        let map = self.ebpf.map_mut("CONTEXT_TYPES").ok_or(ObjectError::Incomplete("CONTEXT_TYPES"))?;
+        let mut map: HashMap<_, u64, [u32; 4]> = HashMap::try_from(map).map_err(|error| ObjectError::Load(error.into()))?;
+        for (address, found) in types.take(MAX_CONTEXT_TYPES as usize) {
+            map.insert(&address, &bytemuck::cast::<ContextType, [u32; 4]>(found), 0)
+                .map_err(|error| ObjectError::Load(error.into()))?;
+        }
+        Ok(())
     }
 
     /// Takes the ring buffer out of the object.
@@ -208,6 +228,7 @@ mod tests {
             host: at(128),
             remote_addr: at(176),
             tls: at(208),
+            context: at(248),
             pattern: at(232),
             pat: at(264),
         };

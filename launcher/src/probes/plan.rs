@@ -1,5 +1,6 @@
 //! Catalog × binary → plan: which sites, with which layouts, and why the rest is left out. Pure.
 
+use bpf::config::parents::ContextType;
 use serde::Serialize;
 
 use crate::binary::{Cost, DetourSite, EntryKind, FileOffset, Function, Functions, GoBinary, Layouts, VirtAddr};
@@ -138,6 +139,9 @@ pub struct Planned {
     /// Layouts for the BPF object.
     #[serde(skip)]
     pub globals: Vec<Global>,
+    /// How to go on from a value of a type on the way from a context to its parents, by the type's descriptor.
+    #[serde(skip)]
+    pub context_types: Vec<(VirtAddr, ContextType)>,
     /// Where the program is made to write what BPF wants written.
     #[serde(skip)]
     pub detours: Vec<PlannedDetour>,
@@ -215,6 +219,12 @@ impl Plan {
     /// All detours of all instrumentations.
     pub fn detours(&self) -> impl Iterator<Item = &PlannedDetour> {
         self.planned.iter().flat_map(|planned| &planned.detours)
+    }
+
+    /// All types of contexts, with their descriptors' addresses in the process.
+    pub fn context_types(&self) -> impl Iterator<Item = (u64, ContextType)> {
+        let types = self.planned.iter().flat_map(|planned| &planned.context_types);
+        types.map(|(address, found)| (address.0.wrapping_add(self.load_bias), *found))
     }
 
     /// All probes of all instrumentations.

@@ -8,7 +8,8 @@ use crate::go::string::GoString;
 use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientStart, LongClientTexts, ShortClientTexts};
 use crate::records::{RecordHeader, SpanIdentity, kind};
 use crate::target::{Memory, Registers, Target};
-use crate::trace::{Goroutine, sampling, traceparent};
+use crate::trace::client::ClientCall;
+use crate::trace::{Goroutine, parents, sampling, traceparent};
 
 /// A round trip begins.
 #[inline(always)]
@@ -17,7 +18,7 @@ pub fn start<T: Target>(target: &T) -> Option<()> {
     let config = target.http_client();
     let depth = depth(target, config, address);
     let goroutine = target.goroutine_or_new(address)?;
-    if goroutine.client.open != 0 && depth > goroutine.client.depth {
+    if goroutine.client.open != 0 && depth > goroutine.client.depth && is_within(target, &goroutine.client, depth) {
         // A proxy function or a dialler that makes a request itself: part of this one.
         goroutine.client.nested += 1;
         return None;
@@ -26,9 +27,11 @@ pub fn start<T: Target>(target: &T) -> Option<()> {
     goroutine.client.open = 1;
     goroutine.client.depth = depth;
     goroutine.client.nested = 0;
+    goroutine.client.caller = target.read_or_zero(target.all_registers().stack_pointer);
     let at = |offset: u32| request + u64::from(offset);
     let map: u64 = target.read_or_zero(at(config.header.get()));
     header::find(target, &config.header_map, map, &mut goroutine.headers);
+    parents::find(target, goroutine, address, target.read_or_zero(at(config.context.get())));
     let is_new = identify(target, goroutine);
     goroutine.client.header = if is_new { map } else { target.opaque(0) };
     if is_new {
@@ -43,11 +46,18 @@ pub fn start<T: Target>(target: &T) -> Option<()> {
     Some(())
 }
 
-/// Gives a new span its identity: under the request's own `traceparent` if the program has set one, else under what the
-/// goroutine is doing. False where the program has set one, which stays.
+/// Whether a call at this depth of the stack is made by the round trip `outer`, which has not ended; it may have panicked.
+#[inline(always)]
+fn is_within<T: Target>(target: &T, outer: &ClientCall, depth: u64) -> bool {
+    let stack_pointer = target.all_registers().stack_pointer;
+    target.read_or_zero::<u64>(stack_pointer.wrapping_add(depth.wrapping_sub(outer.depth))) == outer.caller
+}
+
+/// Gives a new span its identity: under the request's own `traceparent` if the program has set one, else under the parent
+/// that was found. False where the program has set one, which stays.
 #[inline(always)]
 fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) -> bool {
-    let Goroutine { span: served, open, random, headers, client, .. } = goroutine;
+    let Goroutine { ancestry, random, headers, client, .. } = goroutine;
     let value = GoString::first_of_slice(target, headers.found.trace_parent);
     let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
     let parent = if value.length >= traceparent::LENGTH as u64
@@ -64,10 +74,10 @@ fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) -> bool {
         span.trace_id = parent.trace_id;
         span.parent_span_id = parent.parent_id;
         Some(parent.flags & 1 != 0)
-    } else if *open != 0 {
-        span.trace_id = served.trace_id;
-        span.parent_span_id = served.span_id;
-        Some(served.trace_flags & 1 != 0)
+    } else if ancestry.found != 0 {
+        span.trace_id = ancestry.parent.trace_id;
+        span.parent_span_id = ancestry.parent.span_id;
+        Some(ancestry.parent.trace_flags & 1 != 0)
     } else {
         span.trace_id = random.trace_id();
         span.parent_span_id = [0; 8];

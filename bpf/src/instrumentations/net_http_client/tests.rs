@@ -44,6 +44,7 @@ fn layout(server: &HttpServerConfig) -> HttpClientConfig {
         method: server.request.method,
         url: server.request.url,
         header: server.request.header,
+        context: server.request.context,
         content_length: server.request.content_length,
         scheme: Setting::new(SCHEME),
         user: Setting::new(32),
@@ -57,6 +58,7 @@ fn layout(server: &HttpServerConfig) -> HttpClientConfig {
         buffer: Setting::new(16),
         buffered: Setting::new(40),
         stack_high: Setting::new(8),
+        padding: Setting::new(0),
         header_map: server.header_map,
     }
 }
@@ -209,7 +211,7 @@ fn a_round_trip_is_reported_and_passed_on() {
         let end = client.end(response, [0, 0]);
         assert_eq!((end.span_id, end.status, end.content_length), (start.span.span_id, 204, 532), "{release}");
         assert_eq!((end.proto_major, end.proto_minor, end.error_type), (1, 1, 0), "{release}");
-        assert!(client.program.passed_on.borrow().is_empty(), "{release}: forgotten at the end");
+        assert!(client.program.passed_on.is_empty(), "{release}: forgotten at the end");
     });
 }
 
@@ -242,7 +244,7 @@ fn the_programs_own_traceparent_is_the_parent_and_stays_alone() {
         on_each(|release, client| {
             let (request, header) = client.request("/", &[(name, &format!("00-{TRACE}-{PARENT}-01"))]);
             // A round trip with the map that stood here before has ended by a panic.
-            client.program.passed_on.borrow_mut().insert(header, Box::new(SpanIdentity::NONE));
+            client.program.passed_on.set(header, SpanIdentity::NONE);
             let span = client.span(request);
             assert_eq!((hex(&span.trace_id), hex(&span.parent_span_id)), (TRACE.into(), PARENT.into()), "{release} {name}");
             let (writer, _) = client.writer(4096, "GET / HTTP/1.1\r\n");

@@ -93,18 +93,32 @@ fn start_request<T: Target>(
     let time = target.now();
     // Whatever an earlier operation left open: this one's end must not be taken for that one's.
     goroutine.open = 0;
+    goroutine.client.open = 0;
+    if goroutine.context != 0 {
+        target.forget_context(goroutine.context);
+        goroutine.context = target.opaque(0);
+    }
     let request = Request::read(target, layout, address)?;
     // An h2c client's preface reaches a handler as the HTTP/1 request "PRI * HTTP/2.0"; x/net/http2/h2c takes it from there.
     if request.proto_major == 2 && request.method.length == 3 && request.is_preface(target) {
         return None;
     }
+    let context_at = address.wrapping_add(layout.context.get().into());
     goroutine.request = with_pattern;
     goroutine.writer = writer;
     goroutine.server = Server::of(goroutine.started_at, request.proto_major) as u32;
     goroutine.open = 1;
     let layout = &target.http_server().header_map;
     header::find(target, layout, request.header, &mut goroutine.headers);
-    if identify(target, goroutine) {
+    let is_sampled = identify(target, goroutine);
+    if target.parents().wanted.get() != 0 {
+        // The data pointer of the interface: a context that was made for this request.
+        goroutine.context = target.read_or_zero(context_at + 8);
+        if goroutine.context != 0 {
+            target.remember_context(goroutine.context, &goroutine.span);
+        }
+    }
+    if is_sampled {
         report_start(target, time, goroutine, &request);
     }
     Some(())

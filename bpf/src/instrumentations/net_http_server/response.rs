@@ -18,36 +18,42 @@ use crate::trace::Goroutine;
 /// An HTTP/1 handler has returned.
 #[inline(always)]
 pub fn end<T: Target>(target: &T) -> Option<()> {
-    let goroutine = close(target)?;
-    report_end(target, goroutine, 0)
+    let time = target.now();
+    let goroutine = close(target, time)?;
+    report_end(target, time, goroutine, 0)
 }
 
 /// An HTTP/2 handler has returned or panicked, or the goroutine of an HTTP/1 connection ends: by a panic where a request
 /// is open.
 #[inline(always)]
 pub fn unwind<T: Target>(target: &T) -> Option<()> {
-    let goroutine = close(target)?;
+    let time = target.now();
+    let goroutine = close(target, time)?;
     match panic::current(target, &target.http_server().panic, target.registers().goroutine) {
-        Some(panic) if !panic.goexit => report_panic(target, goroutine, panic),
-        Some(_goexit) => report_end(target, goroutine, end_flag::GOEXIT),
-        None => report_end(target, goroutine, 0),
+        Some(panic) if !panic.goexit => report_panic(target, time, goroutine, panic),
+        Some(_goexit) => report_end(target, time, goroutine, end_flag::GOEXIT),
+        None => report_end(target, time, goroutine, 0),
     }
 }
 
 /// The goroutine, if it has an open and sampled operation; that is closed with this.
 #[inline(always)]
-fn close<T: Target>(target: &T) -> Option<&mut Goroutine> {
+fn close<T: Target>(target: &T, now: u64) -> Option<&mut Goroutine> {
     let goroutine = target.goroutine(target.registers().goroutine)?;
     if goroutine.open == 0 {
         return None;
     }
     goroutine.open = 0;
+    if goroutine.context != 0 {
+        target.forget_context(goroutine.context);
+        goroutine.context = 0;
+        target.tidy_origins(now);
+    }
     (goroutine.span.trace_flags & 1 != 0).then_some(goroutine)
 }
 
 #[inline(always)]
-fn report_end<T: Target>(target: &T, goroutine: &Goroutine, flags: u32) -> Option<()> {
-    let time = target.now();
+fn report_end<T: Target>(target: &T, time: u64, goroutine: &Goroutine, flags: u32) -> Option<()> {
     let record = target.reserve::<HttpServerEnd>()?;
     record.header = RecordHeader { kind: kind::HTTP_SERVER_END, size: size_of::<HttpServerEnd>() as u32 };
     fill_end(target, record, time, goroutine, flags);
@@ -57,8 +63,7 @@ fn report_end<T: Target>(target: &T, goroutine: &Goroutine, flags: u32) -> Optio
 }
 
 #[inline(always)]
-fn report_panic<T: Target>(target: &T, goroutine: &Goroutine, panic: Panic) -> Option<()> {
-    let time = target.now();
+fn report_panic<T: Target>(target: &T, time: u64, goroutine: &Goroutine, panic: Panic) -> Option<()> {
     let record = target.reserve::<HttpServerPanic>()?;
     record.end.header = RecordHeader { kind: kind::HTTP_SERVER_PANIC, size: size_of::<HttpServerPanic>() as u32 };
     fill_end(target, &mut record.end, time, goroutine, 0);

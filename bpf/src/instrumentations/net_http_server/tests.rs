@@ -48,7 +48,7 @@ fn decode_start<Texts: ServerTexts + AnyBitPattern>(bytes: &[u8]) -> Start {
     let texts = record.texts.texts().map(|(text, cut)| (String::from_utf8(text.to_vec()).unwrap(), cut));
     let proto = (record.proto_major, record.proto_minor);
     let HttpServerStart { header: RecordHeader { kind, .. }, time, span, content_length, tls, .. } = record;
-    assert_eq!(span.padding, [0; 6]);
+    assert_eq!((span.carries, span.padding), (0, [0; 5]));
     assert!(span.trace_id != [0; 16] && span.span_id != [0; 8] && span.trace_flags == 1);
     Start { kind, time, span, content_length, proto, tls, texts }
 }

@@ -21,11 +21,13 @@ const REQUEST: RequestLayout = RequestLayout {
     host: Setting::new(128),
     remote_addr: Setting::new(176),
     tls: Setting::new(208),
+    context: Setting::new(248),
     pattern: Setting::new(232),
     pat: Setting::new(264),
 };
 
-const REQUEST_1_21: RequestLayout = RequestLayout { pattern: Setting::new(ABSENT), pat: Setting::new(ABSENT), ..REQUEST };
+const REQUEST_1_21: RequestLayout =
+    RequestLayout { pattern: Setting::new(ABSENT), pat: Setting::new(ABSENT), context: Setting::new(232), ..REQUEST };
 
 /// `net/http/internal/http2/api.go`.
 const SERVER_REQUEST_1_27: RequestLayout = RequestLayout {
@@ -38,6 +40,7 @@ const SERVER_REQUEST_1_27: RequestLayout = RequestLayout {
     host: Setting::new(104),
     remote_addr: Setting::new(128),
     tls: Setting::new(160),
+    context: Setting::new(0),
     pattern: Setting::new(ABSENT),
     pat: Setting::new(ABSENT),
 };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bytemuck::AnyBitPattern;
 
-use crate::target::{Memory, Step};
+use crate::target::Memory;
 
 /// Size of a page.
 pub const PAGE: u64 = 4096;
@@ -105,13 +105,5 @@ impl Memory for Pages {
 
     fn opaque(&self, value: u64) -> u64 {
         value
-    }
-
-    fn repeat<S: Step>(&self, limit: u32, state: &mut S) {
-        for _turn in 0..limit {
-            if !state.step(self) {
-                return;
-            }
-        }
     }
 }

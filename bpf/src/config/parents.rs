@@ -1,0 +1,71 @@
+//! What finding a span's parent needs to know of a program: its contexts and its goroutines.
+
+use core::mem::size_of;
+
+use super::{ABSENT, Offset, ReadOnlyData, Setting};
+
+/// `runtime.g`, `runtime.m` and the key under which the OpenTelemetry API keeps a span in a context.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ParentsConfig {
+    /// The descriptor of `go.opentelemetry.io/otel/trace.traceContextKeyType` in the file; 0 where there is none.
+    pub span_key: Setting<u64>,
+    /// 1: something in the program asks for parents, so spans are remembered under their contexts.
+    pub wanted: Setting<u32>,
+    /// `g.goid uint64`.
+    pub goid: Offset,
+    /// `g.atomicstatus atomic.Uint32`.
+    pub status: Offset,
+    /// `g.m *m`.
+    pub g_m: Offset,
+    /// `m.curg *g`.
+    pub m_curg: Offset,
+    /// Zero.
+    pub padding: Setting<u32>,
+}
+
+/// Before the launcher has set anything: nothing is remembered.
+pub const EMPTY_PARENTS: ParentsConfig = ParentsConfig {
+    span_key: Setting::new(0),
+    wanted: Setting::new(0),
+    goid: Setting::new(ABSENT),
+    status: Setting::new(ABSENT),
+    g_m: Setting::new(ABSENT),
+    m_curg: Setting::new(ABSENT),
+    padding: Setting::new(0),
+};
+
+/// Ends of `runtime.newproc1` that are provided for: Go 1.21 to 1.27 have one.
+pub const NEW_GOROUTINE_ENDS: usize = 4;
+
+/// Types of contexts that are remembered.
+pub const MAX_CONTEXT_TYPES: u32 = 256;
+
+/// How to go on from a value of a type that is met on the way from a context to its parents.
+#[repr(C)]
+#[derive(bytemuck::Pod, bytemuck::Zeroable, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContextType {
+    /// One of [`context_kind`].
+    pub kind: u32,
+    /// Offset of the inner context (an interface), or of what [`Self::through`] says.
+    pub offset: u32,
+    /// [`ABSENT`], or: at `offset` is a pointer to a struct in which the inner context has this offset.
+    pub through: u32,
+    /// Zero.
+    pub padding: u32,
+}
+
+/// Values of [`ContextType::kind`].
+pub mod context_kind {
+    /// The type holds a context.
+    pub const HOLDS: u32 = 0;
+    /// `context.valueCtx`: the context, then a key and a value.
+    pub const VALUE: u32 = 1;
+    /// A span of the OpenTelemetry API that knows its identity; at `offset` is its `trace.SpanContext`.
+    pub const SPAN: u32 = 2;
+}
+
+const _: () = assert!(size_of::<ParentsConfig>() == 8 + 6 * 4 && size_of::<ContextType>() == 16);
+
+// SAFETY: one 64-bit setting and an even number of 32-bit ones (see the size assertion above).
+unsafe impl ReadOnlyData for ParentsConfig {}

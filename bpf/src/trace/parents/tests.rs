@@ -1,0 +1,185 @@
+//! Parents through contexts as the Go library nests them, and through the creation of goroutines.
+
+use super::{DEAD, created, find};
+use crate::config::parents::{ContextType, ParentsConfig, context_kind};
+use crate::config::{ABSENT, Setting};
+use crate::records::SpanIdentity;
+use crate::target::fake::{Program, layouts};
+use crate::target::{Registers, Target};
+
+/// Descriptors.
+const CANCEL: u64 = 0x50_0000;
+const VALUE: u64 = 0x50_1000;
+const GIN: u64 = 0x50_2000;
+const BACKGROUND: u64 = 0x50_3000;
+const KEY: u64 = 0x50_4000;
+const SPAN: u64 = 0x50_5000;
+const OTHER_SPAN: u64 = 0x50_6000;
+/// Where the program was moved to.
+const BIAS: u64 = 0x7f00_0000;
+
+fn span(number: u8) -> SpanIdentity {
+    SpanIdentity { trace_id: [number; 16], span_id: [number; 8], trace_flags: 1, ..SpanIdentity::NONE }
+}
+
+fn program() -> Program {
+    let mut program = Program::new(layouts::GO_1_27);
+    program.parents = ParentsConfig {
+        span_key: Setting::new(KEY),
+        wanted: Setting::new(1),
+        goid: Setting::new(152),
+        status: Setting::new(144),
+        g_m: Setting::new(48),
+        m_curg: Setting::new(184),
+        padding: Setting::new(0),
+    };
+    program.load_bias.set(BIAS);
+    let mut add = |descriptor: u64, kind, offset, through| {
+        program.context_types.insert(descriptor, ContextType { kind, offset, through, padding: 0 });
+    };
+    add(CANCEL, context_kind::HOLDS, 0, ABSENT);
+    add(VALUE, context_kind::VALUE, 0, ABSENT);
+    add(GIN, context_kind::HOLDS, 64, 248);
+    add(SPAN, context_kind::SPAN, 96, ABSENT);
+    program
+}
+
+/// A `context.Context` of a type, whose struct has these words from `offset` on: its interface value.
+fn context(program: &Program, descriptor: u64, offset: u64, words: &[u64]) -> [u64; 2] {
+    let table = program.memory.allocate(32);
+    program.memory.write_words(table + 8, &[descriptor]);
+    let data = program.memory.allocate(512);
+    program.memory.write_words(data + offset, words);
+    [table, data]
+}
+
+fn cancel(program: &Program, parent: [u64; 2]) -> [u64; 2] {
+    context(program, CANCEL, 0, &parent)
+}
+
+/// The parent that an operation with this context has, on a goroutine that does nothing else.
+fn parent_of(program: &Program, context: [u64; 2]) -> Option<SpanIdentity> {
+    let address = program.goroutine_struct();
+    let goroutine = program.goroutine_or_new(address).unwrap();
+    find(program, goroutine, address, context);
+    (goroutine.ancestry.found != 0).then_some(goroutine.ancestry.parent)
+}
+
+#[test]
+fn the_contexts_of_a_request_lead_to_its_span() {
+    let program = program();
+    let background = context(&program, BACKGROUND, 0, &[]);
+    let served = cancel(&program, background);
+    program.remember_context(served[1], &span(1));
+    let [table, data] = served;
+    let in_value = context(&program, VALUE, 0, &[table, data, 7, 7, 7, 7]);
+    let nested = (0..20).fold(in_value, |inner, _| cancel(&program, inner));
+    let request = program.memory.allocate(512);
+    program.memory.write_words(request + 248, &nested);
+    let gin = context(&program, GIN, 64, &[request]);
+    for context in [served, in_value, nested, gin] {
+        assert_eq!(parent_of(&program, context), Some(span(1)));
+    }
+    program.forget_context(data);
+    for context in [served, in_value, nested, gin, background, [0, 0], [0, data], [0xdead_0000, 0xdead_0000]] {
+        assert_eq!(parent_of(&program, context), None);
+    }
+}
+
+#[test]
+fn a_circle_of_contexts_ends() {
+    let program = program();
+    let first = cancel(&program, [0, 0]);
+    let second = cancel(&program, first);
+    program.memory.write_words(first[1], &second);
+    assert_eq!(parent_of(&program, first), None);
+}
+
+#[test]
+fn a_span_of_the_opentelemetry_api_is_nearer_than_the_request() {
+    let program = program();
+    let served = cancel(&program, [0, 0]);
+    program.remember_context(served[1], &span(1));
+    let sdk = |descriptor: u64, key: u64, id: u64, remote: u64| {
+        let value = program.memory.allocate(256);
+        program.memory.write_words(value + 96, &[0x1111, 0x2222, id, 1, 0, 0, 0, remote]);
+        let [table, data] = served;
+        parent_of(&program, context(&program, VALUE, 0, &[table, data, key, 0, descriptor, value]))
+    };
+    let found = sdk(SPAN, KEY + BIAS, 0x3333, 0).unwrap();
+    assert_eq!((u64::from_ne_bytes(found.span_id), found.trace_flags, found.carries), (0x3333, 1, 0));
+    assert_eq!(u128::from_ne_bytes(found.trace_id), 0x2222 << 64 | 0x1111);
+    // Another key, a span of an unknown type, one without an identity, and one of another process.
+    for not_taken in [
+        sdk(SPAN, KEY, 0x3333, 0),
+        sdk(OTHER_SPAN, KEY + BIAS, 0x3333, 0),
+        sdk(SPAN, KEY + BIAS, 0, 0),
+        sdk(SPAN, KEY + BIAS, 0x3333, 1),
+    ] {
+        assert_eq!(not_taken, Some(span(1)));
+    }
+}
+
+/// A goroutine with this id that runs.
+fn goroutine(program: &Program, goid: u64) -> u64 {
+    let address = program.goroutine_struct();
+    program.memory.write_words(address + 144, &[2, goid]);
+    address
+}
+
+/// `creator` executes a `go` statement.
+fn create(program: &Program, creator: u64, new: u64) {
+    let (g0, thread) = (program.memory.allocate(512), program.memory.allocate(512));
+    program.memory.write_words(g0 + 48, &[thread]);
+    program.memory.write_words(thread + 184, &[creator]);
+    program.registers.set(Registers { goroutine: g0, ..Registers::default() });
+    created(program, new);
+}
+
+fn active(program: &Program, address: u64) -> Option<SpanIdentity> {
+    let goroutine = program.goroutine_or_new(address).unwrap();
+    find(program, goroutine, address, [0, 0]);
+    (goroutine.ancestry.found != 0).then_some(goroutine.ancestry.parent)
+}
+
+#[test]
+fn a_goroutine_belongs_to_what_its_creators_did() {
+    let program = program();
+    let [server, child, grandchild, stranger] = [1, 2, 3, 4].map(|goid| goroutine(&program, goid));
+    create(&program, server, stranger);
+    assert_eq!(active(&program, stranger), None);
+    let serving = program.goroutine_or_new(server).unwrap();
+    (serving.open, serving.span) = (1, span(1));
+    create(&program, server, child);
+    create(&program, child, grandchild);
+    // The request ends; what it started goes on.
+    program.goroutine(server).unwrap().open = 0;
+    let late = goroutine(&program, 5);
+    create(&program, grandchild, late);
+    for address in [child, grandchild, late] {
+        assert_eq!(active(&program, address), Some(span(1)));
+    }
+    assert_eq!(active(&program, server), None);
+    // The runtime uses a `g` again: for a goroutine that nobody we know has created.
+    program.memory.write_words(child + 152, &[6]);
+    assert_eq!(active(&program, child), None);
+    let orphan = goroutine(&program, 7);
+    create(&program, child, orphan);
+    assert_eq!(active(&program, orphan), None);
+}
+
+#[test]
+fn origins_of_the_dead_are_forgotten() {
+    let program = program();
+    let [server, dead, alive, again] = [1, 2, 3, 4].map(|goid| goroutine(&program, goid));
+    let serving = program.goroutine_or_new(server).unwrap();
+    (serving.open, serving.span) = (1, span(1));
+    for new in [dead, alive, again] {
+        create(&program, server, new);
+    }
+    program.memory.write_words(dead + 144, &[DEAD.into()]);
+    program.memory.write_words(again + 152, &[9]);
+    program.tidy_origins(0);
+    assert_eq!(program.origins.len(), 1);
+    assert!(program.origin(alive).is_some());
+}

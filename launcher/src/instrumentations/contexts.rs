@@ -1,0 +1,122 @@
+//! The program's types of contexts: how to go from a value of each to the context that it was made of.
+//!
+//! `context.Context` values form a chain: each type of the standard library, and whatever a program makes of it by
+//! embedding, holds the one before it. The types are those that the linker has seen used as `context.Context`.
+
+use bpf::config::ABSENT;
+use bpf::config::parents::{ContextType, context_kind};
+
+use crate::binary::{BinaryError, Field, GoBinary, Kind, TypeLayout, VirtAddr};
+
+const CONTEXT: &str = "context.Context";
+const VALUE_CONTEXT: &str = "*context.valueCtx";
+const REQUEST: &str = "*net/http.Request";
+const SPAN: &str = "go.opentelemetry.io/otel/trace.Span";
+const SPAN_CONTEXT: &str = "go.opentelemetry.io/otel/trace.SpanContext";
+const SPAN_KEY: &str = "go.opentelemetry.io/otel/trace.traceContextKeyType";
+/// Structs within structs that are looked into.
+const MAX_DEPTH: u32 = 4;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Contexts {
+    /// How to go on from a value, by the descriptor of its type.
+    pub types: Vec<(VirtAddr, ContextType)>,
+    /// The descriptor of the type of the key under which the OpenTelemetry API keeps a span; `None` where the program does
+    /// not use it or it is not understood.
+    pub span_key: Option<VirtAddr>,
+}
+
+/// Finds the types of contexts and, where the program uses the OpenTelemetry API, of spans.
+///
+/// # Errors
+/// The program's type descriptors cannot be read at all.
+pub fn find(binary: &GoBinary<'_>) -> Result<Contexts, BinaryError> {
+    let mut contexts = Contexts::default();
+    let named = binary.types_named(&[CONTEXT, SPAN, SPAN_KEY, SPAN_CONTEXT])?;
+    let [context, span, key, span_context] = named.as_slice() else {
+        return Ok(contexts);
+    };
+    if let Some(context) = context {
+        for address in binary.implementers(*context)? {
+            if let Some(route) = route(binary, underlying(binary, address)?, 0)? {
+                let is_value = binary.type_name_at(address).as_deref() == Some(VALUE_CONTEXT);
+                let kind = if is_value { context_kind::VALUE } else { context_kind::HOLDS };
+                contexts.types.extend(route.context_type(kind).map(|found| (address, found)));
+            }
+        }
+    }
+    if let (Some(span), Some(key), Some(span_context)) = (span, key, span_context)
+        && binary.layout_at(*span_context)?.is_some_and(|layout| is_understood(&layout))
+    {
+        contexts.span_key = Some(*key);
+        for address in binary.implementers(*span)? {
+            let layout = binary.layout_at(underlying(binary, address)?)?;
+            let identity = layout.as_ref().and_then(|layout| layout.fields.iter().find(|field| is_identity(binary, field)));
+            let route = identity.map(|field| Route { offset: field.offset, through: None });
+            let found = route.and_then(|route| route.context_type(context_kind::SPAN));
+            contexts.types.extend(found.map(|found| (address, found)));
+        }
+    }
+    Ok(contexts)
+}
+
+/// The struct behind a pointer type, or the type itself: an interface value holds the address of a struct in both cases.
+fn underlying(binary: &GoBinary<'_>, address: VirtAddr) -> Result<VirtAddr, BinaryError> {
+    Ok(binary.pointed_to(address)?.unwrap_or(address))
+}
+
+/// `trace.SpanContext`, with the fields where the probe reads them (`bpf::trace::parents`).
+fn is_understood(layout: &TypeLayout) -> bool {
+    let at = |name: &str| layout.field(name).map(|field| field.offset);
+    [at("traceID"), at("spanID"), at("traceFlags"), at("remote")] == [Some(0), Some(16), Some(24), Some(56)]
+}
+
+/// The field of a span that holds its own identity: `recordingSpan.spanContext`, `nonRecordingSpan.sc`.
+fn is_identity(binary: &GoBinary<'_>, field: &Field) -> bool {
+    matches!(field.name.as_str(), "spanContext" | "sc")
+        && binary.type_name_at(field.type_address).as_deref() == Some(SPAN_CONTEXT)
+}
+
+/// From a struct to a context within it, or within a struct that it points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Route {
+    offset: u64,
+    through: Option<u64>,
+}
+
+impl Route {
+    fn context_type(self, kind: u32) -> Option<ContextType> {
+        let through = match self.through {
+            Some(offset) => u32::try_from(offset).ok()?,
+            None => ABSENT,
+        };
+        Some(ContextType { kind, offset: u32::try_from(self.offset).ok()?, through, padding: 0 })
+    }
+}
+
+/// The way from a value of the struct at `address` to a context: a field that is one, else one within an embedded struct,
+/// else one within what it embeds a pointer to, or within the `*http.Request` that it holds (`gin.Context`).
+fn route(binary: &GoBinary<'_>, address: VirtAddr, depth: u32) -> Result<Option<Route>, BinaryError> {
+    let Some(layout) = binary.layout_at(address)?.filter(|_| depth <= MAX_DEPTH) else {
+        return Ok(None);
+    };
+    let type_name = |field: &Field| binary.type_name_at(field.type_address).unwrap_or_default();
+    let contexts = layout.fields.iter().filter(|field| type_name(field) == CONTEXT);
+    if let Some(field) = contexts.max_by_key(|field| field.embedded) {
+        return Ok(Some(Route { offset: field.offset, through: None }));
+    }
+    for field in layout.fields.iter().filter(|field| field.embedded && field.kind == Kind::Struct) {
+        if let Some(inner) = route(binary, field.type_address, depth + 1)? {
+            return Ok(Some(Route { offset: field.offset + inner.offset, ..inner }));
+        }
+    }
+    let leads_on = |field: &&Field| field.kind == Kind::Pointer && (field.embedded || type_name(field) == REQUEST);
+    for field in layout.fields.iter().filter(leads_on) {
+        let behind = underlying(binary, field.type_address)?;
+        if let Some(Route { offset, through: None }) = route(binary, behind, depth + 1)? {
+            return Ok(Some(Route { offset: field.offset, through: Some(offset) }));
+        }
+    }
+    Ok(None)
+}
