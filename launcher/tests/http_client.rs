@@ -6,71 +6,16 @@
 
 mod support;
 
-use std::collections::{BTreeMap, HashMap};
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use support::apps::{self, GoVersion, Variant};
 use support::receiver::{Attributes as _, Receiver};
 use support::server::{Server, get, launcher, sending_to};
-
-/// A server without a launcher, which counts the headers it gets.
-struct Sink {
-    process: Child,
-    output: BufReader<std::process::ChildStdout>,
-    url: String,
-}
-
-/// What a sink has counted.
-#[derive(Debug, PartialEq, Eq)]
-struct Counted {
-    good: u64,
-    missing: u64,
-    wrong: u64,
-    sampled: u64,
-    /// Of all span ids received, wrapping.
-    sum: u64,
-}
-
-impl Sink {
-    fn start() -> Self {
-        let app = apps::build("chain", GoVersion::GO_1_26, Variant::Stripped);
-        let mut process = Command::new(app).arg("sink").stdout(Stdio::piped()).spawn().unwrap();
-        let mut output = BufReader::new(process.stdout.take().unwrap());
-        let mut line = String::new();
-        output.read_line(&mut line).unwrap();
-        let url = format!("http://{}", line.trim().strip_prefix("listening ").unwrap());
-        Self { process, output, url }
-    }
-
-    fn end(mut self) -> Counted {
-        kill(Pid::from_raw(self.process.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
-        let mut text = String::new();
-        self.output.read_to_string(&mut text).unwrap();
-        let last = text.lines().next_back().unwrap();
-        let words: Vec<&str> = last.split(' ').collect();
-        let numbers: HashMap<&str, u64> = words.chunks(2).map(|pair| (pair[0], pair[1].parse().unwrap())).collect();
-        assert!(numbers["wrong"] == 0, "{text}");
-        Counted {
-            good: numbers["good"],
-            missing: numbers["missing"],
-            wrong: numbers["wrong"],
-            sampled: numbers["sampled"],
-            sum: numbers["sum"],
-        }
-    }
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        let _gone = self.process.kill();
-        let _gone = self.process.wait();
-    }
-}
+use support::sink::Sink;
+use support::traces::{by_trace, is_child, of_kind, sum_of_ids};
 
 /// Runs `chain` under the launcher; its output, what the launcher said, and the spans.
 fn run(mut command: Command, version: GoVersion, variant: Variant, arguments: &[&str]) -> (String, String, Vec<Span>) {
@@ -83,10 +28,6 @@ fn run(mut command: Command, version: GoVersion, variant: Variant, arguments: &[
     (stdout, stderr, receiver.spans())
 }
 
-fn id(bytes: &[u8]) -> u64 {
-    u64::from_be_bytes(bytes.try_into().unwrap())
-}
-
 /// Each request carries exactly one header, which is that of its span.
 fn every_request_passes_its_span_on(command: Command, version: GoVersion, variant: Variant, requests: u64) {
     let sink = Sink::start();
@@ -95,8 +36,7 @@ fn every_request_passes_its_span_on(command: Command, version: GoVersion, varian
     let counted = sink.end();
     assert_eq!((counted.good, counted.missing), (requests, 0), "{version:?} {variant:?}: {stderr}");
     assert_eq!(spans.len() as u64, requests, "{version:?} {variant:?}: {stderr}");
-    let sum = spans.iter().fold(0_u64, |sum, span| sum.wrapping_add(id(&span.span_id)));
-    assert_eq!(sum, counted.sum, "{version:?} {variant:?}: the ids on the wire are those of the spans");
+    assert_eq!(sum_of_ids(&spans), counted.sum, "{version:?} {variant:?}: the ids on the wire are those of the spans");
     assert!(spans.iter().all(|span| span.kind() == SpanKind::Client && span.parent_span_id.is_empty()));
 }
 
@@ -177,14 +117,10 @@ fn a_handlers_request_is_part_of_its_trace() {
         let left = front.end();
         let counted = sink.end();
         assert_eq!((counted.good, counted.missing), (101, 0), "{}", left.stderr);
-        let mut traces: BTreeMap<Vec<u8>, Vec<&Span>> = BTreeMap::new();
-        for span in &left.spans {
-            traces.entry(span.trace_id.clone()).or_default().push(span);
-        }
+        let traces = by_trace(&left.spans);
         let connected = |spans: &&Vec<&Span>| {
-            let server = spans.iter().find(|span| span.kind() == SpanKind::Server);
-            let client = spans.iter().find(|span| span.kind() == SpanKind::Client);
-            spans.len() == 2 && server.zip(client).is_some_and(|(server, client)| client.parent_span_id == server.span_id)
+            let [servers, clients] = [SpanKind::Server, SpanKind::Client].map(|kind| of_kind(spans, kind));
+            spans.len() == 2 && matches!((&servers[..], &clients[..]), ([server], [client]) if is_child(client, server))
         };
         assert_eq!(traces.values().filter(connected).count(), 100, "{version:?}: {}", left.stderr);
         // The one without a request, and the one whose request is in a trace of the program's own.

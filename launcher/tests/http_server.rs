@@ -17,6 +17,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use support::apps::{self, GoVersion, Variant};
 use support::receiver::Attributes as _;
 use support::server::{Client, Server, curl, get, launcher};
+use support::traces::by_trace;
 
 /// Variants that are run with every version of Go.
 const VARIANTS: [Variant; 4] = [Variant::Default, Variant::Stripped, Variant::Pie, Variant::Cgo];
@@ -240,8 +241,7 @@ fn counts(version: GoVersion) {
     let left = server.end();
     assert_eq!(left.spans.len(), CONNECTIONS * REQUESTS, "{version:?}: {}", left.stderr);
     let ids: HashSet<&[u8]> = left.spans.iter().map(|span| span.span_id.as_slice()).collect();
-    let traces: HashSet<&[u8]> = left.spans.iter().map(|span| span.trace_id.as_slice()).collect();
-    assert_eq!((ids.len(), traces.len()), (left.spans.len(), left.spans.len()), "ids are unique");
+    assert_eq!((ids.len(), by_trace(&left.spans).len()), (left.spans.len(), left.spans.len()), "ids are unique");
 }
 
 /// HTTP/2 of the standard library: by TLS, and without where the version can (Go ≥ 1.24).

@@ -53,6 +53,8 @@ pub(crate) enum Variant {
     NoSwissMap,
     Cgo,
     CgoPieStripped,
+    /// With the race detector.
+    Race,
     Arm64,
     Arm64Stripped,
     Arm64PieStripped,
@@ -73,6 +75,7 @@ impl Variant {
             Self::NoSwissMap => (&["-ldflags=-s -w"], &[("CGO_ENABLED", "0"), ("GOEXPERIMENT", "noswissmap")]),
             Self::Cgo => (&["-ldflags=-linkmode=external"], CGO),
             Self::CgoPieStripped => (&["-buildmode=pie", "-ldflags=-linkmode=external -s -w"], CGO),
+            Self::Race => (&["-race", "-ldflags=-s -w"], CGO),
             Self::Arm64 => (&[], ARM64),
             Self::Arm64Stripped => (&["-ldflags=-s -w"], ARM64),
             Self::Arm64PieStripped => (&["-buildmode=pie", "-ldflags=-s -w"], ARM64),

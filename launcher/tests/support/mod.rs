@@ -4,5 +4,10 @@
 pub(crate) mod apps;
 pub(crate) mod executable;
 pub(crate) mod folder;
+pub(crate) mod load;
+pub(crate) mod maps;
+pub(crate) mod plain;
 pub(crate) mod receiver;
 pub(crate) mod server;
+pub(crate) mod sink;
+pub(crate) mod traces;

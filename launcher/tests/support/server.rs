@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
+use super::plain::listening;
 use super::receiver::Receiver;
 
 /// The launcher under test.
@@ -71,6 +72,8 @@ impl Drop for Running {
 pub(crate) struct Left {
     pub(crate) status: std::process::ExitStatus,
     pub(crate) spans: Vec<Span>,
+    /// Behind the addresses.
+    pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
@@ -102,13 +105,7 @@ impl Server {
         let mut process = Running(command.spawn().unwrap());
         let mut stdout = BufReader::new(process.0.stdout.take().unwrap());
         let stderr = process.0.stderr.take().unwrap();
-        let mut addresses = Vec::new();
-        for _ in 0..ports {
-            let mut line = String::new();
-            stdout.read_line(&mut line).unwrap();
-            let address = line.trim().strip_prefix("listening ");
-            addresses.push(address.unwrap_or_else(|| panic!("{command:?}: {line:?}")).parse().unwrap());
-        }
+        let addresses = listening(&mut stdout, ports);
         Self { process, stdout, stderr, addresses, receiver }
     }
 
@@ -132,10 +129,10 @@ impl Server {
     pub(crate) fn wait(mut self) -> Left {
         let mut stderr = String::new();
         self.stderr.read_to_string(&mut stderr).unwrap();
-        let mut rest = Vec::new();
-        self.stdout.read_to_end(&mut rest).unwrap();
+        let mut stdout = String::new();
+        self.stdout.read_to_string(&mut stdout).unwrap();
         let status = self.process.0.wait().unwrap();
-        Left { status, spans: self.receiver.spans(), stderr }
+        Left { status, spans: self.receiver.spans(), stdout, stderr }
     }
 }
 

@@ -1,6 +1,7 @@
 // chain is a service in several roles, for tests of what is passed on from one to the next.
 //
 //	chain sink                 serve; at the end, say what the traceparent headers of all requests were like
+//	                           (requests of /hang are held until the client gives up, and not counted)
 //	chain front URL            serve; /get, /go, /context and others make a request to URL themselves
 //	chain drive N C URL        send N requests over C connections, and say how many failed
 //	chain errors URL           make requests that fail in different ways
@@ -80,6 +81,10 @@ func sink() {
 	var ids sync.Map
 	serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
+		if r.URL.Path == "/hang" {
+			<-r.Context().Done()
+			return
+		}
 		switch values := r.Header["Traceparent"]; {
 		case len(values) == 0:
 			missing.Add(1)

@@ -1,0 +1,87 @@
+//! What stays in the launcher's maps of requests that are over: nothing.
+//!
+//! Needs root, as the probes do.
+
+#![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use support::apps::{self, GoVersion, Variant};
+use support::server::{Client, Server};
+use support::sink::Sink;
+use support::{load, maps};
+
+/// Half of the requests end with a return of the handler and of its client.
+const ENDS: [&str; 8] = ["ok", "panic", "ok", "panic-within", "ok", "timeout", "ok", "hijack"];
+const REQUESTS: usize = 100_000;
+/// Far above what the last goroutines of the program take to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// 100,000 requests, half of which end by panics, timeouts or a connection that is taken over.
+fn messy_load(server: &Server) {
+    let address = server.addresses[0];
+    load::each(address, 32, REQUESTS, |client, number| {
+        let end = ENDS[number % ENDS.len()];
+        let expected = if end.starts_with("panic") { None } else { Some(200) };
+        assert_eq!(client.send("GET", &format!("/mess/{end}?id={number}"), &[], ""), expected, "{end}");
+        if end.starts_with("panic") || end == "hijack" {
+            *client = Client::connect(address);
+        }
+    });
+}
+
+/// How many goroutines the program has.
+fn goroutines(server: &Server) -> usize {
+    let mut client = Client::connect(server.addresses[0]);
+    assert_eq!(client.send("GET", "/goroutines", &[], ""), Some(200));
+    String::from_utf8(client.body).unwrap().parse().unwrap()
+}
+
+fn nothing_is_left(version: GoVersion) {
+    let sink = Sink::start();
+    let server = Server::start(&apps::build("parentage", version, Variant::Stripped), &[&sink.url], 1);
+    messy_load(&server);
+    // The program's last goroutines end when it has seen that connections are closed.
+    let begin = Instant::now();
+    let mut alive = goroutines(&server);
+    let mut entries = maps::entries(server.pid());
+    let is_clean = |entries: &BTreeMap<String, usize>, alive: usize| {
+        let is_empty = |name| entries.get(name) == Some(&0);
+        is_empty("CONTEXTS")
+            && is_empty("PASSED_ON")
+            && is_empty("CARRIED")
+            && entries.get("ORIGINS").is_some_and(|origins| *origins <= alive)
+    };
+    while !is_clean(&entries, alive) {
+        assert!(begin.elapsed() < PATIENCE, "{version:?}: {alive} goroutines, entries {entries:?}");
+        std::thread::sleep(Duration::from_millis(100));
+        alive = goroutines(&server);
+        entries = maps::entries(server.pid());
+    }
+    let left = server.end();
+    assert!(left.status.success(), "{version:?}: {}", left.stderr);
+    sink.end();
+}
+
+#[test]
+fn go_1_21() {
+    nothing_is_left(GoVersion::GO_1_21);
+}
+
+#[test]
+fn go_1_24() {
+    nothing_is_left(GoVersion::GO_1_24);
+}
+
+#[test]
+fn go_1_26() {
+    nothing_is_left(GoVersion::GO_1_26);
+}
+
+#[test]
+fn go_1_27() {
+    nothing_is_left(GoVersion::GO_1_27);
+}
