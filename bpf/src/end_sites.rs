@@ -43,7 +43,7 @@ mod entry_points {
     #[inline(always)]
     fn count(hit: &Hit) -> Option<()> {
         let cookie = hit.cookie();
-        let results = results::read(hit, END_RECIPES.get(cookie)?)?;
+        let results: [u64; MAX_RESULTS] = results::read(hit, END_RECIPES.get(cookie)?)?;
         let sums = TALLY.get_ptr_mut(cookie as u32)?.cast::<u64>();
         add(sums, 1);
         for (number, result) in (1..).zip(results) {

@@ -1,13 +1,15 @@
 //! What is to be written into the program: the memory that BPF fills, and that the program itself, which has it mapped,
 //! empties a few instructions later (the launcher's `executor`).
 //!
-//! A goroutine's slot lies in the bucket that its `g` hashes to, under a tag that is the address of that `g`. The program
-//! may write to all of this: it is read by nobody but its own detours, and BPF only compares tags.
+//! A goroutine's slot for a detour lies in the bucket that its `g` hashes to, under a tag that is the address of that `g` plus
+//! the number of the detour. The program may write to all of this: it is read by nobody but its own detours, and BPF only compares tags.
 
 /// Buckets: entries of the map.
 pub const BUCKETS: u32 = 16;
 /// Slots in each: goroutines that may stand between a probe and its detour at once, by bucket.
 pub const WAYS: usize = 4;
+/// Detours that there may be: their numbers are below the size that each `g` is aligned to (416 bytes, `runtime/sizeclasses.go`).
+pub const MAX_SITES: u32 = 32;
 /// Words of commands in a slot.
 pub const SLOT_WORDS: usize = 126;
 /// Bits of the address of a `g` that are the same for all: they lie in a span of objects of at least 384 bytes.
@@ -15,26 +17,36 @@ pub const HASH_SHIFT: u32 = 6;
 
 /// What one goroutine is to write.
 ///
-/// `commands` commands, each an address (`u64`), a number of bytes (`u32`, then padding) and the bytes, padded to 8.
+/// `commands` commands, each an address (`u64`), a number of bytes (`u32`), one of [`command`] (`u32`), and the bytes, padded
+/// to 8.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
     /// Bytes between the stack pointer at the detour and the upper end of the goroutine's stack, which stay the same when
     /// the stack is moved; what was meant for another call is dropped.
     pub depth: u64,
-    /// The detour that it is meant for.
-    pub site: u32,
     /// Number of commands.
-    pub commands: u32,
+    pub commands: u64,
     /// The commands.
     pub words: [u64; SLOT_WORDS],
+}
+
+/// What a command does.
+pub mod command {
+    /// Stores the bytes at the address.
+    pub const STORE: u32 = 0;
+    /// Goes on only if there is room for so many bytes behind the slice in the registers that [`APPEND`] means. Has no bytes.
+    pub const REQUIRE: u32 = 1;
+    /// Appends the bytes to the slice whose address, length and capacity are in RSI, R8 and R9 (the fifth to seventh argument
+    /// of a Go function); the room must have been required.
+    pub const APPEND: u32 = 2;
 }
 
 /// Slots of goroutines with the same hash.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket {
-    /// The address of each slot's `g`; 0 where the slot is free.
+    /// The address of each slot's `g`, plus the number of the detour that it is meant for; 0 where the slot is free.
     pub tags: [u64; WAYS],
     /// Fills the cache line.
     pub padding: [u64; 8 - WAYS],
@@ -43,13 +55,34 @@ pub struct Bucket {
 }
 
 /// All slots are free.
-pub const EMPTY: Bucket = Bucket {
-    tags: [0; WAYS],
-    padding: [0; 8 - WAYS],
-    slots: [Slot { depth: 0, site: 0, commands: 0, words: [0; SLOT_WORDS] }; WAYS],
-};
+pub const EMPTY: Bucket =
+    Bucket { tags: [0; WAYS], padding: [0; 8 - WAYS], slots: [Slot { depth: 0, commands: 0, words: [0; SLOT_WORDS] }; WAYS] };
 
 const _: () = assert!(size_of::<Slot>() == 1_024 && size_of::<Bucket>() == 4_160);
+
+/// Memory that the program is lent: buckets behind the others. It lies in no heap of the program's.
+pub const LENT_BUCKETS: u32 = 16;
+/// Bytes of each piece of it: the headers of one HTTP/2 request.
+pub const LENT_BYTES: usize = 512;
+/// Pieces.
+pub const LENT_PIECES: usize = 128;
+
+const _: () = assert!(LENT_PIECES * LENT_BYTES <= LENT_BUCKETS as usize * size_of::<Bucket>());
+
+/// Who has which piece.
+#[repr(C)]
+#[derive(bytemuck::Pod, bytemuck::Zeroable, Clone, Copy, Debug)]
+pub struct Lent {
+    /// Where the first piece is mapped in the program; 0 where there is none.
+    pub address: u64,
+    /// Pieces given out so far, and again.
+    pub given: u64,
+    /// The address of the slice that got each piece; 0 where nobody has had it.
+    pub owners: [u64; LENT_PIECES],
+}
+
+/// Nothing is lent.
+pub const NOTHING_LENT: Lent = Lent { address: 0, given: 0, owners: [0; LENT_PIECES] };
 
 /// The bucket of a goroutine.
 #[must_use]

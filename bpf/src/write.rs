@@ -1,28 +1,66 @@
 //! What is to be written into the program, put into the slot of the current goroutine; the program carries it out itself
 //! (`slots`).
 
-use crate::slots::{Bucket, Slot, WAYS};
+use crate::slots::{Bucket, LENT_BYTES, LENT_PIECES, Slot, WAYS, bucket};
 use crate::target::Target;
 
-/// The slot of `goroutine`: its own, else a free one, which it takes. `None` where all of its bucket are taken.
+/// The slot of `goroutine` for the detour `site`, meant for when it comes there at this depth of its stack. `None` where
+/// nothing may be written, or all slots of its bucket are taken.
 #[inline(always)]
-pub fn claim<T: Target>(target: &T, bucket: &mut Bucket, goroutine: u64) -> Option<usize> {
+pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, depth: u64) -> Option<&mut Slot> {
+    let tag = goroutine.wrapping_add(site.into());
+    let bucket = target.bucket(bucket(goroutine))?;
+    let way = own(bucket, tag).or_else(|| (0..WAYS).find(|&way| target.take_tag(&mut bucket.tags[way], tag)))?;
+    let slot = bucket.slots.get_mut(way)?;
+    slot.depth = depth;
     // What this goroutine has left behind (its detour was not reached) is overwritten, never added to.
-    for way in 0..WAYS {
-        if bucket.tags[way] == goroutine {
-            return Some(way);
-        }
-    }
-    (0..WAYS).find(|&way| target.take_tag(&mut bucket.tags[way], goroutine))
+    slot.commands = 0;
+    Some(slot)
 }
 
-/// Makes `slot` one of `commands` commands for the detour `site`, when the goroutine comes to it at this depth of its
-/// stack.
+/// Frees what `goroutine` has left behind for the detour `site`.
 #[inline(always)]
-pub fn address(slot: &mut Slot, site: u32, depth: u64, commands: u32) {
-    slot.depth = depth;
-    slot.site = site;
-    slot.commands = commands;
+pub fn release<T: Target>(target: &T, goroutine: u64, site: u32) -> Option<()> {
+    let bucket = target.bucket(bucket(goroutine))?;
+    let way = own(bucket, goroutine.wrapping_add(site.into()))?;
+    bucket.tags[way] = 0;
+    Some(())
+}
+
+#[inline(always)]
+fn own(bucket: &Bucket, tag: u64) -> Option<usize> {
+    (0..WAYS).find(|&way| bucket.tags[way] == tag)
+}
+
+/// The second word of a command: its length and kind (one of [`crate::slots::command`]).
+#[inline(always)]
+#[must_use]
+pub const fn length_and_kind(length: u32, kind: u32) -> u64 {
+    length as u64 | (kind as u64) << 32
+}
+
+/// Pieces that are looked at, at most.
+const LEND_TRIES: u32 = 2;
+
+/// A free piece of the memory that the program is lent, for the slice whose header is at `owner`: its address there.
+#[inline(always)]
+pub fn lend<T: Target>(target: &T, owner: u64) -> Option<u64> {
+    let lent = target.lent()?;
+    if lent.address == 0 {
+        return None;
+    }
+    for _try in 0..LEND_TRIES {
+        let piece = target.take_turn(&mut lent.given) & (LENT_PIECES as u64 - 1);
+        let address = lent.address + piece * LENT_BYTES as u64;
+        #[expect(clippy::cast_possible_truncation, reason = "below the number of pieces")]
+        let had = lent.owners.get_mut(piece as usize)?;
+        // A slice that has grown has left its piece, and one that is no more is something else by now, or will be.
+        if *had == 0 || target.read_or_zero::<u64>(*had) != address {
+            *had = owner;
+            return Some(address);
+        }
+    }
+    None
 }
 
 /// Eight lower-case hexadecimal digits of four bytes, as text in the order of memory, without a branch.

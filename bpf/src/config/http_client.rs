@@ -44,9 +44,25 @@ pub struct HttpClientConfig {
     pub stack_high: Offset,
     /// Zero.
     pub padding: Setting<u32>,
+    /// The HTTP/2 client within the standard library, and that of `golang.org/x/net/http2`.
+    pub http2: [Http2ClientLayout; 2],
     /// `net/http.Header`.
     pub header_map: MapLayout,
 }
+
+/// An HTTP/2 client.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Http2ClientLayout {
+    /// `Header` of what it takes for a request: `net/http.Request` or `http2.ClientRequest` (Go 1.27).
+    pub header: Offset,
+    /// Bytes of the stack between `PUSHQ BP` of `(*clientStream).encodeAndWriteHeaders` and the detour of
+    /// `(*ClientConn).writeHeaders`, which it calls.
+    pub to_detour: Setting<u32>,
+}
+
+/// None.
+const NO_HTTP2: Http2ClientLayout = Http2ClientLayout { header: Setting::new(ABSENT), to_detour: Setting::new(0) };
 
 /// Before the launcher has set anything.
 pub const EMPTY_HTTP_CLIENT: HttpClientConfig = HttpClientConfig {
@@ -69,25 +85,36 @@ pub const EMPTY_HTTP_CLIENT: HttpClientConfig = HttpClientConfig {
     buffered: Setting::new(ABSENT),
     stack_high: Setting::new(ABSENT),
     padding: Setting::new(0),
+    http2: [NO_HTTP2; 2],
     header_map: NO_MAP,
 };
 
-/// Ends of `(*Transport).roundTrip` that are provided for: Go 1.21 to 1.27 have 16 returns.
-pub const CLIENT_ENDS: usize = 32;
+/// Ends of round trips that are provided for: `(*Transport).roundTrip` has 16 returns in Go 1.21 to 1.27, and
+/// `RoundTripOpt` of `golang.org/x/net/http2` about as many.
+pub const CLIENT_ENDS: usize = 64;
 
 /// Cookies of the client's probes.
 pub mod cookie {
-    /// Start of `(*Transport).roundTrip`: RBX the `*http.Request`.
+    /// Start of `(*Transport).roundTrip` or `(*http2.Transport).RoundTripOpt`: RBX the `*http.Request`.
     pub const START: u32 = 1;
     /// `CALL Header.writeSubset` in `(*Request).write`: RAX the header, RBX, RCX the `io.Writer`, RDI the names left out.
     pub const WRITE: u32 = 2;
+    /// Start of `(*clientStream).encodeAndWriteHeaders` of the standard library's HTTP/2 client: RBX the request.
+    pub const HTTP2_WRITE: u32 = 4;
+    /// The same of `golang.org/x/net/http2`.
+    pub const XNET_WRITE: u32 = 5;
+    /// `CALL hpack.NewEncoder` in `(*Transport).newClientConn` of the standard library's HTTP/2 client: RBX the
+    /// `*bytes.Buffer`, `ClientConn.hbuf`.
+    pub const HTTP2_LEND: u32 = 6;
+    /// The same of `golang.org/x/net/http2`.
+    pub const XNET_LEND: u32 = 7;
     /// The first end of `(*Transport).roundTrip`; the others follow.
     pub const END: u32 = 16;
     /// The first end of `runtime.newproc1`; the others follow.
     pub const NEW_GOROUTINE: u32 = 128;
 }
 
-const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (18 + 16));
+const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (18 + 4 + 16));
 
 // SAFETY: 32-bit settings behind one of 64 bits, an even number of them (see the size assertion above).
 unsafe impl ReadOnlyData for HttpClientConfig {}

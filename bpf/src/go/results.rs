@@ -4,21 +4,21 @@
 //! there (`launcher/src/binary/code/ends`). It says so by an [`EndRecipe`], one for each site, in read-only data; the
 //! site's cookie is its number. The recipe is not a constant to the verifier, which so follows one for all.
 
-use crate::config::{ALWAYS, EndRecipe, MAX_LOADS, MAX_RESULTS, ResultLocation, base};
+use crate::config::{ALWAYS, EndRecipe, MAX_LOADS, ResultLocation, base};
 use crate::target::{AllRegisters, Target};
 
 /// Stands for a result in memory that could not be read. No address and no length has this value.
 pub const UNREADABLE: u64 = u64::MAX;
 
-/// The results of the function, in the order of Go's ABI; `None` where this hit is not one of its ends.
+/// The first `N` results of the function, in the order of Go's ABI; `None` where this hit is not one of its ends.
 #[inline(always)]
-pub fn read<T: Target>(target: &T, recipe: &EndRecipe) -> Option<[u64; MAX_RESULTS]> {
+pub fn read<T: Target, const N: usize>(target: &T, recipe: &EndRecipe) -> Option<[u64; N]> {
     let registers = target.all_registers();
     if !holds(recipe.condition.get(), registers.flags) || !guarded(target, recipe, registers.stack_pointer) {
         return None;
     }
     let bases = bases(target, &registers);
-    let mut results = [0; MAX_RESULTS];
+    let mut results = [0; N];
     for (result, location) in results.iter_mut().zip(&recipe.results) {
         *result = value(target, &bases, location);
     }

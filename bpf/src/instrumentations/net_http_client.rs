@@ -3,17 +3,21 @@
 //! match-go: 1.18..: net/http.(*Transport).roundTrip(t, req)
 //! match-go: 1.18..: net/http.(*Request).write(r, w, usingProxy, extraHeaders, waitForContinue)
 //! match-go: 1.18..: net/http.Header.writeSubset(h, w, exclude, trace)
+//! match-go: 1.21..1.26: net/http.(*http2clientStream).encodeAndWriteHeaders(cs, req)
+//! match-go: 1.27..: net/http/internal/http2.(*clientStream).encodeAndWriteHeaders(cs, req)
 
 #![expect(
     clippy::cast_possible_truncation,
     reason = "cookies, sizes of records, and numbers of the program that are cut to what a record holds"
 )]
 
-mod context;
+mod http1;
+mod http2;
 mod request;
 mod response;
 
-pub use context::{WRITE_SUBSET, pass_on};
+pub use http1::pass_on;
+pub use http2::{lend_buffer, pass_on_http2};
 pub use request::start;
 pub use response::end;
 
@@ -29,17 +33,34 @@ pub fn any<T: Target>(target: &T) -> Option<()> {
     match target.cookie() as u32 {
         cookie::START => start(target),
         cookie::WRITE => pass_on(target),
+        cookie::HTTP2_WRITE | cookie::XNET_WRITE => pass_on_http2(target),
+        cookie::HTTP2_LEND | cookie::XNET_LEND => lend_buffer(target),
         site if site >= cookie::NEW_GOROUTINE => new_goroutine(target, site.wrapping_sub(cookie::NEW_GOROUTINE)),
         site => end(target, site.wrapping_sub(cookie::END)),
     }
 }
+
+/// Numbers of the detours.
+pub mod detour {
+    /// `Header.writeSubset`.
+    pub const WRITE_SUBSET: u32 = 0;
+    /// `hpack.NewEncoder` of the standard library, and [`XNET`] behind it that of `golang.org/x/net`.
+    pub const NEW_ENCODER: u32 = 1;
+    /// `(*ClientConn).writeHeaders`, in the same way.
+    pub const WRITE_HEADERS: u32 = 2;
+    /// How far the numbers of `golang.org/x/net/http2` lie behind those of the standard library.
+    pub const XNET: u32 = 2;
+}
+
+/// Bytes of the stack between a probe at a `CALL` and the detour of what it calls: the return address and BP.
+const FROM_CALL: u64 = 16;
 
 /// `runtime.newproc1` may have created a goroutine; `number` is that of the recipe.
 #[inline(always)]
 fn new_goroutine<T: Target>(target: &T, number: u32) -> Option<()> {
     // A number that the compiler does not know, so that the bound stays where the verifier sees it.
     let number = target.opaque(u64::from(number)) & (NEW_GOROUTINE_ENDS as u64 - 1);
-    let [goroutine, ..] = results::read(target, target.new_goroutine_ends().get(number)?)?;
+    let [goroutine] = results::read(target, target.new_goroutine_ends().get(number)?)?;
     parents::created(target, goroutine)
 }
 

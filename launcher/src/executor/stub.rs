@@ -11,7 +11,7 @@
 
 use std::mem::offset_of;
 
-use bpf::slots::{BUCKETS, Bucket, HASH_SHIFT, Slot, WAYS};
+use bpf::slots::{BUCKETS, Bucket, HASH_SHIFT, MAX_SITES, Slot, WAYS, command};
 use iced_x86::IcedError;
 use iced_x86::code_asm::{
     CodeAssembler, CodeLabel, al, byte_ptr, cl, dword_ptr, eax, ecx, ptr, qword_ptr, r8, r8d, r9, r9d, r14, rax, rcx, rdi, rdx,
@@ -55,7 +55,7 @@ const R9: i32 = -64;
 const TAG: i32 = -72;
 
 /// An upper bound of a detour's size.
-pub(super) const MOST_BYTES: usize = 512;
+pub(super) const MOST_BYTES: usize = 640;
 
 impl Stub {
     /// Assembles the detours for a program that will have the code at `address`.
@@ -102,7 +102,7 @@ fn assemble(detour: &Detour, places: Places, entry: u64) -> Result<Vec<u8>, Iced
     let mut asm = CodeAssembler::new(64)?;
     let mut done = asm.create_label();
     save(&mut asm)?;
-    find(&mut asm, places.slots, done, |asm| apply(asm, detour.site, places.stack_high))?;
+    find(&mut asm, places.slots, detour.site, done, |asm| apply(asm, places.stack_high))?;
     asm.set_label(&mut done)?;
     restore(&mut asm)?;
     asm.db(&detour.bytes)?;
@@ -130,11 +130,12 @@ fn restore(asm: &mut CodeAssembler) -> Result<(), IcedError> {
     asm.mov(rax, qword_ptr(rsp + RAX))
 }
 
-/// Looks for the tag of the current goroutine; `found` gets its address in RAX and its slot's in RDX, and goes on to
+/// Looks for the tag of the current goroutine and this site; `found` gets its address in RAX and its slot's in RDX, and goes on to
 /// `done`, which follows.
 fn find(
     asm: &mut CodeAssembler,
     slots: u64,
+    site: u32,
     done: CodeLabel,
     found: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>,
 ) -> Result<(), IcedError> {
@@ -144,10 +145,11 @@ fn find(
     asm.imul_3(eax, eax, offset(size_of::<Bucket>()))?;
     asm.mov(rcx, slots)?;
     asm.add(rcx, rax)?;
+    asm.lea(rdx, ptr(r14 + (site & (MAX_SITES - 1)).cast_signed()))?;
     let mut hits: Vec<CodeLabel> = Vec::new();
     for way in 0..WAYS {
         let hit = asm.create_label();
-        asm.cmp(qword_ptr(rcx + offset(way * 8)), r14)?;
+        asm.cmp(qword_ptr(rcx + offset(way * 8)), rdx)?;
         asm.je(hit)?;
         hits.push(hit);
     }
@@ -166,13 +168,11 @@ fn find(
 }
 
 /// Performs what the slot at RDX says, if it is meant for this call, and frees the tag at RAX.
-fn apply(asm: &mut CodeAssembler, site: u32, stack_high: i32) -> Result<(), IcedError> {
+fn apply(asm: &mut CodeAssembler, stack_high: i32) -> Result<(), IcedError> {
     let (mut free, mut next, mut written) = (asm.create_label(), asm.create_label(), asm.create_label());
     asm.mov(rcx, qword_ptr(r14 + stack_high))?;
     asm.sub(rcx, rsp)?;
     asm.cmp(qword_ptr(rdx + offset(offset_of!(Slot, depth))), rcx)?;
-    asm.jne(free)?;
-    asm.cmp(dword_ptr(rdx + offset(offset_of!(Slot, site))), site.cast_signed())?;
     asm.jne(free)?;
     for (place, register) in [(TAG, rax), (RSI, rsi), (RDI, rdi), (R8, r8), (R9, r9)] {
         asm.mov(qword_ptr(rsp + place), register)?;
@@ -182,9 +182,9 @@ fn apply(asm: &mut CodeAssembler, site: u32, stack_high: i32) -> Result<(), Iced
     asm.set_label(&mut next)?;
     asm.test(r9d, r9d)?;
     asm.je(written)?;
-    asm.mov(rdi, qword_ptr(rdx))?;
     asm.mov(ecx, dword_ptr(rdx + 8))?;
     asm.lea(rsi, ptr(rdx + 16))?;
+    destination(asm, written)?;
     copy(asm)?;
     // Commands begin at multiples of eight.
     asm.lea(rdx, ptr(rsi + 7))?;
@@ -199,6 +199,35 @@ fn apply(asm: &mut CodeAssembler, site: u32, stack_high: i32) -> Result<(), Iced
     asm.mov(rax, qword_ptr(rsp + TAG))?;
     asm.set_label(&mut free)?;
     asm.mov(qword_ptr(rax), 0)
+}
+
+/// Where the ECX bytes of the command at RDX go: into RDI. A command without bytes leaves ECX at 0; one that cannot be obeyed
+/// ends all of them (`written`).
+///
+/// The registers of the program are those saved; appending changes the saved length.
+fn destination(asm: &mut CodeAssembler, written: CodeLabel) -> Result<(), IcedError> {
+    let (mut slice, mut append, mut known) = (asm.create_label(), asm.create_label(), asm.create_label());
+    asm.mov(eax, dword_ptr(rdx + 12))?;
+    asm.cmp(eax, command::STORE.cast_signed())?;
+    asm.jne(slice)?;
+    asm.mov(rdi, qword_ptr(rdx))?;
+    asm.jmp(known)?;
+    asm.set_label(&mut slice)?;
+    asm.mov(rdi, qword_ptr(rsp + R8))?;
+    asm.cmp(eax, command::REQUIRE.cast_signed())?;
+    asm.jne(append)?;
+    asm.mov(rax, qword_ptr(rsp + R9))?;
+    asm.sub(rax, rdi)?;
+    asm.cmp(rax, rcx)?;
+    asm.jl(written)?;
+    asm.xor(ecx, ecx)?;
+    asm.jmp(known)?;
+    asm.set_label(&mut append)?;
+    asm.add(qword_ptr(rsp + R8), rcx)?;
+    asm.add(rdi, qword_ptr(rsp + RSI))?;
+    asm.set_label(&mut known)?;
+    // A label wants an instruction.
+    asm.nop()
 }
 
 /// ECX bytes from RSI to RDI, eight at a time as far as they go; both stand behind the last one then.

@@ -1,32 +1,35 @@
 //! The client of `net/http`: a CLIENT span for each round trip of a `Transport`, and its context passed on.
 //!
 //! `(*Transport).roundTrip` runs once per round trip, HTTP/1 and HTTP/2, retries on stale connections included; a redirect
-//! is another round trip. `(*Request).write` writes the request of HTTP/1 through `Header.writeSubset`, before which the
-//! `traceparent` is put into the writer's buffer (`net/http/transport.go`, `request.go`, `header.go`).
+//! is another round trip (`net/http/transport.go`). So does `RoundTripOpt` of a transport of `golang.org/x/net/http2`; where
+//! the former calls the latter, the probes see that.
 
+mod http1;
+mod http2;
 mod span;
 
 pub use span::{finish, start};
 
 use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig, cookie};
 use bpf::config::{ReadOnlyData as _, Setting};
-use bpf::instrumentations::net_http_client::WRITE_SUBSET;
 
 use super::layouts::FieldReader;
 use super::parents::{self, Parents};
+use crate::probes::ends::Ends;
 use crate::probes::plan::{Facts, Global, Instrumentation, LeftOut, Planned, PlannedDetour, Site};
 
 /// The catalog entry.
 pub static INSTRUMENTATION: Instrumentation = Instrumentation {
     name: "net/http/client",
-    description: "HTTP/1 and HTTP/2 clients of net/http; the context is passed on by HTTP/1",
-    tested_versions: "Go 1.21 to 1.27",
-    functions: &[ROUND_TRIP, WRITE, WRITE_HEADER, parents::FUNCTIONS[0]],
+    description: "HTTP/1 and HTTP/2 clients of net/http and golang.org/x/net/http2",
+    tested_versions: "Go 1.21 to 1.27; golang.org/x/net as these allow",
+    functions: FUNCTIONS,
     types: &[
         "net/http.Request",
         "net/http.Response",
         "net/http.Header",
         "net/url.URL",
+        "net/http/internal/http2.ClientRequest",
         "bufio.Writer",
         "runtime.g",
         "runtime.stack",
@@ -37,14 +40,30 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
 
 const PROGRAM: &str = "http_client";
 const ROUND_TRIP: &str = "net/http.(*Transport).roundTrip";
-const WRITE: &str = "net/http.(*Request).write";
-const WRITE_HEADER: &str = "net/http.Header.writeSubset";
+/// The same of a transport of `golang.org/x/net/http2` that is used by itself.
+const XNET_ROUND_TRIP: &str = "golang.org/x/net/http2.(*Transport).RoundTripOpt";
+
+const FUNCTIONS: &[&str] = &[
+    ROUND_TRIP,
+    XNET_ROUND_TRIP,
+    http1::WRITE,
+    http1::WRITE_HEADER,
+    http2::CLIENTS[0].encode,
+    http2::CLIENTS[0].write,
+    http2::CLIENTS[0].connect,
+    http2::CLIENTS[1].encode,
+    http2::CLIENTS[1].write,
+    http2::CLIENTS[1].connect,
+    http2::CLIENTS[2].encode,
+    http2::CLIENTS[2].write,
+    http2::CLIENTS[2].connect,
+    http2::CLIENTS[0].new_encoder,
+    http2::CLIENTS[2].new_encoder,
+    parents::FUNCTIONS[0],
+];
 
 fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
-    let mut sites = vec![facts.entry_site(ROUND_TRIP, "a round trip begins", PROGRAM, cookie::START)?];
-    let ends = facts.end_sites(ROUND_TRIP, 3, "a round trip ends", PROGRAM, cookie::END)?;
-    let ends_table = ends.table::<CLIENT_ENDS>("HTTP_CLIENT_ENDS")?;
-    sites.extend(ends.sites);
+    let (mut sites, ends_table) = round_trips(facts)?;
     let mut fields = FieldReader::new(&facts.layouts);
     let (request, url, response) = ("net/http.Request", "net/url.URL", "net/http.Response");
     let mut config = HttpClientConfig {
@@ -66,14 +85,22 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
         header_map: fields.string_map("net/http.Header")?,
         ..EMPTY_HTTP_CLIENT
     };
-    let mut missing = vec!["traceparent is not passed on by HTTP/2 yet".to_owned()];
-    let mut detours = Vec::new();
-    match passing_on(facts, &mut fields, &mut config) {
-        Ok((site, detour)) => {
-            sites.push(site);
-            detours.push(detour);
+    let (mut missing, mut detours) = (Vec::new(), Vec::new());
+    if facts.may_write {
+        let mut take = |version: &str, planned: Result<Writing, LeftOut>| match planned {
+            Ok(writing) => {
+                sites.extend(writing.sites);
+                detours.extend(writing.detours);
+            }
+            Err(LeftOut::NotUsed(_) | LeftOut::SwitchedOff) => {}
+            Err(why) => missing.push(format!("the trace context is not passed on by {version}: {why}")),
+        };
+        take("HTTP/1", http1::plan(facts, &mut fields, &mut config));
+        for client in &http2::CLIENTS {
+            take("HTTP/2", http2::plan(facts, client, &mut fields, &mut config));
         }
-        Err(why) => missing.push(format!("traceparent is not passed on: {why}")),
+    } else {
+        missing.push("the trace context is not passed on: nothing is written into this program".to_owned());
     }
     let Parents { sites: more, mut globals, context_types, missing: more_missing } =
         parents::plan(facts, &mut fields, PROGRAM, cookie::NEW_GOROUTINE);
@@ -83,30 +110,47 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     Ok(Planned { sites, fields: fields.sources, missing, globals, context_types, detours, ..Planned::default() })
 }
 
-/// What passes the context on by HTTP/1: the probe where the header is written, and the detour that puts a line before it.
-fn passing_on(
-    facts: &Facts<'_>,
-    fields: &mut FieldReader<'_>,
-    config: &mut HttpClientConfig,
-) -> Result<(Site, PlannedDetour), LeftOut> {
-    if !facts.may_write {
-        return Err(LeftOut::NotUnderstood("nothing is written into this program".to_owned()));
+/// What makes the program write the context into its requests.
+#[derive(Debug, Default)]
+struct Writing {
+    sites: Vec<Site>,
+    detours: Vec<PlannedDetour>,
+}
+
+/// The probes where round trips begin and end, and how the ends are read.
+fn round_trips(facts: &Facts<'_>) -> Result<(Vec<Site>, Global), LeftOut> {
+    let (mut sites, mut ends) = (Vec::new(), Ends::default());
+    let mut take = |function: &str| {
+        let start = facts.entry_site(function, "a round trip begins", PROGRAM, cookie::START)?;
+        let first = ends.next_cookie(cookie::END);
+        ends.append(facts.end_sites(function, 3, "a round trip ends", PROGRAM, first)?);
+        sites.push(start);
+        Ok(())
+    };
+    match (take(ROUND_TRIP), take(XNET_ROUND_TRIP)) {
+        (Ok(()), Ok(()) | Err(LeftOut::NotUsed(_))) | (Err(LeftOut::NotUsed(_)), Ok(())) => {}
+        (Err(why), _) | (_, Err(why)) => return Err(why),
     }
-    let (write, header) = (facts.function(WRITE)?, facts.function(WRITE_HEADER)?);
-    let not_understood = |error: crate::binary::BinaryError| LeftOut::NotUnderstood(error.to_string());
-    let mut calls = facts.binary.calls(write).map_err(not_understood)?.filter(|call| call.target == header.entry);
+    let table = ends.table::<CLIENT_ENDS>("HTTP_CLIENT_ENDS")?;
+    sites.extend(ends.sites);
+    Ok((sites, table))
+}
+
+/// The probe at the one call of `target` in `caller`.
+fn call_of(facts: &Facts<'_>, caller: &str, target: &str, event: &'static str, cookie: u32) -> Result<Site, LeftOut> {
+    let (function, entry) = (facts.function(caller)?, facts.function(target)?.entry);
+    let mut calls = facts.binary.calls(function)?.filter(|call| call.target == entry);
     let Some(call) = calls.next() else {
-        return Err(LeftOut::NotUnderstood(format!("{WRITE} does not call {WRITE_HEADER}")));
+        return Err(LeftOut::NotUnderstood(format!("{caller} does not call {target}")));
     };
-    let Some(place) = facts.binary.detour_site(header).map_err(not_understood)? else {
-        return Err(LeftOut::NotUnderstood(format!("the code of {WRITE_HEADER} leaves no room for a detour")));
+    facts.call_site(caller, call.site, event, PROGRAM, cookie)
+}
+
+/// The detour of the function `name`, behind its stack check.
+fn detour(facts: &Facts<'_>, name: &str, site: u32, config: &HttpClientConfig) -> Result<PlannedDetour, LeftOut> {
+    let function = facts.function(name)?;
+    let Some(place) = facts.binary.detour_site(function)? else {
+        return Err(LeftOut::NotUnderstood(format!("the code of {name} leaves no room for a detour")));
     };
-    let Some(table) = facts.binary.itab("*bufio.Writer", "io.Writer").map_err(not_understood)? else {
-        return Err(LeftOut::NotUnderstood("the program does not use *bufio.Writer as io.Writer".to_owned()));
-    };
-    config.buffer = fields.required("bufio.Writer", "buf")?;
-    config.buffered = fields.required("bufio.Writer", "n")?;
-    config.buffered_writer = Setting::new(table.0);
-    let site = facts.call_site(WRITE, call.site, "the header of a request is written", PROGRAM, cookie::WRITE)?;
-    Ok((site, PlannedDetour { site: WRITE_SUBSET, place, stack_high: config.stack_high.get() }))
+    Ok(PlannedDetour { site, place, stack_high: config.stack_high.get() })
 }

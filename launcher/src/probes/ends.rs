@@ -37,13 +37,12 @@ impl Facts<'_> {
         first_cookie: u32,
     ) -> Result<Ends, LeftOut> {
         let function = self.function(name)?;
-        let not_understood = |error: crate::binary::BinaryError| LeftOut::NotUnderstood(error.to_string());
         if results > MAX_RESULTS {
             return Err(LeftOut::NotUnderstood(format!("{results} results of {name} are more than a probe reads")));
         }
-        let mut found = self.binary.end_sites(function, results).map_err(not_understood)?;
+        let mut found = self.binary.end_sites(function, results)?;
         if self.load_bias.is_none() {
-            let returns = self.binary.return_sites(function, results).map_err(not_understood)?;
+            let returns = self.binary.return_sites(function, results)?;
             found = without_load_bias(&found, returns);
         }
         let mut ends = Ends::default();

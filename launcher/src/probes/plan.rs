@@ -3,7 +3,7 @@
 use bpf::config::parents::ContextType;
 use serde::Serialize;
 
-use crate::binary::{Cost, DetourSite, EntryKind, FileOffset, Function, Functions, GoBinary, Layouts, VirtAddr};
+use crate::binary::{BinaryError, Cost, DetourSite, EntryKind, FileOffset, Function, Functions, GoBinary, Layouts, VirtAddr};
 
 /// What an instrumentation looks for in a binary, and how it makes probes of what is found.
 #[derive(Debug)]
@@ -50,6 +50,12 @@ pub enum LeftOut {
     /// The user asked for it.
     #[error("switched off by OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS")]
     SwitchedOff,
+}
+
+impl From<BinaryError> for LeftOut {
+    fn from(error: BinaryError) -> Self {
+        Self::NotUnderstood(error.to_string())
+    }
 }
 
 /// One probe.
@@ -190,7 +196,7 @@ impl Plan {
         catalog: &[&Instrumentation],
         binary: &GoBinary<'_>,
         circumstances: Circumstances<'_>,
-    ) -> Result<Self, crate::binary::BinaryError> {
+    ) -> Result<Self, BinaryError> {
         let Circumstances { disabled, load_bias, may_write } = circumstances;
         let mut plan = Self { load_bias: load_bias.unwrap_or(0), ..Self::default() };
         let wanted = |instrumentation: &&&Instrumentation| !is_disabled(instrumentation.name, disabled);
@@ -252,7 +258,7 @@ impl Facts<'_> {
     /// Where decoding does not prove an instruction that is hit exactly once per call.
     pub fn entry_site(&self, name: &str, event: &'static str, program: &'static str, cookie: u32) -> Result<Site, LeftOut> {
         let function = self.function(name)?;
-        let site = self.binary.entry_site(function).map_err(|error| LeftOut::NotUnderstood(error.to_string()))?;
+        let site = self.binary.entry_site(function)?;
         match site.kind {
             EntryKind::PushFrame => Ok(Site {
                 function: name.to_owned(),

@@ -83,9 +83,9 @@ fn a_base_that_does_not_exist_is_zero() {
 #[test]
 fn an_empty_recipe_counts_nothing() {
     let (program, stack) = program();
-    assert_eq!(read(&program, &EMPTY_RECIPE), None);
+    assert_eq!(read::<_, 1>(&program, &EMPTY_RECIPE), None);
     program.memory.write_words(stack, &[1]);
-    assert_eq!(read(&program, &EMPTY_RECIPE), None);
+    assert_eq!(read::<_, 1>(&program, &EMPTY_RECIPE), None);
 }
 
 #[test]
@@ -100,12 +100,12 @@ fn a_guard_lets_its_range_pass() {
     };
     let counts = |back: u64| {
         program.memory.write_words(stack, &[back]);
-        read(&program, &guarded).is_some()
+        read::<_, 1>(&program, &guarded).is_some()
     };
     assert!(counts(0x1_0400) && counts(0x1_0410) && counts(0x1_0420));
     assert!(!counts(0x1_03ff) && !counts(0x1_0421) && !counts(0x400) && !counts(0));
     program.memory.unmap(stack / crate::target::fake::PAGE);
-    assert_eq!(read(&program, &guarded), None);
+    assert_eq!(read::<_, 1>(&program, &guarded), None);
 }
 
 /// Every condition against its definition, over all values of the five flags.
@@ -137,7 +137,7 @@ fn conditions() {
         for (pair, (name, expected)) in (0..).zip(definitions) {
             let counts = |condition: u32| {
                 let recipe = EndRecipe { condition: Setting::new(condition), ..recipe(&[]) };
-                read(&program, &recipe).is_some()
+                read::<_, 1>(&program, &recipe).is_some()
             };
             assert_eq!(counts(2 * pair), expected, "{name} {flags:#x}");
             assert_eq!(counts(2 * pair + 1), !expected, "not {name} {flags:#x}");

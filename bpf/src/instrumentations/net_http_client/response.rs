@@ -17,7 +17,7 @@ pub fn end<T: Target>(target: &T, number: u32) -> Option<()> {
     }
     // A number that the compiler does not know, so that the bound stays where the verifier sees it.
     let recipe = target.http_client_ends().get(target.opaque(u64::from(number)) & (CLIENT_ENDS as u64 - 1))?;
-    let [response, error_table, error, ..] = results::read(target, recipe)?;
+    let [response, error_table, error] = results::read(target, recipe)?;
     if goroutine.client.nested != 0 {
         goroutine.client.nested -= 1;
         return None;

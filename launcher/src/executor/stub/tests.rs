@@ -29,7 +29,7 @@ impl Goroutines {
 const EMPTY: Bucket = Bucket {
     tags: [0; WAYS],
     padding: [0; 8 - WAYS],
-    slots: [Slot { depth: 0, site: 0, commands: 0, words: [0; bpf::slots::SLOT_WORDS] }; WAYS],
+    slots: [Slot { depth: 0, commands: 0, words: [0; bpf::slots::SLOT_WORDS] }; WAYS],
 };
 
 impl Machine {
@@ -53,10 +53,14 @@ impl Machine {
 
     /// Calls the function as goroutine `g` with known registers and `flags`; returns the registers and flags behind, and
     /// the stack pointer that the detour has seen, which is the same for all calls from one function.
-    #[inline(never)]
     fn call(&self, g: u64, flags: u64) -> ([u64; 7], u64, u64) {
+        self.call_with(g, flags, [1, 2, 3, 4, 5, 6, 7])
+    }
+
+    /// The same with these in RAX, RCX, RDX, RSI, RDI, R8 and R9.
+    #[inline(never)]
+    fn call_with(&self, g: u64, flags: u64, mut registers: [u64; 7]) -> ([u64; 7], u64, u64) {
         let function = self.code.as_ptr() as usize + self.entry;
-        let mut registers = [1_u64, 2, 3, 4, 5, 6, 7];
         let [a, c, d, si, di, eight, nine] = &mut registers;
         let (after, stack_pointer): (u64, u64);
         // SAFETY: the function keeps all registers but those listed, and writes only below the stack pointer, where the
@@ -98,13 +102,17 @@ fn without_a_slot_nothing_changes() {
     }
 }
 
-fn fill(machine: &mut Machine, g: u64, stack_pointer: u64, site: u32, commands: &[(u64, &[u8])]) {
+/// A store of these bytes at this address, or another kind of command.
+type Command<'b> = (u64, u32, &'b [u8]);
+
+fn fill(machine: &mut Machine, g: u64, stack_pointer: u64, site: u32, commands: &[Command<'_>]) {
     let bucket = &mut machine.buckets[bpf::slots::bucket(g) as usize];
     let slot = &mut bucket.slots[2];
     let mut at = 0;
-    for (address, bytes) in commands {
+    for (address, kind, bytes) in commands {
+        let is_require = *kind == command::REQUIRE;
         slot.words[at] = *address;
-        slot.words[at + 1] = bytes.len() as u64;
+        slot.words[at + 1] = u64::from(*kind) << 32 | if is_require { *address } else { bytes.len() as u64 };
         at += 2;
         for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
@@ -115,9 +123,8 @@ fn fill(machine: &mut Machine, g: u64, stack_pointer: u64, site: u32, commands: 
     }
     // As if the goroutine's stack ended there.
     slot.depth = STACK_HIGH - stack_pointer;
-    slot.site = site;
-    slot.commands = u32::try_from(commands.len()).unwrap();
-    bucket.tags[2] = g;
+    slot.commands = commands.len() as u64;
+    bucket.tags[2] = g + u64::from(site);
 }
 
 #[test]
@@ -128,10 +135,10 @@ fn a_slot_is_obeyed_once_and_freed() {
     let mut buffer = [0_u8; 100];
     let text: Vec<u8> = (1..=70).collect();
     let mut length = 5_u64;
-    let commands: [(u64, &[u8]); 3] = [
-        (buffer.as_mut_ptr() as u64 + 3, &text),
-        (std::ptr::from_mut(&mut length) as u64, &75_u64.to_le_bytes()),
-        (buffer.as_mut_ptr() as u64 + 90, &[9, 8, 7]),
+    let commands: [Command<'_>; 3] = [
+        (buffer.as_mut_ptr() as u64 + 3, command::STORE, &text),
+        (std::ptr::from_mut(&mut length) as u64, command::STORE, &75_u64.to_le_bytes()),
+        (buffer.as_mut_ptr() as u64 + 90, command::STORE, &[9, 8, 7]),
     ];
     fill(&mut machine, g, stack_pointer, SITE, &commands);
     let (registers, after, _) = machine.call(g, ARITHMETIC | FIXED);
@@ -146,21 +153,50 @@ fn a_slot_is_obeyed_once_and_freed() {
     assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags, [0; WAYS]);
 }
 
+/// `writeHeaders(…, hdrs)`, with the slice in RSI, R8 and R9.
+#[test]
+fn a_slice_in_registers_is_appended_to_where_there_is_room() {
+    let (mut machine, goroutines) = (Machine::new(), Goroutines::new());
+    let g = goroutines.address();
+    let (_, _, stack_pointer) = machine.call_with(g, FIXED, [0; 7]);
+    let field: Vec<u8> = (1..=69).collect();
+    for (length, capacity, has_room) in [(10_u64, 100_u64, true), (10, 81, true), (10, 80, false), (0, 0, false)] {
+        let mut buffer = [0_u8; 128];
+        let commands: [Command<'_>; 3] =
+            [(71, command::REQUIRE, &[]), (0, command::APPEND, &field), (0, command::APPEND, &[0xaa, 0xbb])];
+        fill(&mut machine, g, stack_pointer, SITE, &commands);
+        let address = buffer.as_mut_ptr() as u64;
+        let (registers, after, _) = machine.call_with(g, ARITHMETIC | FIXED, [1, 2, 3, address, 5, length, capacity]);
+        let added = if has_room { 71 } else { 0 };
+        assert_eq!(registers, [1, 2, 3, address, 5, length + added, capacity], "{length} of {capacity}");
+        assert_eq!(after & ARITHMETIC, ARITHMETIC);
+        let mut expected = [0_u8; 128];
+        if has_room {
+            expected[10..79].copy_from_slice(&field);
+            expected[79..81].copy_from_slice(&[0xaa, 0xbb]);
+        }
+        assert_eq!(*std::hint::black_box(&buffer), expected, "{length} of {capacity}");
+        assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags, [0; WAYS]);
+    }
+}
+
 #[test]
 fn what_is_meant_for_another_call_site_or_goroutine_is_not_obeyed() {
     let (mut machine, goroutines) = (Machine::new(), Goroutines::new());
     let g = goroutines.address();
     let (_, _, stack_pointer) = machine.call(g, FIXED);
     let mut target = 0_u64;
-    for (pointer, site) in [(stack_pointer + 16, SITE), (stack_pointer, SITE + 1)] {
-        fill(&mut machine, g, pointer, site, &[(std::ptr::from_mut(&mut target) as u64, &[1])]);
+    let command: [Command<'_>; 1] = [(std::ptr::from_mut(&mut target) as u64, command::STORE, &[1])];
+    // At another depth of the stack it is dropped; what is meant for another detour stays.
+    for (pointer, site, left) in [(stack_pointer + 16, SITE, 0), (stack_pointer, SITE + 1, g + u64::from(SITE) + 1)] {
+        fill(&mut machine, g, pointer, site, &command);
         machine.call(g, FIXED);
         assert_eq!(*std::hint::black_box(&target), 0);
-        assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags, [0; WAYS], "it is dropped");
+        assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags[2], left);
     }
     // Another goroutine with the same hash leaves it alone.
-    fill(&mut machine, g, stack_pointer, SITE, &[(std::ptr::from_mut(&mut target) as u64, &[1])]);
+    fill(&mut machine, g, stack_pointer, SITE, &command);
     machine.call(g + (u64::from(BUCKETS) << HASH_SHIFT), FIXED);
     assert_eq!(*std::hint::black_box(&target), 0);
-    assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags[2], g);
+    assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags[2], g + u64::from(SITE));
 }

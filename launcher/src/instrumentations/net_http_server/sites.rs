@@ -104,7 +104,7 @@ pub(super) struct Http1 {
 pub(super) fn http1(facts: &Facts<'_>) -> Result<Http1, LeftOut> {
     let serve = facts.function(SERVE)?;
     let (handler, hijacked) = (facts.function(HANDLER)?, facts.function(HIJACKED)?);
-    let calls = || facts.binary.calls(serve).map_err(|error| LeftOut::NotUnderstood(error.to_string()));
+    let calls = || facts.binary.calls(serve).map_err(LeftOut::from);
     let mut to_handler = calls()?.filter(|call| call.target == handler.entry);
     let (Some(start), None) = (to_handler.next(), to_handler.next()) else {
         return Err(LeftOut::NotUnderstood(format!("{SERVE} does not call {HANDLER} exactly once")));

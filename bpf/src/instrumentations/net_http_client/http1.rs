@@ -1,15 +1,10 @@
-//! The header of a request is written: the span's context goes before it.
+//! The header of an HTTP/1 request is written: the span's context goes before it.
 
-use super::depth;
+use super::{FROM_CALL, depth, detour};
 use crate::records::SpanIdentity;
-use crate::slots::{Slot, bucket};
+use crate::slots::Slot;
 use crate::target::{Registers, Target};
 use crate::write;
-
-/// The detour of `Header.writeSubset`.
-pub const WRITE_SUBSET: u32 = 0;
-/// Bytes of the stack between the `CALL` and the detour: the return address and BP.
-const AT_DETOUR: u64 = 16;
 
 /// The header of a request is about to be written: the span's context is written before it.
 #[inline(always)]
@@ -34,11 +29,9 @@ pub fn pass_on<T: Target>(target: &T) -> Option<()> {
         return None;
     }
     // The stack may be moved in between, by the check at the start of the function that is called.
-    let depth = depth(target, config, goroutine).wrapping_add(AT_DETOUR);
-    let bucket = target.bucket(bucket(goroutine))?;
-    let way = write::claim(target, bucket, goroutine)?;
-    let slot = bucket.slots.get_mut(way)?;
-    write::address(slot, WRITE_SUBSET, depth, 2);
+    let depth = depth(target, config, goroutine).wrapping_add(FROM_CALL);
+    let slot = write::claim(target, goroutine, detour::WRITE_SUBSET, depth)?;
+    slot.commands = 2;
     write_line(slot, span);
     slot.words[0] = buffer + count;
     slot.words[1] = LINE as u64;

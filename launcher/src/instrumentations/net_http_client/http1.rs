@@ -1,0 +1,30 @@
+//! What passes the context on by HTTP/1: a probe where the header is written, and the detour that puts lines before it.
+//!
+//! `(*Request).write` writes the request line and `Host` into a `*bufio.Writer`, then the program's header through
+//! `Header.writeSubset`, in Go 1.21 to 1.27 (`net/http/request.go`, `header.go`).
+
+use bpf::config::Setting;
+use bpf::config::http_client::{HttpClientConfig, cookie};
+use bpf::instrumentations::net_http_client::detour as number;
+
+use super::{Writing, call_of, detour};
+use crate::instrumentations::layouts::FieldReader;
+use crate::probes::plan::{Facts, LeftOut};
+
+/// Writes a request.
+pub(super) const WRITE: &str = "net/http.(*Request).write";
+/// Writes a header.
+pub(super) const WRITE_HEADER: &str = "net/http.Header.writeSubset";
+
+/// Plans it, and notes in `config` where the writer's buffer is.
+pub(super) fn plan(facts: &Facts<'_>, fields: &mut FieldReader<'_>, config: &mut HttpClientConfig) -> Result<Writing, LeftOut> {
+    let site = call_of(facts, WRITE, WRITE_HEADER, "the header of a request is written", cookie::WRITE)?;
+    let detour = detour(facts, WRITE_HEADER, number::WRITE_SUBSET, config)?;
+    let Some(table) = facts.binary.itab("*bufio.Writer", "io.Writer")? else {
+        return Err(LeftOut::NotUnderstood("the program does not use *bufio.Writer as io.Writer".to_owned()));
+    };
+    config.buffer = fields.required("bufio.Writer", "buf")?;
+    config.buffered = fields.required("bufio.Writer", "n")?;
+    config.buffered_writer = Setting::new(table.0);
+    Ok(Writing { sites: vec![site], detours: vec![detour] })
+}
