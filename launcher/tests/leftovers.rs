@@ -17,6 +17,8 @@ use support::{load, maps};
 /// Half of the requests end with a return of the handler and of its client.
 const ENDS: [&str; 8] = ["ok", "panic", "ok", "panic-within", "ok", "timeout", "ok", "hijack"];
 const REQUESTS: usize = 100_000;
+/// Those whose clients get as far as sending, and are answered.
+const SENT: u64 = 75_000;
 /// Far above what the last goroutines of the program take to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -44,6 +46,9 @@ fn nothing_is_left(version: GoVersion) {
     let sink = Sink::start();
     let server = Server::start(&apps::build("parentage", version, Variant::Stripped), &[&sink.url], 1);
     messy_load(&server);
+    // No span id was sent twice.
+    let counted = sink.end();
+    assert_eq!((counted.good, counted.missing), (SENT, 0), "{version:?}: {counted:?}");
     // The program's last goroutines end when it has seen that connections are closed.
     let begin = Instant::now();
     let mut alive = goroutines(&server);
@@ -63,7 +68,6 @@ fn nothing_is_left(version: GoVersion) {
     }
     let left = server.end();
     assert!(left.status.success(), "{version:?}: {}", left.stderr);
-    sink.end();
 }
 
 #[test]

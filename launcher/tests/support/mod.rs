@@ -4,6 +4,7 @@
 pub(crate) mod apps;
 pub(crate) mod executable;
 pub(crate) mod folder;
+pub(crate) mod front;
 pub(crate) mod load;
 pub(crate) mod maps;
 pub(crate) mod plain;

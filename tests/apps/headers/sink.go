@@ -30,7 +30,10 @@ func sink() {
 		body, _ := io.ReadAll(r.Body)
 		values := r.Header["Traceparent"]
 		isWrong := func() {
-			wrong.Add(1)
+			// Nobody reads the output before the end.
+			if wrong.Add(1) > 20 {
+				return
+			}
 			fmt.Println("wrong", r.Proto, values, r.Header["X-Library"], r.Header["X-Kind"])
 		}
 		switch set := r.Header.Get("X-Own"); {
