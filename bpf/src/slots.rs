@@ -2,16 +2,17 @@
 //! empties a few instructions later (the launcher's `executor`).
 //!
 //! A goroutine's slot for a detour lies in the bucket that its `g` hashes to, under a tag that is the address of that `g` plus
-//! the number of the detour. The program may write to all of this: it is read by nobody but its own detours, and BPF only compares tags.
+//! the number of the slot. The program may write to all of this: it is read by nobody but its own detours, and BPF only compares tags.
 
 /// Buckets: entries of the map.
 pub const BUCKETS: u32 = 16;
 /// Slots in each: goroutines that may stand between a probe and its detour at once, by bucket.
 pub const WAYS: usize = 4;
-/// Detours that there may be: their numbers are below the size that each `g` is aligned to (416 bytes, `runtime/sizeclasses.go`).
+/// Slots that a goroutine may have: their numbers are below what each `g` is aligned to (it has 384 to 512 bytes, a multiple
+/// of 32; `runtime/sizeclasses.go`).
 pub const MAX_SITES: u32 = 32;
 /// Words of commands in a slot.
-pub const SLOT_WORDS: usize = 126;
+pub const SLOT_WORDS: usize = 125;
 /// Bits of the address of a `g` that are the same for all: they lie in a span of objects of at least 384 bytes.
 pub const HASH_SHIFT: u32 = 6;
 
@@ -22,23 +23,32 @@ pub const HASH_SHIFT: u32 = 6;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
-    /// Bytes between the stack pointer at the detour and the upper end of the goroutine's stack, which stay the same when
-    /// the stack is moved; what was meant for another call is dropped.
-    pub depth: u64,
+    /// What shows that the detour is the one it is meant for ([`meant_for`]); what was meant for another call is not obeyed.
+    pub meant_for: [u64; 2],
     /// Number of commands.
     pub commands: u64,
     /// The commands.
     pub words: [u64; SLOT_WORDS],
 }
 
+/// Places in [`Slot::meant_for`].
+pub mod meant_for {
+    /// Bytes between the stack pointer at the detour and the upper end of the goroutine's stack, which stay the same when
+    /// the stack is moved.
+    pub const DEPTH: usize = 0;
+    /// The first argument of `(*hpack.Encoder).WriteField`.
+    pub const ENCODER: usize = 0;
+    /// The first argument of `(*ClientConn).writeHeaders`.
+    pub const CONNECTION: usize = 1;
+}
+
 /// What a command does.
 pub mod command {
     /// Stores the bytes at the address.
     pub const STORE: u32 = 0;
-    /// Goes on only if there is room for so many bytes behind the slice in the registers that [`APPEND`] means. Has no bytes.
+    /// Goes on only if there is room for so many bytes behind the slice whose header is at the address. Has no bytes.
     pub const REQUIRE: u32 = 1;
-    /// Appends the bytes to the slice whose address, length and capacity are in RSI, R8 and R9 (the fifth to seventh argument
-    /// of a Go function); the room must have been required.
+    /// Appends the bytes to that slice; the room must have been required.
     pub const APPEND: u32 = 2;
 }
 
@@ -55,8 +65,11 @@ pub struct Bucket {
 }
 
 /// All slots are free.
-pub const EMPTY: Bucket =
-    Bucket { tags: [0; WAYS], padding: [0; 8 - WAYS], slots: [Slot { depth: 0, commands: 0, words: [0; SLOT_WORDS] }; WAYS] };
+pub const EMPTY: Bucket = Bucket {
+    tags: [0; WAYS],
+    padding: [0; 8 - WAYS],
+    slots: [Slot { meant_for: [0; 2], commands: 0, words: [0; SLOT_WORDS] }; WAYS],
+};
 
 const _: () = assert!(size_of::<Slot>() == 1_024 && size_of::<Bucket>() == 4_160);
 

@@ -4,15 +4,15 @@
 use crate::slots::{Bucket, LENT_BYTES, LENT_PIECES, Slot, WAYS, bucket};
 use crate::target::Target;
 
-/// The slot of `goroutine` for the detour `site`, meant for when it comes there at this depth of its stack. `None` where
-/// nothing may be written, or all slots of its bucket are taken.
+/// The slot of `goroutine` with the number `site`, meant for a detour that `meant_for` tells. `None` where nothing may be
+/// written, or all slots of its bucket are taken.
 #[inline(always)]
-pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, depth: u64) -> Option<&mut Slot> {
+pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, meant_for: [u64; 2]) -> Option<&mut Slot> {
     let tag = goroutine.wrapping_add(site.into());
     let bucket = target.bucket(bucket(goroutine))?;
     let way = own(bucket, tag).or_else(|| (0..WAYS).find(|&way| target.take_tag(&mut bucket.tags[way], tag)))?;
     let slot = bucket.slots.get_mut(way)?;
-    slot.depth = depth;
+    slot.meant_for = meant_for;
     // What this goroutine has left behind (its detour was not reached) is overwritten, never added to.
     slot.commands = 0;
     Some(slot)

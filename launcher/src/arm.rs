@@ -116,7 +116,8 @@ pub(crate) fn place_executor(stopped: &mut Stopped<'_>, pid: NonZeroU32, armed: 
     let (Some(load_bias), Some(syscall), Some(stack_high)) = (armed.load_bias, armed.syscall, stack_high) else {
         return;
     };
-    let detours: Vec<Detour> = armed.plan.detours().map(|detour| Detour::new(detour.site, &detour.place, load_bias)).collect();
+    let detours: Vec<Detour> =
+        armed.plan.detours().map(|detour| Detour::new(detour.site, detour.moment, &detour.place, load_bias)).collect();
     let begin = Instant::now();
     let placed = stopped
         .inject(syscall.0.wrapping_add(load_bias))

@@ -56,13 +56,21 @@ pub struct HttpClientConfig {
 pub struct Http2ClientLayout {
     /// `Header` of what it takes for a request: `net/http.Request` or `http2.ClientRequest` (Go 1.27).
     pub header: Offset,
-    /// Bytes of the stack between `PUSHQ BP` of `(*clientStream).encodeAndWriteHeaders` and the detour of
-    /// `(*ClientConn).writeHeaders`, which it calls.
-    pub to_detour: Setting<u32>,
+    /// `clientStream.cc *ClientConn`.
+    pub connection: Offset,
+    /// `ClientConn.henc *hpack.Encoder`.
+    pub encoder: Offset,
+    /// `ClientConn.hbuf bytes.Buffer`, whose slice comes first.
+    pub buffer: Offset,
 }
 
 /// None.
-const NO_HTTP2: Http2ClientLayout = Http2ClientLayout { header: Setting::new(ABSENT), to_detour: Setting::new(0) };
+const NO_HTTP2: Http2ClientLayout = Http2ClientLayout {
+    header: Setting::new(ABSENT),
+    connection: Setting::new(ABSENT),
+    encoder: Setting::new(ABSENT),
+    buffer: Setting::new(ABSENT),
+};
 
 /// Before the launcher has set anything.
 pub const EMPTY_HTTP_CLIENT: HttpClientConfig = HttpClientConfig {
@@ -99,7 +107,8 @@ pub mod cookie {
     pub const START: u32 = 1;
     /// `CALL Header.writeSubset` in `(*Request).write`: RAX the header, RBX, RCX the `io.Writer`, RDI the names left out.
     pub const WRITE: u32 = 2;
-    /// Start of `(*clientStream).encodeAndWriteHeaders` of the standard library's HTTP/2 client: RBX the request.
+    /// Start of `(*clientStream).encodeAndWriteHeaders` of the standard library's HTTP/2 client: RAX the
+    /// `*clientStream`, RBX the request.
     pub const HTTP2_WRITE: u32 = 4;
     /// The same of `golang.org/x/net/http2`.
     pub const XNET_WRITE: u32 = 5;
@@ -114,7 +123,7 @@ pub mod cookie {
     pub const NEW_GOROUTINE: u32 = 128;
 }
 
-const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (18 + 4 + 16));
+const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (18 + 8 + 16));
 
 // SAFETY: 32-bit settings behind one of 64 bits, an even number of them (see the size assertion above).
 unsafe impl ReadOnlyData for HttpClientConfig {}

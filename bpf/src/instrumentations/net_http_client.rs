@@ -40,14 +40,14 @@ pub fn any<T: Target>(target: &T) -> Option<()> {
     }
 }
 
-/// Numbers of the detours.
+/// Numbers of slots.
 pub mod detour {
-    /// `Header.writeSubset`.
+    /// For `Header.writeSubset`.
     pub const WRITE_SUBSET: u32 = 0;
-    /// `hpack.NewEncoder` of the standard library, and [`XNET`] behind it that of `golang.org/x/net`.
+    /// For `hpack.NewEncoder` of the standard library, and [`XNET`] behind it that of `golang.org/x/net`.
     pub const NEW_ENCODER: u32 = 1;
-    /// `(*ClientConn).writeHeaders`, in the same way.
-    pub const WRITE_HEADERS: u32 = 2;
+    /// For `(*hpack.Encoder).WriteField` and `(*ClientConn).writeHeaders`, in the same way.
+    pub const HEADER_FIELDS: u32 = 2;
     /// How far the numbers of `golang.org/x/net/http2` lie behind those of the standard library.
     pub const XNET: u32 = 2;
 }

@@ -28,19 +28,6 @@ impl GoBinary<'_> {
         Ok(code::detour_site(self.architecture(), self.code(function)?, function.entry, entry.address))
     }
 
-    /// The size of the frame of `function`: by how much the stack pointer lies below the saved BP wherever the function calls
-    /// another one. `None` where the code does not say.
-    ///
-    /// # Errors
-    /// The function's code is not in the file or is not code.
-    pub fn frame(&self, function: &Function) -> Result<Option<u32>, BinaryError> {
-        let entry = self.entry_site(function)?;
-        if entry.kind != EntryKind::PushFrame {
-            return Ok(None);
-        }
-        Ok(code::frame(self.architecture(), self.code(function)?, function.entry, entry.address))
-    }
-
     /// The address of a `SYSCALL` instruction (the bytes 0F 05, wherever they stand in Go code); `None` on another
     /// architecture.
     #[must_use]

@@ -50,11 +50,25 @@ pub enum ExecutorError {
     },
 }
 
+/// How a detour knows that a slot is meant for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// By the depth of the stack.
+    Depth,
+    /// In `(*hpack.Encoder).WriteField`: by the encoder, and where the field is no pseudo-header. The slot stays where there is
+    /// no room.
+    Field,
+    /// In `(*ClientConn).writeHeaders`: by the connection. The slice is that in RSI, R8 and R9, the fifth to seventh argument.
+    Headers,
+}
+
 /// A detour to be placed: which one it is for BPF, and where, at run time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detour {
-    /// The number that BPF puts into a slot that is meant for it.
+    /// The number of the slots that it looks for.
     pub site: u32,
+    /// Which of them are meant for it.
+    pub moment: Moment,
     /// Run-time address of the first instruction that is replaced.
     pub address: u64,
     /// The instructions.
@@ -64,7 +78,7 @@ pub struct Detour {
 impl Detour {
     /// The detour at a site of the file, in a program that is moved by `load_bias`.
     #[must_use]
-    pub fn new(site: u32, place: &DetourSite, load_bias: u64) -> Self {
-        Self { site, address: place.address.0.wrapping_add(load_bias), bytes: place.bytes.clone() }
+    pub fn new(site: u32, moment: Moment, place: &DetourSite, load_bias: u64) -> Self {
+        Self { site, moment, address: place.address.0.wrapping_add(load_bias), bytes: place.bytes.clone() }
     }
 }

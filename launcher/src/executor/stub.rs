@@ -11,14 +11,14 @@
 
 use std::mem::offset_of;
 
-use bpf::slots::{BUCKETS, Bucket, HASH_SHIFT, MAX_SITES, Slot, WAYS, command};
+use bpf::slots::{BUCKETS, Bucket, HASH_SHIFT, MAX_SITES, Slot, WAYS, command, meant_for};
 use iced_x86::IcedError;
 use iced_x86::code_asm::{
-    CodeAssembler, CodeLabel, al, byte_ptr, cl, dword_ptr, eax, ecx, ptr, qword_ptr, r8, r8d, r9, r9d, r14, rax, rcx, rdi, rdx,
-    rsi, rsp,
+    CodeAssembler, CodeLabel, al, byte_ptr, cl, dword_ptr, eax, ecx, ptr, qword_ptr, r8, r8d, r9, r9d, r14, rax, rbx, rcx, rdi,
+    rdx, rsi, rsp,
 };
 
-use super::Detour;
+use super::{Detour, Moment};
 
 /// The code cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +102,7 @@ fn assemble(detour: &Detour, places: Places, entry: u64) -> Result<Vec<u8>, Iced
     let mut asm = CodeAssembler::new(64)?;
     let mut done = asm.create_label();
     save(&mut asm)?;
-    find(&mut asm, places.slots, detour.site, done, |asm| apply(asm, places.stack_high))?;
+    find(&mut asm, places.slots, detour.site, done, |asm| apply(asm, detour.moment, places.stack_high, done))?;
     asm.set_label(&mut done)?;
     restore(&mut asm)?;
     asm.db(&detour.bytes)?;
@@ -168,12 +168,10 @@ fn find(
 }
 
 /// Performs what the slot at RDX says, if it is meant for this call, and frees the tag at RAX.
-fn apply(asm: &mut CodeAssembler, stack_high: i32) -> Result<(), IcedError> {
+fn apply(asm: &mut CodeAssembler, moment: Moment, stack_high: i32, done: CodeLabel) -> Result<(), IcedError> {
     let (mut free, mut next, mut written) = (asm.create_label(), asm.create_label(), asm.create_label());
-    asm.mov(rcx, qword_ptr(r14 + stack_high))?;
-    asm.sub(rcx, rsp)?;
-    asm.cmp(qword_ptr(rdx + offset(offset_of!(Slot, depth))), rcx)?;
-    asm.jne(free)?;
+    let mut refused = asm.create_label();
+    is_meant(asm, moment, stack_high, free, done)?;
     for (place, register) in [(TAG, rax), (RSI, rsi), (RDI, rdi), (R8, r8), (R9, r9)] {
         asm.mov(qword_ptr(rsp + place), register)?;
     }
@@ -184,47 +182,90 @@ fn apply(asm: &mut CodeAssembler, stack_high: i32) -> Result<(), IcedError> {
     asm.je(written)?;
     asm.mov(ecx, dword_ptr(rdx + 8))?;
     asm.lea(rsi, ptr(rdx + 16))?;
-    destination(asm, written)?;
+    destination(asm, moment, refused)?;
     copy(asm)?;
     // Commands begin at multiples of eight.
     asm.lea(rdx, ptr(rsi + 7))?;
     asm.and(rdx, -8)?;
     asm.dec(r9d)?;
     asm.jmp(next)?;
+    asm.set_label(&mut refused)?;
+    if moment == Moment::Field {
+        // No room: the slot stays for a later field.
+        restore_rest(asm)?;
+        asm.jmp(done)?;
+    } else {
+        asm.nop()?;
+    }
     asm.set_label(&mut written)?;
-    asm.mov(r9, qword_ptr(rsp + R9))?;
-    asm.mov(r8, qword_ptr(rsp + R8))?;
-    asm.mov(rdi, qword_ptr(rsp + RDI))?;
-    asm.mov(rsi, qword_ptr(rsp + RSI))?;
+    restore_rest(asm)?;
     asm.mov(rax, qword_ptr(rsp + TAG))?;
     asm.set_label(&mut free)?;
     asm.mov(qword_ptr(rax), 0)
 }
 
+fn restore_rest(asm: &mut CodeAssembler) -> Result<(), IcedError> {
+    for (place, register) in [(R9, r9), (R8, r8), (RDI, rdi), (RSI, rsi)] {
+        asm.mov(register, qword_ptr(rsp + place))?;
+    }
+    Ok(())
+}
+
+/// Goes on if the slot at RDX is meant for this call; else frees it (`free`) or leaves it (`done`).
+fn is_meant(asm: &mut CodeAssembler, moment: Moment, stack_high: i32, free: CodeLabel, done: CodeLabel) -> Result<(), IcedError> {
+    let place = |number: usize| offset(offset_of!(Slot, meant_for) + number * 8);
+    match moment {
+        Moment::Depth => {
+            asm.mov(rcx, qword_ptr(r14 + stack_high))?;
+            asm.sub(rcx, rsp)?;
+            asm.cmp(qword_ptr(rdx + place(meant_for::DEPTH)), rcx)?;
+            asm.jne(free)
+        }
+        Moment::Field => {
+            asm.mov(rcx, qword_ptr(rsp + RAX))?;
+            asm.cmp(qword_ptr(rdx + place(meant_for::ENCODER)), rcx)?;
+            asm.jne(free)?;
+            // `HeaderField.Name`: RBX and RCX. Pseudo-headers come first (RFC 9113 §8.3).
+            asm.cmp(qword_ptr(rsp + RCX), 0)?;
+            asm.je(done)?;
+            asm.cmp(byte_ptr(rbx), i32::from(b':'))?;
+            asm.je(done)
+        }
+        Moment::Headers => {
+            asm.mov(rcx, qword_ptr(rsp + RAX))?;
+            asm.cmp(qword_ptr(rdx + place(meant_for::CONNECTION)), rcx)?;
+            asm.jne(free)
+        }
+    }
+}
+
 /// Where the ECX bytes of the command at RDX go: into RDI. A command without bytes leaves ECX at 0; one that cannot be obeyed
-/// ends all of them (`written`).
+/// ends all of them (`refused`).
 ///
-/// The registers of the program are those saved; appending changes the saved length.
-fn destination(asm: &mut CodeAssembler, written: CodeLabel) -> Result<(), IcedError> {
-    let (mut slice, mut append, mut known) = (asm.create_label(), asm.create_label(), asm.create_label());
+/// A slice is the one whose header is in memory; where it has been handed to `writeHeaders`, that in the saved registers.
+fn destination(asm: &mut CodeAssembler, moment: Moment, refused: CodeLabel) -> Result<(), IcedError> {
+    let (mut append, mut known) = (asm.create_label(), asm.create_label());
+    asm.mov(rdi, qword_ptr(rdx))?;
     asm.mov(eax, dword_ptr(rdx + 12))?;
     asm.cmp(eax, command::STORE.cast_signed())?;
-    asm.jne(slice)?;
-    asm.mov(rdi, qword_ptr(rdx))?;
-    asm.jmp(known)?;
-    asm.set_label(&mut slice)?;
-    asm.mov(rdi, qword_ptr(rsp + R8))?;
+    asm.je(known)?;
+    let [address, length, capacity] = match moment {
+        Moment::Depth | Moment::Field => [qword_ptr(rdi), qword_ptr(rdi + 8), qword_ptr(rdi + 16)],
+        Moment::Headers => [qword_ptr(rsp + RSI), qword_ptr(rsp + R8), qword_ptr(rsp + R9)],
+    };
     asm.cmp(eax, command::REQUIRE.cast_signed())?;
     asm.jne(append)?;
-    asm.mov(rax, qword_ptr(rsp + R9))?;
-    asm.sub(rax, rdi)?;
+    asm.mov(rax, capacity)?;
+    asm.sub(rax, length)?;
     asm.cmp(rax, rcx)?;
-    asm.jl(written)?;
+    asm.jl(refused)?;
     asm.xor(ecx, ecx)?;
     asm.jmp(known)?;
     asm.set_label(&mut append)?;
-    asm.add(qword_ptr(rsp + R8), rcx)?;
-    asm.add(rdi, qword_ptr(rsp + RSI))?;
+    asm.mov(rax, address)?;
+    asm.add(rax, length)?;
+    asm.add(length, rcx)?;
+    asm.mov(rdi, rax)?;
     asm.set_label(&mut known)?;
     // A label wants an instruction.
     asm.nop()

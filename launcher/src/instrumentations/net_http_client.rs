@@ -15,6 +15,7 @@ use bpf::config::{ReadOnlyData as _, Setting};
 
 use super::layouts::FieldReader;
 use super::parents::{self, Parents};
+use crate::executor::Moment;
 use crate::probes::ends::Ends;
 use crate::probes::plan::{Facts, Global, Instrumentation, LeftOut, Planned, PlannedDetour, Site};
 
@@ -30,6 +31,12 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "net/http.Header",
         "net/url.URL",
         "net/http/internal/http2.ClientRequest",
+        "net/http.http2clientStream",
+        "net/http.http2ClientConn",
+        "net/http/internal/http2.clientStream",
+        "net/http/internal/http2.ClientConn",
+        "golang.org/x/net/http2.clientStream",
+        "golang.org/x/net/http2.ClientConn",
         "bufio.Writer",
         "runtime.g",
         "runtime.stack",
@@ -58,7 +65,9 @@ const FUNCTIONS: &[&str] = &[
     http2::CLIENTS[2].write,
     http2::CLIENTS[2].connect,
     http2::CLIENTS[0].new_encoder,
+    http2::CLIENTS[0].write_field,
     http2::CLIENTS[2].new_encoder,
+    http2::CLIENTS[2].write_field,
     parents::FUNCTIONS[0],
 ];
 
@@ -147,10 +156,15 @@ fn call_of(facts: &Facts<'_>, caller: &str, target: &str, event: &'static str, c
 }
 
 /// The detour of the function `name`, behind its stack check.
-fn detour(facts: &Facts<'_>, name: &str, site: u32, config: &HttpClientConfig) -> Result<PlannedDetour, LeftOut> {
+fn detour(
+    facts: &Facts<'_>,
+    name: &str,
+    (site, moment): (u32, Moment),
+    config: &HttpClientConfig,
+) -> Result<PlannedDetour, LeftOut> {
     let function = facts.function(name)?;
     let Some(place) = facts.binary.detour_site(function)? else {
         return Err(LeftOut::NotUnderstood(format!("the code of {name} leaves no room for a detour")));
     };
-    Ok(PlannedDetour { site, place, stack_high: config.stack_high.get() })
+    Ok(PlannedDetour { site, moment, place, stack_high: config.stack_high.get() })
 }

@@ -4,6 +4,7 @@ use bpf::config::parents::ContextType;
 use serde::Serialize;
 
 use crate::binary::{BinaryError, Cost, DetourSite, EntryKind, FileOffset, Function, Functions, GoBinary, Layouts, VirtAddr};
+use crate::executor::Moment;
 
 /// What an instrumentation looks for in a binary, and how it makes probes of what is found.
 #[derive(Debug)]
@@ -156,8 +157,10 @@ pub struct Planned {
 /// A detour for the write executor.
 #[derive(Clone, Debug)]
 pub struct PlannedDetour {
-    /// Its number for BPF.
+    /// The number of the slots that BPF fills for it.
     pub site: u32,
+    /// Which of them are meant for it.
+    pub moment: Moment,
     /// The instructions it replaces.
     pub place: DetourSite,
     /// Offset of `runtime.g.stack.hi`, from which the depth of a stack is counted.

@@ -30,7 +30,7 @@ pub fn pass_on<T: Target>(target: &T) -> Option<()> {
     }
     // The stack may be moved in between, by the check at the start of the function that is called.
     let depth = depth(target, config, goroutine).wrapping_add(FROM_CALL);
-    let slot = write::claim(target, goroutine, detour::WRITE_SUBSET, depth)?;
+    let slot = write::claim(target, goroutine, detour::WRITE_SUBSET, [depth, 0])?;
     slot.commands = 2;
     write_line(slot, span);
     slot.words[0] = buffer + count;

@@ -7,7 +7,7 @@ use crate::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, cookie};
 use crate::config::{EMPTY_RECIPE, EndRecipe, HttpServerConfig, ResultLocation, Setting};
 use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientEnd, HttpClientStart, LongClientTexts, ShortClientTexts};
 use crate::records::{RecordHeader, SpanIdentity, kind};
-use crate::slots::{Slot, bucket};
+use crate::slots::{Slot, bucket, meant_for};
 use crate::target::fake::maps::Shape;
 use crate::target::fake::{Program, layouts};
 use crate::target::{AllRegisters, Registers};
@@ -197,7 +197,7 @@ fn a_round_trip_is_reported_and_passed_on() {
         let slot = client.write(header, BUFFERED, writer, 8).unwrap();
         let line = format!("Traceparent: 00-{}-{}-01\r\n", hex(&start.span.trace_id), hex(&start.span.span_id));
         let length = text.len() as u64;
-        assert_eq!((slot.commands, slot.depth), (2, 0x600 + 16), "{release}");
+        assert_eq!((slot.commands, slot.meant_for[meant_for::DEPTH]), (2, 0x600 + 16), "{release}");
         assert_eq!(slot.words[..2], [buffer + length, line.len() as u64], "{release}");
         let bytes: &[u8] = bytemuck::cast_slice(&slot.words[2..]);
         assert_eq!(&bytes[..line.len()], line.as_bytes(), "{release}");

@@ -51,17 +51,6 @@ pub(super) fn site(code: &[u8], start: u64, push: u64) -> Option<DetourSite> {
     Some(DetourSite { address: VirtAddr(push + 1), bytes: behind.get(..length)?.to_vec() })
 }
 
-/// The size of the frame that the function makes behind the one-byte `PUSHQ BP` at `push`: by how much the stack pointer
-/// then lies below the saved BP, in all of the function's own calls. `None` where it makes none.
-pub(super) fn frame(code: &[u8], start: u64, push: u64) -> Option<u32> {
-    let begin = usize::try_from(push.checked_sub(start)?).ok()?;
-    let behind = code.get(begin + 1..)?;
-    let frame = Decoder::with_ip(64, behind, push + 1, DecoderOptions::NONE).into_iter().take(4).find(is_frame)?;
-    let added = i64::from_ne_bytes(frame.immediate(1).to_ne_bytes());
-    let size = if frame.code() == Code::Add_rm64_imm8 { added.checked_neg()? } else { added };
-    (frame.op0_register() == Register::RSP).then(|| u32::try_from(size).ok())?
-}
-
 /// Whether the instruction does the same elsewhere: it goes on to the next one and addresses nothing relative to itself.
 fn may_be_moved(instruction: &Instruction) -> bool {
     let is_plain = instruction.flow_control() == FlowControl::Next && !instruction.is_invalid();
@@ -95,20 +84,6 @@ mod tests {
         // MOVQ SP, BP; SUBQ $0x18, SP.
         let (code, start) = function(&[0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, 0x18, 0x90]);
         assert_eq!(site(&code, start, 0x1006).unwrap().bytes.len(), 7);
-    }
-
-    #[test]
-    fn the_size_of_the_frame() {
-        // SUBQ $0x80, SP; SUBQ $0x18, SP; ADDQ $-128, SP; each behind MOVQ SP, BP.
-        for (instruction, size) in [
-            (&[0x48, 0x81, 0xec, 0x80, 0, 0, 0][..], Some(0x80)),
-            (&[0x48, 0x83, 0xec, 0x18], Some(0x18)),
-            (&[0x48, 0x83, 0xc4, 0x80], Some(0x80)),
-            (&[0x90, 0x90, 0x90, 0x90], None),
-        ] {
-            let (code, start) = function(&[&[0x48, 0x89, 0xe5], instruction].concat());
-            assert_eq!(frame(&code, start, 0x1006), size);
-        }
     }
 
     #[test]

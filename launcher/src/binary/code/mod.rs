@@ -93,14 +93,6 @@ pub(super) fn detour_site(architecture: Architecture, code: &[u8], start: VirtAd
     }
 }
 
-/// The size of the frame that is made behind the `PUSHQ BP` at `push`; `None` where there is none, or on another architecture.
-pub(super) fn frame(architecture: Architecture, code: &[u8], start: VirtAddr, push: VirtAddr) -> Option<u32> {
-    match architecture {
-        Architecture::Amd64 => detour::frame(code, start.0, push.0),
-        Architecture::Arm64 => None,
-    }
-}
-
 /// The direct calls in `code`, in the order of addresses.
 pub(super) fn calls(architecture: Architecture, code: &[u8], start: VirtAddr) -> Box<dyn Iterator<Item = Call> + '_> {
     match architecture {

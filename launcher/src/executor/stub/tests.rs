@@ -13,6 +13,10 @@ const SITE: u32 = 3;
 /// The upper end of all stacks here.
 const STACK_HIGH: u64 = 0x8000_0000_0000;
 
+/// The first argument of `WriteField` and of `writeHeaders`.
+const ENCODER: u64 = 0x1234;
+const CONNECTION: u64 = 0x5678;
+
 /// Memory for the structs of goroutines, of which only `stack.hi` matters.
 struct Goroutines(Vec<u64>);
 
@@ -29,16 +33,17 @@ impl Goroutines {
 const EMPTY: Bucket = Bucket {
     tags: [0; WAYS],
     padding: [0; 8 - WAYS],
-    slots: [Slot { depth: 0, commands: 0, words: [0; bpf::slots::SLOT_WORDS] }; WAYS],
+    slots: [Slot { meant_for: [0; 2], commands: 0, words: [0; bpf::slots::SLOT_WORDS] }; WAYS],
 };
 
 impl Machine {
     /// PUSHQ BP; MOVQ SP, BP; LEAQ -0x18(SP), SP (by detour; SUBQ would change the flags); LEAQ 0x18(SP), SP; POPQ BP; RET.
-    fn new() -> Self {
+    fn new(moment: Moment) -> Self {
         let buckets = vec![EMPTY; BUCKETS as usize].into_boxed_slice();
         let mut map = memmap2::MmapMut::map_anon(8192).unwrap();
         let base = map.as_ptr() as u64;
-        let detour = Detour { site: SITE, address: base + 1, bytes: vec![0x48, 0x89, 0xe5, 0x48, 0x8d, 0x64, 0x24, 0xe8] };
+        let bytes = vec![0x48, 0x89, 0xe5, 0x48, 0x8d, 0x64, 0x24, 0xe8];
+        let detour = Detour { site: SITE, moment, address: base + 1, bytes };
         let stub =
             Stub::assemble(std::slice::from_ref(&detour), Places { slots: buckets.as_ptr() as u64, stack_high: 8 }, base + 4096)
                 .unwrap();
@@ -54,12 +59,12 @@ impl Machine {
     /// Calls the function as goroutine `g` with known registers and `flags`; returns the registers and flags behind, and
     /// the stack pointer that the detour has seen, which is the same for all calls from one function.
     fn call(&self, g: u64, flags: u64) -> ([u64; 7], u64, u64) {
-        self.call_with(g, flags, [1, 2, 3, 4, 5, 6, 7])
+        self.call_with(g, flags, [1, 2, 3, 4, 5, 6, 7], "")
     }
 
-    /// The same with these in RAX, RCX, RDX, RSI, RDI, R8 and R9.
+    /// The same with these in RAX, RCX, RDX, RSI, RDI, R8 and R9, and the address of `name` in RBX.
     #[inline(never)]
-    fn call_with(&self, g: u64, flags: u64, mut registers: [u64; 7]) -> ([u64; 7], u64, u64) {
+    fn call_with(&self, g: u64, flags: u64, mut registers: [u64; 7], name: &str) -> ([u64; 7], u64, u64) {
         let function = self.code.as_ptr() as usize + self.entry;
         let [a, c, d, si, di, eight, nine] = &mut registers;
         let (after, stack_pointer): (u64, u64);
@@ -71,13 +76,16 @@ impl Machine {
                 "push {flags}",
                 "popfq",
                 "mov {stack_pointer}, rsp",
+                "xchg rbx, {name}",
                 "call {function}",
+                "xchg rbx, {name}",
                 "pushfq",
                 "pop {flags}",
                 "lea rsp, [rsp + 256]",
                 function = in(reg) function,
                 flags = inout(reg) flags => after,
                 stack_pointer = out(reg) stack_pointer,
+                name = inout(reg) name.as_ptr() => _,
                 inout("rax") *a, inout("rcx") *c, inout("rdx") *d, inout("rsi") *si, inout("rdi") *di,
                 inout("r8") *eight, inout("r9") *nine, in("r14") g,
             );
@@ -94,7 +102,7 @@ const FIXED: u64 = 0x202;
 
 #[test]
 fn without_a_slot_nothing_changes() {
-    let (machine, goroutines) = (Machine::new(), Goroutines::new());
+    let (machine, goroutines) = (Machine::new(Moment::Depth), Goroutines::new());
     for flags in [0, ARITHMETIC, 0x801, 0x0d4, 0x840] {
         let (registers, after, _) = machine.call(goroutines.address(), flags | FIXED);
         assert_eq!(registers, [1, 2, 3, 4, 5, 6, 7]);
@@ -122,14 +130,14 @@ fn fill(machine: &mut Machine, g: u64, stack_pointer: u64, site: u32, commands: 
         }
     }
     // As if the goroutine's stack ended there.
-    slot.depth = STACK_HIGH - stack_pointer;
+    slot.meant_for = [STACK_HIGH - stack_pointer, CONNECTION];
     slot.commands = commands.len() as u64;
     bucket.tags[2] = g + u64::from(site);
 }
 
 #[test]
 fn a_slot_is_obeyed_once_and_freed() {
-    let (mut machine, goroutines) = (Machine::new(), Goroutines::new());
+    let (mut machine, goroutines) = (Machine::new(Moment::Depth), Goroutines::new());
     let g = goroutines.address();
     let (_, _, stack_pointer) = machine.call(g, FIXED);
     let mut buffer = [0_u8; 100];
@@ -153,36 +161,97 @@ fn a_slot_is_obeyed_once_and_freed() {
     assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags, [0; WAYS]);
 }
 
+/// As [`Command`].
+type OwnedCommand = (u64, u32, Vec<u8>);
+
+/// Bytes of a field; then two more, as a command of their own.
+fn two_fields(header: u64) -> (Vec<u8>, [OwnedCommand; 3]) {
+    let field: Vec<u8> = (1..=69).collect();
+    let commands = [
+        (71, command::REQUIRE, Vec::new()),
+        (header, command::APPEND, field.clone()),
+        (header, command::APPEND, vec![0xaa, 0xbb]),
+    ];
+    ([field, vec![0xaa, 0xbb]].concat(), commands)
+}
+
+const ROOM: [(u64, u64, bool); 4] = [(10, 100, true), (10, 81, true), (10, 80, false), (0, 0, false)];
+
 /// `writeHeaders(…, hdrs)`, with the slice in RSI, R8 and R9.
 #[test]
 fn a_slice_in_registers_is_appended_to_where_there_is_room() {
-    let (mut machine, goroutines) = (Machine::new(), Goroutines::new());
+    let (mut machine, goroutines) = (Machine::new(Moment::Headers), Goroutines::new());
     let g = goroutines.address();
-    let (_, _, stack_pointer) = machine.call_with(g, FIXED, [0; 7]);
-    let field: Vec<u8> = (1..=69).collect();
-    for (length, capacity, has_room) in [(10_u64, 100_u64, true), (10, 81, true), (10, 80, false), (0, 0, false)] {
-        let mut buffer = [0_u8; 128];
-        let commands: [Command<'_>; 3] =
-            [(71, command::REQUIRE, &[]), (0, command::APPEND, &field), (0, command::APPEND, &[0xaa, 0xbb])];
-        fill(&mut machine, g, stack_pointer, SITE, &commands);
-        let address = buffer.as_mut_ptr() as u64;
-        let (registers, after, _) = machine.call_with(g, ARITHMETIC | FIXED, [1, 2, 3, address, 5, length, capacity]);
-        let added = if has_room { 71 } else { 0 };
-        assert_eq!(registers, [1, 2, 3, address, 5, length + added, capacity], "{length} of {capacity}");
-        assert_eq!(after & ARITHMETIC, ARITHMETIC);
-        let mut expected = [0_u8; 128];
-        if has_room {
-            expected[10..79].copy_from_slice(&field);
-            expected[79..81].copy_from_slice(&[0xaa, 0xbb]);
+    for (length, capacity, has_room) in ROOM {
+        for connection in [CONNECTION, CONNECTION + 8] {
+            let mut buffer = [0_u8; 128];
+            let (added, commands) = two_fields(0);
+            fill_owned(&mut machine, g, 0, &commands);
+            let address = buffer.as_mut_ptr() as u64;
+            let (registers, after, _) =
+                machine.call_with(g, ARITHMETIC | FIXED, [connection, 2, 3, address, 5, length, capacity], "");
+            let is_obeyed = has_room && connection == CONNECTION;
+            let more = if is_obeyed { 71 } else { 0 };
+            assert_eq!(registers, [connection, 2, 3, address, 5, length + more, capacity], "{length} of {capacity}");
+            assert_eq!(after & ARITHMETIC, ARITHMETIC);
+            let mut expected = [0_u8; 128];
+            if is_obeyed {
+                expected[10..81].copy_from_slice(&added);
+            }
+            assert_eq!(*std::hint::black_box(&buffer), expected, "{length} of {capacity}");
+            assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags, [0; WAYS]);
         }
-        assert_eq!(*std::hint::black_box(&buffer), expected, "{length} of {capacity}");
-        assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags, [0; WAYS]);
+    }
+}
+
+/// `WriteField(f)`, with the encoder in RAX and the name in RBX and RCX; the slice is that of a `bytes.Buffer`.
+#[test]
+fn a_slice_in_memory_is_appended_to_at_the_first_field_that_is_none_of_the_protocols() {
+    let (mut machine, goroutines) = (Machine::new(Moment::Field), Goroutines::new());
+    let g = goroutines.address();
+    for (length, capacity, has_room) in ROOM {
+        for (name, encoder, is_time) in
+            [("accept", ENCODER, true), (":path", ENCODER, false), ("", ENCODER, false), ("accept", ENCODER + 8, false)]
+        {
+            let mut buffer = [0_u8; 128];
+            let mut header = [buffer.as_mut_ptr() as u64, length, capacity];
+            let (added, mut commands) = two_fields(header.as_mut_ptr() as u64);
+            // What is required is told by the length; the slice by the address.
+            commands[0].0 = header.as_mut_ptr() as u64;
+            fill_owned(&mut machine, g, 71, &commands);
+            let arguments = [encoder, name.len() as u64, 3, 4, 5, 6, 7];
+            let (registers, after, _) = machine.call_with(g, ARITHMETIC | FIXED, arguments, name);
+            assert_eq!((registers, after & ARITHMETIC), (arguments, ARITHMETIC));
+            let is_obeyed = has_room && is_time;
+            let mut expected = [0_u8; 128];
+            if is_obeyed {
+                expected[10..81].copy_from_slice(&added);
+            }
+            assert_eq!(*std::hint::black_box(&buffer), expected, "{name}: {length} of {capacity}");
+            let [_, new_length, _] = *std::hint::black_box(&header);
+            assert_eq!(new_length, length + if is_obeyed { 71 } else { 0 });
+            // Obeyed, or meant for another encoder: free. Too early, or no room yet: it stays.
+            let is_free = is_obeyed || encoder != ENCODER;
+            let tag = machine.buckets[bpf::slots::bucket(g) as usize].tags[2];
+            assert_eq!(tag == 0, is_free, "{name}: {length} of {capacity}");
+        }
+    }
+}
+
+/// Fills a slot for a connection and its encoder; `required` bytes, where it is not 0, else what the command says.
+fn fill_owned(machine: &mut Machine, g: u64, required: u64, commands: &[OwnedCommand]) {
+    let borrowed: Vec<Command<'_>> = commands.iter().map(|(address, kind, bytes)| (*address, *kind, bytes.as_slice())).collect();
+    fill(machine, g, 0, SITE, &borrowed);
+    let slot = &mut machine.buckets[bpf::slots::bucket(g) as usize].slots[2];
+    slot.meant_for = [ENCODER, CONNECTION];
+    if required != 0 {
+        slot.words[1] = u64::from(command::REQUIRE) << 32 | required;
     }
 }
 
 #[test]
 fn what_is_meant_for_another_call_site_or_goroutine_is_not_obeyed() {
-    let (mut machine, goroutines) = (Machine::new(), Goroutines::new());
+    let (mut machine, goroutines) = (Machine::new(Moment::Depth), Goroutines::new());
     let g = goroutines.address();
     let (_, _, stack_pointer) = machine.call(g, FIXED);
     let mut target = 0_u64;

@@ -8,6 +8,7 @@ use bpf::config::http_client::{HttpClientConfig, cookie};
 use bpf::instrumentations::net_http_client::detour as number;
 
 use super::{Writing, call_of, detour};
+use crate::executor::Moment;
 use crate::instrumentations::layouts::FieldReader;
 use crate::probes::plan::{Facts, LeftOut};
 
@@ -19,7 +20,7 @@ pub(super) const WRITE_HEADER: &str = "net/http.Header.writeSubset";
 /// Plans it, and notes in `config` where the writer's buffer is.
 pub(super) fn plan(facts: &Facts<'_>, fields: &mut FieldReader<'_>, config: &mut HttpClientConfig) -> Result<Writing, LeftOut> {
     let site = call_of(facts, WRITE, WRITE_HEADER, "the header of a request is written", cookie::WRITE)?;
-    let detour = detour(facts, WRITE_HEADER, number::WRITE_SUBSET, config)?;
+    let detour = detour(facts, WRITE_HEADER, (number::WRITE_SUBSET, Moment::Depth), config)?;
     let Some(table) = facts.binary.itab("*bufio.Writer", "io.Writer")? else {
         return Err(LeftOut::NotUnderstood("the program does not use *bufio.Writer as io.Writer".to_owned()));
     };

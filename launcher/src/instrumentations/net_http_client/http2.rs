@@ -1,14 +1,14 @@
-//! What passes the context on by HTTP/2: a probe where a request's header fields are encoded, the detour that appends one,
-//! and, once per connection, memory for the first buffer of the fields, so that there is room.
+//! What passes the context on by HTTP/2: a probe where a request's header fields are encoded, the detours that add one, and,
+//! once per connection, memory for the first buffer of the fields, so that there is room.
 //!
 //! Read in `net/http/h2_bundle.go` (Go 1.21 to 1.26), `net/http/internal/http2/transport.go` (1.27) and
 //! `golang.org/x/net/http2/transport.go`; `bpf/src/instrumentations/net_http_client/http2.rs` says what the probes do.
 
-use bpf::config::Setting;
 use bpf::config::http_client::{Http2ClientLayout, HttpClientConfig, cookie};
 use bpf::instrumentations::net_http_client::detour as number;
 
 use super::{PROGRAM, Writing, call_of, detour};
+use crate::executor::Moment;
 use crate::instrumentations::layouts::FieldReader;
 use crate::probes::plan::{Facts, LeftOut};
 
@@ -23,6 +23,10 @@ pub(super) struct Http2Client {
     pub(super) connect: &'static str,
     /// Makes the encoder of a connection.
     pub(super) new_encoder: &'static str,
+    /// Encodes a header field.
+    pub(super) write_field: &'static str,
+    /// What the names of its types begin with.
+    types: &'static str,
     /// The type of a request.
     request: &'static str,
     /// That of `golang.org/x/net/http2`.
@@ -36,6 +40,8 @@ pub(super) const CLIENTS: [Http2Client; 3] = [
         write: "net/http.(*http2ClientConn).writeHeaders",
         connect: "net/http.(*http2Transport).newClientConn",
         new_encoder: "vendor/golang.org/x/net/http2/hpack.NewEncoder",
+        write_field: "vendor/golang.org/x/net/http2/hpack.(*Encoder).WriteField",
+        types: "net/http.http2",
         request: "net/http.Request",
         is_xnet: false,
     },
@@ -44,6 +50,8 @@ pub(super) const CLIENTS: [Http2Client; 3] = [
         write: "net/http/internal/http2.(*ClientConn).writeHeaders",
         connect: "net/http/internal/http2.(*Transport).newClientConn",
         new_encoder: "vendor/golang.org/x/net/http2/hpack.NewEncoder",
+        write_field: "vendor/golang.org/x/net/http2/hpack.(*Encoder).WriteField",
+        types: "net/http/internal/http2.",
         request: "net/http/internal/http2.ClientRequest",
         is_xnet: false,
     },
@@ -52,14 +60,12 @@ pub(super) const CLIENTS: [Http2Client; 3] = [
         write: "golang.org/x/net/http2.(*ClientConn).writeHeaders",
         connect: "golang.org/x/net/http2.(*Transport).newClientConn",
         new_encoder: "golang.org/x/net/http2/hpack.NewEncoder",
+        write_field: "golang.org/x/net/http2/hpack.(*Encoder).WriteField",
+        types: "golang.org/x/net/http2.",
         request: "net/http.Request",
         is_xnet: true,
     },
 ];
-
-/// From the stack pointer before `PUSHQ BP` to that of the detour in what is called, but for the frame: the saved BP, the
-/// return address, and the BP saved there.
-const FROM_FRAME: u32 = 24;
 
 /// Plans it for one implementation, and notes in `config` what the probes need to know of it.
 pub(super) fn plan(
@@ -72,17 +78,22 @@ pub(super) fn plan(
         if client.is_xnet { (cookie::XNET_WRITE, cookie::XNET_LEND) } else { (cookie::HTTP2_WRITE, cookie::HTTP2_LEND) };
     let behind = if client.is_xnet { number::XNET } else { 0 };
     let encode = facts.entry_site(client.encode, "the header fields of a request are encoded", PROGRAM, writing)?;
-    // That they are written by this function, with this frame on the stack.
+    // That they are written by this function.
     call_of(facts, client.encode, client.write, "", 0)?;
-    let Some(frame) = facts.binary.frame(facts.function(client.encode)?)? else {
-        return Err(LeftOut::NotUnderstood(format!("the code of {} makes no frame", client.encode)));
-    };
-    let write = detour(facts, client.write, number::WRITE_HEADERS + behind, config)?;
     let lend = call_of(facts, client.connect, client.new_encoder, "a connection's encoder is made", lending)?;
-    let new_encoder = detour(facts, client.new_encoder, number::NEW_ENCODER + behind, config)?;
-    let layout =
-        Http2ClientLayout { header: fields.required(client.request, "Header")?, to_detour: Setting::new(frame + FROM_FRAME) };
+    let detours = vec![
+        detour(facts, client.write_field, (number::HEADER_FIELDS + behind, Moment::Field), config)?,
+        detour(facts, client.write, (number::HEADER_FIELDS + behind, Moment::Headers), config)?,
+        detour(facts, client.new_encoder, (number::NEW_ENCODER + behind, Moment::Depth), config)?,
+    ];
+    let connection = format!("{}ClientConn", client.types);
+    let layout = Http2ClientLayout {
+        header: fields.required(client.request, "Header")?,
+        connection: fields.required(&format!("{}clientStream", client.types), "cc")?,
+        encoder: fields.required(&connection, "henc")?,
+        buffer: fields.required(&connection, "hbuf")?,
+    };
     let [std, xnet] = &mut config.http2;
     *(if client.is_xnet { xnet } else { std }) = layout;
-    Ok(Writing { sites: vec![encode, lend], detours: vec![write, new_encoder] })
+    Ok(Writing { sites: vec![encode, lend], detours })
 }
