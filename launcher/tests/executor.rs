@@ -11,10 +11,10 @@ mod support;
 
 use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
 
-use bpf::slots::{BUCKETS, Bucket};
+use bpf::slots::{BUCKETS, Bucket, LENT_BUCKETS};
 use go_auto_launch::binary::GoBinary;
 use go_auto_launch::child::{self, Environment, Event, MappedExe, Program, Signals};
-use go_auto_launch::executor::{Detour, place};
+use go_auto_launch::executor::{Detour, Moment, place};
 use support::apps::{self, GoVersion, Variant};
 
 const FUNCTIONS: [&str; 3] = ["net/http.Header.writeSubset", "net/http.(*Request).write", "net/http.(*Transport).roundTrip"];
@@ -48,11 +48,15 @@ fn launch(app: &str) {
     let functions = binary.functions(&FUNCTIONS);
     let detours: Vec<Detour> = (0..)
         .zip(FUNCTIONS)
-        .map(|(site, name)| Detour::new(site, &binary.detour_site(functions.get(name).unwrap()).unwrap().unwrap(), bias))
+        .map(|(site, name)| {
+            Detour::new(site, Moment::Depth, &binary.detour_site(functions.get(name).unwrap()).unwrap().unwrap(), bias)
+        })
         .collect();
     // SAFETY: the kernel has just made this descriptor; nothing else owns it.
     let slots = unsafe { OwnedFd::from_raw_fd(libc::memfd_create(c"slots".as_ptr(), 0)) };
-    std::fs::File::from(slots.try_clone().unwrap()).set_len(u64::from(BUCKETS) * size_of::<Bucket>() as u64).unwrap();
+    std::fs::File::from(slots.try_clone().unwrap())
+        .set_len(u64::from(BUCKETS + LENT_BUCKETS) * size_of::<Bucket>() as u64)
+        .unwrap();
     let syscall = binary.syscall_instruction().unwrap().0.wrapping_add(bias);
     let begin = std::time::Instant::now();
     let mut injector = stopped.inject(syscall).unwrap();

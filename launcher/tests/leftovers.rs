@@ -9,10 +9,16 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use support::apps::{self, GoVersion, Variant};
+use support::receiver::Attributes as _;
 use support::server::{Client, Server};
 use support::sink::Sink;
+use support::traces::sum_of_ids;
 use support::{load, maps};
+
+const VERSIONS: [GoVersion; 4] = [GoVersion::GO_1_21, GoVersion::GO_1_24, GoVersion::GO_1_26, GoVersion::GO_1_27];
 
 /// Half of the requests end with a return of the handler and of its client.
 const ENDS: [&str; 8] = ["ok", "panic", "ok", "panic-within", "ok", "timeout", "ok", "hijack"];
@@ -40,6 +46,30 @@ fn goroutines(server: &Server) -> usize {
     let mut client = Client::connect(server.addresses[0]);
     assert_eq!(client.send("GET", "/goroutines", &[], ""), Some(200));
     String::from_utf8(client.body).unwrap().parse().unwrap()
+}
+
+/// A panic ends the round trip that it goes through: the next one on its goroutine, and on a goroutine that stands where it
+/// stood, is a span and a header of its own.
+#[test]
+fn a_panic_through_the_client() {
+    for version in VERSIONS {
+        let sink = Sink::start();
+        let server = Server::start(&apps::build("parentage", version, Variant::Stripped), &[&sink.url], 1);
+        let address = server.addresses[0];
+        load::each(address, 4, 1_200, |client, number| {
+            let (end, expected) = [("panic-within", None), ("ok", Some(200)), ("recovered", Some(200))][number % 3];
+            assert_eq!(client.send("GET", &format!("/mess/{end}?id={number}"), &[], ""), expected, "{end}");
+            if expected.is_none() {
+                *client = Client::connect(address);
+            }
+        });
+        let left = server.end();
+        let answered = |span: &&Span| span.kind() == SpanKind::Client && span.number("http.response.status_code") == Some(200);
+        let answered: Vec<&Span> = left.spans.iter().filter(answered).collect();
+        let counted = sink.end();
+        assert_eq!((counted.good, counted.missing, answered.len()), (800, 0, 800), "{version:?}: {counted:?}");
+        assert_eq!(counted.sum, sum_of_ids(answered), "{version:?}: the ids on the wire are those of the spans");
+    }
 }
 
 fn nothing_is_left(version: GoVersion) {

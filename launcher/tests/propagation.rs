@@ -95,6 +95,23 @@ fn the_programs_own() {
     ]);
 }
 
+/// The same of requests that come by HTTP/2.
+#[test]
+fn from_http2() {
+    let headers = [PARENT, ("tracestate", "vendor=opaque"), ("baggage", "key=value")];
+    for version in VERSIONS {
+        let front = Front::start(version, launcher());
+        for library in LIBRARIES {
+            let sent = front.by_http2(library, &headers);
+            let values = ["Tracestate", "Baggage"].map(|name| sent.values(name).join("|"));
+            assert_eq!(values, ["vendor=opaque", "key=value"], "{version:?} {library}");
+            let bare = front.by_http2(library, &[]);
+            assert!(bare.values("Tracestate").is_empty() && bare.values("Baggage").is_empty(), "{version:?} {library}");
+        }
+        front.end();
+    }
+}
+
 /// Up to 512 and 1,024 bytes; longer ones are left out as a whole.
 #[test]
 fn the_longest_ones() {

@@ -91,21 +91,34 @@ fn http1() {
 
 /// The race detector sees no writes but the program's own, and its shadow memory stays as it is.
 #[test]
-fn with_the_race_detector() {
+fn http1_with_the_race_detector() {
     for version in VERSIONS {
         drive(launcher(), version, Variant::Race, 20_000, "http1");
+    }
+}
+
+#[test]
+fn http2_with_the_race_detector() {
+    for version in VERSIONS {
         drive(launcher(), version, Variant::Race, 5_000, "http2,xnet");
     }
 }
 
 /// `SIGPROF` interrupts the program anywhere.
 #[test]
-fn while_the_program_profiles_itself() {
+fn http1_while_the_program_profiles_itself() {
+    while_profiled(20_000, "http1");
+}
+
+#[test]
+fn http2_while_the_program_profiles_itself() {
+    while_profiled(5_000, "http2,xnet");
+}
+
+fn while_profiled(requests: u64, libraries: &str) {
     for version in VERSIONS {
-        for (requests, libraries) in [(20_000, "http1"), (5_000, "http2,xnet")] {
-            let mut command = launcher();
-            command.env("HEADERS_PROFILE", "1");
-            drive(command, version, Variant::Stripped, requests, libraries);
-        }
+        let mut command = launcher();
+        command.env("HEADERS_PROFILE", "1");
+        drive(command, version, Variant::Stripped, requests, libraries);
     }
 }

@@ -28,5 +28,5 @@ func front(plain, secure string) {
 		check(err)
 		w.Write(body)
 	})
-	serve(mux, 1)
+	serve(mux, 2)
 }

@@ -69,23 +69,23 @@ func check(err error) {
 func serve(handler http.Handler, addresses int) {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
-	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
-	// With the protocols named: else Serve, where it comes first, finds that there is no HTTP/2 to prepare.
-	server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate()}, NextProtos: []string{"h2", "http/1.1"}}
+	deadline, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	for address := 0; address < addresses; address++ {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		check(err)
+		server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
 		if address == 0 {
 			go server.Serve(listener)
 		} else {
+			server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate()}}
 			go server.ServeTLS(listener, "", "")
 		}
+		defer server.Shutdown(deadline)
 		fmt.Println("listening", listener.Addr())
 	}
 	<-stop
-	deadline, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	server.Shutdown(deadline)
+	time.AfterFunc(2*time.Second, cancel)
 }
 
 // transport is one of a LIBRARY, with connections of its own.

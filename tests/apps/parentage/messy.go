@@ -29,6 +29,16 @@ func messyRoutes(mux *http.ServeMux) {
 		check(err)
 		do(panicking, request)
 	})
+	// The same; the handler goes on, and makes another request from deeper on its stack.
+	mux.HandleFunc("/mess/recovered", func(w http.ResponseWriter, r *http.Request) {
+		func() {
+			defer func() { recover() }()
+			request, err := http.NewRequestWithContext(r.Context(), "GET", target(r, "panic"), nil)
+			check(err)
+			do(panicking, request)
+		}()
+		deeper(10, func() { fetch(r.Context(), target(r, "x")) })
+	})
 	mux.HandleFunc("/mess/timeout", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), time.Millisecond)
 		defer cancel()
@@ -47,4 +57,17 @@ func messyRoutes(mux *http.ServeMux) {
 	})
 	// How many goroutines there are.
 	mux.HandleFunc("/goroutines", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, runtime.NumGoroutine()) })
+}
+
+// deeper calls then with depth frames above it.
+//
+//go:noinline
+func deeper(depth int, then func()) byte {
+	var room [64]byte
+	if depth == 0 {
+		then()
+		return room[0]
+	}
+	room[depth%64] = deeper(depth-1, then)
+	return room[(depth+1)%64]
 }

@@ -1,0 +1,166 @@
+//! Services that call one another, each under a launcher of its own, or without one.
+//!
+//! Needs root, as the probes do.
+
+#![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
+
+mod support;
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use support::apps::{self, GoVersion, Variant};
+use support::load;
+use support::plain::Plain;
+use support::receiver::{Attributes as _, Receiver};
+use support::server::{Server, launcher};
+use support::traces::{by_trace, hexadecimal, is_child, of_kind, orphans};
+
+const VERSIONS: [GoVersion; 3] = [GoVersion::GO_1_21, GoVersion::GO_1_24, GoVersion::GO_1_27];
+
+fn app(version: GoVersion) -> PathBuf {
+    apps::build("services", version, Variant::Stripped)
+}
+
+/// A service under a launcher, in a role.
+fn traced(version: GoVersion, receiver: &Receiver, role: &[&str]) -> Server {
+    let mut command = launcher();
+    command.arg(format!("--service-name={}", role[0])).arg("--").arg(app(version));
+    Server::start_sending(receiver.clone(), command, role, 1)
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+/// Ends services, the first one first; what they said.
+fn end<const N: usize>(services: [Server; N]) -> String {
+    services.map(|server| server.end().stderr).concat()
+}
+
+/// The first service's server span; its two clients; and the server spans of the others below one of these each.
+fn is_whole(trace: &[&Span]) -> bool {
+    let [servers, clients] = [SpanKind::Server, SpanKind::Client].map(|kind| of_kind(trace, kind));
+    let Some(root) = servers.iter().find(|span| span.parent_span_id.is_empty()) else { return false };
+    let has_one = |client: &&Span| servers.iter().filter(|server| is_child(server, client)).count() == 1;
+    (servers.len(), clients.len()) == (3, 2) && clients.iter().all(|client| is_child(client, root) && has_one(client))
+}
+
+/// 10,000 requests, 32 at a time: one goes on by HTTP/1 and one by HTTP/2, at the same time.
+#[test]
+fn every_request_is_one_trace() {
+    const REQUESTS: usize = 10_000;
+    for version in VERSIONS {
+        let receiver = Receiver::start();
+        let plain = traced(version, &receiver, &["backend"]);
+        let secure = traced(version, &receiver, &["secure"]);
+        let urls = [url(plain.addresses[0]), format!("https://{}", secure.addresses[0])];
+        let front = traced(version, &receiver, &["front", &urls[0], &urls[1]]);
+        load::send(front.addresses[0], 32, REQUESTS, |_| "/".to_owned());
+        let said = end([front, plain, secure]);
+        let spans = receiver.spans();
+        let traces = by_trace(&spans);
+        let whole = traces.values().filter(|trace| is_whole(trace)).count();
+        let found = (spans.len(), traces.len(), whole, orphans(&spans).len());
+        assert_eq!(found, (5 * REQUESTS, REQUESTS, REQUESTS, 0), "{version:?}: {said}");
+        let over_http2 = spans.iter().filter(|span| span.text("network.protocol.version").as_deref() == Some("2"));
+        assert_eq!(over_http2.count(), 2 * REQUESTS, "{version:?}");
+    }
+}
+
+/// Sends 100 requests through three services, of which the one in the middle has no launcher.
+fn around_an_untraced_one(version: GoVersion, role: &str) -> (Vec<Span>, String) {
+    let receiver = Receiver::start();
+    let last = traced(version, &receiver, &["backend"]);
+    let middle = Plain::start(&app(version), &[role, &url(last.addresses[0])], 1);
+    let first = traced(version, &receiver, &["drop", &url(middle.addresses[0])]);
+    load::send(first.addresses[0], 4, 100, |_| "/".to_owned());
+    end([first, last]);
+    (receiver.spans(), middle.end())
+}
+
+/// A service that forwards nothing ends the trace; behind it another one begins.
+#[test]
+fn an_untraced_service_that_forwards_nothing() {
+    for version in VERSIONS {
+        let (spans, _) = around_an_untraced_one(version, "drop");
+        let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
+        for trace in by_trace(&spans).values() {
+            *sizes.entry(trace.len()).or_default() += 1;
+        }
+        assert_eq!(sizes, [(1, 100), (2, 100)].into(), "{version:?}");
+        assert_eq!(orphans(&spans).len(), 0, "{version:?}");
+    }
+}
+
+/// One that forwards the headers as they are is not seen: the last service's parent is the first service's client.
+#[test]
+fn an_untraced_service_that_forwards_headers() {
+    for version in VERSIONS {
+        let (spans, _) = around_an_untraced_one(version, "hand-on");
+        let is_joined = |trace: &&Vec<&Span>| {
+            let [servers, clients] = [SpanKind::Server, SpanKind::Client].map(|kind| of_kind(trace, kind));
+            matches!(clients[..], [client] if servers.iter().filter(|server| is_child(server, client)).count() == 1)
+        };
+        let traces = by_trace(&spans);
+        let found = (spans.len(), traces.len(), traces.values().filter(is_joined).count(), orphans(&spans).len());
+        assert_eq!(found, (300, 100, 100, 0), "{version:?}");
+    }
+}
+
+/// The spans that a service with the SDK has printed: trace id, span id, parent's span id.
+fn printed(text: &str) -> Vec<[&str; 3]> {
+    let spans = text.lines().filter_map(|line| line.strip_prefix("span "));
+    spans.map(|span| span.split(' ').collect::<Vec<_>>().try_into().unwrap()).collect()
+}
+
+/// All of ours and of the SDK's: 100 traces, each of `size` spans, and every parent is there.
+fn is_joined_with_the_sdk(ours: &[Span], sdk: &str, size: usize, what: &str) {
+    const NO_PARENT: &str = "0000000000000000";
+    let sdk = printed(sdk);
+    assert_eq!(sdk.len(), 200, "{what}");
+    let ours = ours.iter().map(|span| [&span.trace_id, &span.span_id, &span.parent_span_id].map(|id| hexadecimal(id)));
+    let all: Vec<[String; 3]> = ours.chain(sdk.into_iter().map(|span| span.map(str::to_owned))).collect();
+    let ids: HashSet<(&str, &str)> = all.iter().map(|[trace, span, _]| (trace.as_str(), span.as_str())).collect();
+    let mut traces: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for [trace, _, parent] in &all {
+        let counts = traces.entry(trace).or_default();
+        counts.0 += 1;
+        if parent.is_empty() || parent == NO_PARENT {
+            counts.1 += 1;
+        } else {
+            assert!(ids.contains(&(trace.as_str(), parent.as_str())), "{what}: the parent {parent} is nobody's");
+        }
+    }
+    // One of them is the root.
+    let whole = traces.values().filter(|counts| **counts == (size, 1)).count();
+    assert_eq!((traces.len(), whole), (100, 100), "{what}");
+}
+
+/// A service in the middle that the OpenTelemetry SDK instruments: two spans of its own for each request.
+#[test]
+fn the_sdk_without_a_launcher() {
+    for version in VERSIONS {
+        let (spans, said) = around_an_untraced_one(version, "sdk");
+        is_joined_with_the_sdk(&spans, &said, 5, &format!("{version:?}"));
+    }
+}
+
+/// The same under a launcher: there are spans of both, in one trace.
+#[test]
+fn the_sdk_under_a_launcher() {
+    for version in VERSIONS {
+        let receiver = Receiver::start();
+        let last = traced(version, &receiver, &["backend"]);
+        let middle = traced(version, &receiver, &["sdk", &url(last.addresses[0])]);
+        let first = traced(version, &receiver, &["drop", &url(middle.addresses[0])]);
+        load::send(first.addresses[0], 4, 100, |_| "/".to_owned());
+        end([first]);
+        let said = middle.end();
+        end([last]);
+        is_joined_with_the_sdk(&receiver.spans(), &said.stdout, 7, &format!("{version:?}: {}", said.stderr));
+    }
+}
