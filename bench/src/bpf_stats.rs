@@ -9,20 +9,15 @@ use anyhow::Context as _;
 use aya::programs::loaded_programs;
 
 const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
-/// How the launcher's programs are named; the kernel keeps 15 bytes.
-const PREFIXES: [&str; 2] = ["http_server", "http2_request_"];
 
 /// Statistics are on while this exists, then as they were before.
 pub(crate) struct Enabled {
     before: String,
-    /// Programs of other launchers.
-    others: HashSet<u32>,
 }
 
 /// One program.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
-    pub(crate) id: u32,
     pub(crate) name: String,
     pub(crate) hits: u64,
     pub(crate) nanoseconds: u64,
@@ -32,14 +27,8 @@ impl Enabled {
     /// Switches the statistics on. Programs loaded from here on count.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let before = fs::read_to_string(SWITCH).context(SWITCH)?;
-        let others = programs().iter().map(|program| program.id).collect();
         fs::write(SWITCH, "1").context(SWITCH)?;
-        Ok(Self { before, others })
-    }
-
-    /// The launcher's programs.
-    pub(crate) fn read(&self) -> Vec<Program> {
-        programs().into_iter().filter(|program| !self.others.contains(&program.id)).collect()
+        Ok(Self { before })
     }
 }
 
@@ -50,17 +39,39 @@ impl Drop for Enabled {
     }
 }
 
-fn programs() -> Vec<Program> {
-    let infos = loaded_programs().flatten();
-    infos
-        .filter_map(|info| {
-            let name = info.name_as_str().filter(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))?;
-            Some(Program {
-                id: info.id(),
-                name: name.to_owned(),
-                hits: info.run_count(),
-                nanoseconds: u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX),
-            })
-        })
-        .collect()
+/// The programs that a launcher has attached: other launchers may run on the machine.
+pub(crate) fn programs(launcher: u32) -> anyhow::Result<Vec<Program>> {
+    let ids = attached(launcher)?;
+    let infos = loaded_programs().flatten().filter(|info| ids.contains(&info.id()));
+    let program = |info: aya::programs::ProgramInfo| Program {
+        name: info.name_as_str().unwrap_or_default().to_owned(),
+        hits: info.run_count(),
+        nanoseconds: u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX),
+    };
+    Ok(infos.map(program).filter(|program| program.hits > 0).collect())
+}
+
+/// The programs' ids, as the kernel says of the descriptors of programs and links (`/proc/PID/fdinfo`).
+fn attached(launcher: u32) -> anyhow::Result<HashSet<u32>> {
+    let folder = format!("/proc/{launcher}/fdinfo");
+    let entries = fs::read_dir(&folder).with_context(|| folder.clone())?;
+    let texts = entries.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok());
+    let ids: HashSet<_> = texts.filter_map(|text| program_id(&text)).collect();
+    anyhow::ensure!(!ids.is_empty(), "{folder} names no BPF program");
+    Ok(ids)
+}
+
+fn program_id(text: &str) -> Option<u32> {
+    text.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_of_a_descriptor() {
+        assert_eq!(program_id("pos:\t0\nlink_id:\t7\nprog_tag:\tabc\nprog_id:\t1234\n"), Some(1234));
+        assert_eq!(program_id("pos:\t0\nflags:\t02\n"), None);
+    }
 }

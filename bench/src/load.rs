@@ -29,6 +29,12 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    /// Of the nanoseconds that each request took.
+    pub(crate) fn new(mut latencies: Vec<u32>, seconds: f64) -> Self {
+        latencies.sort_unstable();
+        Self { requests: latencies.len() as u64, seconds, latencies }
+    }
+
     /// The latency, in microseconds, that the fraction `part` of the requests did not exceed.
     pub(crate) fn percentile(&self, part: f64) -> f64 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a length is a length")]
@@ -57,8 +63,7 @@ pub(crate) fn run(server: SocketAddr, load: Load) -> anyhow::Result<Served> {
     if let Some(error) = failed {
         return Err(error.context("the server did not answer"));
     }
-    latencies.sort_unstable();
-    Ok(Served { requests: latencies.len() as u64, seconds, latencies })
+    Ok(Served::new(latencies, seconds))
 }
 
 struct Connection {
@@ -150,7 +155,7 @@ mod tests {
 
     #[test]
     fn percentiles() {
-        let served = Served { latencies: (1..=100).map(|us| us * 1000).collect(), ..Served::default() };
+        let served = Served::new((1..=100).rev().map(|us| us * 1000).collect(), 1.0);
         assert!((served.percentile(0.5) - 51.0).abs() < 1e-9);
         assert!((served.percentile(0.99) - 100.0).abs() < 1e-9);
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 /// Name and value of each line.
-pub(crate) fn describe(go_version: &str) -> Vec<(&'static str, String)> {
+pub(crate) fn describe() -> Vec<(&'static str, String)> {
     let cpu_info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu_info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
@@ -20,7 +20,7 @@ pub(crate) fn describe(go_version: &str) -> Vec<(&'static str, String)> {
         ("load average at the start", read("/proc/loadavg")),
         // Costs something at every hit: 0 where nobody else is measuring.
         ("kernel.bpf_stats_enabled at the start", read("/proc/sys/kernel/bpf_stats_enabled")),
-        ("Go", go_version.to_owned()),
+        ("Go", output("go", &["env", "GOVERSION"])),
     ]
 }
 

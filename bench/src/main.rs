@@ -1,7 +1,8 @@
-//! What go-auto-launch costs a Go server, against the same server bare, in one interleaved run.
+//! What go-auto-launch costs Go programs, against the same programs bare, in one interleaved run.
 //!
-//! Each round starts the server bare and under the launcher, and asks both the same. Medians over the rounds become
-//! `bench/RESULTS.md` and `bench/results.json`. Needs root, as the launcher's probes do.
+//! Each round starts each program bare and under the launcher, and asks both the same. Medians over the rounds become
+//! `bench/RESULTS.md` and `bench/results.json`, or the same below `target/bench` with `--only`. Needs root, as the
+//! launcher's probes do.
 #![expect(clippy::cast_precision_loss, reason = "nanoseconds and counts of a benchmark are far below 2^53")]
 
 mod bpf_stats;
@@ -10,11 +11,14 @@ mod inits;
 mod load;
 mod machine;
 mod options;
+mod outgoing;
 mod process;
 mod receiver;
 mod report;
 mod rounds;
+mod sink;
 mod subject;
+mod workload;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -36,11 +40,14 @@ fn run() -> anyhow::Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
     anyhow::ensure!(nix::unistd::geteuid().is_root(), "root is needed: the launcher attaches probes");
     anyhow::ensure!(options.launcher.exists(), "{} does not exist: cargo build --release", options.launcher.display());
-    let server = subject::build("server")?;
-    let inits = inits::run(&options.launcher, &subject::build("trivial")?)?;
-    let measured = rounds::Measured { inits, ..rounds::run(&options, &server)? };
+    let inits = if options.wants(options::INITS) {
+        inits::run(&options.launcher, &subject::build("trivial")?)?
+    } else {
+        inits::Inits::default()
+    };
+    let measured = rounds::Measured { inits, ..rounds::run(&options)? };
     let report = report::Report::new(&options, &measured)?;
-    report.write()?;
+    report.write(&subject::workspace().join(options.folder()))?;
     std::io::stdout().write_all(report.markdown.as_bytes())?;
     Ok(())
 }

@@ -1,20 +1,20 @@
-//! The rounds: bare and traced in turn, the same loads on both.
+//! The rounds: each workload in its modes in turn, the same loads on all of them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::bpf_stats;
+use crate::clock::median;
 use crate::inits::Inits;
-use crate::load::{self, Load};
+use crate::load::Load;
 use crate::machine;
 use crate::options::Options;
 use crate::process;
 use crate::receiver::Receiver;
-use crate::subject::{Mode, Subject};
+use crate::sink::Sink;
+use crate::subject::{self, Mode, Program, Subject};
+use crate::workload::{WORKLOADS, Workload};
 
-/// Starts in each round and mode that serve nothing: only their delays count.
-const STARTS: u32 = 5;
 /// Before anything counts.
 const WARM_UP: Duration = Duration::from_millis(300);
 /// The loads: name, connections, whether the rate is fixed.
@@ -31,8 +31,8 @@ impl Values {
     }
 
     /// All values of a name.
-    pub(crate) fn get(&self, name: &str) -> Vec<f64> {
-        self.0.get(name).cloned().unwrap_or_default()
+    pub(crate) fn get(&self, name: &str) -> &[f64] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// All names with their values.
@@ -44,69 +44,153 @@ impl Values {
 /// Everything that was measured.
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
-    pub(crate) bare: Values,
-    pub(crate) traced: Values,
-    /// Requests to traced servers, and the spans that arrived.
-    pub(crate) requests: u64,
-    pub(crate) spans: u64,
-    /// Requests in the round with BPF statistics, and what the programs did.
-    pub(crate) counted_requests: u64,
-    pub(crate) programs: Vec<bpf_stats::Program>,
+    pub(crate) workloads: Vec<Measurement>,
     /// Around programs in which there is nothing to trace.
     pub(crate) inits: Inits,
     pub(crate) launcher_bytes: u64,
     pub(crate) machine: Vec<(&'static str, String)>,
 }
 
-/// Measures everything.
-pub(crate) fn run(options: &Options, server: &Path) -> anyhow::Result<Measured> {
-    let receiver = Receiver::start()?;
-    let traced = Mode::Traced(&options.launcher, receiver.address);
-    let mut measured = Measured { launcher_bytes: std::fs::metadata(&options.launcher)?.len(), ..Measured::default() };
-    measured.machine = machine::describe(&go_version(server)?);
-    for round in 0..options.rounds {
-        // What a round does to the next is shared by both.
-        let order = if round % 2 == 0 { [Mode::Bare, traced] } else { [traced, Mode::Bare] };
-        for mode in order {
-            let (values, requests) = one(options, server, mode)?;
-            let is_traced = matches!(mode, Mode::Traced(..));
-            let all = if is_traced { &mut measured.traced } else { &mut measured.bare };
-            for (name, more) in values.0 {
-                all.0.entry(name).or_default().extend(more);
-            }
-            if is_traced {
-                measured.requests += requests;
-                measured.spans += receiver.take_spans()?;
-            }
-        }
+/// What was measured of one workload.
+#[derive(Debug)]
+pub(crate) struct Measurement {
+    pub(crate) workload: &'static Workload,
+    pub(crate) values: BTreeMap<Mode, Values>,
+    /// Spans that traced requests are to make, and those that arrived.
+    pub(crate) expected: u64,
+    pub(crate) received: u64,
+    /// The round with BPF statistics.
+    pub(crate) counted: BTreeMap<Mode, Counted>,
+}
+
+/// What the BPF programs did.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    pub(crate) requests: u64,
+    pub(crate) programs: Vec<bpf_stats::Program>,
+}
+
+impl Measurement {
+    fn new(workload: &'static Workload) -> Self {
+        Self { workload, values: BTreeMap::new(), expected: 0, received: 0, counted: BTreeMap::new() }
     }
-    count_hits(options, server, traced, &mut measured)?;
+
+    fn get(&self, mode: Mode, name: &str) -> &[f64] {
+        self.values.get(&mode).map_or(&[], |values| values.get(name))
+    }
+
+    /// The median over the rounds; `None` of what was not measured.
+    pub(crate) fn median(&self, mode: Mode, name: &str) -> Option<f64> {
+        let values = self.get(mode, name);
+        (!values.is_empty()).then(|| median(values.to_vec()))
+    }
+
+    /// How much more it is than bare.
+    pub(crate) fn added(&self, mode: Mode, name: &str) -> f64 {
+        let [with, without] = [mode, Mode::Bare].map(|mode| self.median(mode, name).unwrap_or_default());
+        with - without
+    }
+
+    /// The median over the rounds of the ratio to bare within a round: neighbours in time share what the machine did.
+    pub(crate) fn ratio(&self, mode: Mode, name: &str) -> f64 {
+        let pairs = self.get(mode, name).iter().zip(self.get(Mode::Bare, name));
+        median(pairs.filter(|(_, bare)| **bare > 0.0).map(|(with, bare)| with / bare).collect())
+    }
+
+    /// Extra CPU of application and launcher together, in microseconds per request under a load: the median over the
+    /// rounds of the difference within a round.
+    pub(crate) fn extra_cpu(&self, mode: Mode, load: &str) -> f64 {
+        let [application, launcher] = ["application", "launcher"].map(|whose| format!("{load}: {whose} CPU"));
+        let with = self.get(mode, &application).iter().zip(self.get(mode, &launcher));
+        let differences = with.zip(self.get(Mode::Bare, &application));
+        median(differences.map(|((application, launcher), bare)| application + launcher - bare).collect())
+    }
+}
+
+impl Counted {
+    /// Hits per request of programs whose names begin so.
+    pub(crate) fn hits(&self, prefix: &str) -> f64 {
+        let programs = self.programs.iter().filter(|program| program.name.starts_with(prefix));
+        programs.map(|program| program.hits).sum::<u64>() as f64 / self.requests.max(1) as f64
+    }
+
+    /// Nanoseconds per request of all programs.
+    pub(crate) fn nanoseconds(&self) -> f64 {
+        self.programs.iter().map(|program| program.nanoseconds).sum::<u64>() as f64 / self.requests.max(1) as f64
+    }
+}
+
+/// Measures everything.
+pub(crate) fn run(options: &Options) -> anyhow::Result<Measured> {
+    let mut measured = Measured { launcher_bytes: std::fs::metadata(&options.launcher)?.len(), ..Measured::default() };
+    measured.machine = machine::describe();
+    let receiver = Receiver::start()?;
+    let sink = Sink::start(&subject::build("sink")?)?;
+    for workload in WORKLOADS.iter().filter(|workload| options.wants(workload.name)) {
+        let path = subject::build(workload.app)?;
+        let (launcher, argument) = (options.launcher.as_path(), workload.argument(&sink));
+        let program = Program { path: &path, argument, launcher, receiver: receiver.address };
+        let mut measurement = Measurement::new(workload);
+        for round in 0..options.rounds {
+            one_round(options, round, &program, &receiver, &mut measurement)?;
+        }
+        for &mode in workload.modes.iter().filter(|mode| **mode != Mode::Bare) {
+            measurement.counted.insert(mode, count_hits(options, workload, &program, mode)?);
+        }
+        // Of the rounds that do not count.
+        receiver.take_spans()?;
+        measured.workloads.push(measurement);
+    }
     Ok(measured)
 }
 
-fn go_version(server: &Path) -> anyhow::Result<String> {
-    let subject = Subject::start(server, Mode::Bare)?;
-    let version = subject.go_version.clone();
-    subject.exit()?;
-    Ok(version)
+/// A workload in all its modes.
+fn one_round(
+    options: &Options,
+    round: u32,
+    program: &Program<'_>,
+    receiver: &Receiver,
+    measurement: &mut Measurement,
+) -> anyhow::Result<()> {
+    let workload = measurement.workload;
+    let mut modes = workload.modes.to_vec();
+    // What a mode does to the next is shared by all.
+    let first = round as usize % modes.len();
+    modes.rotate_left(first);
+    for mode in modes {
+        let (values, requests) = one_mode(options, workload, program, mode)?;
+        let all = measurement.values.entry(mode).or_default();
+        for (name, more) in values.0 {
+            all.0.entry(name).or_default().extend(more);
+        }
+        let spans = receiver.take_spans()?;
+        if mode == Mode::Traced {
+            measurement.expected += requests * workload.spans;
+            measurement.received += spans;
+        } else {
+            anyhow::ensure!(spans == 0, "{}, {}: {spans} spans", workload.name, mode.name());
+        }
+    }
+    Ok(())
 }
 
-/// One round in one mode; its values, and how many requests were sent.
-fn one(options: &Options, server: &Path, mode: Mode<'_>) -> anyhow::Result<(Values, u64)> {
+/// One round in one mode; its values, and how many requests were answered.
+fn one_mode(options: &Options, workload: &Workload, program: &Program<'_>, mode: Mode) -> anyhow::Result<(Values, u64)> {
     let mut values = Values::default();
-    for _start in 0..STARTS {
-        let subject = Subject::start(server, mode)?;
+    for _start in 0..workload.starts {
+        let subject = Subject::start(program, mode)?;
         values.push("launch delay", subject.launch_delay as f64 / 1e6);
         values.push("exit delay", subject.exit()? as f64 / 1e6);
     }
-    let subject = Subject::start(server, mode)?;
-    let warm_up = load::run(subject.address, Load { connections: 4, rate: Some(1000), duration: WARM_UP })?;
+    let subject = Subject::start(program, mode)?;
+    let warm_up = workload.ask(subject.address, Load { connections: 4, rate: Some(1000), duration: WARM_UP })?;
     let mut requests = warm_up.requests;
     for (name, connections, is_fixed) in LOADS {
-        let load = Load { connections, rate: is_fixed.then_some(options.rate), duration: options.seconds };
-        requests += under_load(&subject, name, load, &mut values)?;
+        let rate = is_fixed.then(|| workload.rate(options.rate));
+        let load = Load { connections, rate, duration: options.seconds };
+        requests += under_load(workload, &subject, name, load, &mut values)?;
     }
-    if let Mode::Traced(..) = mode {
+    if mode != Mode::Bare {
         values.push("launcher RSS", process::memory(subject.launcher_pid(), "VmRSS") as f64);
         values.push("launcher peak RSS", process::memory(subject.launcher_pid(), "VmHWM") as f64);
     }
@@ -114,10 +198,10 @@ fn one(options: &Options, server: &Path, mode: Mode<'_>) -> anyhow::Result<(Valu
     Ok((values, requests))
 }
 
-fn under_load(subject: &Subject, name: &str, load: Load, values: &mut Values) -> anyhow::Result<u64> {
+fn under_load(workload: &Workload, subject: &Subject, name: &str, load: Load, values: &mut Values) -> anyhow::Result<u64> {
     let launcher = subject.launcher_pid();
     let before = (process::cpu_time(subject.pid), process::cpu_time(launcher));
-    let served = load::run(subject.address, load)?;
+    let served = workload.ask(subject.address, load)?;
     // The launcher takes records out of the ring ten times a second; what it still has to do belongs to this load.
     std::thread::sleep(Duration::from_millis(250));
     let after = (process::cpu_time(subject.pid), process::cpu_time(launcher));
@@ -134,13 +218,12 @@ fn under_load(subject: &Subject, name: &str, load: Load, values: &mut Values) ->
 }
 
 /// One more round at the fixed rate, in which the kernel counts what BPF programs do.
-fn count_hits(options: &Options, server: &Path, mode: Mode<'_>, measured: &mut Measured) -> anyhow::Result<()> {
-    let statistics = bpf_stats::Enabled::new()?;
-    let subject = Subject::start(server, mode)?;
-    let load = Load { connections: 32, rate: Some(options.rate), duration: options.seconds };
-    let answered = load::run(subject.address, load)?;
-    measured.programs = statistics.read();
-    measured.counted_requests = answered.requests;
+fn count_hits(options: &Options, workload: &Workload, program: &Program<'_>, mode: Mode) -> anyhow::Result<Counted> {
+    let _statistics = bpf_stats::Enabled::new()?;
+    let subject = Subject::start(program, mode)?;
+    let load = Load { connections: 32, rate: Some(workload.rate(options.rate)), duration: options.seconds };
+    let answered = workload.ask(subject.address, load)?;
+    let programs = bpf_stats::programs(subject.launcher_pid())?;
     subject.exit()?;
-    Ok(())
+    Ok(Counted { requests: answered.requests, programs })
 }

@@ -1,4 +1,4 @@
-//! The Go server under test: built, started bare or under the launcher, stopped.
+//! A Go program under test: built, started bare or under the launcher, stopped.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -22,8 +22,8 @@ pub(crate) fn build(app: &str) -> anyhow::Result<PathBuf> {
     let status = Command::new("go")
         .args(["build", "-trimpath", "-o"])
         .arg(&output)
-        .arg(".")
-        .current_dir(workspace().join("bench/apps").join(app))
+        .arg(format!("./{app}"))
+        .current_dir(workspace().join("bench/apps"))
         .envs([("CGO_ENABLED", "0"), ("GOWORK", "off"), ("GOFLAGS", "-buildvcs=false")])
         .status()
         .context("cannot run go")?;
@@ -31,66 +31,103 @@ pub(crate) fn build(app: &str) -> anyhow::Result<PathBuf> {
     Ok(output)
 }
 
-/// How the server is started.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Mode<'a> {
+/// How a program is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Mode {
     /// Alone.
     Bare,
-    /// Under the launcher, with the OTLP receiver's address.
-    Traced(&'a Path, SocketAddr),
+    /// Under the launcher, every request sampled.
+    Traced,
+    /// Under the launcher, no request sampled.
+    Unsampled,
 }
 
-/// A running server.
+impl Mode {
+    /// In the reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Traced => "traced",
+            Self::Unsampled => "unsampled",
+        }
+    }
+
+    fn sampler(self) -> Option<&'static str> {
+        match self {
+            Self::Bare => None,
+            Self::Traced => Some("parentbased_always_on"),
+            Self::Unsampled => Some("always_off"),
+        }
+    }
+}
+
+/// What is started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Program<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) argument: &'a str,
+    pub(crate) launcher: &'a Path,
+    /// Where the launcher sends spans.
+    pub(crate) receiver: SocketAddr,
+}
+
+impl Program<'_> {
+    fn command(&self, mode: Mode) -> Command {
+        let Some(sampler) = mode.sampler() else {
+            let mut command = Command::new(self.path);
+            command.arg(self.argument);
+            return command;
+        };
+        let mut command = Command::new(self.launcher);
+        command.arg("--").arg(self.path).arg(self.argument).envs([
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", self.receiver).as_str()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ("OTEL_SERVICE_NAME", "bench"),
+            ("OTEL_TRACES_SAMPLER", sampler),
+        ]);
+        command
+    }
+}
+
+/// A running program.
 #[derive(Debug)]
 pub(crate) struct Subject {
     child: Child,
     output: BufReader<ChildStdout>,
-    /// The server's own process.
+    /// The program's own process.
     pub(crate) pid: u32,
     pub(crate) address: SocketAddr,
-    pub(crate) go_version: String,
     /// Nanoseconds from before the start to the first line of `main`.
     pub(crate) launch_delay: u64,
 }
 
 impl Subject {
-    /// Starts the server and waits until it listens.
-    pub(crate) fn start(server: &Path, mode: Mode<'_>) -> anyhow::Result<Self> {
-        let mut command = match mode {
-            Mode::Bare => Command::new(server),
-            Mode::Traced(launcher, receiver) => {
-                let mut command = Command::new(launcher);
-                command.arg("--").arg(server).envs([
-                    ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{receiver}").as_str()),
-                    ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
-                    ("OTEL_SERVICE_NAME", "bench"),
-                ]);
-                command
-            }
-        };
+    /// Starts the program and waits until it listens.
+    pub(crate) fn start(program: &Program<'_>, mode: Mode) -> anyhow::Result<Self> {
+        let mut command = program.command(mode);
         let before = monotonic();
         let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {command:?}"))?;
-        let mut output = BufReader::new(child.stdout.take().context("the server has no output")?);
+        let mut output = BufReader::new(child.stdout.take().context("the program has no output")?);
         let said = Said::read(&mut output);
         if said.is_err() {
             stop(&child);
         }
-        let Said { started, pid, go_version, address } = said.context("the server did not start")?;
-        Ok(Self { child, output, pid, address, go_version, launch_delay: started.saturating_sub(before) })
+        let Said { started, pid, address } = said.context("the program did not start")?;
+        Ok(Self { child, output, pid, address, launch_delay: started.saturating_sub(before) })
     }
 
-    /// The launcher's process; that of the server where it runs bare.
+    /// The launcher's process; that of the program where it runs bare.
     pub(crate) fn launcher_pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Asks the server to exit; nanoseconds from its exit to the end of the process that was started.
+    /// Asks the program to exit; nanoseconds from its exit to the end of the process that was started.
     pub(crate) fn exit(mut self) -> anyhow::Result<u64> {
         stop(&self.child);
         let exiting = value(&mut self.output, "exiting");
         let status = self.child.wait()?;
         let gone = monotonic();
-        anyhow::ensure!(status.success(), "the server ended with {status}");
+        anyhow::ensure!(status.success(), "the program ended with {status}");
         Ok(gone.saturating_sub(exiting?.parse()?))
     }
 }
@@ -105,11 +142,10 @@ impl Drop for Subject {
     }
 }
 
-/// What the server says when it starts.
+/// What a program says when it starts.
 struct Said {
     started: u64,
     pid: u32,
-    go_version: String,
     address: SocketAddr,
 }
 
@@ -118,17 +154,16 @@ impl Said {
         Ok(Self {
             started: value(output, "started")?.parse()?,
             pid: value(output, "pid")?.parse()?,
-            go_version: value(output, "go")?,
             address: value(output, "listening")?.parse()?,
         })
     }
 }
 
 /// The rest of the next line, which begins with `name`.
-fn value(output: &mut BufReader<ChildStdout>, name: &str) -> anyhow::Result<String> {
+pub(crate) fn value(output: &mut BufReader<ChildStdout>, name: &str) -> anyhow::Result<String> {
     let mut line = String::new();
     output.read_line(&mut line)?;
-    let value = line.strip_prefix(name).with_context(|| format!("the server said {line:?}, not {name}"))?;
+    let value = line.strip_prefix(name).with_context(|| format!("the program said {line:?}, not {name}"))?;
     Ok(value.trim().to_owned())
 }
 

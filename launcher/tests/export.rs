@@ -4,7 +4,6 @@
 
 mod collector;
 
-use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime};
 
 use go_auto_launch::export::settings::{BatchSettings, Compression, ExportSettings, OtlpSettings, Protocol};
@@ -303,6 +302,36 @@ async fn a_full_queue_drops_and_counts() {
     assert!(report.to_string().contains("50 found the queue full"), "{report}");
 }
 
+/// Bursts as a ring buffer that was nearly full makes them: nothing is sent while they are pushed.
+#[tokio::test]
+async fn a_burst_loses_nothing_but_what_is_counted() {
+    const TOO_MANY: usize = 1000;
+    // Spans as large as these fill the default queue by their bytes.
+    let batch = BatchSettings { max_queue_size: 4096, ..BatchSettings::default() };
+    let (room, half) = (batch.max_queue_size, batch.max_queue_size / 2);
+    for (protocol, compression) in [
+        (Protocol::Grpc, Compression::None),
+        (Protocol::HttpProtobuf, Compression::None),
+        (Protocol::HttpProtobuf, Compression::Gzip),
+    ] {
+        let collector = Collector::start(protocol, false, &[]).await;
+        let otlp = OtlpSettings { compression, ..collector.settings.clone() };
+        let mut exporting = start(&otlp, batch);
+        let mut ids = 1..;
+        ids.by_ref().take(room + TOO_MANY).for_each(|id| exporting.push(span(id, "s")));
+        collector.requests(room / batch.max_export_batch_size).await;
+        ids.take(half).for_each(|id| exporting.push(span(id, "s")));
+        let report = exporting.finish(Instant::now() + FAR).await;
+        let counted = (report.exported(), report.dropped(), report.lost());
+        let [arriving, dropped] = [room + half, TOO_MANY].map(|count| u64::try_from(count).unwrap());
+        assert_eq!(counted, (arriving, dropped, dropped), "{protocol} {compression:?}: {report}");
+        let arrived: Vec<SpanId> =
+            spans(&collector).iter().map(|span| SpanId::from_bytes(span.span_id[..].try_into().unwrap())).collect();
+        let expected = (1..).take(room).chain((1..).skip(room + TOO_MANY).take(half)).map(SpanId::from);
+        assert!(arrived.into_iter().eq(expected), "{protocol} {compression:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_batch_goes_when_it_is_full_and_otherwise_after_a_while() {
     let collector = Collector::start(Protocol::HttpProtobuf, false, &[]).await;
@@ -378,85 +407,4 @@ async fn an_exporter_that_cannot_be_set_up_is_left_out() {
     let report = export(&otlp, 3, FAR).await;
     assert_eq!((report.exported(), report.lost()), (0, 3), "what was asked for and cannot be is lost: {report}");
     assert!(report.to_string().contains("/does/not/exist.pem"), "{report}");
-}
-
-/// A span as an ordinary HTTP server has them.
-fn request(id: u64) -> SpanData {
-    let text = [
-        ("http.request.method", "GET"),
-        ("url.path", "/api/items/4711"),
-        ("url.scheme", "http"),
-        ("server.address", "shop.example.com"),
-        ("client.address", "10.1.2.3"),
-        ("network.peer.address", "10.1.2.3"),
-        ("network.protocol.version", "1.1"),
-        ("user_agent.original", "curl/8.14.1"),
-        ("http.route", "/api/items/{id}"),
-    ];
-    let numbers = [
-        ("server.port", 8080),
-        ("network.peer.port", 53412),
-        ("http.response.status_code", 200),
-        ("http.response.body.size", 532),
-    ];
-    let mut span = span(id, "s");
-    span.span_context =
-        SpanContext::new(TraceId::from(u128::MAX / 3), SpanId::from(id), TraceFlags::SAMPLED, false, TraceState::NONE);
-    span.attributes = text.map(|(key, value)| KeyValue::new(key, value.to_owned())).to_vec();
-    span.attributes.extend(numbers.map(|(key, value)| KeyValue::new(key, value)));
-    (span.events, span.links, span.status) = (SpanEvents::default(), SpanLinks::default(), Status::Unset);
-    span
-}
-
-/// `cargo test --release --test export -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement, for a release build on an idle machine"]
-fn fifty_thousand_spans_a_second_lose_nothing() {
-    let cpu = || {
-        let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_THREAD).unwrap();
-        let time = |value: nix::sys::time::TimeVal| {
-            Duration::from_micros(u64::try_from(value.tv_sec() * 1_000_000 + value.tv_usec()).unwrap())
-        };
-        time(usage.user_time()) + time(usage.system_time())
-    };
-    for (protocol, compression) in [
-        (Protocol::Grpc, Compression::None),
-        (Protocol::HttpProtobuf, Compression::None),
-        (Protocol::HttpProtobuf, Compression::Gzip),
-    ] {
-        // The collector has a thread of its own.
-        let (settings, received) = std::sync::mpsc::channel();
-        let server = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let sink = Collector::start(protocol, false, &vec![Reply::Discard; 1000]).await;
-                settings.send(sink.settings.clone()).unwrap();
-                sink.requests(200_000 / 512).await;
-                tokio::time::sleep(Duration::from_secs(3)).await;
-            });
-        });
-        let otlp = OtlpSettings { compression, ..received.recv().unwrap() };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (report, used) = runtime.block_on(async {
-            let mut exporting = start(&otlp, BatchSettings::default());
-            let spans: Vec<SpanData> = (1..=5_000).map(request).collect();
-            let mut timer = tokio::time::interval(Duration::from_millis(100));
-            let (mut used, begun) = (Duration::ZERO, cpu());
-            for _ in 0..40 {
-                timer.tick().await;
-                let cloning = cpu();
-                let burst = spans.clone();
-                used += cpu().saturating_sub(cloning);
-                for span in burst {
-                    exporting.push(span);
-                }
-            }
-            let report = exporting.finish(Instant::now() + FAR).await;
-            (report, cpu().saturating_sub(begun + used))
-        });
-        let each = used.as_nanos() / 200_000;
-        writeln!(std::io::stderr(), "{protocol} {compression:?}: {report}; {each} ns/span").unwrap();
-        assert_eq!((report.exported(), report.lost()), (200_000, 0));
-        server.join().unwrap();
-    }
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use init::{Launched, launcher, subject, until, with_subject};
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
@@ -44,21 +44,8 @@ fn every_signal_reaches_the_group_once() {
 
 #[test]
 fn one_interrupt_key_is_one_signal_with_a_group_too() {
-    let terminal = nix::pty::openpty(None, None).unwrap();
-    let mut command = with_group(&["signals", "15"]);
-    command.stdin(Stdio::from(terminal.slave));
-    // SAFETY: setsid and the ioctl are async-signal-safe.
-    unsafe {
-        command.pre_exec(|| {
-            nix::unistd::setsid()?;
-            if libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
-                return Err(std::io::Error::last_os_error());
-            }
-            Ok(())
-        })
-    };
-    let mut launched = Launched::ready(&mut command);
-    fs::File::from(terminal.master.try_clone().unwrap()).write_all(b"\x03").unwrap();
+    let (mut launched, mut terminal) = Launched::ready_on_a_terminal(with_group(&["signals", "15"]));
+    terminal.write_all(b"\x03").unwrap();
     assert_eq!(launched.line(), "2");
     launched.signal(Signal::SIGTERM);
     // A second SIGINT would have a lower number and come first.

@@ -9,7 +9,7 @@ use std::fs;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use init::{Launched, launcher, subject, until, with_subject};
@@ -266,31 +266,10 @@ func main() {
 }
 "#;
 
-/// A launcher that is the leader of a session with a terminal of its own, and the terminal's other side.
-fn on_a_terminal(args: &[&str]) -> (Launched, fs::File) {
-    command_on_a_terminal(with_subject(args))
-}
-
-fn command_on_a_terminal(mut command: Command) -> (Launched, fs::File) {
-    let terminal = nix::pty::openpty(None, None).unwrap();
-    command.stdin(Stdio::from(terminal.slave));
-    // SAFETY: setsid and the ioctl are async-signal-safe.
-    unsafe {
-        command.pre_exec(|| {
-            nix::unistd::setsid()?;
-            if libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
-                return Err(std::io::Error::last_os_error());
-            }
-            Ok(())
-        })
-    };
-    (Launched::ready(&mut command), terminal.master.into())
-}
-
 #[test]
 fn one_interrupt_key_is_one_signal() {
     use std::io::Write as _;
-    let (mut launched, mut terminal) = on_a_terminal(&["signals", "15"]);
+    let (mut launched, mut terminal) = Launched::ready_on_a_terminal(with_subject(&["signals", "15"]));
     terminal.write_all(b"\x03").unwrap();
     assert_eq!(launched.line(), "2");
     launched.signal(Signal::SIGTERM);
@@ -302,7 +281,7 @@ fn one_interrupt_key_is_one_signal() {
 #[test]
 fn the_stop_key_stops_both_and_continuing_the_launcher_continues_both() {
     use std::io::Write as _;
-    let (mut launched, mut terminal) = on_a_terminal(&["hold"]);
+    let (mut launched, mut terminal) = Launched::ready_on_a_terminal(with_subject(&["hold"]));
     let program: Pid = init::children(launched.pid())[0];
     for _ in 0..3 {
         terminal.write_all(b"\x1a").unwrap();
@@ -320,7 +299,7 @@ fn the_stop_key_stops_what_a_shell_runs_too_and_continuing_continues_it() {
     use std::io::Write as _;
     let mut command = launcher(&["--", "sh", "-c"]);
     command.arg(format!("{} hold; exit 4", init::subject().display()));
-    let (mut launched, mut terminal) = command_on_a_terminal(command);
+    let (mut launched, mut terminal) = Launched::ready_on_a_terminal(command);
     let shell: Pid = init::children(launched.pid())[0];
     let program: Pid = init::children(shell)[0];
     for _ in 0..3 {

@@ -5,12 +5,16 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::LazyLock;
+use std::time::SystemTime;
 
+use bpf::records::SpanIdentity;
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 /// The instrumentation scope of spans of `net/http`.
-pub static NET_HTTP: LazyLock<InstrumentationScope> = LazyLock::new(|| {
+static NET_HTTP: LazyLock<InstrumentationScope> = LazyLock::new(|| {
     InstrumentationScope::builder("go-auto-launch/net/http")
         .with_version(env!("CARGO_PKG_VERSION"))
         .with_schema_url(opentelemetry_semantic_conventions::SCHEMA_URL)
@@ -53,6 +57,32 @@ pub fn known_method(method: &str) -> Option<&'static str> {
         return Some("GET");
     }
     KNOWN_METHODS.into_iter().find(|known| *known == method)
+}
+
+/// The span of a request that has begun, without name and attributes. Its end time is its start time until it is finished.
+#[must_use]
+pub fn open_span(kind: SpanKind, identity: &SpanIdentity, trace_state: TraceState, start_time: SystemTime) -> SpanData {
+    SpanData {
+        span_context: SpanContext::new(
+            TraceId::from_bytes(identity.trace_id),
+            SpanId::from_bytes(identity.span_id),
+            TraceFlags::new(identity.trace_flags),
+            false,
+            trace_state,
+        ),
+        parent_span_id: SpanId::from_bytes(identity.parent_span_id),
+        parent_span_is_remote: identity.parent_is_remote != 0,
+        span_kind: kind,
+        name: Cow::Borrowed(""),
+        start_time,
+        end_time: start_time,
+        attributes: Vec::new(),
+        dropped_attributes_count: 0,
+        events: SpanEvents::default(),
+        links: SpanLinks::default(),
+        status: Status::Unset,
+        instrumentation_scope: NET_HTTP.clone(),
+    }
 }
 
 /// Adds the method; returns the span's name as long as there is no route.

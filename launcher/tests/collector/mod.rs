@@ -33,8 +33,6 @@ use go_auto_launch::export::settings::{OtlpSettings, Protocol};
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Take,
-    /// Taken and forgotten.
-    Discard,
     /// Taken but for so many spans.
     Refuse(i64, &'static str),
     /// Not now (UNAVAILABLE, 503).
@@ -158,7 +156,6 @@ impl TraceService for Shared {
         let secret = authorization(&headers);
         let response = match self.next(headers) {
             Reply::Take => self.take(request.into_inner(), None),
-            Reply::Discard => ExportTraceServiceResponse::default(),
             Reply::Refuse(count, why) => self.take(request.into_inner(), Some((count, why))),
             Reply::Unavailable | Reply::After(_) => return Err(tonic::Status::unavailable("not now")),
             Reply::Never | Reply::Page | Reply::Close => return Err(tonic::Status::invalid_argument(format!("bad: {secret}"))),
@@ -209,7 +206,6 @@ async fn answer(request: Request<Incoming>, shared: Shared, protocol: Protocol) 
     };
     let refused = match reply {
         Reply::Take => None,
-        Reply::Discard => return Ok(Response::new(Full::default())),
         Reply::Refuse(count, why) => Some((count, why)),
         Reply::Unavailable => return Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "not now".to_owned())),
         Reply::After(seconds) => {

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -61,6 +63,24 @@ impl Launched {
         let mut launched = Self::start(command);
         assert_eq!(launched.line(), "ready");
         launched
+    }
+
+    /// Starts it as the leader of a session with a terminal of its own, and waits for the program's line `ready`; returns
+    /// the terminal's other side too.
+    pub(crate) fn ready_on_a_terminal(mut command: Command) -> (Self, File) {
+        let terminal = nix::pty::openpty(None, None).expect("a terminal");
+        command.stdin(Stdio::from(terminal.slave));
+        // SAFETY: setsid and the ioctl are async-signal-safe.
+        unsafe {
+            command.pre_exec(|| {
+                nix::unistd::setsid()?;
+                if libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
+                    return Err(std::io::Error::last_os_error());
+                }
+                Ok(())
+            })
+        };
+        (Self::ready(&mut command), terminal.master.into())
     }
 
     /// The next line of its standard output.

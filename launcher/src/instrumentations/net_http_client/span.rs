@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use bpf::records::http_client::HttpClientEnd;
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
-use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use opentelemetry::trace::{SpanKind, Status, TraceState};
+use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use crate::events::decode::ClientStart;
@@ -17,7 +17,7 @@ use crate::spans::panic_value::PanicValue;
 /// A span has at most this many attributes of ours; room is made once.
 const ATTRIBUTES: usize = 11;
 
-/// The span of a round trip that has begun. Its end time is its start time until it is finished.
+/// The span of a round trip that has begun.
 #[must_use]
 pub fn start(record: &ClientStart<'_>, clock: &WallClock) -> SpanData {
     let [method, scheme, host, ..] = record.texts.map(|(bytes, _cut)| String::from_utf8_lossy(bytes));
@@ -33,27 +33,8 @@ pub fn start(record: &ClientStart<'_>, clock: &WallClock) -> SpanData {
         attributes.push(KeyValue::new(semconv::HTTP_REQUEST_BODY_SIZE, record.content_length));
     }
     let time = clock.time(record.time);
-    SpanData {
-        span_context: SpanContext::new(
-            TraceId::from_bytes(record.span.trace_id),
-            SpanId::from_bytes(record.span.span_id),
-            TraceFlags::new(record.span.trace_flags),
-            false,
-            TraceState::default(),
-        ),
-        parent_span_id: SpanId::from_bytes(record.span.parent_span_id),
-        parent_span_is_remote: record.span.parent_is_remote != 0,
-        span_kind: SpanKind::Client,
-        name,
-        start_time: time,
-        end_time: time,
-        attributes,
-        dropped_attributes_count: 0,
-        events: SpanEvents::default(),
-        links: SpanLinks::default(),
-        status: Status::Unset,
-        instrumentation_scope: http::NET_HTTP.clone(),
-    }
+    let open = http::open_span(SpanKind::Client, &record.span, TraceState::default(), time);
+    SpanData { name, attributes, ..open }
 }
 
 /// `url.full`, without the user's name and password and without the values of secret parameters.

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use bpf::records::{HttpServerEnd, HttpServerPanic, end_flag, server_text};
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
-use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use opentelemetry::trace::{SpanKind, Status, TraceState};
+use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use crate::events::decode::ServerStart;
@@ -16,7 +16,7 @@ use crate::spans::panic_value::PanicValue;
 /// A span has at most this many attributes of ours; room is made once.
 const ATTRIBUTES: usize = 17;
 
-/// The span of a request that has begun. Its end time is its start time until it is finished.
+/// The span of a request that has begun.
 #[must_use]
 pub fn start(record: &ServerStart<'_>, clock: &WallClock) -> SpanData {
     let text = |index: usize| String::from_utf8_lossy(record.texts[index].0);
@@ -46,36 +46,16 @@ pub fn start(record: &ServerStart<'_>, clock: &WallClock) -> SpanData {
         attributes.push(KeyValue::new(semconv::HTTP_REQUEST_BODY_SIZE, record.content_length));
     }
     let time = clock.time(record.time);
-    SpanData {
-        span_context: context(record),
-        parent_span_id: SpanId::from_bytes(record.span.parent_span_id),
-        parent_span_is_remote: record.span.parent_is_remote != 0,
-        span_kind: SpanKind::Server,
-        name,
-        start_time: time,
-        end_time: time,
-        attributes,
-        dropped_attributes_count: 0,
-        events: SpanEvents::default(),
-        links: SpanLinks::default(),
-        status: Status::Unset,
-        instrumentation_scope: http::NET_HTTP.clone(),
-    }
+    let open = http::open_span(SpanKind::Server, &record.span, trace_state(record), time);
+    SpanData { name, attributes, ..open }
 }
 
-fn context(record: &ServerStart<'_>) -> SpanContext {
-    // A tracestate that was cut would be wrong; one that is malformed is dropped, as W3C Trace Context §3.3.1 says.
-    let trace_state = match record.texts[server_text::TRACE_STATE] {
+/// A tracestate that was cut would be wrong; one that is malformed is dropped, as W3C Trace Context §3.3.1 says.
+fn trace_state(record: &ServerStart<'_>) -> TraceState {
+    match record.texts[server_text::TRACE_STATE] {
         ([], _) | (_, true) => TraceState::default(),
         (text, false) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or_default(),
-    };
-    SpanContext::new(
-        TraceId::from_bytes(record.span.trace_id),
-        SpanId::from_bytes(record.span.span_id),
-        TraceFlags::new(record.span.trace_flags),
-        false,
-        trace_state,
-    )
+    }
 }
 
 fn url(record: &ServerStart<'_>, attributes: &mut Vec<KeyValue>) {

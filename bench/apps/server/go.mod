@@ -1,3 +1,0 @@
-module example.com/bench_server
-
-go 1.21

@@ -1,3 +1,0 @@
-module example.test/trivial
-
-go 1.21

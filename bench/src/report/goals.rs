@@ -1,0 +1,103 @@
+//! What the project promises, beside what was measured.
+
+use crate::inits::{Inits, PROGRAMS};
+use crate::options::{INITS, Options};
+use crate::rounds::{LOADS, Measured, Measurement};
+use crate::subject::Mode;
+
+use super::MIB;
+
+#[derive(Clone, Copy, Debug)]
+enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+    Below(f64),
+}
+
+/// A value beside what is promised.
+#[derive(Debug)]
+pub(super) struct Goal {
+    pub(super) name: String,
+    pub(super) value: f64,
+    pub(super) unit: &'static str,
+    bound: Bound,
+}
+
+impl Goal {
+    fn new(name: impl Into<String>, value: f64, unit: &'static str, bound: Bound) -> Self {
+        Self { name: name.into(), value, unit, bound }
+    }
+
+    pub(super) fn is_met(&self) -> bool {
+        match self.bound {
+            Bound::AtMost(most) => self.value <= most,
+            Bound::AtLeast(least) => self.value >= least,
+            Bound::Below(limit) => self.value < limit,
+        }
+    }
+
+    pub(super) fn bound(&self) -> String {
+        match self.bound {
+            Bound::AtMost(most) => format!("≤ {most} {}", self.unit),
+            Bound::AtLeast(least) => format!("≥ {least} {}", self.unit),
+            Bound::Below(limit) => format!("< {limit} {}", self.unit),
+        }
+    }
+}
+
+/// The goals of all that was measured.
+pub(super) fn all(options: &Options, measured: &Measured) -> Vec<Goal> {
+    let (servers, others) = measured.workloads.split_at(usize::from(options.wants("server")));
+    let mut goals: Vec<_> = servers.iter().flat_map(of_server).collect();
+    if options.wants(INITS) {
+        goals.extend(of_inits(&measured.inits));
+    }
+    goals.extend(others.iter().flat_map(of_outgoing));
+    let lost: u64 = measured.workloads.iter().map(|workload| workload.expected.saturating_sub(workload.received)).sum();
+    goals.push(Goal::new("spans lost", lost as f64, "spans", Bound::AtMost(0.0)));
+    goals
+}
+
+fn of_server(server: &Measurement) -> Vec<Goal> {
+    let [_one, (many, ..), (fixed, ..)] = LOADS;
+    let traced = |name: &str| server.median(Mode::Traced, name).unwrap_or_default();
+    let extra = server.added(Mode::Traced, &format!("{fixed}: application CPU"));
+    let kept = server.ratio(Mode::Traced, &format!("{many}: requests/s")) * 100.0;
+    vec![
+        Goal::new("launch delay", server.added(Mode::Traced, "launch delay"), "ms", Bound::AtMost(30.0)),
+        Goal::new("extra CPU per request, application", extra, "µs", Bound::AtMost(4.0)),
+        Goal::new("extra CPU per request, launcher", traced(&format!("{fixed}: launcher CPU")), "µs", Bound::AtMost(2.0)),
+        Goal::new("throughput kept at 32 connections", kept, "%", Bound::AtLeast(85.0)),
+        Goal::new("launcher RSS", traced("launcher RSS") / MIB, "MiB", Bound::AtMost(20.0)),
+        Goal::new("gone after the application", traced("exit delay"), "ms", Bound::AtMost(50.0)),
+        Goal::new("gone after the application, after load", traced("exit delay after load"), "ms", Bound::AtMost(50.0)),
+    ]
+}
+
+fn of_inits(inits: &Inits) -> Vec<Goal> {
+    let memory = inits.memory.get("go-auto-launch").map_or(0.0, |bytes| *bytes as f64 / MIB);
+    vec![
+        Goal::new("/bin/true, over tini", inits.over_tini(PROGRAMS[0]), "ms", Bound::AtMost(2.0)),
+        Goal::new("a trivial Go program, over tini", inits.over_tini(PROGRAMS[1]), "ms", Bound::AtMost(2.0)),
+        Goal::new("launcher RSS, nothing traced", memory, "MiB", Bound::AtMost(6.0)),
+    ]
+}
+
+/// Of a program that sends requests. The CPU of a server which sends some is not told apart from that of its own span.
+fn of_outgoing(measurement: &Measurement) -> Vec<Goal> {
+    let workload = measurement.workload;
+    let name = workload.name;
+    let hits = measurement.counted.get(&Mode::Traced).map_or(0.0, |counted| counted.hits("http_client"));
+    let hits = hits / workload.outgoing.max(1) as f64;
+    let mut goals = vec![Goal::new(format!("{name}: probe hits per outgoing request"), hits, "hits", Bound::AtMost(3.0))];
+    if workload.modes.contains(&Mode::Unsampled) {
+        let [_one, _many, (fixed, ..)] = LOADS;
+        let [sampled, unsampled] = [Mode::Traced, Mode::Unsampled].map(|mode| measurement.extra_cpu(mode, fixed));
+        let part = if sampled > 0.0 { unsampled / sampled * 100.0 } else { 100.0 };
+        goals.extend([
+            Goal::new(format!("{name}: extra CPU per outgoing request, all included"), sampled, "µs", Bound::AtMost(8.0)),
+            Goal::new(format!("{name}: of that, an unsampled request"), part, "%", Bound::Below(50.0)),
+        ]);
+    }
+    goals
+}
