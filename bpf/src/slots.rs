@@ -1,33 +1,41 @@
 //! What is to be written into the program: the memory that BPF fills, and that the program itself, which has it mapped,
-//! empties a few instructions later (the launcher's `executor`).
+//! empties some instructions later (the launcher's `executor`).
 //!
-//! A goroutine's slot for a detour lies in the bucket that its `g` hashes to, under a tag that is the address of that `g` plus
-//! the number of the slot. The program may write to all of this: it is read by nobody but its own detours, and BPF only compares tags.
+//! A goroutine's slot lies in the bucket that its `g` hashes to, under a tag that is the address of that `g` plus the number of
+//! the slot. The program may write to all of this: it is read by nobody but its own detours, and BPF only compares tags.
 
 /// Buckets: entries of the map.
 pub const BUCKETS: u32 = 16;
 /// Slots in each: goroutines that may stand between a probe and its detour at once, by bucket.
 pub const WAYS: usize = 4;
-/// Slots that a goroutine may have: their numbers are below what each `g` is aligned to (it has 384 to 512 bytes, a multiple
-/// of 32; `runtime/sizeclasses.go`).
-pub const MAX_SITES: u32 = 32;
-/// Words of commands in a slot.
-pub const SLOT_WORDS: usize = 125;
+/// Words of what is to be written.
+pub const SLOT_WORDS: usize = 250;
 /// Bits of the address of a `g` that are the same for all: they lie in a span of objects of at least 384 bytes.
 pub const HASH_SHIFT: u32 = 6;
 
+/// Numbers of slots, below what each `g` is aligned to (it has 384 to 512 bytes, a multiple of 32; `runtime/sizeclasses.go`).
+pub mod site {
+    /// For `Header.writeSubset`: commands.
+    pub const WRITE_SUBSET: u32 = 0;
+    /// For the header fields of an HTTP/2 request: text.
+    pub const HEADER_FIELDS: u32 = 1;
+    /// Added when the goroutine has come to where the text belongs. From there on the slot is its own until it frees it.
+    pub const ARMED: u32 = 16;
+}
+
 /// What one goroutine is to write.
-///
-/// `commands` commands, each an address (`u64`), a number of bytes (`u32`), one of [`command`] (`u32`), and the bytes, padded
-/// to 8.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
     /// What shows that the detour is the one it is meant for ([`meant_for`]); what was meant for another call is not obeyed.
-    pub meant_for: [u64; 2],
-    /// Number of commands.
-    pub commands: u64,
-    /// The commands.
+    pub meant_for: [u64; 3],
+    /// Number of commands, or bytes of text.
+    pub length: u64,
+    /// 1 where the text has been written, from here.
+    pub used: u64,
+    /// When it was filled, in nanoseconds of `CLOCK_BOOTTIME`; 0 where its detour follows at once.
+    pub queued_at: u64,
+    /// The text; or commands, each an address (`u64`), a number of bytes (`u64`) and the bytes, padded to 8.
     pub words: [u64; SLOT_WORDS],
 }
 
@@ -38,25 +46,17 @@ pub mod meant_for {
     pub const DEPTH: usize = 0;
     /// The first argument of `(*hpack.Encoder).WriteField`.
     pub const ENCODER: usize = 0;
+    /// The first argument of `(*bytes.Buffer).Write`.
+    pub const BUFFER: usize = 1;
     /// The first argument of `(*ClientConn).writeHeaders`.
-    pub const CONNECTION: usize = 1;
-}
-
-/// What a command does.
-pub mod command {
-    /// Stores the bytes at the address.
-    pub const STORE: u32 = 0;
-    /// Goes on only if there is room for so many bytes behind the slice whose header is at the address. Has no bytes.
-    pub const REQUIRE: u32 = 1;
-    /// Appends the bytes to that slice; the room must have been required.
-    pub const APPEND: u32 = 2;
+    pub const CONNECTION: usize = 2;
 }
 
 /// Slots of goroutines with the same hash.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket {
-    /// The address of each slot's `g`, plus the number of the detour that it is meant for; 0 where the slot is free.
+    /// The address of each slot's `g`, plus the slot's number; 0 where the slot is free.
     pub tags: [u64; WAYS],
     /// Fills the cache line.
     pub padding: [u64; 8 - WAYS],
@@ -68,34 +68,10 @@ pub struct Bucket {
 pub const EMPTY: Bucket = Bucket {
     tags: [0; WAYS],
     padding: [0; 8 - WAYS],
-    slots: [Slot { meant_for: [0; 2], commands: 0, words: [0; SLOT_WORDS] }; WAYS],
+    slots: [Slot { meant_for: [0; 3], length: 0, used: 0, queued_at: 0, words: [0; SLOT_WORDS] }; WAYS],
 };
 
-const _: () = assert!(size_of::<Slot>() == 1_024 && size_of::<Bucket>() == 4_160);
-
-/// Memory that the program is lent: buckets behind the others. It lies in no heap of the program's.
-pub const LENT_BUCKETS: u32 = 16;
-/// Bytes of each piece of it: the headers of one HTTP/2 request.
-pub const LENT_BYTES: usize = 512;
-/// Pieces.
-pub const LENT_PIECES: usize = 128;
-
-const _: () = assert!(LENT_PIECES * LENT_BYTES <= LENT_BUCKETS as usize * size_of::<Bucket>());
-
-/// Who has which piece.
-#[repr(C)]
-#[derive(bytemuck::Pod, bytemuck::Zeroable, Clone, Copy, Debug)]
-pub struct Lent {
-    /// Where the first piece is mapped in the program; 0 where there is none.
-    pub address: u64,
-    /// Pieces given out so far, and again.
-    pub given: u64,
-    /// The address of the slice that got each piece; 0 where nobody has had it.
-    pub owners: [u64; LENT_PIECES],
-}
-
-/// Nothing is lent.
-pub const NOTHING_LENT: Lent = Lent { address: 0, given: 0, owners: [0; LENT_PIECES] };
+const _: () = assert!(size_of::<Slot>() == 2_048 && size_of::<Bucket>() == 64 + WAYS * 2_048);
 
 /// The bucket of a goroutine.
 #[must_use]

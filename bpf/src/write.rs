@@ -1,24 +1,28 @@
 //! What is to be written into the program, put into the slot of the current goroutine; the program carries it out itself
 //! (`slots`).
 
-use crate::slots::{Bucket, LENT_BYTES, LENT_PIECES, Slot, WAYS, bucket};
+use crate::slots::{Bucket, Slot, WAYS, bucket, site};
 use crate::target::Target;
 
-/// The slot of `goroutine` with the number `site`, meant for a detour that `meant_for` tells. `None` where nothing may be
-/// written, or all slots of its bucket are taken.
+/// A goroutine that has not come to its detour for this long never will, or can do without: the slot may be given to another.
+const STALE: u64 = 1_000_000_000;
+
+/// The slot of `goroutine` with the number `site`: its own, else a free one, else one that somebody has left behind. `None` where
+/// nothing may be written, or all slots of its bucket are taken. `now` is 0 where the detour follows at once.
 #[inline(always)]
-pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, meant_for: [u64; 2]) -> Option<&mut Slot> {
+pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, now: u64) -> Option<&mut Slot> {
     let tag = goroutine.wrapping_add(site.into());
     let bucket = target.bucket(bucket(goroutine))?;
-    let way = own(bucket, tag).or_else(|| (0..WAYS).find(|&way| target.take_tag(&mut bucket.tags[way], tag)))?;
+    let way = own(bucket, tag)
+        .or_else(|| (0..WAYS).find(|&way| target.swap_tag(&mut bucket.tags[way], 0, tag)))
+        .or_else(|| abandoned(target, bucket, tag, now))?;
     let slot = bucket.slots.get_mut(way)?;
-    slot.meant_for = meant_for;
-    // What this goroutine has left behind (its detour was not reached) is overwritten, never added to.
-    slot.commands = 0;
+    slot.queued_at = now;
+    slot.used = 0;
     Some(slot)
 }
 
-/// Frees what `goroutine` has left behind for the detour `site`.
+/// Frees what `goroutine` has left behind under the number `site`.
 #[inline(always)]
 pub fn release<T: Target>(target: &T, goroutine: u64, site: u32) -> Option<()> {
     let bucket = target.bucket(bucket(goroutine))?;
@@ -27,37 +31,24 @@ pub fn release<T: Target>(target: &T, goroutine: u64, site: u32) -> Option<()> {
     Some(())
 }
 
+/// The slot that has this tag, or has it armed: what a goroutine has left behind (it did not come to its detours) is
+/// overwritten, never added to.
 #[inline(always)]
 fn own(bucket: &Bucket, tag: u64) -> Option<usize> {
-    (0..WAYS).find(|&way| bucket.tags[way] == tag)
+    (0..WAYS).find(|&way| bucket.tags[way] & !u64::from(site::ARMED) == tag)
 }
 
-/// The second word of a command: its length and kind (one of [`crate::slots::command`]).
+/// A slot whose goroutine has not come to its detour for long, taken from it at once: armed ones are not given to others.
 #[inline(always)]
-#[must_use]
-pub const fn length_and_kind(length: u32, kind: u32) -> u64 {
-    length as u64 | (kind as u64) << 32
-}
-
-/// Pieces that are looked at, at most.
-const LEND_TRIES: u32 = 2;
-
-/// A free piece of the memory that the program is lent, for the slice whose header is at `owner`: its address there.
-#[inline(always)]
-pub fn lend<T: Target>(target: &T, owner: u64) -> Option<u64> {
-    let lent = target.lent()?;
-    if lent.address == 0 {
-        return None;
-    }
-    for _try in 0..LEND_TRIES {
-        let piece = target.take_turn(&mut lent.given) & (LENT_PIECES as u64 - 1);
-        let address = lent.address + piece * LENT_BYTES as u64;
-        #[expect(clippy::cast_possible_truncation, reason = "below the number of pieces")]
-        let had = lent.owners.get_mut(piece as usize)?;
-        // A slice that has grown has left its piece, and one that is no more is something else by now, or will be.
-        if *had == 0 || target.read_or_zero::<u64>(*had) != address {
-            *had = owner;
-            return Some(address);
+fn abandoned<T: Target>(target: &T, bucket: &mut Bucket, tag: u64, now: u64) -> Option<usize> {
+    for way in 0..WAYS {
+        let (old, queued_at) = (bucket.tags[way], bucket.slots[way].queued_at);
+        if old & u64::from(site::ARMED) == 0
+            && queued_at != 0
+            && now.saturating_sub(queued_at) > STALE
+            && target.swap_tag(&mut bucket.tags[way], old, tag)
+        {
+            return Some(way);
         }
     }
     None

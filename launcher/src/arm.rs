@@ -111,7 +111,7 @@ pub(crate) fn open_and_arm(
 
 /// Makes the held program write what BPF wants written. Without that it is traced all the same.
 #[cfg(target_arch = "x86_64")]
-pub(crate) fn place_executor(stopped: &mut Stopped<'_>, pid: NonZeroU32, armed: &mut Armed) {
+pub(crate) fn place_executor(stopped: &mut Stopped<'_>, pid: NonZeroU32, armed: &Armed) {
     let stack_high = armed.plan.detours().find_map(|detour| i32::try_from(detour.stack_high).ok());
     let (Some(load_bias), Some(syscall), Some(stack_high)) = (armed.load_bias, armed.syscall, stack_high) else {
         return;
@@ -124,17 +124,14 @@ pub(crate) fn place_executor(stopped: &mut Stopped<'_>, pid: NonZeroU32, armed: 
         .map_err(|source| ExecutorError::Call { call: "execve", source })
         .and_then(|mut injector| executor::place(&mut injector, pid.get(), armed.attached.slots(), stack_high, &detours));
     match placed {
-        Ok(lent) => {
-            armed.attached.lend(lent);
-            log::debug(format_args!("{} detours placed in {:?}", detours.len(), begin.elapsed()));
-        }
+        Ok(()) => log::debug(format_args!("{} detours placed in {:?}", detours.len(), begin.elapsed())),
         Err(error) => log::warn(format_args!("trace context is not passed on: {error}")),
     }
 }
 
 /// There is no write executor for this architecture yet; then no detours are planned.
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) fn place_executor(_stopped: &mut Stopped<'_>, _pid: NonZeroU32, _armed: &mut Armed) {}
+pub(crate) fn place_executor(_stopped: &mut Stopped<'_>, _pid: NonZeroU32, _armed: &Armed) {}
 
 /// Reads the file of a program and arms its probes. Needs the capabilities raised.
 ///

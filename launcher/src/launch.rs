@@ -139,8 +139,8 @@ impl Launch<'_> {
             return self.untraced(stopped, exe.name(), &Untraced::NotWanted(why));
         }
         match open_and_arm(pid, &exe, stopped.auxv(), true, &config) {
-            Ok(mut armed) => {
-                place_executor(&mut stopped, pid, &mut armed);
+            Ok(armed) => {
+                place_executor(&mut stopped, pid, &armed);
                 // The thread is started while the program is still held: its memory is in nobody's way then.
                 self.tracing.add(pid, exe.name(), gather::process(pid.get()), armed, &config, begin);
                 stopped.release();

@@ -11,7 +11,7 @@ mod support;
 
 use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
 
-use bpf::slots::{BUCKETS, Bucket, LENT_BUCKETS};
+use bpf::slots::{BUCKETS, Bucket};
 use go_auto_launch::binary::GoBinary;
 use go_auto_launch::child::{self, Environment, Event, MappedExe, Program, Signals};
 use go_auto_launch::executor::{Detour, Moment, place};
@@ -54,9 +54,7 @@ fn launch(app: &str) {
         .collect();
     // SAFETY: the kernel has just made this descriptor; nothing else owns it.
     let slots = unsafe { OwnedFd::from_raw_fd(libc::memfd_create(c"slots".as_ptr(), 0)) };
-    std::fs::File::from(slots.try_clone().unwrap())
-        .set_len(u64::from(BUCKETS + LENT_BUCKETS) * size_of::<Bucket>() as u64)
-        .unwrap();
+    std::fs::File::from(slots.try_clone().unwrap()).set_len(u64::from(BUCKETS) * size_of::<Bucket>() as u64).unwrap();
     let syscall = binary.syscall_instruction().unwrap().0.wrapping_add(bias);
     let begin = std::time::Instant::now();
     let mut injector = stopped.inject(syscall).unwrap();

@@ -54,22 +54,34 @@ pub struct HttpClientConfig {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Http2ClientLayout {
+    /// From the stack pointer at the probed `CALL` to the `*clientStream`.
+    pub stream: Setting<u32>,
+    /// From the stack pointer there to the request.
+    pub request: Setting<u32>,
     /// `Header` of what it takes for a request: `net/http.Request` or `http2.ClientRequest` (Go 1.27).
     pub header: Offset,
     /// `clientStream.cc *ClientConn`.
     pub connection: Offset,
     /// `ClientConn.henc *hpack.Encoder`.
     pub encoder: Offset,
+    /// `hpack.Encoder.w io.Writer`.
+    pub writer: Offset,
     /// `ClientConn.hbuf bytes.Buffer`, whose slice comes first.
     pub buffer: Offset,
+    /// Zero.
+    pub padding: Setting<u32>,
 }
 
 /// None.
-const NO_HTTP2: Http2ClientLayout = Http2ClientLayout {
+pub const NO_HTTP2: Http2ClientLayout = Http2ClientLayout {
+    stream: Setting::new(0),
+    request: Setting::new(0),
     header: Setting::new(ABSENT),
     connection: Setting::new(ABSENT),
     encoder: Setting::new(ABSENT),
+    writer: Setting::new(ABSENT),
     buffer: Setting::new(ABSENT),
+    padding: Setting::new(0),
 };
 
 /// Before the launcher has set anything.
@@ -107,23 +119,18 @@ pub mod cookie {
     pub const START: u32 = 1;
     /// `CALL Header.writeSubset` in `(*Request).write`: RAX the header, RBX, RCX the `io.Writer`, RDI the names left out.
     pub const WRITE: u32 = 2;
-    /// Start of `(*clientStream).encodeAndWriteHeaders` of the standard library's HTTP/2 client: RAX the
-    /// `*clientStream`, RBX the request.
+    /// In `(*clientStream).encodeAndWriteHeaders` of the standard library's HTTP/2 client, the `CALL` by which a request's header
+    /// fields are encoded.
     pub const HTTP2_WRITE: u32 = 4;
     /// The same of `golang.org/x/net/http2`.
     pub const XNET_WRITE: u32 = 5;
-    /// `CALL hpack.NewEncoder` in `(*Transport).newClientConn` of the standard library's HTTP/2 client: RBX the
-    /// `*bytes.Buffer`, `ClientConn.hbuf`.
-    pub const HTTP2_LEND: u32 = 6;
-    /// The same of `golang.org/x/net/http2`.
-    pub const XNET_LEND: u32 = 7;
     /// The first end of `(*Transport).roundTrip`; the others follow.
     pub const END: u32 = 16;
     /// The first end of `runtime.newproc1`; the others follow.
     pub const NEW_GOROUTINE: u32 = 128;
 }
 
-const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (18 + 8 + 16));
+const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (18 + 16 + 16));
 
 // SAFETY: 32-bit settings behind one of 64 bits, an even number of them (see the size assertion above).
 unsafe impl ReadOnlyData for HttpClientConfig {}

@@ -17,7 +17,7 @@ mod request;
 mod response;
 
 pub use http1::pass_on;
-pub use http2::{lend_buffer, pass_on_http2};
+pub use http2::pass_on_http2;
 pub use request::start;
 pub use response::end;
 
@@ -34,22 +34,9 @@ pub fn any<T: Target>(target: &T) -> Option<()> {
         cookie::START => start(target),
         cookie::WRITE => pass_on(target),
         cookie::HTTP2_WRITE | cookie::XNET_WRITE => pass_on_http2(target),
-        cookie::HTTP2_LEND | cookie::XNET_LEND => lend_buffer(target),
         site if site >= cookie::NEW_GOROUTINE => new_goroutine(target, site.wrapping_sub(cookie::NEW_GOROUTINE)),
         site => end(target, site.wrapping_sub(cookie::END)),
     }
-}
-
-/// Numbers of slots.
-pub mod detour {
-    /// For `Header.writeSubset`.
-    pub const WRITE_SUBSET: u32 = 0;
-    /// For `hpack.NewEncoder` of the standard library, and [`XNET`] behind it that of `golang.org/x/net`.
-    pub const NEW_ENCODER: u32 = 1;
-    /// For `(*hpack.Encoder).WriteField` and `(*ClientConn).writeHeaders`, in the same way.
-    pub const HEADER_FIELDS: u32 = 2;
-    /// How far the numbers of `golang.org/x/net/http2` lie behind those of the standard library.
-    pub const XNET: u32 = 2;
 }
 
 /// Bytes of the stack between a probe at a `CALL` and the detour of what it calls: the return address and BP.

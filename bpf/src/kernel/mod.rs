@@ -14,7 +14,7 @@ use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig}
 use bpf::config::parents::{ContextType, NEW_GOROUTINE_ENDS, ParentsConfig};
 use bpf::config::{EndRecipes, HttpServerConfig, SamplerSetting, Setting};
 use bpf::records::SpanIdentity;
-use bpf::slots::{BUCKETS, Bucket, LENT_BUCKETS, Lent};
+use bpf::slots::{BUCKETS, Bucket};
 use bpf::target::{AllRegisters, Lookup, Memory, Registers, Step, Target};
 use bpf::trace::Goroutine;
 use bpf::trace::parents::Origin;
@@ -39,10 +39,7 @@ static GOROUTINES: LruHashMap<u64, Goroutine> = LruHashMap::with_max_entries(8_1
 static PASSED_ON: LruHashMap<u64, SpanIdentity> = LruHashMap::with_max_entries(4_096, 0);
 /// What the program is to write; it has this mapped.
 #[map(name = "SLOTS")]
-static SLOTS: Array<Bucket> = Array::with_max_entries(BUCKETS + LENT_BUCKETS, MMAPABLE);
-/// Who has which piece of the memory that the program is lent.
-#[map(name = "LENT")]
-static LENT: Array<Lent> = Array::with_max_entries(1, 0);
+static SLOTS: Array<Bucket> = Array::with_max_entries(BUCKETS, MMAPABLE);
 /// `BPF_F_MMAPABLE`.
 const MMAPABLE: u32 = 1 << 10;
 /// Records that found no room.
@@ -263,38 +260,18 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn lent(&self) -> Option<&mut Lent> {
-        // SAFETY: the map value is valid and aligned; turns are taken by an atomic instruction.
-        LENT.get_ptr_mut(0).map(|lent| unsafe { &mut *lent })
-    }
-
-    #[inline(always)]
-    fn take_turn(&self, turns: &mut u64) -> u64 {
-        let mut turn = 1_u64;
-        // SAFETY: the number is valid and aligned for 8 bytes; the instruction only adds to it.
-        unsafe {
-            core::arch::asm!(
-                "{turn} = atomic_fetch_add((u64 *)({turns} + 0), {turn})",
-                turns = in(reg) core::ptr::from_mut(turns),
-                turn = inout(reg) turn,
-            );
-        }
-        turn
-    }
-
-    #[inline(always)]
-    fn take_tag(&self, tag: &mut u64, value: u64) -> bool {
+    fn swap_tag(&self, tag: &mut u64, old: u64, new: u64) -> bool {
         let found: u64;
-        // SAFETY: the tag is valid and aligned for 8 bytes; the instruction stores to it only where it is zero.
+        // SAFETY: the tag is valid and aligned for 8 bytes; the instruction stores to it only where it is the old one.
         unsafe {
             core::arch::asm!(
-                "r0 = cmpxchg_64({tag} + 0, r0, {value})",
+                "r0 = cmpxchg_64({tag} + 0, r0, {new})",
                 tag = in(reg) core::ptr::from_mut(tag),
-                value = in(reg) value,
-                inout("r0") 0_u64 => found,
+                new = in(reg) new,
+                inout("r0") old => found,
             );
         }
-        found == 0
+        found == old
     }
 
     #[inline(always)]

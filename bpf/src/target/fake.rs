@@ -24,7 +24,7 @@ use crate::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfi
 use crate::config::parents::{ContextType, EMPTY_PARENTS, NEW_GOROUTINE_ENDS, ParentsConfig};
 use crate::config::{EndRecipes, HttpServerConfig, SamplerSetting, Setting};
 use crate::records::SpanIdentity;
-use crate::slots::{BUCKETS, Bucket, Lent, NOTHING_LENT};
+use crate::slots::{BUCKETS, Bucket};
 use crate::target::{AllRegisters, Lookup, Memory, Registers, Step, Target};
 use crate::trace::parents::{Origin, is_over};
 use crate::trace::{Goroutine, NEW_GOROUTINE};
@@ -56,8 +56,6 @@ pub struct Program {
     pub passed_on: Remembered<SpanIdentity>,
     /// What it is to write.
     pub buckets: Vec<UnsafeCell<Bucket>>,
-    /// What it is lent.
-    pub lent: UnsafeCell<Lent>,
     /// The sampler; takes everything and honours parents at first.
     pub sampler: SamplerSetting,
     /// The registers at the probe.
@@ -100,7 +98,6 @@ impl Program {
             origins: Remembered::default(),
             passed_on: Remembered::default(),
             buckets: (0..BUCKETS).map(|_| UnsafeCell::new(crate::slots::EMPTY)).collect(),
-            lent: UnsafeCell::new(NOTHING_LENT),
             sampler: SamplerSetting {
                 parent_based: Setting::new(1),
                 trace_context: Setting::new(1),
@@ -251,21 +248,9 @@ impl Target for Program {
         self.buckets.get(usize::try_from(number).unwrap()).map(|bucket| unsafe { &mut *bucket.get() })
     }
 
-    fn take_tag(&self, tag: &mut u64, value: u64) -> bool {
-        if *tag == 0 {
-            *tag = value;
-        }
-        *tag == value
-    }
-
-    fn lent(&self) -> Option<&mut Lent> {
-        // SAFETY: tests run one probe at a time.
-        Some(unsafe { &mut *self.lent.get() })
-    }
-
-    fn take_turn(&self, turns: &mut u64) -> u64 {
-        *turns += 1;
-        *turns - 1
+    fn swap_tag(&self, tag: &mut u64, old: u64, new: u64) -> bool {
+        let found = core::mem::replace(tag, if *tag == old { new } else { *tag });
+        found == old
     }
 
     fn sampler(&self) -> &SamplerSetting {

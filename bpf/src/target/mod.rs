@@ -14,7 +14,7 @@ use crate::config::http_client::{CLIENT_ENDS, HttpClientConfig};
 use crate::config::parents::{ContextType, NEW_GOROUTINE_ENDS, ParentsConfig};
 use crate::config::{EndRecipes, HttpServerConfig, SamplerSetting};
 use crate::records::SpanIdentity;
-use crate::slots::{Bucket, Lent};
+use crate::slots::Bucket;
 use crate::trace::Goroutine;
 use crate::trace::parents::Origin;
 
@@ -126,12 +126,8 @@ pub trait Target: Lookup {
     fn passed_on(&self, map: u64);
     /// A bucket of what the program is to write; `None` where nothing may be written.
     fn bucket(&self, number: u32) -> Option<&mut Bucket>;
-    /// Puts `value` into a tag that is free, at once; false where it was not free.
-    fn take_tag(&self, tag: &mut u64, value: u64) -> bool;
-    /// The memory that the program is lent.
-    fn lent(&self) -> Option<&mut Lent>;
-    /// Adds one to `turns`, at once; returns what it was.
-    fn take_turn(&self, turns: &mut u64) -> u64;
+    /// Makes the tag `new` if it is `old`, at once; false where it was something else.
+    fn swap_tag(&self, tag: &mut u64, old: u64, new: u64) -> bool;
 
     /// Room for one record, not zeroed. `None` (and counted) where the ring buffer is full.
     ///

@@ -28,6 +28,19 @@ impl GoBinary<'_> {
         Ok(code::detour_site(self.architecture(), self.code(function)?, function.entry, entry.address))
     }
 
+    /// Where the first two arguments of `function` are on the stack, from the stack pointer wherever it calls another one;
+    /// `None` where that is not plain from its code.
+    ///
+    /// # Errors
+    /// The function's code is not in the file or is not code.
+    pub fn spilled_arguments(&self, function: &Function) -> Result<Option<[u32; 2]>, BinaryError> {
+        let entry = self.entry_site(function)?;
+        if entry.kind != EntryKind::PushFrame {
+            return Ok(None);
+        }
+        Ok(code::spilled_arguments(self.architecture(), self.code(function)?, function.entry, entry.address))
+    }
+
     /// The address of a `SYSCALL` instruction (the bytes 0F 05, wherever they stand in Go code); `None` on another
     /// architecture.
     #[must_use]

@@ -55,10 +55,12 @@ pub enum ExecutorError {
 pub enum Moment {
     /// By the depth of the stack.
     Depth,
-    /// In `(*hpack.Encoder).WriteField`: by the encoder, and where the field is no pseudo-header. The slot stays where there is
-    /// no room.
+    /// In `(*hpack.Encoder).WriteField`: by the encoder, and where the field is no pseudo-header. The slot is armed.
     Field,
-    /// In `(*ClientConn).writeHeaders`: by the connection. The slice is that in RSI, R8 and R9, the fifth to seventh argument.
+    /// In `(*bytes.Buffer).Write`: an armed one, by the buffer. Its text is written before what the program writes.
+    Buffer,
+    /// In `(*ClientConn).writeHeaders`: by the connection. The slot is freed; a text that was not written is appended to the
+    /// slice in RSI, R8 and R9, the fifth to seventh argument, if there is room.
     Headers,
 }
 

@@ -3,24 +3,21 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use bpf::slots::{BUCKETS, Bucket, LENT_BUCKETS};
+use bpf::slots::{BUCKETS, Bucket};
 
 use super::share::Offer;
 use super::stub::{Places, Stub};
 use super::{Detour, ExecutorError};
 use crate::child::Injector;
 
-/// Size of the slots, behind which lies what is lent.
+/// Size of the shared memory.
 const SLOTS_SIZE: u64 = BUCKETS as u64 * size_of::<Bucket>() as u64;
-/// Size of what is lent.
-const LENT_SIZE: u64 = LENT_BUCKETS as u64 * size_of::<Bucket>() as u64;
 /// How far below the program a place for the code is looked for, in steps.
 const TRIES: u64 = 256;
 const STEP: u64 = 64 << 10;
 
 /// Makes the program write what BPF puts into the map `slots` when it comes to one of `detours`. `pid` is the program's
-/// process as the kernel tells it to us, `stack_high` the offset of `runtime.g.stack.hi`. Returns the address in the program of
-/// the memory that it is lent.
+/// process as the kernel tells it to us, `stack_high` the offset of `runtime.g.stack.hi`.
 ///
 /// # Errors
 /// Where something is not as expected; the program's code is as it was then.
@@ -30,7 +27,7 @@ pub fn place(
     slots: BorrowedFd<'_>,
     stack_high: i32,
     detours: &[Detour],
-) -> Result<u64, ExecutorError> {
+) -> Result<(), ExecutorError> {
     for detour in detours {
         let found = injector.read(detour.address, detour.bytes.len()).map_err(memory)?;
         if found != detour.bytes {
@@ -55,7 +52,7 @@ pub fn place(
             return Err(error);
         }
     }
-    Ok(places.slots + SLOTS_SIZE)
+    Ok(())
 }
 
 fn memory(source: io::Error) -> ExecutorError {
@@ -80,7 +77,7 @@ fn map_slots(injector: &mut Injector, pid: u32, slots: BorrowedFd<'_>) -> Result
     let _ = call(injector, "close", libc::SYS_close, [socket, 0, 0, 0, 0, 0]);
     let fd = received?;
     let access = flag(libc::PROT_READ | libc::PROT_WRITE);
-    let mapped = call(injector, "mmap", libc::SYS_mmap, [0, SLOTS_SIZE + LENT_SIZE, access, flag(libc::MAP_SHARED), fd, 0]);
+    let mapped = call(injector, "mmap", libc::SYS_mmap, [0, SLOTS_SIZE, access, flag(libc::MAP_SHARED), fd, 0]);
     let _ = call(injector, "close", libc::SYS_close, [fd, 0, 0, 0, 0, 0]);
     mapped
 }

@@ -11,11 +11,11 @@
 
 use std::mem::offset_of;
 
-use bpf::slots::{BUCKETS, Bucket, HASH_SHIFT, MAX_SITES, Slot, WAYS, command, meant_for};
+use bpf::slots::{BUCKETS, Bucket, HASH_SHIFT, SLOT_WORDS, Slot, WAYS, meant_for, site};
 use iced_x86::IcedError;
 use iced_x86::code_asm::{
-    CodeAssembler, CodeLabel, al, byte_ptr, cl, dword_ptr, eax, ecx, ptr, qword_ptr, r8, r8d, r9, r9d, r14, rax, rbx, rcx, rdi,
-    rdx, rsi, rsp,
+    AsmMemoryOperand, AsmRegister64, CodeAssembler, CodeLabel, al, byte_ptr, cl, dword_ptr, eax, ecx, ptr, qword_ptr, r8, r8d,
+    r9, r9d, r14, rax, rbx, rcx, rdi, rdx, rsi, rsp,
 };
 
 use super::{Detour, Moment};
@@ -101,8 +101,19 @@ const INT3: u8 = 0xcc;
 fn assemble(detour: &Detour, places: Places, entry: u64) -> Result<Vec<u8>, IcedError> {
     let mut asm = CodeAssembler::new(64)?;
     let mut done = asm.create_label();
+    let (queued, armed) = (detour.site, detour.site | site::ARMED);
     save(&mut asm)?;
-    find(&mut asm, places.slots, detour.site, done, |asm| apply(asm, detour.moment, places.stack_high, done))?;
+    match detour.moment {
+        Moment::Depth => find(&mut asm, places, queued, done, |asm| obey(asm, places.stack_high))?,
+        Moment::Field => find(&mut asm, places, queued, done, |asm| at_field(asm, queued, done))?,
+        Moment::Buffer => find(&mut asm, places, armed, done, |asm| at_write(asm, done))?,
+        Moment::Headers => {
+            let mut go_on = asm.create_label();
+            find(&mut asm, places, queued, go_on, |asm| arm(asm, queued))?;
+            asm.set_label(&mut go_on)?;
+            find(&mut asm, places, armed, done, at_headers)?;
+        }
+    }
     asm.set_label(&mut done)?;
     restore(&mut asm)?;
     asm.db(&detour.bytes)?;
@@ -130,22 +141,22 @@ fn restore(asm: &mut CodeAssembler) -> Result<(), IcedError> {
     asm.mov(rax, qword_ptr(rsp + RAX))
 }
 
-/// Looks for the tag of the current goroutine and this site; `found` gets its address in RAX and its slot's in RDX, and goes on to
-/// `done`, which follows.
+/// Looks for the current goroutine's tag with this number; `found` gets its address in RAX and its slot's in RDX. Where there is
+/// none, goes to `missing`.
 fn find(
     asm: &mut CodeAssembler,
-    slots: u64,
-    site: u32,
-    done: CodeLabel,
+    places: Places,
+    number: u32,
+    missing: CodeLabel,
     found: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>,
 ) -> Result<(), IcedError> {
     asm.mov(rax, r14)?;
     asm.shr(rax, HASH_SHIFT)?;
     asm.and(eax, BUCKETS - 1)?;
     asm.imul_3(eax, eax, offset(size_of::<Bucket>()))?;
-    asm.mov(rcx, slots)?;
+    asm.mov(rcx, places.slots)?;
     asm.add(rcx, rax)?;
-    asm.lea(rdx, ptr(r14 + (site & (MAX_SITES - 1)).cast_signed()))?;
+    asm.lea(rdx, tag(number))?;
     let mut hits: Vec<CodeLabel> = Vec::new();
     for way in 0..WAYS {
         let hit = asm.create_label();
@@ -153,7 +164,7 @@ fn find(
         asm.je(hit)?;
         hits.push(hit);
     }
-    asm.jmp(done)?;
+    asm.jmp(missing)?;
     let mut at_slot = asm.create_label();
     for (way, hit) in hits.iter_mut().enumerate() {
         asm.set_label(hit)?;
@@ -167,108 +178,131 @@ fn find(
     found(asm)
 }
 
-/// Performs what the slot at RDX says, if it is meant for this call, and frees the tag at RAX.
-fn apply(asm: &mut CodeAssembler, moment: Moment, stack_high: i32, done: CodeLabel) -> Result<(), IcedError> {
+/// The tag with this number of the current goroutine, as the operand of `LEA`.
+fn tag(number: u32) -> AsmMemoryOperand {
+    ptr(r14 + number.cast_signed())
+}
+
+/// A field of the slot at RDX.
+fn field(place: usize) -> AsmMemoryOperand {
+    qword_ptr(rdx + offset(place))
+}
+
+/// A place of [`Slot::meant_for`] of the slot at RDX.
+fn meant(place: usize) -> AsmMemoryOperand {
+    field(offset_of!(Slot, meant_for) + place * 8)
+}
+
+/// Performs the commands of the slot at RDX, if it is meant for this call, and frees the tag at RAX.
+fn obey(asm: &mut CodeAssembler, stack_high: i32) -> Result<(), IcedError> {
     let (mut free, mut next, mut written) = (asm.create_label(), asm.create_label(), asm.create_label());
-    let mut refused = asm.create_label();
-    is_meant(asm, moment, stack_high, free, done)?;
-    for (place, register) in [(TAG, rax), (RSI, rsi), (RDI, rdi), (R8, r8), (R9, r9)] {
-        asm.mov(qword_ptr(rsp + place), register)?;
-    }
-    asm.mov(r9d, dword_ptr(rdx + offset(offset_of!(Slot, commands))))?;
+    asm.mov(rcx, qword_ptr(r14 + stack_high))?;
+    asm.sub(rcx, rsp)?;
+    asm.cmp(meant(meant_for::DEPTH), rcx)?;
+    asm.jne(free)?;
+    keep(asm, &[(TAG, rax), (RSI, rsi), (RDI, rdi), (R8, r8), (R9, r9)])?;
+    asm.mov(r9, field(offset_of!(Slot, length)))?;
     asm.add(rdx, offset(offset_of!(Slot, words)))?;
     asm.set_label(&mut next)?;
     asm.test(r9d, r9d)?;
     asm.je(written)?;
+    asm.mov(rdi, qword_ptr(rdx))?;
     asm.mov(ecx, dword_ptr(rdx + 8))?;
     asm.lea(rsi, ptr(rdx + 16))?;
-    destination(asm, moment, refused)?;
     copy(asm)?;
     // Commands begin at multiples of eight.
     asm.lea(rdx, ptr(rsi + 7))?;
     asm.and(rdx, -8)?;
     asm.dec(r9d)?;
     asm.jmp(next)?;
-    asm.set_label(&mut refused)?;
-    if moment == Moment::Field {
-        // No room: the slot stays for a later field.
-        restore_rest(asm)?;
-        asm.jmp(done)?;
-    } else {
-        asm.nop()?;
-    }
     asm.set_label(&mut written)?;
-    restore_rest(asm)?;
-    asm.mov(rax, qword_ptr(rsp + TAG))?;
+    take_back(asm, &[(R9, r9), (R8, r8), (RDI, rdi), (RSI, rsi), (TAG, rax)])?;
     asm.set_label(&mut free)?;
     asm.mov(qword_ptr(rax), 0)
 }
 
-fn restore_rest(asm: &mut CodeAssembler) -> Result<(), IcedError> {
-    for (place, register) in [(R9, r9), (R8, r8), (RDI, rdi), (RSI, rsi)] {
-        asm.mov(register, qword_ptr(rsp + place))?;
-    }
-    Ok(())
+/// Arms the tag at RAX, which has this number: from here on BPF does not give it to anybody else. Ends with the zero flag clear
+/// where it was just given away.
+fn arm(asm: &mut CodeAssembler, number: u32) -> Result<(), IcedError> {
+    keep(asm, &[(RSI, rsi)])?;
+    asm.mov(rsi, rax)?;
+    asm.lea(rax, tag(number))?;
+    asm.lea(rcx, tag(number | site::ARMED))?;
+    asm.lock().cmpxchg(qword_ptr(rsi), rcx)?;
+    take_back(asm, &[(RSI, rsi)])
 }
 
-/// Goes on if the slot at RDX is meant for this call; else frees it (`free`) or leaves it (`done`).
-fn is_meant(asm: &mut CodeAssembler, moment: Moment, stack_high: i32, free: CodeLabel, done: CodeLabel) -> Result<(), IcedError> {
-    let place = |number: usize| offset(offset_of!(Slot, meant_for) + number * 8);
-    match moment {
-        Moment::Depth => {
-            asm.mov(rcx, qword_ptr(r14 + stack_high))?;
-            asm.sub(rcx, rsp)?;
-            asm.cmp(qword_ptr(rdx + place(meant_for::DEPTH)), rcx)?;
-            asm.jne(free)
-        }
-        Moment::Field => {
-            asm.mov(rcx, qword_ptr(rsp + RAX))?;
-            asm.cmp(qword_ptr(rdx + place(meant_for::ENCODER)), rcx)?;
-            asm.jne(free)?;
-            // `HeaderField.Name`: RBX and RCX. Pseudo-headers come first (RFC 9113 §8.3).
-            asm.cmp(qword_ptr(rsp + RCX), 0)?;
-            asm.je(done)?;
-            asm.cmp(byte_ptr(rbx), i32::from(b':'))?;
-            asm.je(done)
-        }
-        Moment::Headers => {
-            asm.mov(rcx, qword_ptr(rsp + RAX))?;
-            asm.cmp(qword_ptr(rdx + place(meant_for::CONNECTION)), rcx)?;
-            asm.jne(free)
-        }
-    }
+/// `WriteField(f HeaderField)`, the encoder in RAX, the name in RBX and RCX: arms the slot at the first field behind the
+/// pseudo-headers, which come first (RFC 9113 §8.3).
+fn at_field(asm: &mut CodeAssembler, number: u32, done: CodeLabel) -> Result<(), IcedError> {
+    asm.mov(rcx, qword_ptr(rsp + RAX))?;
+    asm.cmp(meant(meant_for::ENCODER), rcx)?;
+    asm.jne(done)?;
+    asm.cmp(qword_ptr(rsp + RCX), 0)?;
+    asm.je(done)?;
+    asm.cmp(byte_ptr(rbx), i32::from(b':'))?;
+    asm.je(done)?;
+    arm(asm, number)
 }
 
-/// Where the ECX bytes of the command at RDX go: into RDI. A command without bytes leaves ECX at 0; one that cannot be obeyed
-/// ends all of them (`refused`).
-///
-/// A slice is the one whose header is in memory; where it has been handed to `writeHeaders`, that in the saved registers.
-fn destination(asm: &mut CodeAssembler, moment: Moment, refused: CodeLabel) -> Result<(), IcedError> {
-    let (mut append, mut known) = (asm.create_label(), asm.create_label());
-    asm.mov(rdi, qword_ptr(rdx))?;
-    asm.mov(eax, dword_ptr(rdx + 12))?;
-    asm.cmp(eax, command::STORE.cast_signed())?;
-    asm.je(known)?;
-    let [address, length, capacity] = match moment {
-        Moment::Depth | Moment::Field => [qword_ptr(rdi), qword_ptr(rdi + 8), qword_ptr(rdi + 16)],
-        Moment::Headers => [qword_ptr(rsp + RSI), qword_ptr(rsp + R8), qword_ptr(rsp + R9)],
-    };
-    asm.cmp(eax, command::REQUIRE.cast_signed())?;
-    asm.jne(append)?;
-    asm.mov(rax, capacity)?;
-    asm.sub(rax, length)?;
+/// `Write(p []byte)`, the buffer in RAX, the slice in RBX, RCX and RDI: appends the bytes to the text in the slot, once, and
+/// makes the slice that, so that the buffer takes both.
+fn at_write(asm: &mut CodeAssembler, done: CodeLabel) -> Result<(), IcedError> {
+    asm.cmp(field(offset_of!(Slot, used)), 0)?;
+    asm.jne(done)?;
+    asm.mov(rcx, qword_ptr(rsp + RAX))?;
+    asm.cmp(meant(meant_for::BUFFER), rcx)?;
+    asm.jne(done)?;
+    asm.mov(rcx, qword_ptr(rsp + RCX))?;
+    asm.mov(eax, offset(SLOT_WORDS * 8))?;
+    asm.sub(rax, field(offset_of!(Slot, length)))?;
+    asm.cmp(rcx, rax)?;
+    asm.ja(done)?;
+    asm.mov(field(offset_of!(Slot, used)), 1)?;
+    keep(asm, &[(RSI, rsi), (R8, r8)])?;
+    asm.mov(rsi, rbx)?;
+    asm.lea(rbx, ptr(rdx + offset(offset_of!(Slot, words))))?;
+    asm.mov(rdi, field(offset_of!(Slot, length)))?;
+    asm.add(qword_ptr(rsp + RCX), rdi)?;
+    asm.add(rdi, rbx)?;
+    copy(asm)?;
+    take_back(asm, &[(R8, r8), (RSI, rsi), (RCX, rdi)])
+}
+
+/// `writeHeaders(…, hdrs []byte)`, the connection in RAX, the slice in RSI, R8 and R9: frees the tag at RAX. A text that has not
+/// been written (there was no field to come before, or too long a one) comes behind, if there is room.
+fn at_headers(asm: &mut CodeAssembler) -> Result<(), IcedError> {
+    let mut free = asm.create_label();
+    keep(asm, &[(TAG, rax)])?;
+    asm.cmp(field(offset_of!(Slot, used)), 0)?;
+    asm.jne(free)?;
+    asm.mov(rcx, qword_ptr(rsp + RAX))?;
+    asm.cmp(meant(meant_for::CONNECTION), rcx)?;
+    asm.jne(free)?;
+    asm.mov(rcx, field(offset_of!(Slot, length)))?;
+    asm.mov(rax, r9)?;
+    asm.sub(rax, r8)?;
     asm.cmp(rax, rcx)?;
-    asm.jl(refused)?;
-    asm.xor(ecx, ecx)?;
-    asm.jmp(known)?;
-    asm.set_label(&mut append)?;
-    asm.mov(rax, address)?;
-    asm.add(rax, length)?;
-    asm.add(length, rcx)?;
-    asm.mov(rdi, rax)?;
-    asm.set_label(&mut known)?;
-    // A label wants an instruction.
-    asm.nop()
+    asm.jl(free)?;
+    keep(asm, &[(RSI, rsi), (RDI, rdi), (R8, r8)])?;
+    asm.lea(rdi, ptr(rsi + r8))?;
+    asm.lea(rsi, ptr(rdx + offset(offset_of!(Slot, words))))?;
+    asm.add(qword_ptr(rsp + R8), rcx)?;
+    copy(asm)?;
+    take_back(asm, &[(R8, r8), (RDI, rdi), (RSI, rsi)])?;
+    asm.set_label(&mut free)?;
+    take_back(asm, &[(TAG, rax)])?;
+    asm.mov(qword_ptr(rax), 0)
+}
+
+/// Saves registers below the stack pointer.
+fn keep(asm: &mut CodeAssembler, registers: &[(i32, AsmRegister64)]) -> Result<(), IcedError> {
+    registers.iter().try_for_each(|(place, register)| asm.mov(qword_ptr(rsp + *place), *register))
+}
+
+/// Loads registers from there.
+fn take_back(asm: &mut CodeAssembler, registers: &[(i32, AsmRegister64)]) -> Result<(), IcedError> {
+    registers.iter().try_for_each(|(place, register)| asm.mov(*register, qword_ptr(rsp + *place)))
 }
 
 /// ECX bytes from RSI to RDI, eight at a time as far as they go; both stand behind the last one then.

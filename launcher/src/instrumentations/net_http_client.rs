@@ -37,6 +37,8 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "net/http/internal/http2.ClientConn",
         "golang.org/x/net/http2.clientStream",
         "golang.org/x/net/http2.ClientConn",
+        http2::CLIENTS[0].encoder,
+        http2::CLIENTS[2].encoder,
         "bufio.Writer",
         "runtime.g",
         "runtime.stack",
@@ -56,18 +58,22 @@ const FUNCTIONS: &[&str] = &[
     http1::WRITE,
     http1::WRITE_HEADER,
     http2::CLIENTS[0].encode,
+    http2::CLIENTS[0].encoders[0],
+    http2::CLIENTS[0].encoders[1],
+    http2::CLIENTS[0].encoders[2],
     http2::CLIENTS[0].write,
-    http2::CLIENTS[0].connect,
     http2::CLIENTS[1].encode,
+    http2::CLIENTS[1].encoders[0],
+    http2::CLIENTS[1].encoders[1],
     http2::CLIENTS[1].write,
-    http2::CLIENTS[1].connect,
     http2::CLIENTS[2].encode,
+    http2::CLIENTS[2].encoders[0],
+    http2::CLIENTS[2].encoders[1],
+    http2::CLIENTS[2].encoders[2],
     http2::CLIENTS[2].write,
-    http2::CLIENTS[2].connect,
-    http2::CLIENTS[0].new_encoder,
     http2::CLIENTS[0].write_field,
-    http2::CLIENTS[2].new_encoder,
     http2::CLIENTS[2].write_field,
+    http2::BUFFER_WRITE,
     parents::FUNCTIONS[0],
 ];
 
@@ -99,7 +105,8 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
         let mut take = |version: &str, planned: Result<Writing, LeftOut>| match planned {
             Ok(writing) => {
                 sites.extend(writing.sites);
-                detours.extend(writing.detours);
+                // Both HTTP/2 clients write to buffers of the same kind.
+                detours.extend(writing.detours.into_iter().filter(|detour| !detours.contains(detour)).collect::<Vec<_>>());
             }
             Err(LeftOut::NotUsed(_) | LeftOut::SwitchedOff) => {}
             Err(why) => missing.push(format!("the trace context is not passed on by {version}: {why}")),

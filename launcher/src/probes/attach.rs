@@ -10,12 +10,10 @@ use aya::maps::{Array, MapData, RingBuf};
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
 use aya::programs::{ProgramError, UProbe};
 use bpf::config::SamplerSetting;
-use bpf::slots::{Lent, NOTHING_LENT};
 
 use super::object::{Object, ObjectError, source_chain, verify};
 use super::plan::{Plan, Site};
 use crate::kernel::UprobeKind;
-use crate::log;
 
 /// Why no probes could be attached.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +36,6 @@ pub enum AttachError {
     },
 }
 
-/// [`Lent`] as the map takes it.
-pub(super) type LentWords = [u64; size_of::<Lent>() / 8];
-
 /// Probes in place. They go when this is dropped; the kernel then needs some milliseconds for that.
 pub struct Attached {
     /// The ring buffer's reading end.
@@ -49,8 +44,6 @@ pub struct Attached {
     pub lost: Array<MapData, u64>,
     /// What the program is to write.
     slots: MapData,
-    /// Who has which piece of what the program is lent.
-    lent: Array<MapData, LentWords>,
     /// What keeps them in place.
     pub probes: Probes,
     /// How many probes there are.
@@ -62,14 +55,6 @@ impl Attached {
     #[must_use]
     pub fn slots(&self) -> BorrowedFd<'_> {
         self.slots.fd().as_fd()
-    }
-
-    /// Tells the probes where the memory is mapped that the program is lent. Without that it is lent none.
-    pub fn lend(&mut self, address: u64) {
-        let words: LentWords = bytemuck::cast(Lent { address, ..NOTHING_LENT });
-        if let Err(error) = self.lent.set(0, &words, 0) {
-            log::debug(format_args!("the program is lent no memory: {error}"));
-        }
     }
 }
 
@@ -112,8 +97,7 @@ pub fn attach(
         joined.collect::<Result<Vec<_>, _>>()
     })?;
     let (records, lost, slots) = (object.take_records()?, object.take_lost()?, object.take_slots()?);
-    let lent = object.take_lent()?;
-    Ok(Attached { records, lost, slots, lent, sites: plan.sites().count(), probes: Probes { links, object } })
+    Ok(Attached { records, lost, slots, sites: plan.sites().count(), probes: Probes { links, object } })
 }
 
 /// Verifies one program and attaches it to its sites.
@@ -165,7 +149,7 @@ impl std::fmt::Debug for Probes {
 
 impl std::fmt::Debug for Attached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { records: _, lost: _, slots: _, lent: _, probes: _, sites } = self;
+        let Self { records: _, lost: _, slots: _, probes: _, sites } = self;
         f.debug_struct("Attached").field("sites", sites).finish_non_exhaustive()
     }
 }

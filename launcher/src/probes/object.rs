@@ -10,7 +10,6 @@ use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use bpf::config::parents::{ContextType, MAX_CONTEXT_TYPES};
 use bpf::config::{ReadOnlyData as _, SamplerSetting, Setting};
 
-use super::attach::LentWords;
 use super::plan::Global;
 use crate::kernel::UprobeKind;
 use crate::log;
@@ -165,15 +164,6 @@ impl Object {
             Some(Map::Array(map)) => Ok(map),
             Some(_) | None => Err(ObjectError::Incomplete("SLOTS")),
         }
-    }
-
-    /// Takes the map of what the program is lent.
-    ///
-    /// # Errors
-    /// Where the object has none.
-    pub(super) fn take_lent(&mut self) -> Result<Array<MapData, LentWords>, ObjectError> {
-        let map = self.ebpf.take_map("LENT").ok_or(ObjectError::Incomplete("LENT"))?;
-        Array::try_from(map).map_err(|error| ObjectError::Load(error.into()))
     }
 
     /// Takes the counter of records that found no room.

@@ -155,7 +155,7 @@ pub struct Planned {
 }
 
 /// A detour for the write executor.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedDetour {
     /// The number of the slots that BPF fills for it.
     pub site: u32,

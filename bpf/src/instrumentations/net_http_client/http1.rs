@@ -1,8 +1,8 @@
 //! The header of an HTTP/1 request is written: the span's context goes before it.
 
-use super::{FROM_CALL, depth, detour};
+use super::{FROM_CALL, depth};
 use crate::records::SpanIdentity;
-use crate::slots::Slot;
+use crate::slots::{Slot, meant_for, site};
 use crate::target::{Registers, Target};
 use crate::write;
 
@@ -30,8 +30,9 @@ pub fn pass_on<T: Target>(target: &T) -> Option<()> {
     }
     // The stack may be moved in between, by the check at the start of the function that is called.
     let depth = depth(target, config, goroutine).wrapping_add(FROM_CALL);
-    let slot = write::claim(target, goroutine, detour::WRITE_SUBSET, [depth, 0])?;
-    slot.commands = 2;
+    let slot = write::claim(target, goroutine, site::WRITE_SUBSET, 0)?;
+    slot.meant_for[meant_for::DEPTH] = depth;
+    slot.length = 2;
     write_line(slot, span);
     slot.words[0] = buffer + count;
     slot.words[1] = LINE as u64;

@@ -2,12 +2,12 @@
 
 use bytemuck::AnyBitPattern;
 
-use super::{any, detour};
+use super::any;
 use crate::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, cookie};
 use crate::config::{EMPTY_RECIPE, EndRecipe, HttpServerConfig, ResultLocation, Setting};
 use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientEnd, HttpClientStart, LongClientTexts, ShortClientTexts};
 use crate::records::{RecordHeader, SpanIdentity, kind};
-use crate::slots::{Slot, bucket, meant_for};
+use crate::slots::{Slot, bucket, meant_for, site};
 use crate::target::fake::maps::Shape;
 use crate::target::fake::{Program, layouts};
 use crate::target::{AllRegisters, Registers};
@@ -177,7 +177,7 @@ impl Client {
         self.hit(cookie::WRITE, [map, table, writer, exclude, 0], STACK - 0x200)?;
         // SAFETY: no probe runs while the test looks.
         let bucket = unsafe { &*self.program.buckets[bucket(self.goroutine) as usize].get() };
-        let way = bucket.tags.iter().position(|tag| *tag == self.goroutine + u64::from(detour::WRITE_SUBSET)).unwrap();
+        let way = bucket.tags.iter().position(|tag| *tag == self.goroutine + u64::from(site::WRITE_SUBSET)).unwrap();
         Some(&bucket.slots[way])
     }
 }
@@ -197,7 +197,7 @@ fn a_round_trip_is_reported_and_passed_on() {
         let slot = client.write(header, BUFFERED, writer, 8).unwrap();
         let line = format!("Traceparent: 00-{}-{}-01\r\n", hex(&start.span.trace_id), hex(&start.span.span_id));
         let length = text.len() as u64;
-        assert_eq!((slot.commands, slot.meant_for[meant_for::DEPTH]), (2, 0x600 + 16), "{release}");
+        assert_eq!((slot.length, slot.meant_for[meant_for::DEPTH]), (2, 0x600 + 16), "{release}");
         assert_eq!(slot.words[..2], [buffer + length, line.len() as u64], "{release}");
         let bytes: &[u8] = bytemuck::cast_slice(&slot.words[2..]);
         assert_eq!(&bytes[..line.len()], line.as_bytes(), "{release}");

@@ -4,6 +4,7 @@ mod amd64;
 mod arm64;
 mod detour;
 pub(super) mod ends;
+mod spills;
 
 use serde::Serialize;
 
@@ -89,6 +90,15 @@ pub(super) fn entry_site(
 pub(super) fn detour_site(architecture: Architecture, code: &[u8], start: VirtAddr, push: VirtAddr) -> Option<DetourSite> {
     match architecture {
         Architecture::Amd64 => detour::site(code, start.0, push.0),
+        Architecture::Arm64 => None,
+    }
+}
+
+/// Where the first two arguments are on the stack, from the stack pointer at the function's calls; `None` where that is not
+/// plain, or on another architecture.
+pub(super) fn spilled_arguments(architecture: Architecture, code: &[u8], start: VirtAddr, push: VirtAddr) -> Option<[u32; 2]> {
+    match architecture {
+        Architecture::Amd64 => spills::first_two(code, start.0, push.0),
         Architecture::Arm64 => None,
     }
 }

@@ -7,6 +7,8 @@ struct Machine {
     code: memmap2::Mmap,
     buckets: Box<[Bucket]>,
     entry: usize,
+    /// RBX behind the last call.
+    taken: std::cell::Cell<*const u8>,
 }
 
 const SITE: u32 = 3;
@@ -30,11 +32,7 @@ impl Goroutines {
         (self.0.as_ptr() as u64).next_multiple_of(64)
     }
 }
-const EMPTY: Bucket = Bucket {
-    tags: [0; WAYS],
-    padding: [0; 8 - WAYS],
-    slots: [Slot { meant_for: [0; 2], commands: 0, words: [0; bpf::slots::SLOT_WORDS] }; WAYS],
-};
+use bpf::slots::EMPTY;
 
 impl Machine {
     /// PUSHQ BP; MOVQ SP, BP; LEAQ -0x18(SP), SP (by detour; SUBQ would change the flags); LEAQ 0x18(SP), SP; POPQ BP; RET.
@@ -53,7 +51,7 @@ impl Machine {
         map[1..=jump.len()].copy_from_slice(&jump);
         map[1 + jump.len()..][..7].copy_from_slice(&[0x48, 0x8d, 0x64, 0x24, 0x18, 0x5d, 0xc3]);
         map[4096..4096 + stub.code.len()].copy_from_slice(&stub.code);
-        Self { code: map.make_exec().unwrap(), buckets, entry: 0 }
+        Self { code: map.make_exec().unwrap(), buckets, entry: 0, taken: std::cell::Cell::new(std::ptr::null()) }
     }
 
     /// Calls the function as goroutine `g` with known registers and `flags`; returns the registers and flags behind, and
@@ -62,12 +60,21 @@ impl Machine {
         self.call_with(g, flags, [1, 2, 3, 4, 5, 6, 7], "")
     }
 
+    /// The same for a function that takes `p` in RBX; also the bytes that it finds there, as many as RCX says then.
+    fn write(&self, g: u64, registers: [u64; 7], p: &str) -> (([u64; 7], u64, u64), Vec<u8>) {
+        let called = self.call_with(g, ARITHMETIC | FIXED, registers, p);
+        let length = usize::try_from(called.0[1]).unwrap();
+        // SAFETY: the function has just been given these bytes: `p`, or memory of a slot.
+        (called, unsafe { std::slice::from_raw_parts(self.taken.get(), length) }.to_vec())
+    }
+
     /// The same with these in RAX, RCX, RDX, RSI, RDI, R8 and R9, and the address of `name` in RBX.
     #[inline(never)]
     fn call_with(&self, g: u64, flags: u64, mut registers: [u64; 7], name: &str) -> ([u64; 7], u64, u64) {
         let function = self.code.as_ptr() as usize + self.entry;
         let [a, c, d, si, di, eight, nine] = &mut registers;
         let (after, stack_pointer): (u64, u64);
+        let taken: *const u8;
         // SAFETY: the function keeps all registers but those listed, and writes only below the stack pointer, where the
         // 128 bytes that this code may use itself are skipped, and where a slot tells it to.
         unsafe {
@@ -85,11 +92,12 @@ impl Machine {
                 function = in(reg) function,
                 flags = inout(reg) flags => after,
                 stack_pointer = out(reg) stack_pointer,
-                name = inout(reg) name.as_ptr() => _,
+                name = inout(reg) name.as_ptr() => taken,
                 inout("rax") *a, inout("rcx") *c, inout("rdx") *d, inout("rsi") *si, inout("rdi") *di,
                 inout("r8") *eight, inout("r9") *nine, in("r14") g,
             );
         }
+        self.taken.set(taken);
         // The return address and BP lie below.
         (registers, after, stack_pointer - 16)
     }
@@ -110,17 +118,16 @@ fn without_a_slot_nothing_changes() {
     }
 }
 
-/// A store of these bytes at this address, or another kind of command.
-type Command<'b> = (u64, u32, &'b [u8]);
+/// A store of these bytes at this address.
+type Command<'b> = (u64, &'b [u8]);
 
 fn fill(machine: &mut Machine, g: u64, stack_pointer: u64, site: u32, commands: &[Command<'_>]) {
     let bucket = &mut machine.buckets[bpf::slots::bucket(g) as usize];
     let slot = &mut bucket.slots[2];
     let mut at = 0;
-    for (address, kind, bytes) in commands {
-        let is_require = *kind == command::REQUIRE;
+    for (address, bytes) in commands {
         slot.words[at] = *address;
-        slot.words[at + 1] = u64::from(*kind) << 32 | if is_require { *address } else { bytes.len() as u64 };
+        slot.words[at + 1] = bytes.len() as u64;
         at += 2;
         for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
@@ -130,8 +137,8 @@ fn fill(machine: &mut Machine, g: u64, stack_pointer: u64, site: u32, commands: 
         }
     }
     // As if the goroutine's stack ended there.
-    slot.meant_for = [STACK_HIGH - stack_pointer, CONNECTION];
-    slot.commands = commands.len() as u64;
+    slot.meant_for[meant_for::DEPTH] = STACK_HIGH - stack_pointer;
+    slot.length = commands.len() as u64;
     bucket.tags[2] = g + u64::from(site);
 }
 
@@ -144,9 +151,9 @@ fn a_slot_is_obeyed_once_and_freed() {
     let text: Vec<u8> = (1..=70).collect();
     let mut length = 5_u64;
     let commands: [Command<'_>; 3] = [
-        (buffer.as_mut_ptr() as u64 + 3, command::STORE, &text),
-        (std::ptr::from_mut(&mut length) as u64, command::STORE, &75_u64.to_le_bytes()),
-        (buffer.as_mut_ptr() as u64 + 90, command::STORE, &[9, 8, 7]),
+        (buffer.as_mut_ptr() as u64 + 3, &text),
+        (std::ptr::from_mut(&mut length) as u64, &75_u64.to_le_bytes()),
+        (buffer.as_mut_ptr() as u64 + 90, &[9, 8, 7]),
     ];
     fill(&mut machine, g, stack_pointer, SITE, &commands);
     let (registers, after, _) = machine.call(g, ARITHMETIC | FIXED);
@@ -161,91 +168,101 @@ fn a_slot_is_obeyed_once_and_freed() {
     assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags, [0; WAYS]);
 }
 
-/// As [`Command`].
-type OwnedCommand = (u64, u32, Vec<u8>);
+/// What is to come before or behind a header field.
+const TEXT: &[u8] = b"what is to be passed on";
+const BUFFER: u64 = 0x9abc;
+/// [`TEXT`] waits; or it is armed, and perhaps written already.
+const QUEUED: u64 = SITE as u64;
+const ARMED: u64 = (SITE | site::ARMED) as u64;
 
-/// Bytes of a field; then two more, as a command of their own.
-fn two_fields(header: u64) -> (Vec<u8>, [OwnedCommand; 3]) {
-    let field: Vec<u8> = (1..=69).collect();
-    let commands = [
-        (71, command::REQUIRE, Vec::new()),
-        (header, command::APPEND, field.clone()),
-        (header, command::APPEND, vec![0xaa, 0xbb]),
-    ];
-    ([field, vec![0xaa, 0xbb]].concat(), commands)
-}
-
-const ROOM: [(u64, u64, bool); 4] = [(10, 100, true), (10, 81, true), (10, 80, false), (0, 0, false)];
-
-/// `writeHeaders(…, hdrs)`, with the slice in RSI, R8 and R9.
-#[test]
-fn a_slice_in_registers_is_appended_to_where_there_is_room() {
-    let (mut machine, goroutines) = (Machine::new(Moment::Headers), Goroutines::new());
-    let g = goroutines.address();
-    for (length, capacity, has_room) in ROOM {
-        for connection in [CONNECTION, CONNECTION + 8] {
-            let mut buffer = [0_u8; 128];
-            let (added, commands) = two_fields(0);
-            fill_owned(&mut machine, g, 0, &commands);
-            let address = buffer.as_mut_ptr() as u64;
-            let (registers, after, _) =
-                machine.call_with(g, ARITHMETIC | FIXED, [connection, 2, 3, address, 5, length, capacity], "");
-            let is_obeyed = has_room && connection == CONNECTION;
-            let more = if is_obeyed { 71 } else { 0 };
-            assert_eq!(registers, [connection, 2, 3, address, 5, length + more, capacity], "{length} of {capacity}");
-            assert_eq!(after & ARITHMETIC, ARITHMETIC);
-            let mut expected = [0_u8; 128];
-            if is_obeyed {
-                expected[10..81].copy_from_slice(&added);
-            }
-            assert_eq!(*std::hint::black_box(&buffer), expected, "{length} of {capacity}");
-            assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags, [0; WAYS]);
-        }
+/// Fills a slot with [`TEXT`] for a connection.
+fn fill_text(machine: &mut Machine, tag: u64, used: u64) {
+    let bucket = &mut machine.buckets[bpf::slots::bucket(tag) as usize];
+    let slot = &mut bucket.slots[2];
+    slot.meant_for = [ENCODER, BUFFER, CONNECTION];
+    (slot.length, slot.used) = (TEXT.len() as u64, used);
+    for (word, chunk) in slot.words.iter_mut().zip(TEXT.chunks(8)) {
+        let mut bytes = [0; 8];
+        bytes[..chunk.len()].copy_from_slice(chunk);
+        *word = u64::from_le_bytes(bytes);
     }
+    bucket.tags[2] = tag;
 }
 
-/// `WriteField(f)`, with the encoder in RAX and the name in RBX and RCX; the slice is that of a `bytes.Buffer`.
+fn tag_of(machine: &Machine, g: u64) -> u64 {
+    machine.buckets[bpf::slots::bucket(g) as usize].tags[2]
+}
+
+/// `WriteField(f)`, with the encoder in RAX and the name in RBX and RCX.
 #[test]
-fn a_slice_in_memory_is_appended_to_at_the_first_field_that_is_none_of_the_protocols() {
+fn the_first_field_that_is_none_of_the_protocols_arms_the_slot() {
     let (mut machine, goroutines) = (Machine::new(Moment::Field), Goroutines::new());
     let g = goroutines.address();
-    for (length, capacity, has_room) in ROOM {
-        for (name, encoder, is_time) in
-            [("accept", ENCODER, true), (":path", ENCODER, false), ("", ENCODER, false), ("accept", ENCODER + 8, false)]
-        {
-            let mut buffer = [0_u8; 128];
-            let mut header = [buffer.as_mut_ptr() as u64, length, capacity];
-            let (added, mut commands) = two_fields(header.as_mut_ptr() as u64);
-            // What is required is told by the length; the slice by the address.
-            commands[0].0 = header.as_mut_ptr() as u64;
-            fill_owned(&mut machine, g, 71, &commands);
-            let arguments = [encoder, name.len() as u64, 3, 4, 5, 6, 7];
-            let (registers, after, _) = machine.call_with(g, ARITHMETIC | FIXED, arguments, name);
-            assert_eq!((registers, after & ARITHMETIC), (arguments, ARITHMETIC));
-            let is_obeyed = has_room && is_time;
-            let mut expected = [0_u8; 128];
-            if is_obeyed {
-                expected[10..81].copy_from_slice(&added);
-            }
-            assert_eq!(*std::hint::black_box(&buffer), expected, "{name}: {length} of {capacity}");
-            let [_, new_length, _] = *std::hint::black_box(&header);
-            assert_eq!(new_length, length + if is_obeyed { 71 } else { 0 });
-            // Obeyed, or meant for another encoder: free. Too early, or no room yet: it stays.
-            let is_free = is_obeyed || encoder != ENCODER;
-            let tag = machine.buckets[bpf::slots::bucket(g) as usize].tags[2];
-            assert_eq!(tag == 0, is_free, "{name}: {length} of {capacity}");
-        }
+    for (name, encoder, arms) in
+        [("accept", ENCODER, true), (":path", ENCODER, false), ("", ENCODER, false), ("accept", ENCODER + 8, false)]
+    {
+        fill_text(&mut machine, g + QUEUED, 0);
+        let arguments = [encoder, name.len() as u64, 3, 4, 5, 6, 7];
+        let (registers, after, _) = machine.call_with(g, ARITHMETIC | FIXED, arguments, name);
+        assert_eq!((registers, after & ARITHMETIC), (arguments, ARITHMETIC));
+        assert_eq!(tag_of(&machine, g), g + if arms { ARMED } else { QUEUED }, "{name:?}");
     }
 }
 
-/// Fills a slot for a connection and its encoder; `required` bytes, where it is not 0, else what the command says.
-fn fill_owned(machine: &mut Machine, g: u64, required: u64, commands: &[OwnedCommand]) {
-    let borrowed: Vec<Command<'_>> = commands.iter().map(|(address, kind, bytes)| (*address, *kind, bytes.as_slice())).collect();
-    fill(machine, g, 0, SITE, &borrowed);
-    let slot = &mut machine.buckets[bpf::slots::bucket(g) as usize].slots[2];
-    slot.meant_for = [ENCODER, CONNECTION];
-    if required != 0 {
-        slot.words[1] = u64::from(command::REQUIRE) << 32 | required;
+/// `Write(p)`, with the buffer in RAX and the slice in RBX, RCX and RDI: what it gets afterwards.
+#[test]
+fn the_buffer_gets_the_text_and_then_the_field() {
+    let (mut machine, goroutines) = (Machine::new(Moment::Buffer), Goroutines::new());
+    let g = goroutines.address();
+    let room = bpf::slots::SLOT_WORDS * 8 - TEXT.len();
+    for (tag, used, buffer, length, is_obeyed) in [
+        (ARMED, 0, BUFFER, 30, true),
+        (ARMED, 0, BUFFER, room, true),
+        (ARMED, 0, BUFFER, room + 1, false),
+        (ARMED, 1, BUFFER, 30, false),
+        (ARMED, 0, BUFFER + 8, 30, false),
+        (QUEUED, 0, BUFFER, 30, false),
+    ] {
+        let field: String = (0..length).map(|at| char::from(b'a' + u8::try_from(at % 26).unwrap())).collect();
+        fill_text(&mut machine, g + tag, used);
+        let arguments = [buffer, length as u64, 3, 4, length as u64 + 9, 6, 7];
+        let ((registers, after, _), written) = machine.write(g, arguments, &field);
+        assert_eq!(after & ARITHMETIC, ARITHMETIC);
+        let expected = if is_obeyed { [TEXT, field.as_bytes()].concat() } else { field.into_bytes() };
+        assert_eq!(written, expected, "{length} bytes");
+        let [_, count, _, _, capacity, ..] = registers;
+        assert_eq!(count, expected.len() as u64);
+        assert!(capacity >= count);
+        assert_eq!([registers[0], registers[2], registers[3], registers[5], registers[6]], [buffer, 3, 4, 6, 7]);
+        let slot = &machine.buckets[bpf::slots::bucket(g) as usize].slots[2];
+        assert_eq!((slot.used, tag_of(&machine, g)), (if is_obeyed { 1 } else { used }, g + tag), "it stays until it is freed");
+    }
+}
+
+/// `writeHeaders(…, hdrs)`, with the connection in RAX and the slice in RSI, R8 and R9.
+#[test]
+fn behind_all_fields_the_slot_is_freed_and_what_was_not_written_is_appended() {
+    let (mut machine, goroutines) = (Machine::new(Moment::Headers), Goroutines::new());
+    let g = goroutines.address();
+    let just_enough = 10 + TEXT.len() as u64;
+    for (tag, used, connection, capacity, is_obeyed) in [
+        (ARMED, 0, CONNECTION, 128, true),
+        (QUEUED, 0, CONNECTION, just_enough, true),
+        (ARMED, 0, CONNECTION, just_enough - 1, false),
+        (ARMED, 1, CONNECTION, 128, false),
+        (ARMED, 0, CONNECTION + 8, 128, false),
+    ] {
+        let mut buffer = [0_u8; 128];
+        fill_text(&mut machine, g + tag, used);
+        let address = buffer.as_mut_ptr() as u64;
+        let (registers, after, _) = machine.call_with(g, ARITHMETIC | FIXED, [connection, 2, 3, address, 5, 10, capacity], "");
+        let added = if is_obeyed { TEXT } else { &[] };
+        assert_eq!(registers, [connection, 2, 3, address, 5, 10 + added.len() as u64, capacity]);
+        assert_eq!(after & ARITHMETIC, ARITHMETIC);
+        let buffer = std::hint::black_box(&buffer);
+        assert_eq!(&buffer[10..10 + added.len()], added);
+        assert!(buffer[10 + added.len()..].iter().all(|byte| *byte == 0));
+        assert_eq!(tag_of(&machine, g), 0);
     }
 }
 
@@ -255,7 +272,7 @@ fn what_is_meant_for_another_call_site_or_goroutine_is_not_obeyed() {
     let g = goroutines.address();
     let (_, _, stack_pointer) = machine.call(g, FIXED);
     let mut target = 0_u64;
-    let command: [Command<'_>; 1] = [(std::ptr::from_mut(&mut target) as u64, command::STORE, &[1])];
+    let command: [Command<'_>; 1] = [(std::ptr::from_mut(&mut target) as u64, &[1])];
     // At another depth of the stack it is dropped; what is meant for another detour stays.
     for (pointer, site, left) in [(stack_pointer + 16, SITE, 0), (stack_pointer, SITE + 1, g + u64::from(SITE) + 1)] {
         fill(&mut machine, g, pointer, site, &command);

@@ -5,7 +5,7 @@
 
 use bpf::config::Setting;
 use bpf::config::http_client::{HttpClientConfig, cookie};
-use bpf::instrumentations::net_http_client::detour as number;
+use bpf::slots::site;
 
 use super::{Writing, call_of, detour};
 use crate::executor::Moment;
@@ -19,13 +19,13 @@ pub(super) const WRITE_HEADER: &str = "net/http.Header.writeSubset";
 
 /// Plans it, and notes in `config` where the writer's buffer is.
 pub(super) fn plan(facts: &Facts<'_>, fields: &mut FieldReader<'_>, config: &mut HttpClientConfig) -> Result<Writing, LeftOut> {
-    let site = call_of(facts, WRITE, WRITE_HEADER, "the header of a request is written", cookie::WRITE)?;
-    let detour = detour(facts, WRITE_HEADER, (number::WRITE_SUBSET, Moment::Depth), config)?;
+    let probe = call_of(facts, WRITE, WRITE_HEADER, "the header of a request is written", cookie::WRITE)?;
+    let detour = detour(facts, WRITE_HEADER, (site::WRITE_SUBSET, Moment::Depth), config)?;
     let Some(table) = facts.binary.itab("*bufio.Writer", "io.Writer")? else {
         return Err(LeftOut::NotUnderstood("the program does not use *bufio.Writer as io.Writer".to_owned()));
     };
     config.buffer = fields.required("bufio.Writer", "buf")?;
     config.buffered = fields.required("bufio.Writer", "n")?;
     config.buffered_writer = Setting::new(table.0);
-    Ok(Writing { sites: vec![site], detours: vec![detour] })
+    Ok(Writing { sites: vec![probe], detours: vec![detour] })
 }

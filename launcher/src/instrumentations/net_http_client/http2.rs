@@ -1,30 +1,33 @@
-//! What passes the context on by HTTP/2: a probe where a request's header fields are encoded, the detours that add one, and,
-//! once per connection, memory for the first buffer of the fields, so that there is room.
+//! What passes the context on by HTTP/2: a probe where a request's header fields are encoded, and the detours that add one.
 //!
 //! Read in `net/http/h2_bundle.go` (Go 1.21 to 1.26), `net/http/internal/http2/transport.go` (1.27) and
 //! `golang.org/x/net/http2/transport.go`; `bpf/src/instrumentations/net_http_client/http2.rs` says what the probes do.
 
-use bpf::config::http_client::{Http2ClientLayout, HttpClientConfig, cookie};
-use bpf::instrumentations::net_http_client::detour as number;
+use bpf::config::Setting;
+use bpf::config::http_client::{Http2ClientLayout, HttpClientConfig, NO_HTTP2, cookie};
+use bpf::slots::site;
 
-use super::{PROGRAM, Writing, call_of, detour};
+use super::{Writing, call_of, detour};
 use crate::executor::Moment;
 use crate::instrumentations::layouts::FieldReader;
-use crate::probes::plan::{Facts, LeftOut};
+use crate::probes::plan::{Facts, LeftOut, Site};
+
+/// Where an encoder puts the bytes of its fields.
+pub(super) const BUFFER_WRITE: &str = "bytes.(*Buffer).Write";
 
 /// An implementation of the client.
 #[derive(Debug)]
 pub(super) struct Http2Client {
-    /// Encodes a request's header fields and calls `write` with them.
+    /// Encodes a request's header fields, by one of `encoders`, and calls `write` with them.
     pub(super) encode: &'static str,
+    /// What does the encoding, in one version or another.
+    pub(super) encoders: [&'static str; 3],
     /// Writes encoded header fields: RSI, R8 and R9 are the slice.
     pub(super) write: &'static str,
-    /// Makes a connection, with `new_encoder`.
-    pub(super) connect: &'static str,
-    /// Makes the encoder of a connection.
-    pub(super) new_encoder: &'static str,
     /// Encodes a header field.
     pub(super) write_field: &'static str,
+    /// The type of an encoder.
+    pub(super) encoder: &'static str,
     /// What the names of its types begin with.
     types: &'static str,
     /// The type of a request.
@@ -37,30 +40,42 @@ pub(super) struct Http2Client {
 pub(super) const CLIENTS: [Http2Client; 3] = [
     Http2Client {
         encode: "net/http.(*http2clientStream).encodeAndWriteHeaders",
+        encoders: [
+            "net/http.(*http2ClientConn).encodeHeaders",
+            "net/http.http2encodeRequestHeaders",
+            "net/http/internal/httpcommon.EncodeHeaders",
+        ],
         write: "net/http.(*http2ClientConn).writeHeaders",
-        connect: "net/http.(*http2Transport).newClientConn",
-        new_encoder: "vendor/golang.org/x/net/http2/hpack.NewEncoder",
         write_field: "vendor/golang.org/x/net/http2/hpack.(*Encoder).WriteField",
+        encoder: "vendor/golang.org/x/net/http2/hpack.Encoder",
         types: "net/http.http2",
         request: "net/http.Request",
         is_xnet: false,
     },
     Http2Client {
         encode: "net/http/internal/http2.(*clientStream).encodeAndWriteHeaders",
+        encoders: [
+            "net/http/internal/http2.(*ClientConn).encodeHeaders",
+            "net/http/internal/http2.encodeRequestHeaders",
+            "net/http/internal/httpcommon.EncodeHeaders",
+        ],
         write: "net/http/internal/http2.(*ClientConn).writeHeaders",
-        connect: "net/http/internal/http2.(*Transport).newClientConn",
-        new_encoder: "vendor/golang.org/x/net/http2/hpack.NewEncoder",
         write_field: "vendor/golang.org/x/net/http2/hpack.(*Encoder).WriteField",
+        encoder: "vendor/golang.org/x/net/http2/hpack.Encoder",
         types: "net/http/internal/http2.",
         request: "net/http/internal/http2.ClientRequest",
         is_xnet: false,
     },
     Http2Client {
         encode: "golang.org/x/net/http2.(*clientStream).encodeAndWriteHeaders",
+        encoders: [
+            "golang.org/x/net/http2.(*ClientConn).encodeHeaders",
+            "golang.org/x/net/http2.encodeRequestHeaders",
+            "golang.org/x/net/internal/httpcommon.EncodeHeaders",
+        ],
         write: "golang.org/x/net/http2.(*ClientConn).writeHeaders",
-        connect: "golang.org/x/net/http2.(*Transport).newClientConn",
-        new_encoder: "golang.org/x/net/http2/hpack.NewEncoder",
         write_field: "golang.org/x/net/http2/hpack.(*Encoder).WriteField",
+        encoder: "golang.org/x/net/http2/hpack.Encoder",
         types: "golang.org/x/net/http2.",
         request: "net/http.Request",
         is_xnet: true,
@@ -74,26 +89,39 @@ pub(super) fn plan(
     fields: &mut FieldReader<'_>,
     config: &mut HttpClientConfig,
 ) -> Result<Writing, LeftOut> {
-    let (writing, lending) =
-        if client.is_xnet { (cookie::XNET_WRITE, cookie::XNET_LEND) } else { (cookie::HTTP2_WRITE, cookie::HTTP2_LEND) };
-    let behind = if client.is_xnet { number::XNET } else { 0 };
-    let encode = facts.entry_site(client.encode, "the header fields of a request are encoded", PROGRAM, writing)?;
+    let cookie = if client.is_xnet { cookie::XNET_WRITE } else { cookie::HTTP2_WRITE };
+    let encode = encoding(facts, client, cookie)?;
+    let Some([stream, request]) = facts.binary.spilled_arguments(facts.function(client.encode)?)? else {
+        return Err(LeftOut::NotUnderstood(format!("{} does not keep its arguments where they are expected", client.encode)));
+    };
     // That they are written by this function.
     call_of(facts, client.encode, client.write, "", 0)?;
-    let lend = call_of(facts, client.connect, client.new_encoder, "a connection's encoder is made", lending)?;
     let detours = vec![
-        detour(facts, client.write_field, (number::HEADER_FIELDS + behind, Moment::Field), config)?,
-        detour(facts, client.write, (number::HEADER_FIELDS + behind, Moment::Headers), config)?,
-        detour(facts, client.new_encoder, (number::NEW_ENCODER + behind, Moment::Depth), config)?,
+        detour(facts, client.write_field, (site::HEADER_FIELDS, Moment::Field), config)?,
+        detour(facts, client.write, (site::HEADER_FIELDS, Moment::Headers), config)?,
+        detour(facts, BUFFER_WRITE, (site::HEADER_FIELDS, Moment::Buffer), config)?,
     ];
     let connection = format!("{}ClientConn", client.types);
     let layout = Http2ClientLayout {
+        stream: Setting::new(stream),
+        request: Setting::new(request),
         header: fields.required(client.request, "Header")?,
         connection: fields.required(&format!("{}clientStream", client.types), "cc")?,
         encoder: fields.required(&connection, "henc")?,
+        writer: fields.required(client.encoder, "w")?,
         buffer: fields.required(&connection, "hbuf")?,
+        ..NO_HTTP2
     };
     let [std, xnet] = &mut config.http2;
     *(if client.is_xnet { xnet } else { std }) = layout;
-    Ok(Writing { sites: vec![encode, lend], detours })
+    Ok(Writing { sites: vec![encode], detours })
+}
+
+/// The probe where a request's header fields are encoded: the connection is this goroutine's there.
+fn encoding(facts: &Facts<'_>, client: &Http2Client, cookie: u32) -> Result<Site, LeftOut> {
+    let site = |encoder: &&str| call_of(facts, client.encode, encoder, "the header fields of a request are encoded", cookie).ok();
+    // Whether the program uses it at all.
+    facts.function(client.encode)?;
+    let found = client.encoders.iter().find_map(site);
+    found.ok_or_else(|| LeftOut::NotUnderstood(format!("{} calls nothing that is known to encode", client.encode)))
 }

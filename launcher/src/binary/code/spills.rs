@@ -1,0 +1,100 @@
+//! Where a function keeps its first two arguments on the stack, so that a probe at one of its calls finds them.
+//!
+//! Arguments that outlive a call go to the places that the caller has left for them behind the return address
+//! (<https://go.dev/s/regabi>, "spill space"), right behind the function's prologue.
+
+use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
+
+/// Instructions that are looked at behind `PUSHQ BP`.
+const MAX_INSTRUCTIONS: usize = 12;
+/// The saved BP and the return address lie between the frame and the places of the arguments.
+const BEHIND_FRAME: u64 = 16;
+
+/// Offsets from the stack pointer, wherever the function calls another one, of its first two arguments (RAX and RBX at its
+/// start). `None` where it is not plain that it puts them there.
+pub(super) fn first_two(code: &[u8], start: u64, push: u64) -> Option<[u32; 2]> {
+    let begin = usize::try_from(push.checked_sub(start)?).ok()?;
+    let behind = code.get(begin + 1..)?;
+    let (mut frame, mut stored) = (None, [false; 2]);
+    for instruction in Decoder::with_ip(64, behind, push + 1, DecoderOptions::NONE).into_iter().take(MAX_INSTRUCTIONS) {
+        if instruction.flow_control() != FlowControl::Next {
+            break;
+        }
+        if let Some(size) = frame_size(&instruction) {
+            frame = Some(size);
+        } else if let Some(frame) = frame {
+            for (register, (offset, stored)) in
+                [Register::RAX, Register::RBX].into_iter().zip([0, 8].into_iter().zip(&mut stored))
+            {
+                *stored |= is_store(&instruction, register, frame + BEHIND_FRAME + offset);
+            }
+        }
+        if stored == [true; 2] {
+            let first = u32::try_from(frame? + BEHIND_FRAME).ok()?;
+            return Some([first, first + 8]);
+        }
+        if writes(&instruction, Register::RAX) || writes(&instruction, Register::RBX) {
+            break;
+        }
+    }
+    None
+}
+
+/// `SUBQ $frame, SP` or `ADDQ $-128, SP`.
+fn frame_size(instruction: &Instruction) -> Option<u64> {
+    if instruction.op0_register() != Register::RSP || instruction.op1_kind() == OpKind::Register {
+        return None;
+    }
+    let subtracts = matches!(instruction.code(), Code::Sub_rm64_imm8 | Code::Sub_rm64_imm32);
+    let adds = instruction.code() == Code::Add_rm64_imm8;
+    let immediate = || instruction.immediate(1);
+    subtracts.then(immediate).or_else(|| adds.then(|| immediate().wrapping_neg()))
+}
+
+/// `MOVQ register, offset(SP)`.
+fn is_store(instruction: &Instruction, register: Register, offset: u64) -> bool {
+    instruction.code() == Code::Mov_rm64_r64
+        && instruction.op0_kind() == OpKind::Memory
+        && instruction.op1_register() == register
+        && instruction.memory_base() == Register::RSP
+        && instruction.memory_index() == Register::None
+        && instruction.memory_displacement64() == offset
+}
+
+/// Whether the first operand, which all of the few instructions here write to, is the register or a part of it.
+fn writes(instruction: &Instruction, register: Register) -> bool {
+    let compares = matches!(instruction.mnemonic(), Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Nop);
+    instruction.op0_kind() == OpKind::Register && instruction.op0_register().full_register() == register && !compares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CMPQ SP, 16(R14); JBE; PUSHQ BP; MOVQ SP, BP; SUBQ $0x70, SP; then `rest`.
+    fn spilled(rest: &[&[u8]]) -> Option<[u32; 2]> {
+        let prologue: &[u8] = &[0x49, 0x3b, 0x66, 0x10, 0x76, 0x40, 0x55, 0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, 0x70];
+        first_two(&[prologue, &rest.concat()].concat(), 0x1000, 0x1006)
+    }
+
+    /// MOVQ AX, 0x80(SP); MOVQ BX, 0x88(SP).
+    const RAX: &[u8] = &[0x48, 0x89, 0x84, 0x24, 0x80, 0, 0, 0];
+    const RBX: &[u8] = &[0x48, 0x89, 0x9c, 0x24, 0x88, 0, 0, 0];
+    /// MOVB $0, 0x33(SP).
+    const OTHER: &[u8] = &[0xc6, 0x44, 0x24, 0x33, 0];
+
+    #[test]
+    fn behind_the_return_address() {
+        assert_eq!(spilled(&[RAX, RBX]), Some([0x80, 0x88]));
+        assert_eq!(spilled(&[OTHER, RAX, OTHER, RBX]), Some([0x80, 0x88]));
+    }
+
+    #[test]
+    fn what_is_not_plain_is_refused() {
+        // XORL AX, AX before the store; a call before it; another place; only one of them.
+        assert_eq!(spilled(&[&[0x31, 0xc0], RAX, RBX]), None);
+        assert_eq!(spilled(&[RAX, &[0xe8, 0, 0, 0, 0], RBX]), None);
+        assert_eq!(spilled(&[&[0x48, 0x89, 0x44, 0x24, 0x10], RBX]), None);
+        assert_eq!(spilled(&[RAX, &[0x90; 20]]), None);
+    }
+}
