@@ -10,7 +10,9 @@ use core::mem::size_of;
 
 mod ends;
 
-pub use ends::{ALWAYS, EMPTY_RECIPE, EndRecipe, EndRecipes, MAX_LOADS, MAX_RESULTS, NO_RESULT, ResultLocation, base};
+pub use ends::{
+    ALWAYS, EMPTY_RECIPE, EndRecipe, EndRecipes, MAX_LOADS, MAX_PER_SITE, MAX_RESULTS, NO_RESULT, ResultLocation, base,
+};
 
 /// A number that the launcher sets before the object is loaded.
 ///

@@ -52,6 +52,8 @@ pub struct EndRecipe {
     pub guard_first: Setting<u64>,
     /// How far above it the highest lies.
     pub guard_size: Setting<u64>,
+    /// 1: where a hit does not count by this recipe, it may by the next one in the table, which has the same site.
+    pub more: Setting<u64>,
     /// The results; what is not asked for is zero.
     pub results: [ResultLocation; MAX_RESULTS],
 }
@@ -73,6 +75,9 @@ impl<const N: usize> EndRecipes<N> {
     }
 }
 
+/// Recipes that one site may have.
+pub const MAX_PER_SITE: usize = 3;
+
 /// A result that is not asked for.
 pub const NO_RESULT: ResultLocation = ResultLocation {
     base: Setting::new(base::ZERO),
@@ -88,12 +93,13 @@ pub const EMPTY_RECIPE: EndRecipe = EndRecipe {
     guarded: Setting::new(1),
     guard_first: Setting::new(0),
     guard_size: Setting::new(0),
+    more: Setting::new(0),
     results: [NO_RESULT; MAX_RESULTS],
 };
 
 const _: () = {
     assert!(size_of::<ResultLocation>() == 48);
-    assert!(size_of::<EndRecipe>() == 24 + MAX_RESULTS * 48);
+    assert!(size_of::<EndRecipe>() == 32 + MAX_RESULTS * 48);
 };
 
 // SAFETY: no padding: pairs of 32-bit settings and ones of 64 bits (see the size assertions).

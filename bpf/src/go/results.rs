@@ -4,25 +4,55 @@
 //! there (`launcher/src/binary/code/ends`). It says so by an [`EndRecipe`], one for each site, in read-only data; the
 //! site's cookie is its number. The recipe is not a constant to the verifier, which so follows one for all.
 
-use crate::config::{ALWAYS, EndRecipe, MAX_LOADS, ResultLocation, base};
+use crate::config::{ALWAYS, EndRecipe, EndRecipes, MAX_LOADS, MAX_PER_SITE, ResultLocation, base};
 use crate::target::{AllRegisters, Target};
 
 /// Stands for a result in memory that could not be read. No address and no length has this value.
 pub const UNREADABLE: u64 = u64::MAX;
 
+/// The first `N` results of the function whose end was hit at a site, by the recipe with this number or those that follow for the
+/// same site; `None` where the hit is not one of its ends. `R` is a power of two.
+#[inline(always)]
+pub fn read_by<T: Target, const N: usize, const R: usize>(target: &T, recipes: &EndRecipes<R>, number: u32) -> Option<[u64; N]> {
+    let registers = target.all_registers();
+    // Numbers that the compiler does not know, so that the bound stays where the verifier sees it; and that the verifier does
+    // not know, so that it follows what comes behind the loop once.
+    let mut number = target.opaque(u64::from(number));
+    let last = number + MAX_PER_SITE as u64 - 1;
+    let recipe = loop {
+        let recipe = recipes.get(number & (R as u64 - 1))?;
+        if counts(target, recipe, &registers) {
+            break recipes.get(target.opaque(number) & (R as u64 - 1))?;
+        }
+        if recipe.more.get() == 0 || number == last {
+            return None;
+        }
+        number += 1;
+    };
+    Some(values(target, recipe, &registers))
+}
+
 /// The first `N` results of the function, in the order of Go's ABI; `None` where this hit is not one of its ends.
 #[inline(always)]
 pub fn read<T: Target, const N: usize>(target: &T, recipe: &EndRecipe) -> Option<[u64; N]> {
     let registers = target.all_registers();
-    if !holds(recipe.condition.get(), registers.flags) || !guarded(target, recipe, registers.stack_pointer) {
-        return None;
-    }
-    let bases = bases(target, &registers);
+    counts(target, recipe, &registers).then(|| values(target, recipe, &registers))
+}
+
+/// Whether a hit with these registers is one of the function's ends.
+#[inline(always)]
+fn counts<T: Target>(target: &T, recipe: &EndRecipe, registers: &AllRegisters) -> bool {
+    holds(recipe.condition.get(), registers.flags) && guarded(target, recipe, registers.stack_pointer)
+}
+
+#[inline(always)]
+fn values<T: Target, const N: usize>(target: &T, recipe: &EndRecipe, registers: &AllRegisters) -> [u64; N] {
+    let bases = bases(target, registers);
     let mut results = [0; N];
     for (result, location) in results.iter_mut().zip(&recipe.results) {
         *result = value(target, &bases, location);
     }
-    Some(results)
+    results
 }
 
 /// Whether a conditional jump with this condition would be taken ("Intel SDM" volume 1, appendix B).

@@ -1,6 +1,7 @@
 //! What is remembered of a goroutine's outgoing request, and what is passed on with it.
 
 use crate::records::SpanIdentity;
+use crate::target::Target;
 
 /// The outgoing request of a goroutine.
 #[repr(C)]
@@ -18,6 +19,19 @@ pub struct ClientCall {
     pub nested: u64,
     /// Address of the request's header map, under which it is passed on; 0 where nothing is.
     pub header: u64,
+}
+
+impl ClientCall {
+    /// Forgets a request that has not ended: it never will.
+    #[inline(always)]
+    pub fn abandon<T: Target>(&mut self, target: &T) {
+        if self.open != 0 {
+            self.open = target.opaque(0);
+            if self.header != 0 {
+                target.passed_on(self.header);
+            }
+        }
+    }
 }
 
 /// No request yet.

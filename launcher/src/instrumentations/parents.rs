@@ -68,6 +68,9 @@ fn goroutines(
     first_cookie: u32,
 ) -> Result<(Vec<Site>, Global), LeftOut> {
     let ends = facts.end_sites(NEW_GOROUTINE, 1, "a goroutine is created", program, first_cookie)?;
+    if ends.recipes.len() != ends.sites.len() {
+        return Err(LeftOut::NotUnderstood(format!("several ends of {NEW_GOROUTINE} have one site")));
+    }
     let table = ends.table::<NEW_GOROUTINE_ENDS>("NEW_GOROUTINE")?;
     config.goid = fields.required("runtime.g", "goid")?;
     config.status = fields.required("runtime.g", "atomicstatus")?;

@@ -3,8 +3,8 @@
 //! A recipe's number in its table is the site's cookie minus the cookie of the table's first.
 
 use bpf::config::{
-    ALWAYS, EMPTY_RECIPE, EndRecipe, EndRecipes, MAX_RESULTS, NO_RESULT, ReadOnlyData as _, ResultLocation as Location, Setting,
-    base,
+    ALWAYS, EMPTY_RECIPE, EndRecipe, EndRecipes, MAX_PER_SITE, MAX_RESULTS, NO_RESULT, ReadOnlyData as _,
+    ResultLocation as Location, Setting, base,
 };
 
 use super::plan::{Facts, Global, Instruction, LeftOut, Site};
@@ -15,7 +15,7 @@ use crate::binary::{Base, EndInstruction, EndSite, ResultLocation, merge_end_sit
 pub struct Ends {
     /// The probes.
     pub sites: Vec<Site>,
-    /// How each is read, in the same order.
+    /// How each is read; where a site has several recipes, they follow each other.
     pub recipes: Vec<EndRecipe>,
 }
 
@@ -45,9 +45,25 @@ impl Facts<'_> {
             let returns = self.binary.return_sites(function, results)?;
             found = without_load_bias(&found, returns);
         }
-        let mut ends = Ends::default();
-        for (cookie, end) in (first_cookie..).zip(merge_end_sites(found)) {
+        let (mut ends, mut alternatives) = (Ends::default(), 0);
+        let mut found = merge_end_sites(found);
+        found.sort_by_key(|end| end.address);
+        for (cookie, end) in (first_cookie..).zip(found) {
+            // A site that may stand for several ends is one probe: its recipes are tried one after the other.
+            let is_known = ends.sites.last().is_some_and(|last| last.address == end.address);
+            if let Some(last) = ends.recipes.last_mut().filter(|_| is_known) {
+                last.more = Setting::new(1);
+                alternatives += 1;
+            } else {
+                alternatives = 1;
+            }
+            if alternatives > MAX_PER_SITE {
+                return Err(LeftOut::NotUnderstood(format!("too many ends of {name} have one site ({:#x})", end.address.0)));
+            }
             ends.recipes.push(recipe(&end));
+            if is_known {
+                continue;
+            }
             ends.sites.push(Site {
                 function: name.to_owned(),
                 event,
@@ -122,6 +138,7 @@ pub fn recipe(end: &EndSite) -> EndRecipe {
         guarded: Setting::new(guard.is_some().into()),
         guard_first: Setting::new(guard_first),
         guard_size: Setting::new(guard_size),
+        more: Setting::new(0),
         results,
     }
 }

@@ -210,9 +210,9 @@ mod tests {
 
     const PROGRAMS: [&str; 3] = ["http_server", "http2_request_start", "http_client"];
 
-    /// Instructions that the verifier may look at for one program: a million is its limit, and each costs half a
-    /// microsecond of the program's start.
-    const VERIFIED_AT_MOST: u32 = 8_000;
+    /// Instructions that the verifier may look at for each program: a million is its limit, and each costs about a
+    /// microsecond of the program's start. Programs are verified at the same time.
+    const VERIFIED_AT_MOST: [u32; 3] = [8_000, 8_000, 12_000];
 
     /// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
     #[test]
@@ -259,7 +259,8 @@ mod tests {
             for (name, program) in object.programs(&PROGRAMS, UprobeKind::Multi).unwrap() {
                 verify(name, program).unwrap();
                 let verified = program.info().unwrap().verified_instruction_count().unwrap();
-                assert!(verified < VERIFIED_AT_MOST, "{name} (swiss {swiss}): {verified} instructions");
+                let at_most = VERIFIED_AT_MOST[PROGRAMS.iter().position(|one| *one == name).unwrap()];
+                assert!(verified < at_most, "{name} (swiss {swiss}): {verified} instructions");
             }
         }
     }

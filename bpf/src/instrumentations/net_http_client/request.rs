@@ -24,6 +24,7 @@ pub fn start<T: Target>(target: &T) -> Option<()> {
         return None;
     }
     let time = target.now();
+    goroutine.client.abandon(target);
     goroutine.client.open = 1;
     goroutine.client.depth = depth;
     goroutine.client.nested = 0;

@@ -1,6 +1,5 @@
 //! A round trip ends: what is reported of the response, or of the error.
 
-use crate::config::http_client::CLIENT_ENDS;
 use crate::go::results;
 use crate::go::string::GoString;
 use crate::records::http_client::HttpClientEnd;
@@ -15,9 +14,7 @@ pub fn end<T: Target>(target: &T, number: u32) -> Option<()> {
     if goroutine.client.open == 0 {
         return None;
     }
-    // A number that the compiler does not know, so that the bound stays where the verifier sees it.
-    let recipe = target.http_client_ends().get(target.opaque(u64::from(number)) & (CLIENT_ENDS as u64 - 1))?;
-    let [response, error_table, error] = results::read(target, recipe)?;
+    let [response, error_table, error] = results::read_by(target, target.http_client_ends(), number)?;
     if goroutine.client.nested != 0 {
         goroutine.client.nested -= 1;
         return None;

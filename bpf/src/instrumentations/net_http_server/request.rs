@@ -93,7 +93,7 @@ fn start_request<T: Target>(
     let time = target.now();
     // Whatever an earlier operation left open: this one's end must not be taken for that one's.
     goroutine.open = 0;
-    goroutine.client.open = 0;
+    goroutine.client.abandon(target);
     if goroutine.context != 0 {
         target.forget_context(goroutine.context);
         goroutine.context = target.opaque(0);

@@ -44,6 +44,8 @@ fn close<T: Target>(target: &T, now: u64) -> Option<&mut Goroutine> {
         return None;
     }
     goroutine.open = 0;
+    // A round trip that the handler's panic has unwound.
+    goroutine.client.abandon(target);
     if goroutine.context != 0 {
         target.forget_context(goroutine.context);
         goroutine.context = 0;
