@@ -47,11 +47,34 @@ pub const ABSENT: u32 = u32::MAX;
 pub struct SamplerSetting {
     /// 1: a sampled or unsampled parent decides; 0: every span is decided on its own.
     pub parent_based: Setting<u32>,
-    /// 1: a request's `traceparent` is the parent; 0: it is not looked at.
-    pub trace_context: Setting<u32>,
+    /// Which headers are read and written: bits of [`propagator`].
+    pub propagators: Setting<u32>,
     /// A trace is taken where bytes 8–15 of its id, read big-endian and shifted right by one, are below this:
     /// 0 takes none, 2^63 takes all.
     pub threshold: Setting<u64>,
+}
+
+/// Bits of [`SamplerSetting::propagators`], and of [`crate::records::SpanIdentity::passes`].
+pub mod propagator {
+    /// `traceparent` and `tracestate` (W3C Trace Context).
+    pub const TRACE_CONTEXT: u8 = 1;
+    /// `baggage` (W3C Baggage).
+    pub const BAGGAGE: u8 = 2;
+    /// `b3` (<https://github.com/openzipkin/b3-propagation>).
+    pub const B3: u8 = 4;
+    /// `X-B3-TraceId` and its like.
+    pub const B3_MULTI: u8 = 8;
+    /// `tracestate`, apart from `traceparent`; in `passes` only.
+    pub const TRACE_STATE: u8 = 16;
+}
+
+impl SamplerSetting {
+    /// Whether the headers of this [`propagator`] are read and written.
+    #[inline(always)]
+    #[must_use]
+    pub fn has(&self, propagator: u8) -> bool {
+        self.propagators.get() & u32::from(propagator) != 0
+    }
 }
 
 /// `http.Request`, or `http2.ServerRequest` of Go 1.27, which names its fields alike.
@@ -268,7 +291,7 @@ pub const EMPTY_HTTP_SERVER: HttpServerConfig = HttpServerConfig {
 
 /// Before the launcher has set anything: nothing is sampled.
 pub const EMPTY_SAMPLER: SamplerSetting =
-    SamplerSetting { parent_based: Setting::new(0), trace_context: Setting::new(0), threshold: Setting::new(0) };
+    SamplerSetting { parent_based: Setting::new(0), propagators: Setting::new(0), threshold: Setting::new(0) };
 
 /// The bytes of a configuration, as the object's read-only data holds them.
 ///

@@ -81,8 +81,9 @@ pub struct SpanIdentity {
     pub trace_flags: u8,
     /// 1 where the parent came with the request, 0 otherwise.
     pub parent_is_remote: u8,
-    /// 1 where there are texts to be passed on with what it does (`carried`).
-    pub carries: u8,
+    /// What is passed on with what it does, bits of [`crate::config::propagator`]: for a served request, the texts that came
+    /// with it; for an outgoing one, the headers that it gets.
+    pub passes: u8,
     /// Zero.
     pub padding: [u8; 5],
 }
@@ -95,7 +96,7 @@ impl SpanIdentity {
         parent_span_id: [0; 8],
         trace_flags: 0,
         parent_is_remote: 0,
-        carries: 0,
+        passes: 0,
         padding: [0; 5],
     };
 

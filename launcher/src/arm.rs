@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Instant;
 
-use bpf::config::{SamplerSetting, Setting};
+use bpf::config::{SamplerSetting, Setting, propagator};
 
 use crate::binary::{BinaryError, BuildInfo, GoBinary, VirtAddr};
 use crate::child::{Auxv, Exe, MappedExe, Stopped};
@@ -152,7 +152,7 @@ fn arm_program(candidate: Candidate<'_>, config: &Config) -> Result<Armed, Untra
     let (plan, load_bias, build_info, syscall) = {
         let binary = GoBinary::parse(&exe)?;
         let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
-        let passes_on = config.propagators.contains(&Propagator::TraceContext);
+        let passes_on = !config.propagators.is_empty();
         let may_write = is_held && passes_on && config.may_write && cfg!(target_arch = "x86_64") && load_bias.is_some();
         let circumstances = Circumstances { disabled: &config.disabled_instrumentations, load_bias, may_write };
         let plan = Plan::new(CATALOG, &binary, circumstances)?;
@@ -192,10 +192,16 @@ fn sampler_setting(config: &Config) -> SamplerSetting {
         )]
         RootSampler::TraceIdRatio(ratio) => (ratio.max(0.0) * all as f64) as u64,
     };
-    let trace_context = u32::from(config.propagators.contains(&Propagator::TraceContext));
+    let bit = |one: &Propagator| match one {
+        Propagator::TraceContext => propagator::TRACE_CONTEXT,
+        Propagator::Baggage => propagator::BAGGAGE,
+        Propagator::B3 => propagator::B3,
+        Propagator::B3Multi => propagator::B3_MULTI,
+    };
+    let propagators = config.propagators.iter().map(bit).fold(0, |all, one| all | one);
     SamplerSetting {
         parent_based: Setting::new(parent_based),
-        trace_context: Setting::new(trace_context),
+        propagators: Setting::new(propagators.into()),
         threshold: Setting::new(threshold),
     }
 }

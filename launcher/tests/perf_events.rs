@@ -33,7 +33,7 @@ fn perf_events_report_the_same() {
         Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), Circumstances { load_bias: Some(0), ..Circumstances::default() })
             .unwrap();
     let everything =
-        SamplerSetting { parent_based: Setting::new(0), trace_context: Setting::new(1), threshold: Setting::new(1 << 63) };
+        SamplerSetting { parent_based: Setting::new(0), propagators: Setting::new(1), threshold: Setting::new(1 << 63) };
     let pid = server.id().try_into().unwrap();
     let mut attached = attach(&plan, &everything, UprobeKind::PerfEvent, &app, pid).unwrap();
 

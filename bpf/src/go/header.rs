@@ -7,7 +7,7 @@ mod names;
 
 use core::marker::PhantomData;
 
-pub use names::Found;
+pub use names::{Found, lengths};
 
 use names::compare;
 
@@ -36,6 +36,8 @@ const SAME_SIZE_GROW: u64 = 8;
 pub struct Walk {
     /// The headers found.
     pub found: Found,
+    /// The lengths of the names looked for ([`lengths`]).
+    lengths: u64,
     /// Entries not seen yet.
     entries: u64,
     /// The next slot of the group.
@@ -49,9 +51,24 @@ pub struct Walk {
     pub scratch: [u64; SCRATCH_WORDS],
 }
 
+const NOTHING_FOUND: Found = Found {
+    trace_parent: 0,
+    trace_state: 0,
+    user_agent: 0,
+    forwarded_for: 0,
+    forwarded_proto: 0,
+    baggage: 0,
+    b3: 0,
+    b3_trace: 0,
+    b3_span: 0,
+    b3_sampled: 0,
+    b3_flags: 0,
+};
+
 /// No walk yet.
 pub const NEW_WALK: Walk = Walk {
-    found: Found { trace_parent: 0, trace_state: 0, user_agent: 0, forwarded_for: 0, forwarded_proto: 0 },
+    found: NOTHING_FOUND,
+    lengths: 0,
     entries: 0,
     slot: 0,
     group: 0,
@@ -65,11 +82,23 @@ pub const NEW_WALK: Walk = Walk {
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub fn find<L: Lookup>(memory: &L, layout: &MapLayout, map: u64, walk: &mut Walk) {
+pub fn find<L: Lookup>(memory: &L, layout: &MapLayout, map: u64, lengths: u32, walk: &mut Walk) {
     // Not a constant: of constants the compiler makes a call of memset, which writes byte by byte.
     let absent = memory.opaque(0);
-    walk.found =
-        Found { trace_parent: absent, trace_state: absent, user_agent: absent, forwarded_for: absent, forwarded_proto: absent };
+    walk.found = Found {
+        trace_parent: absent,
+        trace_state: absent,
+        user_agent: absent,
+        forwarded_for: absent,
+        forwarded_proto: absent,
+        baggage: absent,
+        b3: absent,
+        b3_trace: absent,
+        b3_span: absent,
+        b3_sampled: absent,
+        b3_flags: absent,
+    };
+    walk.lengths = absent + u64::from(lengths);
     // All that is needed of the map lies in its first words.
     if map == 0 || !memory.read_prefix(map, MAP_WORDS * 8, &mut walk.scratch) {
         return;
@@ -164,7 +193,8 @@ impl<G: Groups> Step for Scan<'_, G> {
         let key = GoString { address: walk.scratch[at], length: walk.scratch[at + 1] };
         let in_group = u64::from(layout.elements.get()) + slot * u64::from(layout.element_stride.get());
         let element = walk.group.wrapping_add(in_group);
-        compare(memory, key, element, &mut walk.found);
+        let lengths = walk.lengths;
+        compare(memory, key, element, lengths, &mut walk.found);
         walk.entries = walk.entries.saturating_sub(1);
         walk.entries != 0
     }

@@ -15,6 +15,7 @@ mod http1;
 mod http2;
 mod request;
 mod response;
+mod text;
 
 pub use http1::pass_on;
 pub use http2::pass_on_http2;

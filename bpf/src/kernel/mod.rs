@@ -2,6 +2,7 @@
 
 mod memory;
 mod parents;
+mod requests;
 
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
@@ -14,9 +15,11 @@ use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig}
 use bpf::config::parents::{ContextType, NEW_GOROUTINE_ENDS, ParentsConfig};
 use bpf::config::{EndRecipes, HttpServerConfig, SamplerSetting, Setting};
 use bpf::records::SpanIdentity;
-use bpf::slots::{BUCKETS, Bucket};
+use bpf::slots::{BUCKETS, Bucket, SLOT_WORDS};
 use bpf::target::{AllRegisters, Lookup, Memory, Registers, Step, Target};
 use bpf::trace::Goroutine;
+use bpf::trace::carried::Carried;
+use bpf::trace::client::PassedOn;
 use bpf::trace::parents::Origin;
 use bytemuck::AnyBitPattern;
 
@@ -34,9 +37,6 @@ static RECORDS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 /// What is remembered of each goroutine, by the address of its `runtime.g`.
 #[map(name = "GOROUTINES")]
 static GOROUTINES: LruHashMap<u64, Goroutine> = LruHashMap::with_max_entries(8_192, 0);
-/// The spans of outgoing requests, by the address of the request's header map.
-#[map(name = "PASSED_ON")]
-static PASSED_ON: LruHashMap<u64, SpanIdentity> = LruHashMap::with_max_entries(4_096, 0);
 /// What the program is to write; it has this mapped.
 #[map(name = "SLOTS")]
 static SLOTS: Array<Bucket> = Array::with_max_entries(BUCKETS, MMAPABLE);
@@ -237,20 +237,38 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn pass_on(&self, map: u64, span: &SpanIdentity) {
-        // Full: the oldest is forgotten.
-        let _never = PASSED_ON.insert(&map, span, 0);
+    fn pass_on(&self, map: u64, passed_on: &PassedOn) {
+        requests::pass_on(map, passed_on);
     }
 
     #[inline(always)]
-    fn passing_on(&self, map: u64) -> Option<&SpanIdentity> {
-        // SAFETY: an evicted entry stays valid memory for this program.
-        PASSED_ON.get_ptr(&map).map(|span| unsafe { &*span })
+    fn passing_on(&self, map: u64) -> Option<&PassedOn> {
+        requests::passing_on(map)
     }
 
     #[inline(always)]
     fn passed_on(&self, map: u64) {
-        let _absent = PASSED_ON.remove(&map);
+        requests::passed_on(map);
+    }
+
+    #[inline(always)]
+    fn carry(&self, key: u64) -> Option<&mut Carried> {
+        requests::carry(key)
+    }
+
+    #[inline(always)]
+    fn carried(&self, key: u64) -> Option<&Carried> {
+        requests::carried(key)
+    }
+
+    #[inline(always)]
+    fn forget_carried(&self, key: u64) {
+        requests::forget_carried(key);
+    }
+
+    #[inline(always)]
+    fn append<const N: usize>(&self, words: &mut [u64; SLOT_WORDS], at: u64, text: &[u8; N], length: u64) -> u64 {
+        requests::append(words, at, text, length)
     }
 
     #[inline(always)]

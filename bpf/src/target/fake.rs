@@ -24,8 +24,10 @@ use crate::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfi
 use crate::config::parents::{ContextType, EMPTY_PARENTS, NEW_GOROUTINE_ENDS, ParentsConfig};
 use crate::config::{EndRecipes, HttpServerConfig, SamplerSetting, Setting};
 use crate::records::SpanIdentity;
-use crate::slots::{BUCKETS, Bucket};
+use crate::slots::{BUCKETS, Bucket, SLOT_WORDS};
 use crate::target::{AllRegisters, Lookup, Memory, Registers, Step, Target};
+use crate::trace::carried::{Carried, NOTHING_CARRIED};
+use crate::trace::client::PassedOn;
 use crate::trace::parents::{Origin, is_over};
 use crate::trace::{Goroutine, NEW_GOROUTINE};
 
@@ -52,8 +54,10 @@ pub struct Program {
     pub contexts: Remembered<SpanIdentity>,
     /// What goroutines have from their creators.
     pub origins: Remembered<Origin>,
-    /// The spans that are passed on, by header map.
-    pub passed_on: Remembered<SpanIdentity>,
+    /// What outgoing requests carry, by header map.
+    pub passed_on: Remembered<PassedOn>,
+    /// The texts that came with requests, by span id.
+    pub carried: Remembered<Carried>,
     /// What it is to write.
     pub buckets: Vec<UnsafeCell<Bucket>>,
     /// The sampler; takes everything and honours parents at first.
@@ -97,10 +101,11 @@ impl Program {
             contexts: Remembered::default(),
             origins: Remembered::default(),
             passed_on: Remembered::default(),
+            carried: Remembered::default(),
             buckets: (0..BUCKETS).map(|_| UnsafeCell::new(crate::slots::EMPTY)).collect(),
             sampler: SamplerSetting {
                 parent_based: Setting::new(1),
-                trace_context: Setting::new(1),
+                propagators: Setting::new(3),
                 threshold: Setting::new(1 << 63),
             },
             registers: Cell::default(),
@@ -231,12 +236,32 @@ impl Target for Program {
         self.origins.retain(|address, origin| !is_over(self, &self.parents, address, origin));
     }
 
-    fn pass_on(&self, map: u64, span: &SpanIdentity) {
-        self.passed_on.set(map, *span);
+    fn pass_on(&self, map: u64, passed_on: &PassedOn) {
+        self.passed_on.set(map, *passed_on);
     }
 
-    fn passing_on(&self, map: u64) -> Option<&SpanIdentity> {
+    fn passing_on(&self, map: u64) -> Option<&PassedOn> {
         self.passed_on.get(map)
+    }
+
+    fn carry(&self, key: u64) -> Option<&mut Carried> {
+        self.carried.set(key, NOTHING_CARRIED);
+        self.carried.get_mut(key)
+    }
+
+    fn carried(&self, key: u64) -> Option<&Carried> {
+        self.carried.get(key)
+    }
+
+    fn forget_carried(&self, key: u64) {
+        self.carried.forget(key);
+    }
+
+    fn append<const N: usize>(&self, words: &mut [u64; SLOT_WORDS], at: u64, text: &[u8; N], length: u64) -> u64 {
+        let (at, length) = (usize::try_from(at).unwrap(), usize::try_from(length).unwrap().min(N));
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(words);
+        bytes[at..at + length].copy_from_slice(&text[..length]);
+        0
     }
 
     fn passed_on(&self, map: u64) {

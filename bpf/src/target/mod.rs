@@ -14,8 +14,10 @@ use crate::config::http_client::{CLIENT_ENDS, HttpClientConfig};
 use crate::config::parents::{ContextType, NEW_GOROUTINE_ENDS, ParentsConfig};
 use crate::config::{EndRecipes, HttpServerConfig, SamplerSetting};
 use crate::records::SpanIdentity;
-use crate::slots::Bucket;
+use crate::slots::{Bucket, SLOT_WORDS};
 use crate::trace::Goroutine;
+use crate::trace::carried::Carried;
+use crate::trace::client::PassedOn;
 use crate::trace::parents::Origin;
 
 /// The general-purpose registers that Go's internal ABI passes arguments in, at a probe.
@@ -118,12 +120,20 @@ pub trait Target: Lookup {
     /// Forgets the origins of goroutines that are no more, now and then.
     fn tidy_origins(&self, now: u64);
 
-    /// Remembers the span of an outgoing request under the address of its header map.
-    fn pass_on(&self, map: u64, span: &SpanIdentity);
-    /// The span that is to be passed on with this header map, if any.
-    fn passing_on(&self, map: u64) -> Option<&SpanIdentity>;
+    /// Remembers what an outgoing request carries under the address of its header map.
+    fn pass_on(&self, map: u64, passed_on: &PassedOn);
+    /// What is to be passed on with this header map, if anything.
+    fn passing_on(&self, map: u64) -> Option<&PassedOn>;
     /// Forgets it.
     fn passed_on(&self, map: u64);
+    /// Room for the texts of a request with this number, all zero; `None` where there is none.
+    fn carry(&self, key: u64) -> Option<&mut Carried>;
+    /// The texts with this number.
+    fn carried(&self, key: u64) -> Option<&Carried>;
+    /// Forgets them.
+    fn forget_carried(&self, key: u64);
+    /// Copies `text[..length]` into `words` from the byte `at` on; both are cut so that they fit. Not zero where that failed.
+    fn append<const N: usize>(&self, words: &mut [u64; SLOT_WORDS], at: u64, text: &[u8; N], length: u64) -> u64;
     /// A bucket of what the program is to write; `None` where nothing may be written.
     fn bucket(&self, number: u32) -> Option<&mut Bucket>;
     /// Makes the tag `new` if it is `old`, at once; false where it was something else.

@@ -7,8 +7,8 @@ use crate::target::Target;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct ClientCall {
-    /// Its span.
-    pub span: SpanIdentity,
+    /// Its span, and what it carries.
+    pub passed_on: PassedOn,
     /// 1 between its start and its end.
     pub open: u64,
     /// Bytes between its stack pointer and the upper end of the stack, which stay the same when the stack is moved.
@@ -34,5 +34,22 @@ impl ClientCall {
     }
 }
 
+/// What an outgoing request is to carry.
+#[repr(C)]
+#[derive(bytemuck::Pod, bytemuck::Zeroable, Clone, Copy, Debug)]
+pub struct PassedOn {
+    /// Its span; [`SpanIdentity::passes`] says which headers it gets.
+    pub span: SpanIdentity,
+    /// Under which number the texts are remembered that it gets as well.
+    pub carried: u64,
+}
+
 /// No request yet.
-pub const NO_CALL: ClientCall = ClientCall { span: SpanIdentity::NONE, open: 0, depth: 0, caller: 0, nested: 0, header: 0 };
+pub const NO_CALL: ClientCall = ClientCall {
+    passed_on: PassedOn { span: SpanIdentity::NONE, carried: 0 },
+    open: 0,
+    depth: 0,
+    caller: 0,
+    nested: 0,
+    header: 0,
+};

@@ -1,16 +1,21 @@
 //! Trace identity: ids, remote parents, sampling, what is remembered of a goroutine.
 
+pub mod b3;
+pub mod carried;
 pub mod client;
 pub mod ids;
 pub mod parents;
+pub mod remote;
 pub mod sampling;
 pub mod traceparent;
 
 use crate::go::header::{NEW_WALK, Walk};
 use crate::records::SpanIdentity;
+use crate::target::Target;
 use crate::trace::client::{ClientCall, NO_CALL};
 use crate::trace::ids::Random;
 use crate::trace::parents::{Ancestry, NO_ANCESTRY};
+use crate::trace::remote::{NO_REMOTE, Remote};
 
 /// What is remembered of a goroutine between the start and the end of its operation.
 ///
@@ -34,6 +39,8 @@ pub struct Goroutine {
     pub open: u64,
     /// The data pointer of the request's context, under which the span is remembered; 0 where it is not.
     pub context: u64,
+    /// What the headers of a request say, while its start is handled.
+    pub remote: Remote,
     /// The parent of an operation that begins.
     pub ancestry: Ancestry,
     /// Its outgoing request.
@@ -42,6 +49,20 @@ pub struct Goroutine {
     pub random: Random,
     /// The headers of the request, while its start is handled.
     pub headers: Walk,
+}
+
+impl Goroutine {
+    /// Forgets what others could find of the request that is being served.
+    #[inline(always)]
+    pub fn forget<T: Target>(&mut self, target: &T) {
+        if self.context != 0 {
+            target.forget_context(self.context);
+            if self.span.passes != 0 {
+                target.forget_carried(carried::key(&self.span));
+            }
+            self.context = target.opaque(0);
+        }
+    }
 }
 
 /// A goroutine of which nothing is known yet.
@@ -53,6 +74,7 @@ pub const NEW_GOROUTINE: Goroutine = Goroutine {
     server: 0,
     open: 0,
     context: 0,
+    remote: NO_REMOTE,
     ancestry: NO_ANCESTRY,
     client: NO_CALL,
     random: Random::UNSEEDED,

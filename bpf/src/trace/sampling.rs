@@ -26,7 +26,7 @@ mod tests {
     fn sampler(parent_based: u32, threshold: u64) -> SamplerSetting {
         SamplerSetting {
             parent_based: Setting::new(parent_based),
-            trace_context: Setting::new(1),
+            propagators: Setting::new(3),
             threshold: Setting::new(threshold),
         }
     }

@@ -18,7 +18,7 @@ pub struct TraceParent {
 ///
 /// Returns four bytes, and a number that is not zero where a digit was invalid.
 #[inline(always)]
-const fn eight_digits(text: [u8; 8]) -> ([u8; 4], u64) {
+pub(super) const fn eight_digits(text: [u8; 8]) -> ([u8; 4], u64) {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let digits = u64::from_le_bytes(text);
     let values = (digits & (0x0f * ONES)) + ((digits >> 6) & ONES) * 9;

@@ -1,5 +1,6 @@
 //! The names of the headers that tracing needs.
 
+use crate::config::{SamplerSetting, propagator};
 use crate::go::string::GoString;
 use crate::target::Memory;
 
@@ -17,6 +18,37 @@ pub struct Found {
     pub forwarded_for: u64,
     /// `X-Forwarded-Proto`.
     pub forwarded_proto: u64,
+    /// `Baggage`.
+    pub baggage: u64,
+    /// `B3`.
+    pub b3: u64,
+    /// `X-B3-TraceId`.
+    pub b3_trace: u64,
+    /// `X-B3-SpanId`.
+    pub b3_span: u64,
+    /// `X-B3-Sampled`.
+    pub b3_sampled: u64,
+    /// `X-B3-Flags`.
+    pub b3_flags: u64,
+}
+
+/// The lengths of the names that are looked for, a bit each.
+#[inline(always)]
+#[must_use]
+pub fn lengths(sampler: &SamplerSetting) -> u32 {
+    const W3C: u32 = 1 << 10 | 1 << 11;
+    const FORWARDED: u32 = 1 << 15 | 1 << 17;
+    let mut lengths = W3C | FORWARDED;
+    if sampler.has(propagator::BAGGAGE) {
+        lengths |= 1 << 7;
+    }
+    if sampler.has(propagator::B3) {
+        lengths |= 1 << 2;
+    }
+    if sampler.has(propagator::B3_MULTI) {
+        lengths |= 1 << 12;
+    }
+    lengths
 }
 
 /// The first eight bytes of a header's name.
@@ -35,10 +67,13 @@ const CASE: u64 = 0x20;
 /// Notes `element` where the key is a wanted name: canonical (`textproto.CanonicalMIMEHeaderKey`), as what a server has
 /// read always is, or with a small first letter, as a program may write `traceparent` itself.
 #[inline(always)]
-pub(super) fn compare<M: Memory>(memory: &M, key: GoString, element: u64, found: &mut Found) {
+pub(super) fn compare<M: Memory>(memory: &M, key: GoString, element: u64, lengths: u64, found: &mut Found) {
     let GoString { address, length } = key;
-    if !matches!(length, 10 | 11 | 15 | 17) {
+    if length >= 32 || lengths >> length & 1 == 0 {
         return;
+    }
+    if length < 8 {
+        return compare_short(memory, key, element, found);
     }
     let end: u64 = memory.read_or_zero(address.wrapping_add(length).wrapping_sub(8));
     macro_rules! note {
@@ -57,4 +92,21 @@ pub(super) fn compare<M: Memory>(memory: &M, key: GoString, element: u64, found:
     note!(b"Tracestate", trace_state);
     note!(b"X-Forwarded-For", forwarded_for);
     note!(b"X-Forwarded-Proto", forwarded_proto);
+    note!(b"X-B3-Traceid", b3_trace);
+    note!(b"X-B3-Spanid", b3_span);
+    note!(b"X-B3-Sampled", b3_sampled);
+    note!(b"X-B3-Flags", b3_flags);
+}
+
+/// The same for names of less than eight bytes: `Baggage` and `B3`.
+#[inline(always)]
+fn compare_short<M: Memory>(memory: &M, key: GoString, element: u64, found: &mut Found) {
+    if key.length == 7 {
+        let [b0, b1, b2, b3, b4, b5, b6]: [u8; 7] = memory.read_or_zero(key.address);
+        if u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, 0]) | CASE == u64::from_le_bytes(*b"baggage\0") {
+            found.baggage = element;
+        }
+    } else if memory.read_or_zero::<u16>(key.address) | 0x20 == u16::from_le_bytes(*b"b3") {
+        found.b3 = element;
+    }
 }

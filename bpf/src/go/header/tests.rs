@@ -32,7 +32,8 @@ fn found(program: &Program, map: u64) -> Found {
     // Left over from another walk.
     walk.found.trace_parent = 0xbad;
     walk.scratch = [0xbad; SCRATCH_WORDS];
-    find(program, &program.layout.header_map, map, &mut walk);
+    let all = [10, 11, 15, 17, 7, 2, 12].into_iter().fold(0, |lengths, length| lengths | 1 << length);
+    find(program, &program.layout.header_map, map, all, &mut walk);
     walk.found
 }
 
@@ -78,16 +79,40 @@ fn nothing_is_found_where_nothing_is() {
 
 #[test]
 fn all_wanted_headers_are_told_apart() {
-    let names = ["Traceparent", "Tracestate", "User-Agent", "X-Forwarded-For", "X-Forwarded-Proto"];
+    let names = [
+        "Traceparent",
+        "Tracestate",
+        "User-Agent",
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "Baggage",
+        "B3",
+        "X-B3-Traceid",
+        "X-B3-Spanid",
+        "X-B3-Sampled",
+        "X-B3-Flags",
+    ];
     // As long, and equal in their last or first eight bytes.
-    let near = ["Xraceparent", "Tracestatf", "Uzer-Agent", "Y-Forwarded-For", "X-Forwarded-Ports", "Traceparenu", "TraceParent"];
+    let near = [
+        "Xraceparent",
+        "Tracestatf",
+        "Uzer-Agent",
+        "Y-Forwarded-For",
+        "X-Forwarded-Ports",
+        "Traceparenu",
+        "TraceParent",
+        "Baggagf",
+        "B4",
+    ];
     for (release, layout) in layouts::ALL {
         for shape in SHAPES {
             let program = Program::new(layout);
             let entries: Vec<_> = names.iter().chain(&near).map(|name| ((*name).to_owned(), format!("of {name}"))).collect();
             let map = program.header(&entries, shape);
-            let Found { trace_parent, trace_state, user_agent, forwarded_for, forwarded_proto } = found(&program, map);
-            let elements = [trace_parent, trace_state, user_agent, forwarded_for, forwarded_proto];
+            let all = found(&program, map);
+            let w3c = [all.trace_parent, all.trace_state, all.user_agent, all.forwarded_for, all.forwarded_proto, all.baggage];
+            let b3 = [all.b3, all.b3_trace, all.b3_span, all.b3_sampled, all.b3_flags];
+            let elements = w3c.into_iter().chain(b3);
             for (name, element) in names.iter().zip(elements) {
                 assert_eq!(value(&program, element), format!("of {name}"), "{release} {shape:?}");
             }
@@ -115,7 +140,7 @@ fn no_page_is_taken_for_granted() {
             let whole = found(&program, map);
             for page in program.memory.mapped() {
                 let bytes = program.memory.unmap(page);
-                let Found { trace_parent, user_agent, trace_state, forwarded_for, forwarded_proto } = found(&program, map);
+                let Found { trace_parent, user_agent, trace_state, forwarded_for, forwarded_proto, .. } = found(&program, map);
                 assert!([0, whole.trace_parent].contains(&trace_parent));
                 assert!([0, whole.user_agent].contains(&user_agent));
                 assert_eq!([trace_state, forwarded_for, forwarded_proto], [0; 3]);

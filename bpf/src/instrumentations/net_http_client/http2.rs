@@ -7,9 +7,9 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "cookies have 32 bits")]
 
+use super::text;
 use crate::config::http_client::cookie;
-use crate::records::SpanIdentity;
-use crate::slots::{Slot, site};
+use crate::slots::site;
 use crate::target::Target;
 use crate::write;
 
@@ -23,7 +23,7 @@ pub fn pass_on_http2<T: Target>(target: &T) -> Option<()> {
     let stack = target.all_registers().stack_pointer;
     let request: u64 = target.read_or_zero(stack + u64::from(layout.request.get()));
     let map: u64 = target.read_or_zero(request + u64::from(layout.header.get()));
-    let Some(span) = target.passing_on(map) else {
+    let Some(passed_on) = target.passing_on(map) else {
         // An earlier request of this goroutine may have failed before its header was written.
         return write::release(target, goroutine, site::HEADER_FIELDS);
     };
@@ -38,29 +38,6 @@ pub fn pass_on_http2<T: Target>(target: &T) -> Option<()> {
     let slot = write::claim(target, goroutine, site::HEADER_FIELDS, target.now())?;
     // As `meant_for` numbers them.
     slot.meant_for = [encoder, buffer, connection];
-    slot.length = FIELD;
-    write_field(slot, span);
+    text::compose::<T, true, 0>(target, slot, passed_on);
     Some(())
-}
-
-/// A field with a name of its own: `00`, length of the name, name, length of the value, value.
-const FIELD: u64 = 1 + 1 + 11 + 1 + 55;
-
-#[inline(always)]
-fn write_field(slot: &mut Slot, span: &SpanIdentity) {
-    let [t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, t12, t13, t14, t15] = span.trace_id;
-    let [s0, s1, s2, s3, s4, s5, s6, s7] = span.span_id;
-    let trace = [[t0, t1, t2, t3], [t4, t5, t6, t7], [t8, t9, t10, t11], [t12, t13, t14, t15]].map(write::hexadecimal);
-    let id = [[s0, s1, s2, s3], [s4, s5, s6, s7]].map(write::hexadecimal);
-    let flags = u64::from(b'0' + (span.trace_flags & 1));
-    slot.words[0] = u64::from_le_bytes(*b"\x00\x0btracep");
-    slot.words[1] = u64::from_le_bytes(*b"arent\x3700");
-    // The digits of the trace lie one byte off the words, those of the span two.
-    slot.words[2] = u64::from(b'-') | trace[0] << 8;
-    slot.words[3] = trace[0] >> 56 | trace[1] << 8;
-    slot.words[4] = trace[1] >> 56 | trace[2] << 8;
-    slot.words[5] = trace[2] >> 56 | trace[3] << 8;
-    slot.words[6] = trace[3] >> 56 | u64::from(b'-') << 8 | id[0] << 16;
-    slot.words[7] = id[0] >> 48 | id[1] << 16;
-    slot.words[8] = id[1] >> 48 | u64::from_le_bytes([0, 0, b'-', b'0', 0, 0, 0, 0]) | flags << 32;
 }

@@ -1,15 +1,14 @@
 //! A round trip begins: the span's identity, and what is reported of the request.
 
-use core::mem::MaybeUninit;
-
 use super::depth;
-use crate::go::header;
+use crate::config::{SamplerSetting, propagator};
+use crate::go::header::{self, Found};
 use crate::go::string::GoString;
 use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientStart, LongClientTexts, ShortClientTexts};
 use crate::records::{RecordHeader, SpanIdentity, kind};
 use crate::target::{Memory, Registers, Target};
-use crate::trace::client::ClientCall;
-use crate::trace::{Goroutine, parents, sampling, traceparent};
+use crate::trace::client::{ClientCall, PassedOn};
+use crate::trace::{Goroutine, carried, parents, remote, sampling};
 
 /// A round trip begins.
 #[inline(always)]
@@ -31,18 +30,18 @@ pub fn start<T: Target>(target: &T) -> Option<()> {
     goroutine.client.caller = target.read_or_zero(target.all_registers().stack_pointer);
     let at = |offset: u32| request + u64::from(offset);
     let map: u64 = target.read_or_zero(at(config.header.get()));
-    header::find(target, &config.header_map, map, &mut goroutine.headers);
+    header::find(target, &config.header_map, map, header::lengths(target.sampler()), &mut goroutine.headers);
     parents::find(target, goroutine, address, target.read_or_zero(at(config.context.get())));
-    let is_new = identify(target, goroutine);
-    goroutine.client.header = if is_new { map } else { target.opaque(0) };
-    if is_new {
-        target.pass_on(map, &goroutine.client.span);
+    identify(target, goroutine);
+    goroutine.client.header = map;
+    if goroutine.client.passed_on.span.passes != 0 {
+        target.pass_on(map, &goroutine.client.passed_on);
     } else {
         // A round trip that panicked may have left one behind, for a map that stood here then.
         target.passed_on(map);
     }
-    if goroutine.client.span.trace_flags & 1 != 0 {
-        report_start(target, time, &goroutine.client.span, request);
+    if goroutine.client.passed_on.span.trace_flags & 1 != 0 {
+        report_start(target, time, &goroutine.client.passed_on.span, request);
     }
     Some(())
 }
@@ -54,27 +53,20 @@ fn is_within<T: Target>(target: &T, outer: &ClientCall, depth: u64) -> bool {
     target.read_or_zero::<u64>(stack_pointer.wrapping_add(depth.wrapping_sub(outer.depth))) == outer.caller
 }
 
-/// Gives a new span its identity: under the request's own `traceparent` if the program has set one, else under the parent
-/// that was found. False where the program has set one, which stays.
+/// Gives a new span its identity: under the parent that the program has named in the request's headers itself, else under the
+/// one that was found. What the program has set stays the only one of its kind.
 #[inline(always)]
-fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) -> bool {
-    let Goroutine { ancestry, random, headers, client, .. } = goroutine;
-    let value = GoString::first_of_slice(target, headers.found.trace_parent);
-    let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
-    let parent = if value.length >= traceparent::LENGTH as u64
-        && let Some(text) = target.read_into(value.address, &mut text)
-    {
-        traceparent::parse(text, value.length)
-    } else {
-        None
-    };
-    let span = &mut client.span;
+fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) {
+    let Goroutine { ancestry, random, headers, remote, client: ClientCall { passed_on, .. }, .. } = goroutine;
+    let sampler = target.sampler();
+    remote::read(target, &headers.found, remote);
+    let PassedOn { span, carried } = passed_on;
     span.span_id = random.span_id();
     span.parent_is_remote = 0;
-    let parent_sampled = if let Some(parent) = parent {
-        span.trace_id = parent.trace_id;
-        span.parent_span_id = parent.parent_id;
-        Some(parent.flags & 1 != 0)
+    let decision = if remote.found != 0 {
+        span.trace_id = remote.trace_id;
+        span.parent_span_id = remote.parent_id;
+        remote.decision()
     } else if ancestry.found != 0 {
         span.trace_id = ancestry.parent.trace_id;
         span.parent_span_id = ancestry.parent.span_id;
@@ -84,8 +76,34 @@ fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) -> bool {
         span.parent_span_id = [0; 8];
         None
     };
-    span.trace_flags = u8::from(sampling::is_sampled(target.sampler(), &span.trace_id, parent_sampled));
-    value.length == 0
+    span.trace_flags = u8::from(sampling::is_sampled(sampler, &span.trace_id, decision));
+    // Without a parent that was found there is nothing that came with it.
+    *carried = carried::key(&ancestry.parent);
+    let came = if ancestry.found == 0 { 0 } else { ancestry.parent.passes };
+    span.passes = passes(sampler, came, &headers.found);
+}
+
+/// Which headers a request gets, of those that it does not have.
+#[inline(always)]
+fn passes(sampler: &SamplerSetting, came: u8, own: &Found) -> u8 {
+    let mut passes = came & (propagator::TRACE_STATE | propagator::BAGGAGE);
+    // The state of a trace goes with its `traceparent`.
+    if own.trace_parent | own.trace_state != 0 {
+        passes &= !propagator::TRACE_STATE;
+    }
+    if own.baggage != 0 {
+        passes &= !propagator::BAGGAGE;
+    }
+    for (propagator, own) in [
+        (propagator::TRACE_CONTEXT, own.trace_parent),
+        (propagator::B3, own.b3),
+        (propagator::B3_MULTI, own.b3_trace | own.b3_span | own.b3_sampled | own.b3_flags),
+    ] {
+        if sampler.has(propagator) && own == 0 {
+            passes |= propagator;
+        }
+    }
+    passes
 }
 
 /// A call of its own in BPF: its stack is free again when it returns.

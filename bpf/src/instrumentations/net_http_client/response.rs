@@ -23,10 +23,10 @@ pub fn end<T: Target>(target: &T, number: u32) -> Option<()> {
     if goroutine.client.header != 0 {
         target.passed_on(goroutine.client.header);
     }
-    if goroutine.client.span.trace_flags & 1 == 0 {
+    if goroutine.client.passed_on.span.trace_flags & 1 == 0 {
         return None;
     }
-    report_end(target, &goroutine.client.span, response, error_table, error)
+    report_end(target, &goroutine.client.passed_on.span, response, error_table, error)
 }
 
 /// A call of its own in BPF: its stack is free again when it returns.

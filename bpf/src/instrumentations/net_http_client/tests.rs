@@ -11,6 +11,7 @@ use crate::slots::{Slot, bucket, meant_for, site};
 use crate::target::fake::maps::Shape;
 use crate::target::fake::{Program, layouts};
 use crate::target::{AllRegisters, Registers};
+use crate::trace::client::PassedOn;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -197,13 +198,12 @@ fn a_round_trip_is_reported_and_passed_on() {
         let slot = client.write(header, BUFFERED, writer, 8).unwrap();
         let line = format!("Traceparent: 00-{}-{}-01\r\n", hex(&start.span.trace_id), hex(&start.span.span_id));
         let length = text.len() as u64;
+        // `bufio.Writer.n`, then the line.
+        assert_eq!(slot.words[..3], [writer + 40, 8, length + line.len() as u64], "{release}");
         assert_eq!((slot.length, slot.meant_for[meant_for::DEPTH]), (2, 0x600 + 16), "{release}");
-        assert_eq!(slot.words[..2], [buffer + length, line.len() as u64], "{release}");
-        let bytes: &[u8] = bytemuck::cast_slice(&slot.words[2..]);
+        assert_eq!(slot.words[3..5], [buffer + length, line.len() as u64], "{release}");
+        let bytes: &[u8] = bytemuck::cast_slice(&slot.words[5..]);
         assert_eq!(&bytes[..line.len()], line.as_bytes(), "{release}");
-        // `bufio.Writer.n` is written last: until then nothing of the line counts.
-        let count = 2 + line.len().div_ceil(8);
-        assert_eq!(slot.words[count..count + 3], [writer + 40, 8, length + line.len() as u64], "{release}");
 
         let response = client.program.memory.allocate(144);
         client.program.memory.write_words(response + 16, &[204]);
@@ -245,7 +245,7 @@ fn the_programs_own_traceparent_is_the_parent_and_stays_alone() {
         on_each(|release, client| {
             let (request, header) = client.request("/", &[(name, &format!("00-{TRACE}-{PARENT}-01"))]);
             // A round trip with the map that stood here before has ended by a panic.
-            client.program.passed_on.set(header, SpanIdentity::NONE);
+            client.program.passed_on.set(header, PassedOn { span: SpanIdentity::NONE, carried: 0 });
             let span = client.span(request);
             assert_eq!((hex(&span.trace_id), hex(&span.parent_span_id)), (TRACE.into(), PARENT.into()), "{release} {name}");
             let (writer, _) = client.writer(4096, "GET / HTTP/1.1\r\n");

@@ -13,7 +13,7 @@ use crate::go::header::{self, Walk};
 use crate::go::string::GoString;
 use crate::records::{HttpServerStart, LongTexts, RecordHeader, ServerTexts, ShortTexts, SpanIdentity, kind, server_text};
 use crate::target::{Memory, Registers, Target};
-use crate::trace::{Goroutine, sampling, traceparent};
+use crate::trace::{Goroutine, carried, remote, sampling};
 
 /// Words of a request that are read at once; all fields that are needed at the start lie in them.
 pub const REQUEST_WORDS: usize = 32;
@@ -94,10 +94,7 @@ fn start_request<T: Target>(
     // Whatever an earlier operation left open: this one's end must not be taken for that one's.
     goroutine.open = 0;
     goroutine.client.abandon(target);
-    if goroutine.context != 0 {
-        target.forget_context(goroutine.context);
-        goroutine.context = target.opaque(0);
-    }
+    goroutine.forget(target);
     let request = Request::read(target, layout, address)?;
     // An h2c client's preface reaches a handler as the HTTP/1 request "PRI * HTTP/2.0"; x/net/http2/h2c takes it from there.
     if request.proto_major == 2 && request.method.length == 3 && request.is_preface(target) {
@@ -109,12 +106,13 @@ fn start_request<T: Target>(
     goroutine.server = Server::of(goroutine.started_at, request.proto_major) as u32;
     goroutine.open = 1;
     let layout = &target.http_server().header_map;
-    header::find(target, layout, request.header, &mut goroutine.headers);
+    header::find(target, layout, request.header, header::lengths(target.sampler()), &mut goroutine.headers);
     let is_sampled = identify(target, goroutine);
     if target.parents().wanted.get() != 0 {
         // The data pointer of the interface: a context that was made for this request.
         goroutine.context = target.read_or_zero(context_at + 8);
         if goroutine.context != 0 {
+            carried::take(target, goroutine);
             target.remember_context(goroutine.context, &goroutine.span);
         }
     }
@@ -131,33 +129,23 @@ impl Request {
     }
 }
 
-/// Gives a new span its identity, under the request's `traceparent` if it has a valid one. True where it is recorded.
+/// Gives a new span its identity, under the parent that the request's headers name if they do. True where it is recorded.
 #[inline(always)]
 fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) -> bool {
-    let Goroutine { span, random, headers, .. } = goroutine;
-    let header = if target.sampler().trace_context.get() == 0 { 0 } else { headers.found.trace_parent };
-    let value = GoString::first_of_slice(target, header);
-    let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
-    let parent = if value.length >= traceparent::LENGTH as u64
-        && let Some(text) = target.read_into(value.address, &mut text)
-    {
-        traceparent::parse(text, value.length)
-    } else {
-        None
-    };
+    let Goroutine { span, random, headers, remote, .. } = goroutine;
+    remote::read(target, &headers.found, remote);
     span.span_id = random.span_id();
-    let parent_sampled = if let Some(parent) = parent {
-        span.trace_id = parent.trace_id;
-        span.parent_span_id = parent.parent_id;
+    span.passes = 0;
+    if remote.found != 0 {
+        span.trace_id = remote.trace_id;
+        span.parent_span_id = remote.parent_id;
         span.parent_is_remote = 1;
-        Some(parent.flags & 1 != 0)
     } else {
         span.trace_id = random.trace_id();
         span.parent_span_id = [0; 8];
         span.parent_is_remote = 0;
-        None
-    };
-    let sampled = sampling::is_sampled(target.sampler(), &span.trace_id, parent_sampled);
+    }
+    let sampled = sampling::is_sampled(target.sampler(), &span.trace_id, remote.decision());
     span.trace_flags = u8::from(sampled);
     sampled
 }
@@ -170,7 +158,7 @@ struct Strings {
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
 fn report_start<T: Target>(target: &T, time: u64, goroutine: &mut Goroutine, request: &Request) {
-    let Goroutine { span, headers: Walk { found, scratch, .. }, .. } = goroutine;
+    let Goroutine { span, remote, headers: Walk { found, scratch, .. }, .. } = goroutine;
     let url = &target.http_server().url;
     let from = url.path.get().min(url.raw_query.get());
     // Both strings of the URL at once; they are neighbours but for a few words.
@@ -181,7 +169,7 @@ fn report_start<T: Target>(target: &T, time: u64, goroutine: &mut Goroutine, req
         GoString { address: word(at), length: word(at + 1) }
     };
     let (path, query) = (url_string(url.path.get()), url_string(url.raw_query.get()));
-    let trace_state = if span.parent_is_remote == 0 { 0 } else { found.trace_state };
+    let trace_state = if remote.is_w3c == 0 { 0 } else { found.trace_state };
     // In the order of `server_text`.
     let strings = Strings {
         values: [

@@ -47,8 +47,7 @@ fn close<T: Target>(target: &T, now: u64) -> Option<&mut Goroutine> {
     // A round trip that the handler's panic has unwound.
     goroutine.client.abandon(target);
     if goroutine.context != 0 {
-        target.forget_context(goroutine.context);
-        goroutine.context = 0;
+        goroutine.forget(target);
         target.tidy_origins(now);
     }
     (goroutine.span.trace_flags & 1 != 0).then_some(goroutine)

@@ -48,7 +48,7 @@ fn decode_start<Texts: ServerTexts + AnyBitPattern>(bytes: &[u8]) -> Start {
     let texts = record.texts.texts().map(|(text, cut)| (String::from_utf8(text.to_vec()).unwrap(), cut));
     let proto = (record.proto_major, record.proto_minor);
     let HttpServerStart { header: RecordHeader { kind, .. }, time, span, content_length, tls, .. } = record;
-    assert_eq!((span.carries, span.padding), (0, [0; 5]));
+    assert_eq!((span.passes, span.padding), (0, [0; 5]));
     assert!(span.trace_id != [0; 16] && span.span_id != [0; 8] && span.trace_flags == 1);
     Start { kind, time, span, content_length, proto, tls, texts }
 }
@@ -232,7 +232,7 @@ fn an_unsampled_root_reports_nothing() {
 #[test]
 fn without_trace_context_a_traceparent_is_not_looked_at() {
     on_each(|_release, mut server| {
-        server.program.sampler.trace_context = Setting::new(0);
+        server.program.sampler.propagators = Setting::new(0);
         let start = server.start(&with_traceparent(&format!("00-{TRACE}-{PARENT}-00")).with([("Tracestate", "a=b")]));
         assert_ne!(hex(&start.span.trace_id), TRACE);
         assert_eq!(start.span.parent_is_remote, 0);

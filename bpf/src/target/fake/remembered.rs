@@ -20,6 +20,13 @@ impl<T: Copy> Remembered<T> {
         self.0.borrow().get(&address).map(|value| unsafe { &*value.get() })
     }
 
+    /// The same, to be written to.
+    #[expect(clippy::mut_from_ref, reason = "as in the kernel: what is handed out belongs to the map")]
+    pub fn get_mut(&self, address: u64) -> Option<&mut T> {
+        // SAFETY: as above, and a probe asks for one value at a time.
+        self.0.borrow().get(&address).map(|value| unsafe { &mut *value.get() })
+    }
+
     /// Sets the value at `address`.
     pub fn set(&self, address: u64, value: T) {
         self.0.borrow_mut().insert(address, Box::new(UnsafeCell::new(value)));

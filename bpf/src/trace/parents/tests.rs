@@ -107,7 +107,7 @@ fn a_span_of_the_opentelemetry_api_is_nearer_than_the_request() {
         parent_of(&program, context(&program, VALUE, 0, &[table, data, key, 0, descriptor, value]))
     };
     let found = sdk(SPAN, KEY + BIAS, 0x3333, 0).unwrap();
-    assert_eq!((u64::from_ne_bytes(found.span_id), found.trace_flags, found.carries), (0x3333, 1, 0));
+    assert_eq!((u64::from_ne_bytes(found.span_id), found.trace_flags, found.passes), (0x3333, 1, 0));
     assert_eq!(u128::from_ne_bytes(found.trace_id), 0x2222 << 64 | 0x1111);
     // Another key, a span of an unknown type, one without an identity, and one of another process.
     for not_taken in [

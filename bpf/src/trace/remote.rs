@@ -1,0 +1,80 @@
+//! The parent that the headers of a request name, whichever of the listed propagators they are for.
+
+use core::mem::MaybeUninit;
+
+use super::{b3, traceparent};
+use crate::config::propagator;
+use crate::go::header::Found;
+use crate::go::string::GoString;
+use crate::target::Target;
+
+/// What headers say. It stands in a BPF map, whose contents the verifier does not follow.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Remote {
+    /// The trace, where there is a parent.
+    pub trace_id: [u8; 16],
+    /// The parent's span id, where there is one.
+    pub parent_id: [u8; 8],
+    /// 1 where there is a parent.
+    pub found: u64,
+    /// One of [`sampled`]; also where there is no parent.
+    pub sampled: u64,
+    /// 1 where the parent is from `traceparent`, so that `tracestate` belongs to it.
+    pub is_w3c: u64,
+}
+
+/// Values of [`Remote::sampled`].
+pub mod sampled {
+    /// Not recorded.
+    pub const NO: u64 = 0;
+    /// Recorded.
+    pub const YES: u64 = 1;
+    /// Left to us.
+    pub const UNSAID: u64 = 2;
+}
+
+/// Nothing said.
+pub const NO_REMOTE: Remote = Remote { trace_id: [0; 16], parent_id: [0; 8], found: 0, sampled: sampled::UNSAID, is_w3c: 0 };
+
+/// Reads what the headers say into `remote`: `traceparent` if it is listed and valid, else those of B3.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+pub fn read<T: Target>(target: &T, found: &Found, remote: &mut Remote) {
+    let nothing = target.opaque(0);
+    remote.found = nothing;
+    remote.is_w3c = nothing;
+    remote.sampled = nothing + sampled::UNSAID;
+    let sampler = target.sampler();
+    if sampler.has(propagator::TRACE_CONTEXT) {
+        let value = GoString::first_of_slice(target, found.trace_parent);
+        let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
+        if value.length >= traceparent::LENGTH as u64
+            && let Some(text) = target.read_into(value.address, &mut text)
+            && let Some(parent) = traceparent::parse(text, value.length)
+        {
+            remote.trace_id = parent.trace_id;
+            remote.parent_id = parent.parent_id;
+            remote.sampled = u64::from(parent.flags & 1);
+            remote.is_w3c = 1;
+            remote.found = 1;
+            return;
+        }
+    }
+    if sampler.has(propagator::B3) {
+        b3::read_single(target, GoString::first_of_slice(target, found.b3), remote);
+    }
+    if sampler.has(propagator::B3_MULTI) && remote.found == 0 {
+        b3::read_multi(target, found, remote);
+    }
+}
+
+impl Remote {
+    /// What the sampler goes by: the parent's decision, where one was made.
+    #[inline(always)]
+    #[must_use]
+    pub fn decision(&self) -> Option<bool> {
+        (self.sampled != sampled::UNSAID).then_some(self.sampled == sampled::YES)
+    }
+}
