@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::binary::{Architecture, BinaryError, Cost, GoBinary};
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
-use crate::probes::plan::{Circumstances, Plan, Planned, Site};
+use crate::probes::plan::{Circumstances, Plan, Planned, PlannedDetour, Site};
 
 /// What `--check` found out about a program.
 #[derive(Debug, Serialize)]
@@ -58,13 +58,14 @@ pub struct CheckError {
 }
 
 impl Report {
-    /// Reads the file and plans as a launch would; runs nothing. `disabled` are the instrumentations switched off.
+    /// Reads the file and plans as a launch would; runs nothing. `disabled` are the instrumentations switched off; `may_write`
+    /// says whether the program may be made to write into its memory.
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn new(path: &Path, disabled: &[String]) -> Result<Self, CheckError> {
+    pub fn new(path: &Path, disabled: &[String], may_write: bool) -> Result<Self, CheckError> {
         let file = std::fs::read(path).map_err(|source| CheckError { path: path.to_owned(), source })?;
-        let finding = match GoProgram::read(&file, disabled) {
+        let finding = match GoProgram::read(&file, disabled, may_write) {
             Ok(program) => Finding::Go(program),
             Err(why) => Finding::Untraceable(why.to_string()),
         };
@@ -79,7 +80,7 @@ impl Report {
 }
 
 impl GoProgram {
-    fn read(file: &[u8], disabled: &[String]) -> Result<Self, BinaryError> {
+    fn read(file: &[u8], disabled: &[String], may_write: bool) -> Result<Self, BinaryError> {
         let binary = GoBinary::parse(file)?;
         let info = binary.build_info();
         let named = |path: &str, version: Option<&str>| format!("{path} {}", version.unwrap_or("(unknown version)"));
@@ -89,7 +90,7 @@ impl GoProgram {
             pie: binary.is_pie(),
             main_module: info.main.as_ref().map(|main| named(&main.path, Some(&main.version))),
             modules: info.deps.iter().map(|dep| named(&dep.module.path, dep.version())).collect(),
-            plan: Plan::new(CATALOG, &binary, Circumstances { disabled, load_bias: Some(0), may_write: true })?,
+            plan: Plan::new(CATALOG, &binary, Circumstances { disabled, load_bias: Some(0), may_write })?,
         })
     }
 }
@@ -127,7 +128,7 @@ impl fmt::Display for GoProgram {
 }
 
 fn write_planned(f: &mut fmt::Formatter<'_>, planned: &Planned) -> fmt::Result {
-    let Planned { name, sites, fields, missing, globals: _, context_types: _, detours: _ } = planned;
+    let Planned { name, sites, fields, missing, globals: _, context_types: _, detours } = planned;
     writeln!(f, "\n{name}: traced, {} probes", sites.len())?;
     for Site { function, event, address, instruction, cost, program: _, offset: _, cookie: _ } in sites {
         let cost = match cost {
@@ -135,6 +136,12 @@ fn write_planned(f: &mut fmt::Formatter<'_>, planned: &Planned) -> fmt::Result {
             Cost::SingleStep => "single-step",
         };
         writeln!(f, "  {:#x}  {instruction:<8}  {cost}  {function}: {event}", address.0)?;
+    }
+    if !detours.is_empty() {
+        writeln!(f, "  written by the program itself (the write executor; --no-write switches it off)")?;
+        for PlannedDetour { function, place, site: _, moment: _, stack_high: _ } in detours {
+            writeln!(f, "  {:#x}  detour                {function}", place.address.0)?;
+        }
     }
     writeln!(f, "  offsets")?;
     for field in fields {

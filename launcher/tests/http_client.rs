@@ -146,6 +146,11 @@ fn serve(listener: std::net::TcpListener) {
                 while reader.read_line(&mut header).ok()? > 2 {
                     header.clear();
                 }
+                if line.starts_with("GET /keep ") {
+                    write!(reader.get_mut(), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").ok()?;
+                    // The next request is read and the connection closed.
+                    return reader.read_line(&mut header).ok().map(drop);
+                }
                 let answer = match line.split(' ').nth(1)? {
                     "/missing" => "404 Not Found\r\nContent-Length: 0",
                     "/redirect" => "302 Found\r\nLocation: /target\r\nContent-Length: 0",
@@ -176,6 +181,8 @@ fn attributes_and_failures() {
             "not found false",
             "redirected false",
             "posted false",
+            "kept false",
+            "sent again false",
         ];
         assert_eq!(ended, expected, "{stderr}");
         let by_url = |end: &str| {
@@ -184,12 +191,15 @@ fn attributes_and_failures() {
             assert!(found.next().is_none() || end == "/slow", "{end}");
             span
         };
-        assert_eq!(spans.len(), 8, "{version:?}: a redirect is one more: {stderr}");
+        assert_eq!(spans.len(), 10, "{version:?}: a redirect is one more: {stderr}");
         let found = by_url("/items/a%20b?q=1&token=REDACTED");
         assert_eq!(found.name, "GET");
         assert_eq!(found.text("http.request.method").unwrap(), "GET");
         assert_eq!(found.text("server.address").unwrap(), "127.0.0.1");
         assert_eq!(found.number("server.port"), Some(port));
+        assert_eq!(found.text("network.peer.address").unwrap(), "127.0.0.1");
+        assert_eq!(found.number("network.peer.port"), Some(port));
+        assert_eq!(found.number("http.request.resend_count"), None);
         assert_eq!(found.number("http.response.status_code"), Some(200));
         assert_eq!(found.text("network.protocol.version").unwrap(), "1.1");
         assert_eq!(found.number("http.response.body.size"), Some(2));
@@ -207,6 +217,9 @@ fn attributes_and_failures() {
         assert_eq!(by_url("/missing").text("error.type").unwrap(), "404");
         assert_eq!(by_url("/redirect").number("http.response.status_code"), Some(302));
         assert_eq!(by_url("/target").number("http.response.status_code"), Some(200));
+        assert_eq!(by_url("/keep").number("http.request.resend_count"), None);
+        assert_eq!(by_url("/again").number("http.request.resend_count"), Some(1), "{version:?}");
+        assert_eq!(refused.text("network.peer.address"), None);
         let posted = by_url("/post");
         assert_eq!(posted.name, "POST");
         assert_eq!(posted.number("http.request.body.size"), Some(10));

@@ -44,6 +44,7 @@ fn drive(mut command: Command, version: GoVersion, variant: Variant, requests: u
         assert_eq!(span.kind(), SpanKind::Client, "{what}");
         assert_eq!(span.text("network.protocol.version").as_deref(), Some(protocol), "{what}");
         assert_eq!(span.number("http.response.status_code"), Some(200), "{what}");
+        assert_eq!(span.text("network.peer.address").as_deref(), Some("127.0.0.1"), "{what}");
     }
 }
 

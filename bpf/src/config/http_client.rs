@@ -42,8 +42,10 @@ pub struct HttpClientConfig {
     pub buffered: Offset,
     /// `g.stack.hi uintptr`.
     pub stack_high: Offset,
-    /// Zero.
-    pub padding: Setting<u32>,
+    /// `bufio.Writer.wr io.Writer`: a `persistConnWriter`, which is a pointer to the connection.
+    pub destination: Offset,
+    /// Connections and their peers.
+    pub peer: PeerLayout,
     /// The HTTP/2 client within the standard library, and that of `golang.org/x/net/http2`.
     pub http2: [Http2ClientLayout; 2],
     /// `net/http.Header`.
@@ -68,8 +70,8 @@ pub struct Http2ClientLayout {
     pub writer: Offset,
     /// `ClientConn.hbuf bytes.Buffer`, whose slice comes first.
     pub buffer: Offset,
-    /// Zero.
-    pub padding: Setting<u32>,
+    /// `ClientConn.tconn net.Conn`.
+    pub connected: Offset,
 }
 
 /// None.
@@ -81,7 +83,38 @@ pub const NO_HTTP2: Http2ClientLayout = Http2ClientLayout {
     encoder: Setting::new(ABSENT),
     writer: Setting::new(ABSENT),
     buffer: Setting::new(ABSENT),
-    padding: Setting::new(0),
+    connected: Setting::new(ABSENT),
+};
+
+/// How to get from a connection to the address of its peer. Itabs are those of the file.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct PeerLayout {
+    /// `*net.TCPConn` as `net.Conn`; 0 where peers are not known.
+    pub tcp: Setting<u64>,
+    /// `*tls.Conn` as `net.Conn`; 0 where there is none.
+    pub tls: Setting<u64>,
+    /// `*net.TCPAddr` as `net.Addr`.
+    pub address: Setting<u64>,
+    /// `tls.Conn.conn net.Conn`.
+    pub tls_inner: Offset,
+    /// `persistConn.conn net.Conn`.
+    pub persist_conn: Offset,
+    /// `netFD.raddr net.Addr`; `net.conn.fd *netFD` is the first field of a `TCPConn`.
+    pub remote: Offset,
+    /// `TCPAddr.Port int`; `IP` is the first field.
+    pub port: Offset,
+}
+
+/// Peers are not known.
+pub const NO_PEER: PeerLayout = PeerLayout {
+    tcp: Setting::new(0),
+    tls: Setting::new(0),
+    address: Setting::new(0),
+    tls_inner: Setting::new(ABSENT),
+    persist_conn: Setting::new(ABSENT),
+    remote: Setting::new(ABSENT),
+    port: Setting::new(ABSENT),
 };
 
 /// Before the launcher has set anything.
@@ -104,7 +137,8 @@ pub const EMPTY_HTTP_CLIENT: HttpClientConfig = HttpClientConfig {
     buffer: Setting::new(ABSENT),
     buffered: Setting::new(ABSENT),
     stack_high: Setting::new(ABSENT),
-    padding: Setting::new(0),
+    destination: Setting::new(ABSENT),
+    peer: NO_PEER,
     http2: [NO_HTTP2; 2],
     header_map: NO_MAP,
 };
@@ -130,7 +164,7 @@ pub mod cookie {
     pub const NEW_GOROUTINE: u32 = 128;
 }
 
-const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (18 + 16 + 16));
+const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (18 + 10 + 16 + 16));
 
 // SAFETY: 32-bit settings behind one of 64 bits, an even number of them (see the size assertion above).
 unsafe impl ReadOnlyData for HttpClientConfig {}

@@ -13,6 +13,7 @@
 
 mod http1;
 mod http2;
+mod peer;
 mod request;
 mod response;
 mod text;

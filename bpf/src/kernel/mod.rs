@@ -242,7 +242,7 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn passing_on(&self, map: u64) -> Option<&PassedOn> {
+    fn passing_on(&self, map: u64) -> Option<&mut PassedOn> {
         requests::passing_on(map)
     }
 

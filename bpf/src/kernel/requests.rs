@@ -28,9 +28,9 @@ pub(super) fn pass_on(map: u64, passed_on: &PassedOn) {
 }
 
 #[inline(always)]
-pub(super) fn passing_on(map: u64) -> Option<&'static PassedOn> {
-    // SAFETY: an evicted entry stays valid memory for this program.
-    PASSED_ON.get_ptr(&map).map(|span| unsafe { &*span })
+pub(super) fn passing_on(map: u64) -> Option<&'static mut PassedOn> {
+    // SAFETY: an evicted entry stays valid memory for this program; what two processors write to it at once are numbers.
+    PASSED_ON.get_ptr_mut(&map).map(|passed_on| unsafe { &mut *passed_on })
 }
 
 #[inline(always)]

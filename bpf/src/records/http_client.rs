@@ -94,12 +94,40 @@ pub struct HttpClientEnd {
     pub error_type: u64,
     /// The first three words of what the error's data pointer points to.
     pub error: [u64; 3],
-    /// The bytes behind them, where they are a plausible string header.
+    /// How often the header was written: more than once where the request was sent again.
+    pub writes: u64,
+    /// To whom.
+    pub peer: Peer,
+    /// The bytes behind the error's words, where they are a plausible string header.
     pub message: Text<252>,
 }
+
+/// The other end of a connection.
+#[repr(C)]
+#[derive(bytemuck::Pod, bytemuck::Zeroable, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The IP address: 4 or 16 bytes, then zeros.
+    pub address: [u8; 16],
+    /// Bytes of the address; 0 where it is not known.
+    pub length: u32,
+    /// The TCP port.
+    pub port: u32,
+}
+
+impl Peer {
+    /// Copies by words, as [`SpanIdentity::copy_to`].
+    #[inline(always)]
+    pub fn copy_to(&self, other: &mut Self) {
+        let words: [u64; 3] = bytemuck::cast(*self);
+        *other = bytemuck::cast(words);
+    }
+}
+
+/// Nobody known.
+pub const NO_PEER: Peer = Peer { address: [0; 16], length: 0, port: 0 };
 
 const _: () = {
     assert!(size_of::<HttpClientStart<ShortClientTexts>>() == 68 + 5 * 4 + 300 + 4);
     assert!(size_of::<HttpClientStart<LongClientTexts>>() == 68 + 5 * 4 + 4428 + 4);
-    assert!(size_of::<HttpClientEnd>() == 8 + 8 + 8 + 8 + 8 + 8 + 24 + 256);
+    assert!(size_of::<HttpClientEnd>() == 8 + 8 + 8 + 8 + 8 + 8 + 24 + 8 + 24 + 256);
 };

@@ -240,8 +240,8 @@ impl Target for Program {
         self.passed_on.set(map, *passed_on);
     }
 
-    fn passing_on(&self, map: u64) -> Option<&PassedOn> {
-        self.passed_on.get(map)
+    fn passing_on(&self, map: u64) -> Option<&mut PassedOn> {
+        self.passed_on.get_mut(map)
     }
 
     fn carry(&self, key: u64) -> Option<&mut Carried> {

@@ -123,7 +123,7 @@ pub trait Target: Lookup {
     /// Remembers what an outgoing request carries under the address of its header map.
     fn pass_on(&self, map: u64, passed_on: &PassedOn);
     /// What is to be passed on with this header map, if anything.
-    fn passing_on(&self, map: u64) -> Option<&PassedOn>;
+    fn passing_on(&self, map: u64) -> Option<&mut PassedOn>;
     /// Forgets it.
     fn passed_on(&self, map: u64);
     /// Room for the texts of a request with this number, all zero; `None` where there is none.

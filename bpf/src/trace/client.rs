@@ -1,6 +1,7 @@
 //! What is remembered of a goroutine's outgoing request, and what is passed on with it.
 
 use crate::records::SpanIdentity;
+use crate::records::http_client::{NO_PEER, Peer};
 use crate::target::Target;
 
 /// The outgoing request of a goroutine.
@@ -42,14 +43,14 @@ pub struct PassedOn {
     pub span: SpanIdentity,
     /// Under which number the texts are remembered that it gets as well.
     pub carried: u64,
+    /// How often its header was written.
+    pub writes: u64,
+    /// To whom it was written last.
+    pub peer: Peer,
 }
 
+/// Nothing.
+pub const NOTHING_PASSED_ON: PassedOn = PassedOn { span: SpanIdentity::NONE, carried: 0, writes: 0, peer: NO_PEER };
+
 /// No request yet.
-pub const NO_CALL: ClientCall = ClientCall {
-    passed_on: PassedOn { span: SpanIdentity::NONE, carried: 0 },
-    open: 0,
-    depth: 0,
-    caller: 0,
-    nested: 0,
-    header: 0,
-};
+pub const NO_CALL: ClientCall = ClientCall { passed_on: NOTHING_PASSED_ON, open: 0, depth: 0, caller: 0, nested: 0, header: 0 };

@@ -10,7 +10,7 @@ mod span;
 
 pub use span::{finish, start};
 
-use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig, cookie};
+use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig, NO_PEER, PeerLayout, cookie};
 use bpf::config::{ReadOnlyData as _, Setting};
 
 use super::layouts::FieldReader;
@@ -40,6 +40,10 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         http2::CLIENTS[0].encoder,
         http2::CLIENTS[2].encoder,
         "bufio.Writer",
+        "net/http.persistConn",
+        "net.netFD",
+        "net.TCPAddr",
+        "crypto/tls.Conn",
         "runtime.g",
         "runtime.stack",
         parents::TYPES[1],
@@ -118,12 +122,32 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     } else {
         missing.push("the trace context is not passed on: nothing is written into this program".to_owned());
     }
+    config.peer = peer(facts, &mut fields)?;
     let Parents { sites: more, mut globals, context_types, missing: more_missing } =
         parents::plan(facts, &mut fields, PROGRAM, cookie::NEW_GOROUTINE);
     sites.extend(more);
     missing.extend(more_missing);
     globals.extend([Global { name: "HTTP_CLIENT", bytes: config.as_bytes().to_vec() }, ends_table]);
     Ok(Planned { sites, fields: fields.sources, missing, globals, context_types, detours, ..Planned::default() })
+}
+
+/// How to find the other end of a connection; nothing where the program has no TCP connections as expected.
+fn peer(facts: &Facts<'_>, fields: &mut FieldReader<'_>) -> Result<PeerLayout, LeftOut> {
+    let [tcp, tls, address] = [("*net.TCPConn", "net.Conn"), ("*crypto/tls.Conn", "net.Conn"), ("*net.TCPAddr", "net.Addr")]
+        .map(|(concrete, interface)| facts.binary.itab(concrete, interface).map(|itab| itab.map_or(0, |itab| itab.0)));
+    let (tcp, tls, address) = (tcp?, tls?, address?);
+    if tcp == 0 || address == 0 || facts.load_bias.is_none() {
+        return Ok(NO_PEER);
+    }
+    Ok(PeerLayout {
+        tcp: Setting::new(tcp),
+        tls: Setting::new(tls),
+        address: Setting::new(address),
+        tls_inner: fields.optional("crypto/tls.Conn", "conn"),
+        persist_conn: fields.optional("net/http.persistConn", "conn"),
+        remote: fields.required("net.netFD", "raddr")?,
+        port: fields.required("net.TCPAddr", "Port")?,
+    })
 }
 
 /// What makes the program write the context into its requests.
@@ -173,5 +197,5 @@ fn detour(
     let Some(place) = facts.binary.detour_site(function)? else {
         return Err(LeftOut::NotUnderstood(format!("the code of {name} leaves no room for a detour")));
     };
-    Ok(PlannedDetour { site, moment, place, stack_high: config.stack_high.get() })
+    Ok(PlannedDetour { function: name.to_owned(), site, moment, place, stack_high: config.stack_high.get() })
 }

@@ -149,21 +149,26 @@ pub struct Planned {
     /// How to go on from a value of a type on the way from a context to its parents, by the type's descriptor.
     #[serde(skip)]
     pub context_types: Vec<(VirtAddr, ContextType)>,
-    /// Where the program is made to write what BPF wants written.
-    #[serde(skip)]
+    /// Where the program is made to write what BPF wants written; empty where nothing is written.
     pub detours: Vec<PlannedDetour>,
 }
 
 /// A detour for the write executor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlannedDetour {
+    /// The function that takes it.
+    pub function: String,
     /// The number of the slots that BPF fills for it.
+    #[serde(skip)]
     pub site: u32,
     /// Which of them are meant for it.
+    #[serde(skip)]
     pub moment: Moment,
     /// The instructions it replaces.
+    #[serde(flatten)]
     pub place: DetourSite,
     /// Offset of `runtime.g.stack.hi`, from which the depth of a stack is counted.
+    #[serde(skip)]
     pub stack_high: u32,
 }
 

@@ -234,4 +234,7 @@ func failures(url string) {
 	request, err := http.NewRequest("POST", strings.Replace(url, "http://", "http://user:password@", 1)+"/post", strings.NewReader("0123456789"))
 	check(err)
 	say("posted", do(request))
+	// The second one is sent on the connection of the first, which the server closes instead of answering.
+	say("kept", fetch(context.Background(), url+"/keep"))
+	say("sent again", fetch(context.Background(), url+"/again"))
 }

@@ -1,6 +1,6 @@
 //! The header of an HTTP/1 request is written: the span's context goes before it.
 
-use super::{FROM_CALL, depth, text};
+use super::{FROM_CALL, depth, peer, text};
 use crate::config::propagator;
 use crate::slots::{meant_for, site};
 use crate::target::{Registers, Target};
@@ -17,6 +17,9 @@ pub fn pass_on<T: Target>(target: &T) -> Option<()> {
         return None;
     }
     let passed_on = target.passing_on(map)?;
+    // The data pointer of the interface is the `*persistConn`.
+    let connection: u64 = target.read_or_zero(writer + u64::from(config.destination.get()) + 8);
+    peer::note(target, connection + u64::from(config.peer.persist_conn.get()), passed_on);
     let [buffer, size]: [u64; 2] = target.read(writer + u64::from(config.buffer.get()))?;
     let count_at = writer + u64::from(config.buffered.get());
     let count: u64 = target.read(count_at)?;

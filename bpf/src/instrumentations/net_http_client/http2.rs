@@ -7,7 +7,7 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "cookies have 32 bits")]
 
-use super::text;
+use super::{peer, text};
 use crate::config::http_client::cookie;
 use crate::slots::site;
 use crate::target::Target;
@@ -29,8 +29,12 @@ pub fn pass_on_http2<T: Target>(target: &T) -> Option<()> {
     };
     let stream: u64 = target.read(stack + u64::from(layout.stream.get()))?;
     let connection: u64 = target.read(stream + u64::from(layout.connection.get()))?;
+    peer::note(target, connection + u64::from(layout.connected.get()), passed_on);
     let encoder: u64 = target.read(connection + u64::from(layout.encoder.get()))?;
     let buffer = connection + u64::from(layout.buffer.get());
+    if passed_on.span.passes == 0 {
+        return write::release(target, goroutine, site::HEADER_FIELDS);
+    }
     // The data pointer of the interface: the encoder writes to this buffer.
     if target.read::<u64>(encoder + u64::from(layout.writer.get()) + 8)? != buffer {
         return None;

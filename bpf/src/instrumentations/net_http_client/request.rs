@@ -34,7 +34,7 @@ pub fn start<T: Target>(target: &T) -> Option<()> {
     parents::find(target, goroutine, address, target.read_or_zero(at(config.context.get())));
     identify(target, goroutine);
     goroutine.client.header = map;
-    if goroutine.client.passed_on.span.passes != 0 {
+    if goroutine.client.passed_on.span.passes != 0 || goroutine.client.passed_on.span.trace_flags & 1 != 0 {
         target.pass_on(map, &goroutine.client.passed_on);
     } else {
         // A round trip that panicked may have left one behind, for a map that stood here then.
@@ -60,7 +60,9 @@ fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) {
     let Goroutine { ancestry, random, headers, remote, client: ClientCall { passed_on, .. }, .. } = goroutine;
     let sampler = target.sampler();
     remote::read(target, &headers.found, remote);
-    let PassedOn { span, carried } = passed_on;
+    let PassedOn { span, carried, writes, peer } = passed_on;
+    *writes = 0;
+    peer.length = 0;
     span.span_id = random.span_id();
     span.parent_is_remote = 0;
     let decision = if remote.found != 0 {

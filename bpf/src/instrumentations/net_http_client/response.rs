@@ -3,8 +3,9 @@
 use crate::go::results;
 use crate::go::string::GoString;
 use crate::records::http_client::HttpClientEnd;
-use crate::records::{RecordHeader, SpanIdentity, kind};
+use crate::records::{RecordHeader, kind};
 use crate::target::Target;
+use crate::trace::client::{ClientCall, PassedOn};
 
 /// A round trip may have ended; `number` is that of the recipe.
 #[inline(always)]
@@ -20,18 +21,25 @@ pub fn end<T: Target>(target: &T, number: u32) -> Option<()> {
         return None;
     }
     goroutine.client.open = 0;
-    if goroutine.client.header != 0 {
-        target.passed_on(goroutine.client.header);
+    let ClientCall { passed_on, header: map, .. } = &mut goroutine.client;
+    // Once the request is done with, another one may have its map.
+    if let Some(sent) = target.passing_on(*map)
+        && sent.span.span_id == passed_on.span.span_id
+    {
+        passed_on.writes = sent.writes;
+        sent.peer.copy_to(&mut passed_on.peer);
+        target.passed_on(*map);
     }
     if goroutine.client.passed_on.span.trace_flags & 1 == 0 {
         return None;
     }
-    report_end(target, &goroutine.client.passed_on.span, response, error_table, error)
+    report_end(target, &goroutine.client.passed_on, response, error_table, error)
 }
 
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn report_end<T: Target>(target: &T, span: &SpanIdentity, response: u64, error_table: u64, error: u64) -> Option<()> {
+fn report_end<T: Target>(target: &T, passed_on: &PassedOn, response: u64, error_table: u64, error: u64) -> Option<()> {
+    let span = &passed_on.span;
     let config = target.http_client();
     let time = target.now();
     let record = target.reserve::<HttpClientEnd>()?;
@@ -46,6 +54,8 @@ fn report_end<T: Target>(target: &T, span: &SpanIdentity, response: u64, error_t
     record.content_length = number(config.response_length.get()).cast_signed();
     // `itab.Type` (`internal/abi.ITab`).
     record.error_type = if error_table == 0 { 0 } else { target.read_or_zero(error_table + 8) };
+    record.writes = passed_on.writes;
+    passed_on.peer.copy_to(&mut record.peer);
     record.message.length = 0;
     record.error = [0; 3];
     if error_table != 0 {

@@ -11,7 +11,7 @@ use crate::slots::{Slot, bucket, meant_for, site};
 use crate::target::fake::maps::Shape;
 use crate::target::fake::{Program, layouts};
 use crate::target::{AllRegisters, Registers};
-use crate::trace::client::PassedOn;
+use crate::trace::client::NOTHING_PASSED_ON;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -59,7 +59,8 @@ fn layout(server: &HttpServerConfig) -> HttpClientConfig {
         buffer: Setting::new(16),
         buffered: Setting::new(40),
         stack_high: Setting::new(8),
-        padding: Setting::new(0),
+        destination: Setting::new(48),
+        peer: EMPTY_HTTP_CLIENT.peer,
         http2: EMPTY_HTTP_CLIENT.http2,
         header_map: server.header_map,
     }
@@ -245,7 +246,7 @@ fn the_programs_own_traceparent_is_the_parent_and_stays_alone() {
         on_each(|release, client| {
             let (request, header) = client.request("/", &[(name, &format!("00-{TRACE}-{PARENT}-01"))]);
             // A round trip with the map that stood here before has ended by a panic.
-            client.program.passed_on.set(header, PassedOn { span: SpanIdentity::NONE, carried: 0 });
+            client.program.passed_on.set(header, NOTHING_PASSED_ON);
             let span = client.span(request);
             assert_eq!((hex(&span.trace_id), hex(&span.parent_span_id)), (TRACE.into(), PARENT.into()), "{release} {name}");
             let (writer, _) = client.writer(4096, "GET / HTTP/1.1\r\n");

@@ -3,6 +3,8 @@
 //! In a function with a frame these are `MOVQ SP, BP` and `SUBQ $frame, SP` (97 of 100), else a few plain moves. They run
 //! once per call, behind the probe at `PUSHQ BP` and before all that the function does.
 
+use serde::Serialize;
+
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Register};
 
 use super::super::VirtAddr;
@@ -11,11 +13,12 @@ use super::super::VirtAddr;
 pub const JUMP: usize = 5;
 
 /// Instructions that a jump to a detour may replace, and that the detour executes instead of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DetourSite {
     /// The first of them.
     pub address: VirtAddr,
     /// All of them: they mean the same at any address.
+    #[serde(skip)]
     pub bytes: Vec<u8>,
 }
 

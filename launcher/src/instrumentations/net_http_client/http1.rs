@@ -25,6 +25,7 @@ pub(super) fn plan(facts: &Facts<'_>, fields: &mut FieldReader<'_>, config: &mut
         return Err(LeftOut::NotUnderstood("the program does not use *bufio.Writer as io.Writer".to_owned()));
     };
     config.buffer = fields.required("bufio.Writer", "buf")?;
+    config.destination = fields.required("bufio.Writer", "wr")?;
     config.buffered = fields.required("bufio.Writer", "n")?;
     config.buffered_writer = Setting::new(table.0);
     Ok(Writing { sites: vec![probe], detours: vec![detour] })

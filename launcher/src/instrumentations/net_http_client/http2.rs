@@ -4,7 +4,7 @@
 //! `golang.org/x/net/http2/transport.go`; `bpf/src/instrumentations/net_http_client/http2.rs` says what the probes do.
 
 use bpf::config::Setting;
-use bpf::config::http_client::{Http2ClientLayout, HttpClientConfig, NO_HTTP2, cookie};
+use bpf::config::http_client::{Http2ClientLayout, HttpClientConfig, cookie};
 use bpf::slots::site;
 
 use super::{Writing, call_of, detour};
@@ -110,7 +110,7 @@ pub(super) fn plan(
         encoder: fields.required(&connection, "henc")?,
         writer: fields.required(client.encoder, "w")?,
         buffer: fields.required(&connection, "hbuf")?,
-        ..NO_HTTP2
+        connected: fields.required(&connection, "tconn")?,
     };
     let [std, xnet] = &mut config.http2;
     *(if client.is_xnet { xnet } else { std }) = layout;

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
-use bpf::records::http_client::HttpClientEnd;
+use bpf::records::http_client::{HttpClientEnd, Peer};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanKind, Status, TraceState};
 use opentelemetry_sdk::trace::SpanData;
@@ -15,7 +16,7 @@ use crate::spans::clock::WallClock;
 use crate::spans::panic_value::PanicValue;
 
 /// A span has at most this many attributes of ours; room is made once.
-const ATTRIBUTES: usize = 11;
+const ATTRIBUTES: usize = 14;
 
 /// The span of a round trip that has begun.
 #[must_use]
@@ -71,6 +72,13 @@ fn escape_path(url: &mut String, path: &[u8]) {
 
 /// Completes the span of a round trip; `error` describes the error that it returned, if it did.
 pub fn finish(span: &mut SpanData, end: &HttpClientEnd, error: Option<PanicValue>) {
+    if let Some(address) = peer(&end.peer) {
+        span.attributes.push(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, address.to_string()));
+        span.attributes.push(KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(end.peer.port)));
+    }
+    if let Ok(again @ 1..) = i64::try_from(end.writes.saturating_sub(1)) {
+        span.attributes.push(KeyValue::new(semconv::HTTP_REQUEST_RESEND_COUNT, again));
+    }
     if end.status != 0 {
         span.attributes.push(KeyValue::new(semconv::HTTP_RESPONSE_STATUS_CODE, i64::from(end.status)));
         span.attributes
@@ -86,6 +94,16 @@ pub fn finish(span: &mut SpanData, end: &HttpClientEnd, error: Option<PanicValue
     if let Some(PanicValue { type_name, message }) = error {
         let message = message.unwrap_or_default();
         fail(span, error_type(type_name, &message), &message);
+    }
+}
+
+/// The IP address of a peer; Go may hold one of version 4 in sixteen bytes.
+fn peer(peer: &Peer) -> Option<IpAddr> {
+    let [a, b, c, d, ..] = peer.address;
+    match peer.length {
+        4 => Some(IpAddr::from([a, b, c, d])),
+        16 => Some(IpAddr::from(peer.address).to_canonical()),
+        _ => None,
     }
 }
 
