@@ -18,10 +18,11 @@ mod request;
 mod response;
 mod text;
 
-pub use http1::pass_on;
+pub use http1::{WRITER_WORDS, pass_on};
 pub use http2::pass_on_http2;
-pub use request::start;
-pub use response::end;
+pub use peer::ADDRESS_WORDS;
+pub use request::{REQUEST_WORDS, URL_WORDS, start};
+pub use response::{RESPONSE_WORDS, end};
 
 use crate::config::http_client::{HttpClientConfig, cookie};
 use crate::config::parents::NEW_GOROUTINE_ENDS;

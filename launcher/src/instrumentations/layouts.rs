@@ -32,6 +32,19 @@ impl<'a> FieldReader<'a> {
         Ok(offset)
     }
 
+    /// A field of `size` words, such as a string of two, that must lie in the first `words` words, which a probe reads at once.
+    ///
+    /// # Errors
+    /// Where the program describes no such type or field, or it lies further behind.
+    pub fn within(&mut self, type_name: &str, field: &str, size: usize, words: usize) -> Result<Offset, LeftOut> {
+        let offset = self.required(type_name, field)?;
+        let at = offset.get();
+        if at as usize + size * 8 > words * 8 || !at.is_multiple_of(8) {
+            return Err(LeftOut::NotUnderstood(format!("{type_name}.{field} lies at {at}, further than expected")));
+        }
+        Ok(offset)
+    }
+
     /// A field that may be missing; [`ABSENT`] then.
     pub fn optional(&mut self, type_name: &str, field: &str) -> Offset {
         let offset = self.layouts.field(type_name, field).map(|field| field.offset);

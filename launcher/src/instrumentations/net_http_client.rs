@@ -13,6 +13,8 @@ pub use span::{finish, start};
 use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig, NO_PEER, PeerLayout, cookie};
 use bpf::config::{ReadOnlyData as _, Setting};
 
+use bpf::instrumentations::net_http_client::{ADDRESS_WORDS, REQUEST_WORDS, RESPONSE_WORDS, URL_WORDS};
+
 use super::layouts::FieldReader;
 use super::parents::{self, Parents};
 use crate::executor::Moment;
@@ -86,20 +88,20 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     let mut fields = FieldReader::new(&facts.layouts);
     let (request, url, response) = ("net/http.Request", "net/url.URL", "net/http.Response");
     let mut config = HttpClientConfig {
-        method: fields.required(request, "Method")?,
-        url: fields.required(request, "URL")?,
-        header: fields.required(request, "Header")?,
+        method: fields.within(request, "Method", 2, REQUEST_WORDS)?,
+        url: fields.within(request, "URL", 1, REQUEST_WORDS)?,
+        header: fields.within(request, "Header", 1, REQUEST_WORDS)?,
         context: fields.required(request, "ctx")?,
-        content_length: fields.required(request, "ContentLength")?,
-        scheme: fields.required(url, "Scheme")?,
-        user: fields.required(url, "User")?,
-        host: fields.required(url, "Host")?,
-        path: fields.required(url, "Path")?,
-        raw_query: fields.required(url, "RawQuery")?,
-        status_code: fields.required(response, "StatusCode")?,
-        proto_major: fields.required(response, "ProtoMajor")?,
-        proto_minor: fields.required(response, "ProtoMinor")?,
-        response_length: fields.required(response, "ContentLength")?,
+        content_length: fields.within(request, "ContentLength", 1, REQUEST_WORDS)?,
+        scheme: fields.within(url, "Scheme", 2, URL_WORDS)?,
+        user: fields.within(url, "User", 1, URL_WORDS)?,
+        host: fields.within(url, "Host", 2, URL_WORDS)?,
+        path: fields.within(url, "Path", 2, URL_WORDS)?,
+        raw_query: fields.within(url, "RawQuery", 2, URL_WORDS)?,
+        status_code: fields.within(response, "StatusCode", 1, RESPONSE_WORDS)?,
+        proto_major: fields.within(response, "ProtoMajor", 1, RESPONSE_WORDS)?,
+        proto_minor: fields.within(response, "ProtoMinor", 1, RESPONSE_WORDS)?,
+        response_length: fields.within(response, "ContentLength", 1, RESPONSE_WORDS)?,
         stack_high: Setting::new(fields.required("runtime.g", "stack")?.get() + fields.required("runtime.stack", "hi")?.get()),
         header_map: fields.string_map("net/http.Header")?,
         ..EMPTY_HTTP_CLIENT
@@ -146,7 +148,7 @@ fn peer(facts: &Facts<'_>, fields: &mut FieldReader<'_>) -> Result<PeerLayout, L
         tls_inner: fields.optional("crypto/tls.Conn", "conn"),
         persist_conn: fields.optional("net/http.persistConn", "conn"),
         remote: fields.required("net.netFD", "raddr")?,
-        port: fields.required("net.TCPAddr", "Port")?,
+        port: fields.within("net.TCPAddr", "Port", 1, ADDRESS_WORDS)?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! The header of an HTTP/1 request is written: the span's context goes before it.
 
+use super::request::word;
 use super::{FROM_CALL, depth, peer, text};
 use crate::config::propagator;
 use crate::slots::{meant_for, site};
@@ -17,12 +18,13 @@ pub fn pass_on<T: Target>(target: &T) -> Option<()> {
         return None;
     }
     let passed_on = target.passing_on(map)?;
+    let words: [u64; WRITER_WORDS] = target.read(writer)?;
+    let at = |offset: u32| word(&words, offset);
     // The data pointer of the interface is the `*persistConn`.
-    let connection: u64 = target.read_or_zero(writer + u64::from(config.destination.get()) + 8);
+    let connection = at(config.destination.get() + 8);
     peer::note(target, connection + u64::from(config.peer.persist_conn.get()), passed_on);
-    let [buffer, size]: [u64; 2] = target.read(writer + u64::from(config.buffer.get()))?;
-    let count_at = writer + u64::from(config.buffered.get());
-    let count: u64 = target.read(count_at)?;
+    let (buffer, size) = (at(config.buffer.get()), at(config.buffer.get() + 8));
+    let (count, count_at) = (at(config.buffered.get()), writer + u64::from(config.buffered.get()));
     // The request line and what follows it end so.
     if count == 0 || count > size || target.read::<u8>(buffer + count - 1)? != b'\n' {
         return None;
@@ -49,6 +51,9 @@ pub fn pass_on<T: Target>(target: &T) -> Option<()> {
     slot.words[4] = length;
     Some(())
 }
+
+/// Words of a `bufio.Writer`, which are read at once.
+pub const WRITER_WORDS: usize = 8;
 
 /// Where the text begins in the slot: behind one command of three words, and the first two words of its own.
 const TEXT: usize = 5;

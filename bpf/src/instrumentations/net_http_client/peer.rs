@@ -1,9 +1,13 @@
 //! To whom a request is written: the address at the other end of its connection.
 
+use super::request::word;
 use crate::config::http_client::PeerLayout;
 use crate::records::http_client::Peer;
 use crate::target::Target;
 use crate::trace::client::PassedOn;
+
+/// Words of a `net.TCPAddr` that are read at once.
+pub const ADDRESS_WORDS: usize = 4;
 
 /// Notes that a request's header is being written to the `net.Conn` whose interface value is at `connection`.
 ///
@@ -35,8 +39,10 @@ fn find<T: Target>(target: &T, layout: &PeerLayout, connection: u64, peer: &mut 
     if table != layout.address.get().wrapping_add(bias) {
         return None;
     }
-    let [bytes, length]: [u64; 2] = target.read(address)?;
-    let port: u64 = target.read(address + u64::from(layout.port.get()))?;
+    // `IP` and `Port`, at once.
+    let words: [u64; ADDRESS_WORDS] = target.read(address)?;
+    let [bytes, length, ..] = words;
+    let port = word(&words, layout.port.get());
     if length != 4 && length != 16 {
         return None;
     }

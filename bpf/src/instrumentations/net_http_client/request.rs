@@ -1,8 +1,10 @@
 //! A round trip begins: the span's identity, and what is reported of the request.
 
+use core::mem::MaybeUninit;
+
 use super::depth;
 use crate::config::{SamplerSetting, propagator};
-use crate::go::header::{self, Found};
+use crate::go::header::{self, Found, SCRATCH_WORDS};
 use crate::go::string::GoString;
 use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientStart, LongClientTexts, ShortClientTexts};
 use crate::records::{RecordHeader, SpanIdentity, kind};
@@ -28,10 +30,11 @@ pub fn start<T: Target>(target: &T) -> Option<()> {
     goroutine.client.depth = depth;
     goroutine.client.nested = 0;
     goroutine.client.caller = target.read_or_zero(target.all_registers().stack_pointer);
-    let at = |offset: u32| request + u64::from(offset);
-    let map: u64 = target.read_or_zero(at(config.header.get()));
+    let context = request + u64::from(config.context.get());
+    let request = Request::read(target, request)?;
+    let map = request.header;
     header::find(target, &config.header_map, map, header::lengths(target.sampler()), &mut goroutine.headers);
-    parents::find(target, goroutine, address, target.read_or_zero(at(config.context.get())));
+    parents::find(target, goroutine, address, target.read_or_zero(context));
     identify(target, goroutine);
     goroutine.client.header = map;
     if goroutine.client.passed_on.span.passes != 0 || goroutine.client.passed_on.span.trace_flags & 1 != 0 {
@@ -41,9 +44,45 @@ pub fn start<T: Target>(target: &T) -> Option<()> {
         target.passed_on(map);
     }
     if goroutine.client.passed_on.span.trace_flags & 1 != 0 {
-        report_start(target, time, &goroutine.client.passed_on.span, request);
+        report_start(target, time, &goroutine.client.passed_on.span, &request, &mut goroutine.headers.scratch);
     }
     Some(())
+}
+
+/// Words of a `http.Request` that are read at once; all that is needed of it but its context lies in them.
+pub const REQUEST_WORDS: usize = 12;
+/// Words of a `url.URL`.
+pub const URL_WORDS: usize = 16;
+const _: () = assert!(URL_WORDS <= SCRATCH_WORDS);
+
+/// The word at an offset of what was read at once.
+#[inline(always)]
+pub(super) fn word(words: &[u64], offset: u32) -> u64 {
+    words.get((offset / 8) as usize).copied().unwrap_or(0)
+}
+
+/// What is taken from a `http.Request` at the start.
+struct Request {
+    method: GoString,
+    url: u64,
+    header: u64,
+    content_length: u64,
+}
+
+impl Request {
+    #[inline(always)]
+    fn read<T: Target>(target: &T, address: u64) -> Option<Self> {
+        let config = target.http_client();
+        let mut words = MaybeUninit::<[u64; REQUEST_WORDS]>::uninit();
+        let words = target.read_into(address, &mut words)?;
+        let at = |offset: u32| word(words, offset);
+        Some(Self {
+            method: GoString { address: at(config.method.get()), length: at(config.method.get() + 8) },
+            url: at(config.url.get()),
+            header: at(config.header.get()),
+            content_length: at(config.content_length.get()),
+        })
+    }
 }
 
 /// Whether a call at this depth of the stack is made by the round trip `outer`, which has not ended; it may have panicked.
@@ -110,16 +149,25 @@ fn passes(sampler: &SamplerSetting, came: u8, own: &Found) -> u8 {
 
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn report_start<T: Target>(target: &T, time: u64, span: &SpanIdentity, request: u64) -> Option<()> {
-    let strings = Strings::read(target, request);
+fn report_start<T: Target>(
+    target: &T,
+    time: u64,
+    span: &SpanIdentity,
+    request: &Request,
+    scratch: &mut [u64; SCRATCH_WORDS],
+) -> Option<()> {
+    // All of the URL at once; what cannot be read is zero.
+    target.read_prefix(request.url, (URL_WORDS * 8) as u32, scratch);
+    let strings = Strings::of(target, request.method, scratch);
+    let user = word(scratch, target.http_client().user.get());
     if strings.fit::<ShortClientTexts>() {
         let record = target.reserve::<HttpClientStart<ShortClientTexts>>()?;
-        fill_start(target, record, kind::HTTP_CLIENT_START_SHORT, time, span, request);
+        fill_start(record, kind::HTTP_CLIENT_START_SHORT, time, span, (request.content_length, user));
         strings.copy_to_short(target, &mut record.texts);
         target.submit(record, false);
     } else {
         let record = target.reserve::<HttpClientStart<LongClientTexts>>()?;
-        fill_start(target, record, kind::HTTP_CLIENT_START_LONG, time, span, request);
+        fill_start(record, kind::HTTP_CLIENT_START_LONG, time, span, (request.content_length, user));
         strings.copy_to_long(target, &mut record.texts);
         target.submit(record, false);
     }
@@ -127,21 +175,18 @@ fn report_start<T: Target>(target: &T, time: u64, span: &SpanIdentity, request: 
 }
 
 #[inline(always)]
-fn fill_start<T: Target, Texts>(
-    target: &T,
+fn fill_start<Texts>(
     record: &mut HttpClientStart<Texts>,
     kind: u32,
     time: u64,
     span: &SpanIdentity,
-    request: u64,
+    (content_length, user): (u64, u64),
 ) {
-    let config = target.http_client();
     record.header = RecordHeader { kind, size: size_of::<HttpClientStart<Texts>>() as u32 };
     record.time = time;
     span.copy_to(&mut record.span);
-    record.content_length = target.read_or_zero(request + u64::from(config.content_length.get()));
-    let url: u64 = target.read_or_zero(request + u64::from(config.url.get()));
-    record.has_user = u32::from(target.read_or_zero::<u64>(url + u64::from(config.user.get())) != 0);
+    record.content_length = content_length.cast_signed();
+    record.has_user = u32::from(user != 0);
 }
 
 /// The strings of a request, where they lie in the program: method, scheme, host, path, query.
@@ -162,13 +207,13 @@ macro_rules! copy_texts {
 }
 
 impl Strings {
+    /// `url` is the beginning of the `url.URL`.
     #[inline(always)]
-    fn read<T: Target>(target: &T, request: u64) -> Self {
+    fn of<T: Target>(target: &T, method: GoString, url: &[u64]) -> Self {
         let config = target.http_client();
-        let url: u64 = target.read_or_zero(request + u64::from(config.url.get()));
-        let of_url = |offset: u32| GoString::at(target, url + u64::from(offset));
+        let of_url = |offset: u32| GoString { address: word(url, offset), length: word(url, offset + 8) };
         Self([
-            GoString::at(target, request + u64::from(config.method.get())),
+            method,
             of_url(config.scheme.get()),
             of_url(config.host.get()),
             of_url(config.path.get()),

@@ -1,5 +1,6 @@
 //! A round trip ends: what is reported of the response, or of the error.
 
+use super::request::word;
 use crate::go::results;
 use crate::go::string::GoString;
 use crate::records::http_client::HttpClientEnd;
@@ -36,6 +37,10 @@ pub fn end<T: Target>(target: &T, number: u32) -> Option<()> {
     report_end(target, &goroutine.client.passed_on, response, error_table, error)
 }
 
+/// Words of a `http.Response` that are read at once.
+pub const RESPONSE_WORDS: usize = 12;
+const NO_RESPONSE: [u64; RESPONSE_WORDS] = [0; RESPONSE_WORDS];
+
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
 fn report_end<T: Target>(target: &T, passed_on: &PassedOn, response: u64, error_table: u64, error: u64) -> Option<()> {
@@ -46,8 +51,9 @@ fn report_end<T: Target>(target: &T, passed_on: &PassedOn, response: u64, error_
     record.header = RecordHeader { kind: kind::HTTP_CLIENT_END, size: size_of::<HttpClientEnd>() as u32 };
     record.time = time;
     record.span_id = span.span_id;
-    let of_response = |offset: u32| response.wrapping_add(u64::from(offset));
-    let number = |offset: u32| if response == 0 { 0 } else { target.read_or_zero::<u64>(of_response(offset)) };
+    // At once; zeros where there is no response.
+    let words: [u64; RESPONSE_WORDS] = if response == 0 { NO_RESPONSE } else { target.read_or_zero(response) };
+    let number = |offset: u32| word(&words, offset);
     record.status = number(config.status_code.get()) as u32;
     record.proto_major = number(config.proto_major.get()) as u16;
     record.proto_minor = number(config.proto_minor.get()) as u16;

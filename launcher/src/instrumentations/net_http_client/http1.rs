@@ -5,6 +5,7 @@
 
 use bpf::config::Setting;
 use bpf::config::http_client::{HttpClientConfig, cookie};
+use bpf::instrumentations::net_http_client::WRITER_WORDS;
 use bpf::slots::site;
 
 use super::{Writing, call_of, detour};
@@ -24,9 +25,9 @@ pub(super) fn plan(facts: &Facts<'_>, fields: &mut FieldReader<'_>, config: &mut
     let Some(table) = facts.binary.itab("*bufio.Writer", "io.Writer")? else {
         return Err(LeftOut::NotUnderstood("the program does not use *bufio.Writer as io.Writer".to_owned()));
     };
-    config.buffer = fields.required("bufio.Writer", "buf")?;
-    config.destination = fields.required("bufio.Writer", "wr")?;
-    config.buffered = fields.required("bufio.Writer", "n")?;
+    config.buffer = fields.within("bufio.Writer", "buf", 2, WRITER_WORDS)?;
+    config.destination = fields.within("bufio.Writer", "wr", 2, WRITER_WORDS)?;
+    config.buffered = fields.within("bufio.Writer", "n", 1, WRITER_WORDS)?;
     config.buffered_writer = Setting::new(table.0);
     Ok(Writing { sites: vec![probe], detours: vec![detour] })
 }
