@@ -160,8 +160,8 @@ pub mod cookie {
     pub const XNET_WRITE: u32 = 5;
     /// The first end of `(*Transport).roundTrip`; the others follow.
     pub const END: u32 = 16;
-    /// The first end of `runtime.newproc1`; the others follow.
-    pub const NEW_GOROUTINE: u32 = 128;
+    /// `CALL runtime.runqput` in `runtime.newproc.func1`: RBX the new `*g`.
+    pub const NEW_GOROUTINE: u32 = 8;
 }
 
 const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (18 + 10 + 16 + 16));

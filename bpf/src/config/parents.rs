@@ -35,9 +35,6 @@ pub const EMPTY_PARENTS: ParentsConfig = ParentsConfig {
     padding: Setting::new(0),
 };
 
-/// Ends of `runtime.newproc1` that are provided for: Go 1.21 to 1.27 have one.
-pub const NEW_GOROUTINE_ENDS: usize = 4;
-
 /// Types of contexts that are remembered.
 pub const MAX_CONTEXT_TYPES: u32 = 256;
 

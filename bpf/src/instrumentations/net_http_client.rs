@@ -25,8 +25,6 @@ pub use request::{REQUEST_WORDS, URL_WORDS, start};
 pub use response::{RESPONSE_WORDS, end};
 
 use crate::config::http_client::{HttpClientConfig, cookie};
-use crate::config::parents::NEW_GOROUTINE_ENDS;
-use crate::go::results;
 use crate::target::Target;
 use crate::trace::parents;
 
@@ -37,22 +35,13 @@ pub fn any<T: Target>(target: &T) -> Option<()> {
         cookie::START => start(target),
         cookie::WRITE => pass_on(target),
         cookie::HTTP2_WRITE | cookie::XNET_WRITE => pass_on_http2(target),
-        site if site >= cookie::NEW_GOROUTINE => new_goroutine(target, site.wrapping_sub(cookie::NEW_GOROUTINE)),
+        cookie::NEW_GOROUTINE => parents::created(target),
         site => end(target, site.wrapping_sub(cookie::END)),
     }
 }
 
 /// Bytes of the stack between a probe at a `CALL` and the detour of what it calls: the return address and BP.
 const FROM_CALL: u64 = 16;
-
-/// `runtime.newproc1` may have created a goroutine; `number` is that of the recipe.
-#[inline(always)]
-fn new_goroutine<T: Target>(target: &T, number: u32) -> Option<()> {
-    // A number that the compiler does not know, so that the bound stays where the verifier sees it.
-    let number = target.opaque(u64::from(number)) & (NEW_GOROUTINE_ENDS as u64 - 1);
-    let [goroutine] = results::read(target, target.new_goroutine_ends().get(number)?)?;
-    parents::created(target, goroutine)
-}
 
 /// Bytes between the stack pointer and the upper end of the goroutine's stack.
 #[inline(always)]

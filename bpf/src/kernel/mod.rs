@@ -2,6 +2,7 @@
 
 mod memory;
 mod parents;
+mod registers;
 mod requests;
 
 use core::ffi::c_void;
@@ -12,7 +13,7 @@ use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_get_prandom_u32, b
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap, RingBuf};
 use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig};
-use bpf::config::parents::{ContextType, NEW_GOROUTINE_ENDS, ParentsConfig};
+use bpf::config::parents::{ContextType, ParentsConfig};
 use bpf::config::{EndRecipes, HttpServerConfig, SamplerSetting, Setting};
 use bpf::records::SpanIdentity;
 use bpf::slots::{BUCKETS, Bucket, SLOT_WORDS};
@@ -127,52 +128,13 @@ impl Target for Hit {
     #[inline(always)]
     fn registers(&self) -> Registers {
         // SAFETY: the kernel passes a valid `pt_regs` for as long as the program runs.
-        let registers = unsafe { &*self.0 };
-        #[cfg(bpf_target_arch = "x86_64")]
-        return Registers {
-            arguments: [registers.rax, registers.rbx, registers.rcx, registers.rdi, registers.rsi],
-            goroutine: registers.r14,
-        };
-        #[cfg(bpf_target_arch = "aarch64")]
-        return Registers {
-            arguments: [registers.regs[0], registers.regs[1], registers.regs[2], registers.regs[3], registers.regs[4]],
-            goroutine: registers.regs[28],
-        };
+        registers::arguments(unsafe { &*self.0 })
     }
 
     #[inline(always)]
     fn all_registers(&self) -> AllRegisters {
         // SAFETY: the kernel passes a valid `pt_regs` for as long as the program runs.
-        let registers = unsafe { &*self.0 };
-        #[cfg(bpf_target_arch = "x86_64")]
-        return AllRegisters {
-            integers: [
-                registers.rax,
-                registers.rcx,
-                registers.rdx,
-                registers.rbx,
-                registers.rsp,
-                registers.rbp,
-                registers.rsi,
-                registers.rdi,
-                registers.r8,
-                registers.r9,
-                registers.r10,
-                registers.r11,
-                registers.r12,
-                registers.r13,
-                registers.r14,
-                registers.r15,
-            ],
-            stack_pointer: registers.rsp,
-            flags: registers.eflags,
-        };
-        #[cfg(bpf_target_arch = "aarch64")]
-        return AllRegisters {
-            integers: core::array::from_fn(|number| registers.regs[number]),
-            stack_pointer: registers.sp,
-            flags: 0,
-        };
+        registers::all(unsafe { &*self.0 })
     }
 
     #[inline(always)]
@@ -204,11 +166,6 @@ impl Target for Hit {
     #[inline(always)]
     fn parents(&self) -> &ParentsConfig {
         parents::parents()
-    }
-
-    #[inline(always)]
-    fn new_goroutine_ends(&self) -> &EndRecipes<NEW_GOROUTINE_ENDS> {
-        parents::new_goroutine_ends()
     }
 
     #[inline(always)]

@@ -5,8 +5,7 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::{bpf_for_each_map_elem, bpf_loop, bpf_map_delete_elem};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap};
-use bpf::config::EndRecipes;
-use bpf::config::parents::{ContextType, EMPTY_PARENTS, MAX_CONTEXT_TYPES, NEW_GOROUTINE_ENDS, ParentsConfig};
+use bpf::config::parents::{ContextType, EMPTY_PARENTS, MAX_CONTEXT_TYPES, ParentsConfig};
 use bpf::records::SpanIdentity;
 use bpf::target::{Lookup, Step};
 use bpf::trace::parents::{Origin, is_over};
@@ -41,9 +40,6 @@ struct Tidied {
 /// What finding a parent needs to know, set by the launcher.
 #[unsafe(no_mangle)]
 static PARENTS: ParentsConfig = EMPTY_PARENTS;
-/// How the ends of `runtime.newproc1` are read, set by the launcher.
-#[unsafe(no_mangle)]
-static NEW_GOROUTINE: EndRecipes<NEW_GOROUTINE_ENDS> = EndRecipes::EMPTY;
 
 /// How often origins are looked at, in nanoseconds.
 const TIDY_INTERVAL: u64 = 1_000_000_000;
@@ -79,11 +75,6 @@ unsafe extern "C" fn turn<S: Step>(_index: u32, state: *mut S) -> i64 {
 #[inline(always)]
 pub(super) fn parents() -> &'static ParentsConfig {
     &PARENTS
-}
-
-#[inline(always)]
-pub(super) fn new_goroutine_ends() -> &'static EndRecipes<NEW_GOROUTINE_ENDS> {
-    &NEW_GOROUTINE
 }
 
 #[inline(always)]

@@ -11,7 +11,7 @@ use core::mem::MaybeUninit;
 use bytemuck::AnyBitPattern;
 
 use crate::config::http_client::{CLIENT_ENDS, HttpClientConfig};
-use crate::config::parents::{ContextType, NEW_GOROUTINE_ENDS, ParentsConfig};
+use crate::config::parents::{ContextType, ParentsConfig};
 use crate::config::{EndRecipes, HttpServerConfig, SamplerSetting};
 use crate::records::SpanIdentity;
 use crate::slots::{Bucket, SLOT_WORDS};
@@ -94,8 +94,6 @@ pub trait Target: Lookup {
     fn http_client_ends(&self) -> &EndRecipes<CLIENT_ENDS>;
     /// What finding a parent needs to know.
     fn parents(&self) -> &ParentsConfig;
-    /// How the ends of the creation of a goroutine are read.
-    fn new_goroutine_ends(&self) -> &EndRecipes<NEW_GOROUTINE_ENDS>;
     /// The sampler.
     fn sampler(&self) -> &SamplerSetting;
 

@@ -1,12 +1,12 @@
 //! Whose child a new span is: found through the `context.Context` of the operation, else through the goroutine that it
 //! runs on, else through the goroutine that created that one.
 //!
-//! match-go: 1.18..: runtime.newproc1(fn, callergp, callerpc)
+//! match-go: 1.18..: runtime.runqput(pp, gp, next)
 
 use crate::config::ABSENT;
 use crate::config::parents::{ContextType, ParentsConfig, context_kind};
 use crate::records::SpanIdentity;
-use crate::target::{Lookup, Memory, Step, Target};
+use crate::target::{Lookup, Memory, Registers, Step, Target};
 use crate::trace::Goroutine;
 
 /// Contexts within contexts that are looked at, at most.
@@ -147,12 +147,15 @@ fn goid<M: Memory>(memory: &M, config: &ParentsConfig, goroutine: u64) -> u64 {
     memory.read_or_zero(goroutine + u64::from(config.goid.get()))
 }
 
-/// `go` has created the goroutine at `new`: it belongs to what its creator is doing.
-#[inline(always)]
-pub fn created<T: Target>(target: &T, new: u64) -> Option<()> {
+/// `go` has created a goroutine, which is about to be put into a queue: it belongs to what its creator is doing.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+pub fn created<T: Target>(target: &T) -> Option<()> {
     let config = target.parents();
+    let Registers { arguments: [_, new, ..], goroutine: g0 } = target.registers();
     // The runtime creates goroutines on the thread's own stack, as the goroutine `g0`; `m.curg` is the creator.
-    let thread: u64 = target.read_or_zero(target.registers().goroutine + u64::from(config.g_m.get()));
+    let thread: u64 = target.read_or_zero(g0 + u64::from(config.g_m.get()));
     let creator: u64 = target.read_or_zero(thread + u64::from(config.m_curg.get()));
     let span = match target.goroutine(creator) {
         Some(goroutine) if goroutine.open != 0 => &goroutine.span,

@@ -11,14 +11,17 @@
 
 use std::mem::offset_of;
 
-use bpf::slots::{BUCKETS, Bucket, HASH_SHIFT, SLOT_WORDS, Slot, WAYS, meant_for, site};
+use bpf::slots::{BUCKETS, Bucket, HASH_SHIFT, Slot, WAYS, meant_for, site};
 use iced_x86::IcedError;
 use iced_x86::code_asm::{
     AsmMemoryOperand, AsmRegister64, CodeAssembler, CodeLabel, al, byte_ptr, cl, dword_ptr, eax, ecx, ptr, qword_ptr, r8, r8d,
-    r9, r9d, r14, rax, rbx, rcx, rdi, rdx, rsi, rsp,
+    r9, r9d, r14, rax, rcx, rdi, rdx, rsi, rsp,
 };
 
 use super::{Detour, Moment};
+use fields::{arm, at_field, at_headers, at_write};
+
+mod fields;
 
 /// The code cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -218,80 +221,6 @@ fn obey(asm: &mut CodeAssembler, stack_high: i32) -> Result<(), IcedError> {
     asm.set_label(&mut written)?;
     take_back(asm, &[(R9, r9), (R8, r8), (RDI, rdi), (RSI, rsi), (TAG, rax)])?;
     asm.set_label(&mut free)?;
-    asm.mov(qword_ptr(rax), 0)
-}
-
-/// Arms the tag at RAX, which has this number: from here on BPF does not give it to anybody else. Ends with the zero flag clear
-/// where it was just given away.
-fn arm(asm: &mut CodeAssembler, number: u32) -> Result<(), IcedError> {
-    keep(asm, &[(RSI, rsi)])?;
-    asm.mov(rsi, rax)?;
-    asm.lea(rax, tag(number))?;
-    asm.lea(rcx, tag(number | site::ARMED))?;
-    asm.lock().cmpxchg(qword_ptr(rsi), rcx)?;
-    take_back(asm, &[(RSI, rsi)])
-}
-
-/// `WriteField(f HeaderField)`, the encoder in RAX, the name in RBX and RCX: arms the slot at the first field behind the
-/// pseudo-headers, which come first (RFC 9113 §8.3).
-fn at_field(asm: &mut CodeAssembler, number: u32, done: CodeLabel) -> Result<(), IcedError> {
-    asm.mov(rcx, qword_ptr(rsp + RAX))?;
-    asm.cmp(meant(meant_for::ENCODER), rcx)?;
-    asm.jne(done)?;
-    asm.cmp(qword_ptr(rsp + RCX), 0)?;
-    asm.je(done)?;
-    asm.cmp(byte_ptr(rbx), i32::from(b':'))?;
-    asm.je(done)?;
-    arm(asm, number)
-}
-
-/// `Write(p []byte)`, the buffer in RAX, the slice in RBX, RCX and RDI: appends the bytes to the text in the slot, once, and
-/// makes the slice that, so that the buffer takes both.
-fn at_write(asm: &mut CodeAssembler, done: CodeLabel) -> Result<(), IcedError> {
-    asm.cmp(field(offset_of!(Slot, used)), 0)?;
-    asm.jne(done)?;
-    asm.mov(rcx, qword_ptr(rsp + RAX))?;
-    asm.cmp(meant(meant_for::BUFFER), rcx)?;
-    asm.jne(done)?;
-    asm.mov(rcx, qword_ptr(rsp + RCX))?;
-    asm.mov(eax, offset(SLOT_WORDS * 8))?;
-    asm.sub(rax, field(offset_of!(Slot, length)))?;
-    asm.cmp(rcx, rax)?;
-    asm.ja(done)?;
-    asm.mov(field(offset_of!(Slot, used)), 1)?;
-    keep(asm, &[(RSI, rsi), (R8, r8)])?;
-    asm.mov(rsi, rbx)?;
-    asm.lea(rbx, ptr(rdx + offset(offset_of!(Slot, words))))?;
-    asm.mov(rdi, field(offset_of!(Slot, length)))?;
-    asm.add(qword_ptr(rsp + RCX), rdi)?;
-    asm.add(rdi, rbx)?;
-    copy(asm)?;
-    take_back(asm, &[(R8, r8), (RSI, rsi), (RCX, rdi)])
-}
-
-/// `writeHeaders(…, hdrs []byte)`, the connection in RAX, the slice in RSI, R8 and R9: frees the tag at RAX. A text that has not
-/// been written (there was no field to come before, or too long a one) comes behind, if there is room.
-fn at_headers(asm: &mut CodeAssembler) -> Result<(), IcedError> {
-    let mut free = asm.create_label();
-    keep(asm, &[(TAG, rax)])?;
-    asm.cmp(field(offset_of!(Slot, used)), 0)?;
-    asm.jne(free)?;
-    asm.mov(rcx, qword_ptr(rsp + RAX))?;
-    asm.cmp(meant(meant_for::CONNECTION), rcx)?;
-    asm.jne(free)?;
-    asm.mov(rcx, field(offset_of!(Slot, length)))?;
-    asm.mov(rax, r9)?;
-    asm.sub(rax, r8)?;
-    asm.cmp(rax, rcx)?;
-    asm.jl(free)?;
-    keep(asm, &[(RSI, rsi), (RDI, rdi), (R8, r8)])?;
-    asm.lea(rdi, ptr(rsi + r8))?;
-    asm.lea(rsi, ptr(rdx + offset(offset_of!(Slot, words))))?;
-    asm.add(qword_ptr(rsp + R8), rcx)?;
-    copy(asm)?;
-    take_back(asm, &[(R8, r8), (RDI, rdi), (RSI, rsi)])?;
-    asm.set_label(&mut free)?;
-    take_back(asm, &[(TAG, rax)])?;
     asm.mov(qword_ptr(rax), 0)
 }
 

@@ -81,6 +81,7 @@ const FUNCTIONS: &[&str] = &[
     http2::CLIENTS[2].write_field,
     http2::BUFFER_WRITE,
     parents::FUNCTIONS[0],
+    parents::FUNCTIONS[1],
 ];
 
 fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {

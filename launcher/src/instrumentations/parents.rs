@@ -2,7 +2,7 @@
 //!
 //! Only for programs in which something asks for a parent: the probe is paid by each `go` statement.
 
-use bpf::config::parents::{ContextType, EMPTY_PARENTS, NEW_GOROUTINE_ENDS, ParentsConfig};
+use bpf::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig};
 use bpf::config::{ReadOnlyData as _, Setting};
 
 use super::contexts;
@@ -11,12 +11,14 @@ use crate::binary::VirtAddr;
 use crate::probes::plan::{Facts, Global, LeftOut, Site};
 
 /// Functions that are probed.
-pub const FUNCTIONS: [&str; 1] = [NEW_GOROUTINE];
+pub const FUNCTIONS: [&str; 2] = [CREATE, QUEUE];
 /// Types that are read.
 pub const TYPES: [&str; 2] = ["runtime.g", "runtime.m"];
 
-/// Creates every goroutine (`runtime/proc.go`); its result is the new `*g`.
-const NEW_GOROUTINE: &str = "runtime.newproc1";
+/// What each `go` statement executes on the thread's own stack (`runtime/proc.go`, `newproc`), …
+const CREATE: &str = "runtime.newproc.func1";
+/// … and by what it makes the new goroutine, its second argument, run.
+const QUEUE: &str = "runtime.runqput";
 
 /// What a plan takes over.
 #[derive(Debug, Default)]
@@ -31,9 +33,9 @@ pub struct Parents {
     pub missing: Vec<String>,
 }
 
-/// Plans for the BPF program `program`, to which the ends of the creation of goroutines have cookies from `first_cookie` on.
+/// Plans for the BPF program `program`, to which the creation of goroutines has this cookie.
 #[must_use]
-pub fn plan(facts: &Facts<'_>, fields: &mut FieldReader<'_>, program: &'static str, first_cookie: u32) -> Parents {
+pub fn plan(facts: &Facts<'_>, fields: &mut FieldReader<'_>, program: &'static str, cookie: u32) -> Parents {
     let mut parents = Parents::default();
     let mut config = ParentsConfig { wanted: Setting::new(1), ..EMPTY_PARENTS };
     match contexts::find(facts.binary) {
@@ -48,11 +50,8 @@ pub fn plan(facts: &Facts<'_>, fields: &mut FieldReader<'_>, program: &'static s
         }
         Err(why) => parents.missing.push(format!("parents are not found through derived contexts: {why}")),
     }
-    match goroutines(facts, fields, &mut config, program, first_cookie) {
-        Ok((sites, table)) => {
-            parents.sites = sites;
-            parents.globals.push(table);
-        }
+    match goroutines(facts, fields, &mut config, program, cookie) {
+        Ok(site) => parents.sites.push(site),
         Err(why) => parents.missing.push(format!("what goroutines do without a context is not part of a trace: {why}")),
     }
     parents.globals.push(Global { name: "PARENTS", bytes: config.as_bytes().to_vec() });
@@ -65,16 +64,17 @@ fn goroutines(
     fields: &mut FieldReader<'_>,
     config: &mut ParentsConfig,
     program: &'static str,
-    first_cookie: u32,
-) -> Result<(Vec<Site>, Global), LeftOut> {
-    let ends = facts.end_sites(NEW_GOROUTINE, 1, "a goroutine is created", program, first_cookie)?;
-    if ends.recipes.len() != ends.sites.len() {
-        return Err(LeftOut::NotUnderstood(format!("several ends of {NEW_GOROUTINE} have one site")));
-    }
-    let table = ends.table::<NEW_GOROUTINE_ENDS>("NEW_GOROUTINE")?;
+    cookie: u32,
+) -> Result<Site, LeftOut> {
+    let (function, queue) = (facts.function(CREATE)?, facts.function(QUEUE)?.entry);
+    let mut calls = facts.binary.calls(function)?.filter(|call| call.target == queue);
+    let (Some(call), None) = (calls.next(), calls.next()) else {
+        return Err(LeftOut::NotUnderstood(format!("{CREATE} does not call {QUEUE} once")));
+    };
+    let site = facts.call_site(CREATE, call.site, "a goroutine is created", program, cookie)?;
     config.goid = fields.required("runtime.g", "goid")?;
     config.status = fields.required("runtime.g", "atomicstatus")?;
     config.g_m = fields.required("runtime.g", "m")?;
     config.m_curg = fields.required("runtime.m", "curg")?;
-    Ok((ends.sites, table))
+    Ok(site)
 }

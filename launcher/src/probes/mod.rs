@@ -4,3 +4,4 @@ pub mod attach;
 pub mod ends;
 pub mod object;
 pub mod plan;
+mod site;

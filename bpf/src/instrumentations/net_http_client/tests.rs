@@ -24,6 +24,8 @@ const STACK: u64 = STACK_HIGH - 0x400;
 const SCHEME: u32 = 0;
 const HOST: u32 = 40;
 
+mod http2;
+
 /// A program that sends requests from one goroutine.
 struct Client {
     program: Program,

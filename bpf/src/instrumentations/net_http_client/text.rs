@@ -230,28 +230,4 @@ const fn hpack_length(length: u64) -> ([u8; 3], u64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As `appendVarInt(dst, 7, length)` of `golang.org/x/net/http2/hpack/encode.go`.
-    fn expected(length: u64) -> Vec<u8> {
-        if length < 127 {
-            return vec![length as u8];
-        }
-        let (mut bytes, mut rest) = (vec![127], length - 127);
-        while rest >= 128 {
-            bytes.push(0x80 | (rest & 0x7f) as u8);
-            rest >>= 7;
-        }
-        bytes.push(rest as u8);
-        bytes
-    }
-
-    #[test]
-    fn lengths_are_those_of_hpack() {
-        for length in 0..=2_000 {
-            let (bytes, count) = hpack_length(length);
-            assert_eq!(bytes[..count as usize], expected(length), "{length}");
-        }
-    }
-}
+mod tests;

@@ -132,8 +132,8 @@ fn create(program: &Program, creator: u64, new: u64) {
     let (g0, thread) = (program.memory.allocate(512), program.memory.allocate(512));
     program.memory.write_words(g0 + 48, &[thread]);
     program.memory.write_words(thread + 184, &[creator]);
-    program.registers.set(Registers { goroutine: g0, ..Registers::default() });
-    created(program, new);
+    program.registers.set(Registers { arguments: [7, new, 1, 7, 7], goroutine: g0 });
+    created(program);
 }
 
 fn active(program: &Program, address: u64) -> Option<SpanIdentity> {

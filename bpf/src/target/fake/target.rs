@@ -1,0 +1,148 @@
+//! What a probe gets from the kernel, from a synthetic program.
+
+use super::*;
+
+impl Target for Program {
+    fn registers(&self) -> Registers {
+        self.registers.get()
+    }
+
+    fn all_registers(&self) -> AllRegisters {
+        self.all_registers.get()
+    }
+
+    fn load_bias(&self) -> u64 {
+        self.load_bias.get()
+    }
+
+    fn cookie(&self) -> u64 {
+        self.cookie.get().into()
+    }
+
+    fn http_server(&self) -> &HttpServerConfig {
+        &self.layout
+    }
+
+    fn http_client(&self) -> &HttpClientConfig {
+        &self.client
+    }
+
+    fn http_client_ends(&self) -> &EndRecipes<CLIENT_ENDS> {
+        &self.client_ends
+    }
+
+    fn parents(&self) -> &ParentsConfig {
+        &self.parents
+    }
+
+    fn remember_context(&self, context: u64, span: &SpanIdentity) {
+        self.contexts.set(context, *span);
+    }
+
+    fn forget_context(&self, context: u64) {
+        self.contexts.forget(context);
+    }
+
+    fn origin(&self, address: u64) -> Option<&Origin> {
+        self.origins.get(address)
+    }
+
+    fn set_origin(&self, address: u64, goid: u64, span: &SpanIdentity) {
+        self.origins.set(address, Origin { goid, span: *span });
+    }
+
+    fn tidy_origins(&self, _now: u64) {
+        self.origins.retain(|address, origin| !is_over(self, &self.parents, address, origin));
+    }
+
+    fn pass_on(&self, map: u64, passed_on: &PassedOn) {
+        self.passed_on.set(map, *passed_on);
+    }
+
+    fn passing_on(&self, map: u64) -> Option<&mut PassedOn> {
+        self.passed_on.get_mut(map)
+    }
+
+    fn carry(&self, key: u64) -> Option<&mut Carried> {
+        self.carried.set(key, NOTHING_CARRIED);
+        self.carried.get_mut(key)
+    }
+
+    fn carried(&self, key: u64) -> Option<&Carried> {
+        self.carried.get(key)
+    }
+
+    fn forget_carried(&self, key: u64) {
+        self.carried.forget(key);
+    }
+
+    fn append<const N: usize>(&self, words: &mut [u64; SLOT_WORDS], at: u64, text: &[u8; N], length: u64) -> u64 {
+        let (at, length) = (usize::try_from(at).unwrap(), usize::try_from(length).unwrap().min(N));
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(words);
+        bytes[at..at + length].copy_from_slice(&text[..length]);
+        0
+    }
+
+    fn passed_on(&self, map: u64) {
+        self.passed_on.forget(map);
+    }
+
+    fn bucket(&self, number: u32) -> Option<&mut Bucket> {
+        // SAFETY: tests run one probe at a time.
+        self.buckets.get(usize::try_from(number).unwrap()).map(|bucket| unsafe { &mut *bucket.get() })
+    }
+
+    fn swap_tag(&self, tag: &mut u64, old: u64, new: u64) -> bool {
+        let found = core::mem::replace(tag, if *tag == old { new } else { *tag });
+        found == old
+    }
+
+    fn sampler(&self) -> &SamplerSetting {
+        &self.sampler
+    }
+
+    fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    fn random(&self) -> u32 {
+        // Distinct, and the same in each run.
+        self.random.set(self.random.get().wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+        self.random.get()
+    }
+
+    fn goroutine(&self, address: u64) -> Option<&mut Goroutine> {
+        // SAFETY: the box stays where it is for as long as the program lives, and a probe asks for one goroutine, once.
+        self.goroutines.borrow().get(&address).map(|goroutine| unsafe { &mut *goroutine.get() })
+    }
+
+    fn goroutine_or_new(&self, address: u64) -> Option<&mut Goroutine> {
+        if self.goroutine(address).is_none() {
+            self.goroutines.borrow_mut().insert(address, Box::new(UnsafeCell::new(NEW_GOROUTINE)));
+            self.goroutine(address)?.random.seed(self);
+        }
+        self.goroutine(address)
+    }
+
+    fn reserve<R: 'static>(&self) -> Option<&mut R> {
+        assert!(size_of::<R>() <= Self::RECORD_WORDS * 8 && align_of::<R>() <= 8);
+        if self.ring_is_full.get() {
+            self.lost.set(self.lost.get() + 1);
+            return None;
+        }
+        let room = Box::new(UnsafeCell::new([u64::from_ne_bytes([UNWRITTEN; 8]); Self::RECORD_WORDS]));
+        let record = room.get().cast::<R>();
+        self.reserved.borrow_mut().push(room);
+        // SAFETY: large and aligned enough (asserted above), initialised, and records are integers only. The box stays
+        // where it is until the record is submitted, and nobody else has a reference into it.
+        Some(unsafe { &mut *record })
+    }
+
+    fn submit<R: 'static>(&self, record: &mut R, _look: bool) {
+        let mut reserved = self.reserved.borrow_mut();
+        let address = core::ptr::from_mut(record).addr();
+        let index = reserved.iter().position(|room| room.get().addr() == address).unwrap();
+        let words = reserved.swap_remove(index).into_inner();
+        self.submitted.borrow_mut().push(bytemuck::cast_slice(&words)[..size_of::<R>()].to_vec());
+    }
+}
