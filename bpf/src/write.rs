@@ -7,51 +7,73 @@ use crate::target::Target;
 /// A goroutine that has not come to its detour for this long never will, or can do without: the slot may be given to another.
 const STALE: u64 = 1_000_000_000;
 
+/// A slot that is being filled: nobody else touches it, and the program does not obey it before it is published.
+#[derive(Debug)]
+pub struct Claimed<'b> {
+    /// The slot.
+    pub slot: &'b mut Slot,
+    tag: &'b mut u64,
+    /// The tag by which the program finds it.
+    published: u64,
+}
+
+impl Claimed<'_> {
+    /// Lets the program find the slot.
+    #[inline(always)]
+    pub fn publish(self) {
+        *self.tag = self.published;
+    }
+
+    /// Frees the slot.
+    #[inline(always)]
+    pub fn abandon(self) {
+        *self.tag = 0;
+    }
+}
+
 /// The slot of `goroutine` with the number `site`: its own, else a free one, else one that somebody has left behind. `None` where
 /// nothing may be written, or all slots of its bucket are taken. `now` is 0 where the detour follows at once.
 #[inline(always)]
-pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, now: u64) -> Option<&mut Slot> {
-    let tag = goroutine.wrapping_add(site.into());
-    let bucket = target.bucket(bucket(goroutine))?;
-    let way = own(bucket, tag)
-        .or_else(|| (0..WAYS).find(|&way| target.swap_tag(&mut bucket.tags[way], 0, tag)))
-        .or_else(|| abandoned(target, bucket, tag, now))?;
-    let slot = bucket.slots.get_mut(way)?;
+pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, now: u64) -> Option<Claimed<'_>> {
+    let published = goroutine.wrapping_add(site.into());
+    // Armed ones are not given to others.
+    let taken = published | u64::from(site::ARMED);
+    let Bucket { tags, slots, padding: _ } = target.bucket(bucket(goroutine))?;
+    // What this goroutine has left behind (it did not come to its detours) is overwritten, never added to.
+    let way = (0..WAYS)
+        .find(|&way| tags[way] == taken || tags[way] == published && target.swap_tag(&mut tags[way], published, taken))
+        .or_else(|| (0..WAYS).find(|&way| target.swap_tag(&mut tags[way], 0, taken)))
+        .or_else(|| {
+            (0..WAYS).find(|&way| {
+                let old = tags[way];
+                is_stale(old, &slots[way], now) && target.swap_tag(&mut tags[way], old, taken)
+            })
+        })?;
+    let (slot, tag) = (slots.get_mut(way)?, tags.get_mut(way)?);
     slot.queued_at = now;
     slot.used = 0;
-    Some(slot)
+    Some(Claimed { slot, tag, published })
 }
 
 /// Frees what `goroutine` has left behind under the number `site`.
 #[inline(always)]
 pub fn release<T: Target>(target: &T, goroutine: u64, site: u32) -> Option<()> {
-    let bucket = target.bucket(bucket(goroutine))?;
-    let way = own(bucket, goroutine.wrapping_add(site.into()))?;
-    bucket.tags[way] = 0;
-    Some(())
-}
-
-/// The slot that has this tag, or has it armed: what a goroutine has left behind (it did not come to its detours) is
-/// overwritten, never added to.
-#[inline(always)]
-fn own(bucket: &Bucket, tag: u64) -> Option<usize> {
-    (0..WAYS).find(|&way| bucket.tags[way] & !u64::from(site::ARMED) == tag)
-}
-
-/// A slot whose goroutine has not come to its detour for long, taken from it at once: armed ones are not given to others.
-#[inline(always)]
-fn abandoned<T: Target>(target: &T, bucket: &mut Bucket, tag: u64, now: u64) -> Option<usize> {
-    for way in 0..WAYS {
-        let (old, queued_at) = (bucket.tags[way], bucket.slots[way].queued_at);
-        if old & u64::from(site::ARMED) == 0
-            && queued_at != 0
-            && now.saturating_sub(queued_at) > STALE
-            && target.swap_tag(&mut bucket.tags[way], old, tag)
-        {
-            return Some(way);
+    let published = goroutine.wrapping_add(site.into());
+    let taken = published | u64::from(site::ARMED);
+    let tags = &mut target.bucket(bucket(goroutine))?.tags;
+    for tag in tags {
+        let old = *tag;
+        if old == taken || old == published {
+            target.swap_tag(tag, old, 0);
         }
     }
     None
+}
+
+/// Whether the goroutine of a queued slot has not come to its detour for long.
+#[inline(always)]
+fn is_stale(tag: u64, slot: &Slot, now: u64) -> bool {
+    tag & u64::from(site::ARMED) == 0 && slot.queued_at != 0 && now.saturating_sub(slot.queued_at) > STALE
 }
 
 /// Eight lower-case hexadecimal digits of four bytes, as text in the order of memory, without a branch.
@@ -69,6 +91,59 @@ pub const fn hexadecimal(bytes: [u8; 4]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slots::BUCKETS;
+    use crate::target::fake::{Program, layouts};
+
+    /// A goroutine; those that share its bucket follow at this distance.
+    const G: u64 = 0xc0_0000_1000;
+    const NEXT: u64 = (BUCKETS as u64) << crate::slots::HASH_SHIFT;
+    const SITE: u32 = site::HEADER_FIELDS;
+
+    fn tags(program: &Program) -> [u64; WAYS] {
+        program.bucket(bucket(G)).unwrap().tags
+    }
+
+    fn queue(program: &Program, goroutine: u64, now: u64) -> bool {
+        claim(program, goroutine, SITE, now).map(Claimed::publish).is_some()
+    }
+
+    #[test]
+    fn a_slot_is_not_found_before_it_is_published() {
+        let program = Program::new(layouts::GO_1_27);
+        let claimed = claim(&program, G, SITE, 1).unwrap();
+        assert_eq!(tags(&program)[0], G + u64::from(SITE | site::ARMED));
+        claimed.publish();
+        assert_eq!(tags(&program)[0], G + u64::from(SITE));
+        claim(&program, G, SITE, 1).unwrap().abandon();
+        assert_eq!(tags(&program), [0; WAYS]);
+    }
+
+    #[test]
+    fn what_a_goroutine_has_left_behind_is_its_own() {
+        let program = Program::new(layouts::GO_1_27);
+        for left in [G + u64::from(SITE), G + u64::from(SITE | site::ARMED)] {
+            program.bucket(bucket(G)).unwrap().tags[2] = left;
+            assert!(queue(&program, G, 1));
+            assert_eq!(tags(&program), [0, 0, G + u64::from(SITE), 0]);
+            program.bucket(bucket(G)).unwrap().tags[2] = left;
+            release(&program, G, SITE);
+            assert_eq!(tags(&program), [0; WAYS]);
+        }
+    }
+
+    /// Queued ones after a second; armed ones never.
+    #[test]
+    fn what_others_have_left_behind_is_taken_over() {
+        let program = Program::new(layouts::GO_1_27);
+        for other in 1..=WAYS as u64 {
+            assert!(queue(&program, G + other * NEXT, other));
+        }
+        assert!(!queue(&program, G, STALE), "nobody has left anything behind");
+        program.bucket(bucket(G)).unwrap().tags[0] |= u64::from(site::ARMED);
+        assert!(queue(&program, G, STALE + 10));
+        let [first, second, ..] = tags(&program);
+        assert_eq!((first, second), (G + NEXT + u64::from(SITE | site::ARMED), G + u64::from(SITE)));
+    }
 
     #[test]
     fn digits_are_those_of_the_bytes() {

@@ -31,7 +31,8 @@ pub fn pass_on<T: Target>(target: &T) -> Option<()> {
     }
     // The stack may be moved in between, by the check at the start of the function that is called.
     let depth = depth(target, config, goroutine).wrapping_add(FROM_CALL);
-    let slot = write::claim(target, goroutine, site::WRITE_SUBSET, 0)?;
+    let claimed = write::claim(target, goroutine, site::WRITE_SUBSET, 0)?;
+    let slot = &mut *claimed.slot;
     text::compose::<T, false, TEXT>(target, slot, passed_on);
     let mut length = slot.length;
     if size - count < length && passed_on.span.passes & propagator::TRACE_CONTEXT != 0 {
@@ -39,7 +40,7 @@ pub fn pass_on<T: Target>(target: &T) -> Option<()> {
         length = text::LINE;
     }
     if length == 0 || size - count < length {
-        let _was_there = write::release(target, goroutine, site::WRITE_SUBSET);
+        claimed.abandon();
         return None;
     }
     slot.meant_for[meant_for::DEPTH] = depth;
@@ -49,6 +50,7 @@ pub fn pass_on<T: Target>(target: &T) -> Option<()> {
     slot.words[2] = count + length;
     slot.words[3] = buffer + count;
     slot.words[4] = length;
+    claimed.publish();
     Some(())
 }
 

@@ -39,9 +39,11 @@ pub fn pass_on_http2<T: Target>(target: &T) -> Option<()> {
     if target.read::<u64>(encoder + u64::from(layout.writer.get()) + 8)? != buffer {
         return None;
     }
-    let slot = write::claim(target, goroutine, site::HEADER_FIELDS, target.now())?;
+    let claimed = write::claim(target, goroutine, site::HEADER_FIELDS, target.now())?;
+    let slot = &mut *claimed.slot;
     // As `meant_for` numbers them.
     slot.meant_for = [encoder, buffer, connection];
     text::compose::<T, true, 0>(target, slot, passed_on);
+    claimed.publish();
     Some(())
 }
