@@ -100,6 +100,17 @@ impl SpanIdentity {
         padding: [0; 5],
     };
 
+    /// Whether the span's parent is this span of this trace.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_child_of(&self, trace_id: &[u8; 16], span_id: &[u8; 8]) -> bool {
+        let [trace, trace_end]: [u64; 2] = bytemuck::cast(self.trace_id);
+        let [other, other_end]: [u64; 2] = bytemuck::cast(*trace_id);
+        let parents = u64::from_ne_bytes(self.parent_span_id) ^ u64::from_ne_bytes(*span_id);
+        // As numbers: of arrays the compiler would compare bytes.
+        (trace ^ other) | (trace_end ^ other_end) | parents == 0
+    }
+
     /// Copies by words; of a plain assignment the compiler makes a call of memmove in BPF, which goes byte by byte.
     #[inline(always)]
     pub fn copy_to(&self, other: &mut Self) {

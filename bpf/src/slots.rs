@@ -10,8 +10,10 @@ pub const BUCKETS: u32 = 16;
 pub const WAYS: usize = 4;
 /// Words of what is to be written.
 pub const SLOT_WORDS: usize = 250;
-/// Bits of the address of a `g` that are the same for all: they lie in a span of objects of at least 384 bytes.
-pub const HASH_SHIFT: u32 = 6;
+/// Bits of the address of a `g` that are the same for all, whatever the size of a `g`: a multiple of 32 …
+pub const HASH_SHIFT: u32 = 5;
+/// … or of 512.
+pub const HASH_SHIFT_MORE: u32 = 9;
 
 /// Numbers of slots, below what each `g` is aligned to (it has 384 to 512 bytes, a multiple of 32; `runtime/sizeclasses.go`).
 pub mod site {
@@ -78,6 +80,6 @@ const _: () = assert!(size_of::<Slot>() == 2_048 && size_of::<Bucket>() == 64 + 
 #[inline(always)]
 pub const fn bucket(goroutine: u64) -> u32 {
     #[expect(clippy::cast_possible_truncation, reason = "below the number of buckets")]
-    let bucket = (goroutine >> HASH_SHIFT) as u32 & (BUCKETS - 1);
+    let bucket = (goroutine >> HASH_SHIFT ^ goroutine >> HASH_SHIFT_MORE) as u32 & (BUCKETS - 1);
     bucket
 }

@@ -5,7 +5,7 @@ use crate::slots::{Bucket, Slot, WAYS, bucket, site};
 use crate::target::Target;
 
 /// A goroutine that has not come to its detour for this long never will, or can do without: the slot may be given to another.
-const STALE: u64 = 1_000_000_000;
+const STALE: u64 = 20_000_000;
 
 /// A slot that is being filled: nobody else touches it, and the program does not obey it before it is published.
 #[derive(Debug)]
@@ -32,9 +32,9 @@ impl Claimed<'_> {
 }
 
 /// The slot of `goroutine` with the number `site`: its own, else a free one, else one that somebody has left behind. `None` where
-/// nothing may be written, or all slots of its bucket are taken. `now` is 0 where the detour follows at once.
+/// nothing may be written, or all slots of its bucket are taken. `queued_at` is now, or 0 where the detour follows at once.
 #[inline(always)]
-pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, now: u64) -> Option<Claimed<'_>> {
+pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, queued_at: u64) -> Option<Claimed<'_>> {
     let published = goroutine.wrapping_add(site.into());
     // Armed ones are not given to others.
     let taken = published | u64::from(site::ARMED);
@@ -46,11 +46,11 @@ pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, now: u64) -> Opti
         .or_else(|| {
             (0..WAYS).find(|&way| {
                 let old = tags[way];
-                is_stale(old, &slots[way], now) && target.swap_tag(&mut tags[way], old, taken)
+                is_stale(old, &slots[way], target.now()) && target.swap_tag(&mut tags[way], old, taken)
             })
         })?;
     let (slot, tag) = (slots.get_mut(way)?, tags.get_mut(way)?);
-    slot.queued_at = now;
+    slot.queued_at = queued_at;
     slot.used = 0;
     Some(Claimed { slot, tag, published })
 }
@@ -91,12 +91,11 @@ pub const fn hexadecimal(bytes: [u8; 4]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slots::BUCKETS;
     use crate::target::fake::{Program, layouts};
 
     /// A goroutine; those that share its bucket follow at this distance.
     const G: u64 = 0xc0_0000_1000;
-    const NEXT: u64 = (BUCKETS as u64) << crate::slots::HASH_SHIFT;
+    const NEXT: u64 = 1 << 13;
     const SITE: u32 = site::HEADER_FIELDS;
 
     fn tags(program: &Program) -> [u64; WAYS] {
@@ -138,9 +137,12 @@ mod tests {
         for other in 1..=WAYS as u64 {
             assert!(queue(&program, G + other * NEXT, other));
         }
+        program.now.set(STALE);
         assert!(!queue(&program, G, STALE), "nobody has left anything behind");
         program.bucket(bucket(G)).unwrap().tags[0] |= u64::from(site::ARMED);
-        assert!(queue(&program, G, STALE + 10));
+        program.now.set(STALE + 10);
+        // One whose detour follows at once takes it over as well.
+        assert!(queue(&program, G, 0));
         let [first, second, ..] = tags(&program);
         assert_eq!((first, second), (G + NEXT + u64::from(SITE | site::ARMED), G + u64::from(SITE)));
     }

@@ -82,7 +82,7 @@ fn check(config: &Config, program: &[OsString]) -> Outcome {
         log::error(format_args!("{}: not found", program.display()));
         return Outcome::NotFound;
     };
-    match Report::new(&path, &config.disabled_instrumentations, config.may_write) {
+    match Report::new(&path, &config.disabled_instrumentations, config.may_write && !config.propagators.is_empty()) {
         Ok(report) => {
             let json = if config.json { serde_json::to_string_pretty(&report).ok() } else { None };
             print(&json.unwrap_or_else(|| report.to_string()));

@@ -52,6 +52,16 @@ pub struct HttpClientConfig {
     pub header_map: MapLayout,
 }
 
+impl HttpClientConfig {
+    /// Whether there are probes where headers are written.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        let [std, xnet] = &self.http2;
+        self.buffered_writer.get() != 0 || std.header.get() != ABSENT || xnet.header.get() != ABSENT
+    }
+}
+
 /// An HTTP/2 client.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

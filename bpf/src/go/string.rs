@@ -37,6 +37,13 @@ impl GoString {
         if length == 0 { Self::none(memory) } else { Self::at(memory, first) }
     }
 
+    /// The string of the `[]string` whose slice header is at `address`, if it is the only one; else no string.
+    #[inline(always)]
+    pub fn only_of_slice<M: Memory>(memory: &M, address: u64) -> Self {
+        let [first, length]: [u64; 2] = memory.read_or_zero(address);
+        if length == 1 { Self::at(memory, first) } else { Self::none(memory) }
+    }
+
     /// Copies the string into a record.
     #[inline(always)]
     pub fn copy_to<M: Memory, const N: usize>(self, memory: &M, text: &mut Text<N>) {

@@ -12,11 +12,10 @@ use bpf::trace::client::PassedOn;
 /// What outgoing requests carry, by the address of the request's header map.
 #[map(name = "PASSED_ON")]
 static PASSED_ON: LruHashMap<u64, PassedOn> = LruHashMap::with_max_entries(4_096, 0);
-/// The texts that came with requests, by the id of the span. Few have any: memory is taken when one comes.
+/// The texts that came with requests, by the id of the span. Allocated before: kernels before 6.1 warn of tracing programs that
+/// allocate while they run.
 #[map(name = "CARRIED")]
-static CARRIED: HashMap<u64, Carried> = HashMap::with_max_entries(4_096, NO_PREALLOC);
-/// `BPF_F_NO_PREALLOC`.
-const NO_PREALLOC: u32 = 1;
+static CARRIED: HashMap<u64, Carried> = HashMap::with_max_entries(512, 0);
 
 /// All zero; here, because it is too large for the stack.
 static NEW_CARRIED: Carried = NOTHING_CARRIED;

@@ -1,6 +1,6 @@
 //! What comes with a request and is passed on as it is with what it does: `tracestate` and `baggage`.
 //!
-//! Longer ones are left out as a whole: half of one could mean something else.
+//! Longer ones, and those that came in several lines, are left out as a whole: half of one could mean something else.
 
 use crate::config::propagator;
 use crate::go::string::GoString;
@@ -52,7 +52,7 @@ pub fn take<T: Target>(target: &T, goroutine: &mut Goroutine) -> Option<()> {
     }
     let carried = target.carry(key(span))?;
     if has_state {
-        let text = GoString::first_of_slice(target, found.trace_state);
+        let text = GoString::only_of_slice(target, found.trace_state);
         if text.length != 0 && text.length <= MAX_STATE as u64 {
             #[expect(clippy::cast_possible_truncation, reason = "at most 512")]
             let is_read = target.read_bytes(text.address, text.length as u32, &mut carried.state);
@@ -63,7 +63,7 @@ pub fn take<T: Target>(target: &T, goroutine: &mut Goroutine) -> Option<()> {
         }
     }
     if has_baggage {
-        let text = GoString::first_of_slice(target, found.baggage);
+        let text = GoString::only_of_slice(target, found.baggage);
         if text.length != 0 && text.length <= MAX_BAGGAGE as u64 {
             #[expect(clippy::cast_possible_truncation, reason = "at most 1,024")]
             let is_read = target.read_bytes(text.address, text.length as u32, &mut carried.baggage);

@@ -121,7 +121,7 @@ fn map_code(injector: &mut Injector, detours: &[Detour]) -> Result<u64, Executor
     let access = flag(libc::PROT_READ | libc::PROT_EXEC);
     let kind = flag(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE);
     let mut last = None;
-    // Below the program, then above it: the heap of a PIE follows some distance behind.
+    // Below the program: above it, at some distance, follows the heap.
     for try_ in 1..TRIES {
         let Some(hint) = lowest.checked_sub(try_ * STEP).filter(|hint| *hint >= STEP) else {
             break;

@@ -40,6 +40,8 @@ pub fn find(binary: &GoBinary<'_>) -> Result<Contexts, BinaryError> {
     if let Some(context) = context {
         for address in binary.implementers(*context)? {
             if let Some(route) = route(binary, underlying(binary, address)?, 0)? {
+                let is_pointer = is_pointer_shaped(binary, address)?;
+                let route = if is_pointer { route.without_first_pointer() } else { route };
                 let is_value = binary.type_name_at(address).as_deref() == Some(VALUE_CONTEXT);
                 let kind = if is_value { context_kind::VALUE } else { context_kind::HOLDS };
                 contexts.types.extend(route.context_type(kind).map(|found| (address, found)));
@@ -61,9 +63,17 @@ pub fn find(binary: &GoBinary<'_>) -> Result<Contexts, BinaryError> {
     Ok(contexts)
 }
 
-/// The struct behind a pointer type, or the type itself: an interface value holds the address of a struct in both cases.
+/// The struct behind a pointer type, or the type itself: an interface value holds the address of a struct in both cases, but
+/// for [`is_pointer_shaped`].
 fn underlying(binary: &GoBinary<'_>, address: VirtAddr) -> Result<VirtAddr, BinaryError> {
     Ok(binary.pointed_to(address)?.unwrap_or(address))
+}
+
+/// Whether the type is a struct of nothing but a pointer, which an interface value holds itself
+/// (`cmd/compile/internal/types.IsDirectIface`).
+fn is_pointer_shaped(binary: &GoBinary<'_>, address: VirtAddr) -> Result<bool, BinaryError> {
+    let layout = binary.layout_at(address)?;
+    Ok(layout.is_some_and(|layout| layout.kind == Kind::Struct && layout.size == 8))
 }
 
 /// `trace.SpanContext`, with the fields where the probe reads them (`bpf::trace::parents`).
@@ -86,6 +96,14 @@ struct Route {
 }
 
 impl Route {
+    /// The same from what the struct's only field points to.
+    fn without_first_pointer(self) -> Self {
+        match self.through {
+            Some(offset) => Self { offset, through: None },
+            None => self,
+        }
+    }
+
     fn context_type(self, kind: u32) -> Option<ContextType> {
         let through = match self.through {
             Some(offset) => u32::try_from(offset).ok()?,

@@ -15,6 +15,8 @@ pub const FUNCTIONS: [&str; 2] = [CREATE, QUEUE];
 /// Types that are read.
 pub const TYPES: [&str; 2] = ["runtime.g", "runtime.m"];
 
+/// Every server of `net/http` has it.
+const SERVER: &str = "net/http.serverHandler.ServeHTTP";
 /// What each `go` statement executes on the thread's own stack (`runtime/proc.go`, `newproc`), …
 const CREATE: &str = "runtime.newproc.func1";
 /// … and by what it makes the new goroutine, its second argument, run.
@@ -37,7 +39,9 @@ pub struct Parents {
 #[must_use]
 pub fn plan(facts: &Facts<'_>, fields: &mut FieldReader<'_>, program: &'static str, cookie: u32) -> Parents {
     let mut parents = Parents::default();
-    let mut config = ParentsConfig { wanted: Setting::new(1), ..EMPTY_PARENTS };
+    // Spans come from served requests; a span of the SDK is found in its context without any of this.
+    let has_server = facts.function(SERVER).is_ok();
+    let mut config = ParentsConfig { wanted: Setting::new(has_server.into()), ..EMPTY_PARENTS };
     match contexts::find(facts.binary) {
         Ok(_) if facts.load_bias.is_none() => {
             parents
@@ -51,7 +55,8 @@ pub fn plan(facts: &Facts<'_>, fields: &mut FieldReader<'_>, program: &'static s
         Err(why) => parents.missing.push(format!("parents are not found through derived contexts: {why}")),
     }
     match goroutines(facts, fields, &mut config, program, cookie) {
-        Ok(site) => parents.sites.push(site),
+        Ok(site) if has_server => parents.sites.push(site),
+        Ok(_not_needed) => {}
         Err(why) => parents.missing.push(format!("what goroutines do without a context is not part of a trace: {why}")),
     }
     parents.globals.push(Global { name: "PARENTS", bytes: config.as_bytes().to_vec() });

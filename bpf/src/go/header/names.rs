@@ -61,11 +61,11 @@ const fn last(name: &[u8]) -> u64 {
     first(name.split_at(name.len() - 8).1)
 }
 
-/// The case of a name's first letter.
-const CASE: u64 = 0x20;
+/// The bit that makes a letter a small one; digits and dashes have it anyway.
+const SMALL: u64 = 0x2020_2020_2020_2020;
 
 /// Notes `element` where the key is a wanted name: canonical (`textproto.CanonicalMIMEHeaderKey`), as what a server has
-/// read always is, or with a small first letter, as a program may write `traceparent` itself.
+/// read always is, or in any other case, as a program may write it into the map itself.
 #[inline(always)]
 pub(super) fn compare<M: Memory>(memory: &M, key: GoString, element: u64, lengths: u64, found: &mut Found) {
     let GoString { address, length } = key;
@@ -75,12 +75,12 @@ pub(super) fn compare<M: Memory>(memory: &M, key: GoString, element: u64, length
     if length < 8 {
         return compare_short(memory, key, element, found);
     }
-    let end: u64 = memory.read_or_zero(address.wrapping_add(length).wrapping_sub(8));
+    let end = memory.read_or_zero::<u64>(address.wrapping_add(length).wrapping_sub(8)) | SMALL;
     macro_rules! note {
         ($name:literal, $field:ident) => {
             // One branch for each name. A read is dear: the first half only where the second fits.
-            if (end ^ last($name)) | (length ^ $name.len() as u64) == 0 {
-                if memory.read_or_zero::<u64>(address) | CASE == first($name) | CASE {
+            if (end ^ (last($name) | SMALL)) | (length ^ $name.len() as u64) == 0 {
+                if memory.read_or_zero::<u64>(address) | SMALL == first($name) | SMALL {
                     found.$field = element;
                 }
                 return;
@@ -103,7 +103,7 @@ pub(super) fn compare<M: Memory>(memory: &M, key: GoString, element: u64, length
 fn compare_short<M: Memory>(memory: &M, key: GoString, element: u64, found: &mut Found) {
     if key.length == 7 {
         let [b0, b1, b2, b3, b4, b5, b6]: [u8; 7] = memory.read_or_zero(key.address);
-        if u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, 0]) | CASE == u64::from_le_bytes(*b"baggage\0") {
+        if u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, 0]) | SMALL == u64::from_le_bytes(*b"baggage ") {
             found.baggage = element;
         }
     } else if memory.read_or_zero::<u16>(key.address) | 0x20 == u16::from_le_bytes(*b"b3") {

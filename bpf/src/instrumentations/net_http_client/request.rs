@@ -26,18 +26,20 @@ pub fn start<T: Target>(target: &T) -> Option<()> {
     }
     let time = target.now();
     goroutine.client.abandon(target);
+    let context = request + u64::from(config.context.get());
+    let request = Request::read(target, request)?;
     goroutine.client.open = 1;
     goroutine.client.depth = depth;
     goroutine.client.nested = 0;
     goroutine.client.caller = target.read_or_zero(target.all_registers().stack_pointer);
-    let context = request + u64::from(config.context.get());
-    let request = Request::read(target, request)?;
     let map = request.header;
     header::find(target, &config.header_map, map, header::lengths(target.sampler()), &mut goroutine.headers);
     parents::find(target, goroutine, address, target.read_or_zero(context));
     identify(target, goroutine);
     goroutine.client.header = map;
-    if goroutine.client.passed_on.span.passes != 0 || goroutine.client.passed_on.span.trace_flags & 1 != 0 {
+    if !config.is_written() {
+        goroutine.client.header = target.opaque(0);
+    } else if goroutine.client.passed_on.span.passes != 0 || goroutine.client.passed_on.span.trace_flags & 1 != 0 {
         target.pass_on(map, &goroutine.client.passed_on);
     } else {
         // A round trip that panicked may have left one behind, for a map that stood here then.
@@ -104,7 +106,10 @@ fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) {
     peer.length = 0;
     span.span_id = random.span_id();
     span.parent_is_remote = 0;
-    let decision = if remote.found != 0 {
+    // A proxy that copies the headers of the request that it serves has not named a parent.
+    let served = &ancestry.parent;
+    let is_copied = ancestry.found != 0 && served.is_child_of(&remote.trace_id, &remote.parent_id);
+    let decision = if remote.found != 0 && !is_copied {
         span.trace_id = remote.trace_id;
         span.parent_span_id = remote.parent_id;
         remote.decision()

@@ -24,7 +24,8 @@ pub fn end<T: Target>(target: &T, number: u32) -> Option<()> {
     goroutine.client.open = 0;
     let ClientCall { passed_on, header: map, .. } = &mut goroutine.client;
     // Once the request is done with, another one may have its map.
-    if let Some(sent) = target.passing_on(*map)
+    if *map != 0
+        && let Some(sent) = target.passing_on(*map)
         && sent.span.span_id == passed_on.span.span_id
     {
         passed_on.writes = sent.writes;

@@ -10,7 +10,7 @@ use crate::records::{RecordHeader, SpanIdentity, kind};
 use crate::slots::{Slot, bucket, meant_for, site};
 use crate::target::fake::maps::Shape;
 use crate::target::fake::{Program, layouts};
-use crate::target::{AllRegisters, Registers};
+use crate::target::{AllRegisters, Registers, Target as _};
 use crate::trace::client::NOTHING_PASSED_ON;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -255,6 +255,26 @@ fn the_programs_own_traceparent_is_the_parent_and_stays_alone() {
             assert!(client.write(header, BUFFERED, writer, 8).is_none(), "{release} {name}");
         });
     }
+}
+
+/// `httputil.ReverseProxy` copies the headers of the request that it serves.
+#[test]
+fn a_copied_traceparent_is_not_the_programs_own() {
+    on_each(|release, client| {
+        let served = client.program.goroutine_or_new(client.goroutine).unwrap();
+        served.open = 1;
+        served.span = SpanIdentity { span_id: [7; 8], trace_flags: 1, ..SpanIdentity::NONE };
+        for (bytes, text) in [(&mut served.span.trace_id[..], TRACE), (&mut served.span.parent_span_id[..], PARENT)] {
+            for (at, byte) in bytes.iter_mut().enumerate() {
+                *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap();
+            }
+        }
+        let copied = client.span(client.request("/", &[("Traceparent", &format!("00-{TRACE}-{PARENT}-01"))]).0);
+        assert_eq!((hex(&copied.trace_id), copied.parent_span_id), (TRACE.into(), [7; 8]), "{release}");
+        let other = "1111111111111111";
+        let own = client.span(client.request("/", &[("Traceparent", &format!("00-{TRACE}-{other}-01"))]).0);
+        assert_eq!(hex(&own.parent_span_id), other, "{release}");
+    });
 }
 
 #[test]

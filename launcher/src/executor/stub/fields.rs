@@ -44,6 +44,7 @@ pub(super) fn at_write(asm: &mut CodeAssembler, done: CodeLabel) -> Result<(), I
     asm.mov(rcx, qword_ptr(rsp + RCX))?;
     asm.mov(eax, offset(SLOT_WORDS * 8))?;
     asm.sub(rax, field(offset_of!(Slot, length)))?;
+    asm.jb(done)?;
     asm.cmp(rcx, rax)?;
     asm.ja(done)?;
     asm.mov(field(offset_of!(Slot, used)), 1)?;
