@@ -10,10 +10,13 @@ pub const BUCKETS: u32 = 16;
 pub const WAYS: usize = 4;
 /// Words of what is to be written.
 pub const SLOT_WORDS: usize = 250;
-/// Bits of the address of a `g` that are the same for all, whatever the size of a `g`: a multiple of 32 …
+/// Bits of the address of a `g` that are the same for all, whatever the size of a `g`: a multiple of 32.
 pub const HASH_SHIFT: u32 = 5;
-/// … or of 512.
-pub const HASH_SHIFT_MORE: u32 = 9;
+/// What the other bits are multiplied with (2^32 divided by the golden ratio), so that the highest bits of the product depend on
+/// all of them: the distance from one `g` to the next is 384 to 512 bytes.
+pub const HASH_FACTOR: u32 = 0x9e37_79b1;
+/// What is left of the product are its highest bits.
+pub const HASH_RESULT: u32 = 32 - BUCKETS.trailing_zeros();
 
 /// Numbers of slots, below what each `g` is aligned to (it has 384 to 512 bytes, a multiple of 32; `runtime/sizeclasses.go`).
 pub mod site {
@@ -79,7 +82,25 @@ const _: () = assert!(size_of::<Slot>() == 2_048 && size_of::<Bucket>() == 64 + 
 #[must_use]
 #[inline(always)]
 pub const fn bucket(goroutine: u64) -> u32 {
-    #[expect(clippy::cast_possible_truncation, reason = "below the number of buckets")]
-    let bucket = (goroutine >> HASH_SHIFT ^ goroutine >> HASH_SHIFT_MORE) as u32 & (BUCKETS - 1);
-    bucket
+    #[expect(clippy::cast_possible_truncation, reason = "the low bits are enough")]
+    let address = (goroutine >> HASH_SHIFT) as u32;
+    address.wrapping_mul(HASH_FACTOR) >> HASH_RESULT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the size class of a `g`, 64 neighbours are spread over the 16 buckets.
+    #[test]
+    fn neighbours_are_spread_over_the_buckets() {
+        for size in (384..=512).step_by(32) {
+            let mut counts = [0; BUCKETS as usize];
+            for number in 0..64 {
+                counts[bucket(0xc0_0000_2000 + number * size) as usize] += 1;
+            }
+            // Four in each would be even; `g >> 6` has 32 in two buckets for 512 bytes.
+            assert!(counts.iter().all(|count| *count <= 8), "{size}: {counts:?}");
+        }
+    }
 }

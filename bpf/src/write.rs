@@ -93,9 +93,9 @@ mod tests {
     use super::*;
     use crate::target::fake::{Program, layouts};
 
-    /// A goroutine; those that share its bucket follow at this distance.
+    /// A goroutine; those that share its bucket follow at this distance (the hash takes 32 bits).
     const G: u64 = 0xc0_0000_1000;
-    const NEXT: u64 = 1 << 13;
+    const NEXT: u64 = 1 << 37;
     const SITE: u32 = site::HEADER_FIELDS;
 
     fn tags(program: &Program) -> [u64; WAYS] {

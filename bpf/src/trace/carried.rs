@@ -52,29 +52,28 @@ pub fn take<T: Target>(target: &T, goroutine: &mut Goroutine) -> Option<()> {
     }
     let carried = target.carry(key(span))?;
     if has_state {
-        let text = GoString::only_of_slice(target, found.trace_state);
-        if text.length != 0 && text.length <= MAX_STATE as u64 {
-            #[expect(clippy::cast_possible_truncation, reason = "at most 512")]
-            let is_read = target.read_bytes(text.address, text.length as u32, &mut carried.state);
-            if is_read {
-                carried.state_length = text.length;
-                span.passes |= propagator::TRACE_STATE;
-            }
+        carried.state_length = copy(target, found.trace_state, &mut carried.state);
+        if carried.state_length != 0 {
+            span.passes |= propagator::TRACE_STATE;
         }
     }
     if has_baggage {
-        let text = GoString::only_of_slice(target, found.baggage);
-        if text.length != 0 && text.length <= MAX_BAGGAGE as u64 {
-            #[expect(clippy::cast_possible_truncation, reason = "at most 1,024")]
-            let is_read = target.read_bytes(text.address, text.length as u32, &mut carried.baggage);
-            if is_read {
-                carried.baggage_length = text.length;
-                span.passes |= propagator::BAGGAGE;
-            }
+        carried.baggage_length = copy(target, found.baggage, &mut carried.baggage);
+        if carried.baggage_length != 0 {
+            span.passes |= propagator::BAGGAGE;
         }
     }
     if span.passes == 0 {
         target.forget_carried(key(span));
     }
     Some(())
+}
+
+/// Copies the only string of a header, if it is not too long. Its length; 0 where there is none.
+#[inline(always)]
+fn copy<T: Target, const N: usize>(target: &T, element: u64, text: &mut [u8; N]) -> u64 {
+    let GoString { address, length } = GoString::only_of_slice(target, element);
+    #[expect(clippy::cast_possible_truncation, reason = "at most the size of the text")]
+    let is_read = length != 0 && length <= N as u64 && target.read_bytes(address, length as u32, text);
+    if is_read { length } else { 0 }
 }

@@ -11,7 +11,7 @@
 
 use std::mem::offset_of;
 
-use bpf::slots::{BUCKETS, Bucket, HASH_SHIFT, HASH_SHIFT_MORE, Slot, WAYS, meant_for, site};
+use bpf::slots::{Bucket, HASH_FACTOR, HASH_RESULT, HASH_SHIFT, Slot, WAYS, meant_for, site};
 use iced_x86::IcedError;
 use iced_x86::code_asm::{
     AsmMemoryOperand, AsmRegister64, CodeAssembler, CodeLabel, al, byte_ptr, cl, dword_ptr, eax, ecx, ptr, qword_ptr, r8, r8d,
@@ -155,10 +155,8 @@ fn find(
 ) -> Result<(), IcedError> {
     asm.mov(rax, r14)?;
     asm.shr(rax, HASH_SHIFT)?;
-    asm.mov(rcx, r14)?;
-    asm.shr(rcx, HASH_SHIFT_MORE)?;
-    asm.xor(eax, ecx)?;
-    asm.and(eax, BUCKETS - 1)?;
+    asm.imul_3(eax, eax, HASH_FACTOR.cast_signed())?;
+    asm.shr(eax, HASH_RESULT)?;
     asm.imul_3(eax, eax, offset(size_of::<Bucket>()))?;
     asm.mov(rcx, places.slots)?;
     asm.add(rcx, rax)?;

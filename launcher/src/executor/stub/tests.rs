@@ -32,7 +32,7 @@ impl Goroutines {
         (self.0.as_ptr() as u64).next_multiple_of(64)
     }
 }
-use bpf::slots::EMPTY;
+use bpf::slots::{BUCKETS, EMPTY};
 
 impl Machine {
     /// PUSHQ BP; MOVQ SP, BP; LEAQ -0x18(SP), SP (by detour; SUBQ would change the flags); LEAQ 0x18(SP), SP; POPQ BP; RET.
@@ -282,7 +282,7 @@ fn what_is_meant_for_another_call_site_or_goroutine_is_not_obeyed() {
     }
     // Another goroutine with the same hash leaves it alone.
     fill(&mut machine, g, stack_pointer, SITE, &command);
-    machine.call(g + (1 << 13), FIXED);
+    machine.call(g + (1 << 37), FIXED);
     assert_eq!(*std::hint::black_box(&target), 0);
     assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags[2], g + u64::from(SITE));
 }
