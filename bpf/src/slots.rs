@@ -24,7 +24,8 @@ pub mod site {
     pub const WRITE_SUBSET: u32 = 0;
     /// For the header fields of an HTTP/2 request: text.
     pub const HEADER_FIELDS: u32 = 1;
-    /// Added when the goroutine has come to where the text belongs. From there on the slot is its own until it frees it.
+    /// Added while BPF fills the slot, and again when the goroutine has come to where the text belongs: from there on the slot
+    /// is its own until it frees it. In both cases nobody else takes the slot or obeys it.
     pub const ARMED: u32 = 16;
 }
 
@@ -36,7 +37,7 @@ pub struct Slot {
     pub meant_for: [u64; 3],
     /// Number of commands, or bytes of text.
     pub length: u64,
-    /// 1 where the text has been written, from here.
+    /// 1 where the text has been written, from here; while BPF composes the text, 1 where it has not found room.
     pub used: u64,
     /// When it was filled, in nanoseconds of `CLOCK_BOOTTIME`; 0 where its detour follows at once.
     pub queued_at: u64,

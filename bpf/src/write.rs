@@ -44,9 +44,10 @@ pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, queued_at: u64) -
         .find(|&way| tags[way] == taken || tags[way] == published && target.swap_tag(&mut tags[way], published, taken))
         .or_else(|| (0..WAYS).find(|&way| target.swap_tag(&mut tags[way], 0, taken)))
         .or_else(|| {
+            let now = target.now();
             (0..WAYS).find(|&way| {
                 let old = tags[way];
-                is_stale(old, &slots[way], target.now()) && target.swap_tag(&mut tags[way], old, taken)
+                is_stale(old, &slots[way], now) && target.swap_tag(&mut tags[way], old, taken)
             })
         })?;
     let (slot, tag) = (slots.get_mut(way)?, tags.get_mut(way)?);
@@ -57,17 +58,18 @@ pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, queued_at: u64) -
 
 /// Frees what `goroutine` has left behind under the number `site`.
 #[inline(always)]
-pub fn release<T: Target>(target: &T, goroutine: u64, site: u32) -> Option<()> {
+pub fn release<T: Target>(target: &T, goroutine: u64, site: u32) {
     let published = goroutine.wrapping_add(site.into());
     let taken = published | u64::from(site::ARMED);
-    let tags = &mut target.bucket(bucket(goroutine))?.tags;
-    for tag in tags {
+    let Some(bucket) = target.bucket(bucket(goroutine)) else {
+        return;
+    };
+    for tag in &mut bucket.tags {
         let old = *tag;
         if old == taken || old == published {
             target.swap_tag(tag, old, 0);
         }
     }
-    None
 }
 
 /// Whether the goroutine of a queued slot has not come to its detour for long.
@@ -130,7 +132,7 @@ mod tests {
         }
     }
 
-    /// Queued ones after a second; armed ones never.
+    /// Queued ones once they are [`STALE`]; armed ones never.
     #[test]
     fn what_others_have_left_behind_is_taken_over() {
         let program = Program::new(layouts::GO_1_27);

@@ -51,23 +51,9 @@ pub struct Walk {
     pub scratch: [u64; SCRATCH_WORDS],
 }
 
-const NOTHING_FOUND: Found = Found {
-    trace_parent: 0,
-    trace_state: 0,
-    user_agent: 0,
-    forwarded_for: 0,
-    forwarded_proto: 0,
-    baggage: 0,
-    b3: 0,
-    b3_trace: 0,
-    b3_span: 0,
-    b3_sampled: 0,
-    b3_flags: 0,
-};
-
 /// No walk yet.
 pub const NEW_WALK: Walk = Walk {
-    found: NOTHING_FOUND,
+    found: Found::nothing(0),
     lengths: 0,
     entries: 0,
     slot: 0,
@@ -85,19 +71,7 @@ pub const NEW_WALK: Walk = Walk {
 pub fn find<L: Lookup>(memory: &L, layout: &MapLayout, map: u64, lengths: u32, walk: &mut Walk) {
     // Not a constant: of constants the compiler makes a call of memset, which writes byte by byte.
     let absent = memory.opaque(0);
-    walk.found = Found {
-        trace_parent: absent,
-        trace_state: absent,
-        user_agent: absent,
-        forwarded_for: absent,
-        forwarded_proto: absent,
-        baggage: absent,
-        b3: absent,
-        b3_trace: absent,
-        b3_span: absent,
-        b3_sampled: absent,
-        b3_flags: absent,
-    };
+    walk.found = Found::nothing(absent);
     walk.lengths = absent + u64::from(lengths);
     // All that is needed of the map lies in its first words.
     if map == 0 || !memory.read_prefix(map, MAP_WORDS * 8, &mut walk.scratch) {
@@ -113,26 +87,16 @@ pub fn find<L: Lookup>(memory: &L, layout: &MapLayout, map: u64, lengths: u32, w
         return;
     }
     if layout.swiss.get() != 0 {
-        let tables = field(layout.directory_length.get());
-        walk.tables = Tables {
-            directory,
-            left: tables,
-            single_group: u64::from(tables == 0),
-            table: absent,
-            group: absent,
-            groups_left: absent,
-        };
+        walk.tables = Tables::of(directory, field(layout.directory_length.get()), absent);
         memory.repeat(MAX_SLOTS, &mut Scan::<Tables> { layout, walk, groups: PhantomData });
     } else {
+        // `hmap.flags` is the byte before `hmap.B`.
+        let flags = field(layout.directory_length.get().wrapping_sub(1));
         let b = field(layout.directory_length.get()) & 0xff;
         if b > MAX_B {
             return;
         }
-        let old_buckets = field(layout.old_buckets.get());
-        // `hmap.flags` is the byte before `hmap.B`.
-        let flags = field(layout.directory_length.get().wrapping_sub(1));
-        let half = u64::from(flags & SAME_SIZE_GROW == 0);
-        walk.buckets = Buckets { next: directory, left: 1 << b, old: old_buckets, old_count: (1 << b >> half).max(1) };
+        walk.buckets = Buckets::of(directory, field(layout.old_buckets.get()), b, flags);
         memory.repeat(MAX_SLOTS, &mut Scan::<Buckets> { layout, walk, groups: PhantomData });
     }
 }
@@ -142,7 +106,7 @@ trait Groups {
     /// The address of the next one, 0 at the end. `last` is the one before, 0 at first; [`SAME_AGAIN`] for another try.
     fn next<M: Memory>(&mut self, memory: &M, layout: &MapLayout, last: u64) -> u64;
     /// Where they stand in a walk.
-    fn of(walk: &mut Walk) -> &mut Self;
+    fn within(walk: &mut Walk) -> &mut Self;
 }
 
 /// The loop over the slots of a map. One slot per turn: so the verifier meets each comparison once.
@@ -158,7 +122,7 @@ impl<G: Groups> Step for Scan<'_, G> {
         let Self { layout, walk, groups: _ } = self;
         if walk.slot >= SLOTS {
             let last = walk.group;
-            let group = G::of(walk).next(memory, layout, last);
+            let group = G::within(walk).next(memory, layout, last);
             if group == SAME_AGAIN {
                 return true;
             }
@@ -183,14 +147,9 @@ impl<G: Groups> Step for Scan<'_, G> {
         if above >= u64::from(layout.full_count.get()) {
             return true;
         }
-        // Keys lie in scratch from its second word on, in both halves of a group.
-        let at = (slot & u64::from(layout.keys_at_once.get() - 1)) * u64::from(layout.key_stride.get()) / 8 + 1;
-        #[expect(clippy::cast_possible_truncation, reason = "below 8 × 40 / 8 + 1")]
-        let at = at as usize;
-        if at + 1 >= SCRATCH_WORDS {
+        let Some(key) = read_key(layout, &walk.scratch, slot) else {
             return false;
-        }
-        let key = GoString { address: walk.scratch[at], length: walk.scratch[at + 1] };
+        };
         let in_group = u64::from(layout.elements.get()) + slot * u64::from(layout.element_stride.get());
         let element = walk.group.wrapping_add(in_group);
         let lengths = walk.lengths;
@@ -198,6 +157,19 @@ impl<G: Groups> Step for Scan<'_, G> {
         walk.entries = walk.entries.saturating_sub(1);
         walk.entries != 0
     }
+}
+
+/// The key of a slot, of those that were read last.
+#[inline(always)]
+fn read_key(layout: &MapLayout, scratch: &[u64; SCRATCH_WORDS], slot: u64) -> Option<GoString> {
+    // They lie in scratch from its second word on, in both halves of a group.
+    let at = (slot & u64::from(layout.keys_at_once.get() - 1)) * u64::from(layout.key_stride.get()) / 8 + 1;
+    #[expect(clippy::cast_possible_truncation, reason = "below 8 × 40 / 8 + 1")]
+    let at = at as usize;
+    if at + 1 >= SCRATCH_WORDS {
+        return None;
+    }
+    Some(GoString { address: scratch[at], length: scratch[at + 1] })
 }
 
 /// Bytes from the first to the end of the last key that are read at once.
@@ -222,9 +194,17 @@ struct Tables {
     groups_left: u64,
 }
 
+impl Tables {
+    /// Those of a map with this `dirPtr` and `dirLen` (`internal/runtime/maps/map.go`); `none` is 0.
+    #[inline(always)]
+    fn of(directory: u64, tables: u64, none: u64) -> Self {
+        Self { directory, left: tables, single_group: u64::from(tables == 0), table: none, group: none, groups_left: none }
+    }
+}
+
 impl Groups for Tables {
     #[inline(always)]
-    fn of(walk: &mut Walk) -> &mut Self {
+    fn within(walk: &mut Walk) -> &mut Self {
         &mut walk.tables
     }
 
@@ -267,9 +247,18 @@ struct Buckets {
     old_count: u64,
 }
 
+impl Buckets {
+    /// Those of an `hmap` with these `buckets`, `oldbuckets`, `B` and `flags` (`runtime/map.go`).
+    #[inline(always)]
+    fn of(buckets: u64, old: u64, b: u64, flags: u64) -> Self {
+        let half = u64::from(flags & SAME_SIZE_GROW == 0);
+        Self { next: buckets, left: 1 << b, old, old_count: (1 << b >> half).max(1) }
+    }
+}
+
 impl Groups for Buckets {
     #[inline(always)]
-    fn of(walk: &mut Walk) -> &mut Self {
+    fn within(walk: &mut Walk) -> &mut Self {
         &mut walk.buckets
     }
 

@@ -4,3 +4,4 @@ pub mod header;
 pub mod panic;
 pub mod results;
 pub mod string;
+pub mod words;

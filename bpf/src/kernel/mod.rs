@@ -4,6 +4,7 @@ mod memory;
 mod parents;
 mod registers;
 mod requests;
+mod slots;
 
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
@@ -16,7 +17,7 @@ use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig}
 use bpf::config::parents::{ContextType, ParentsConfig};
 use bpf::config::{EndRecipes, HttpServerConfig, SamplerSetting, Setting};
 use bpf::records::SpanIdentity;
-use bpf::slots::{BUCKETS, Bucket, SLOT_WORDS};
+use bpf::slots::{Bucket, SLOT_WORDS};
 use bpf::target::{AllRegisters, Lookup, Memory, Registers, Step, Target};
 use bpf::trace::Goroutine;
 use bpf::trace::carried::Carried;
@@ -38,11 +39,6 @@ static RECORDS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 /// What is remembered of each goroutine, by the address of its `runtime.g`.
 #[map(name = "GOROUTINES")]
 static GOROUTINES: LruHashMap<u64, Goroutine> = LruHashMap::with_max_entries(8_192, 0);
-/// What the program is to write; it has this mapped.
-#[map(name = "SLOTS")]
-static SLOTS: Array<Bucket> = Array::with_max_entries(BUCKETS, MMAPABLE);
-/// `BPF_F_MMAPABLE`.
-const MMAPABLE: u32 = 1 << 10;
 /// Records that found no room.
 #[map(name = "LOST")]
 static LOST: Array<u64> = Array::with_max_entries(1, 0);
@@ -66,6 +62,7 @@ static LOAD_BIAS: Setting<u64> = Setting::new(0);
 
 /// All zero; here, because it is too large for the stack.
 static NEW_GOROUTINE: Goroutine = bpf::trace::NEW_GOROUTINE;
+
 /// One hit of a probe.
 pub(crate) struct Hit(*mut pt_regs);
 
@@ -225,28 +222,17 @@ impl Target for Hit {
 
     #[inline(always)]
     fn append<const N: usize>(&self, words: &mut [u64; SLOT_WORDS], at: u64, text: &[u8; N], length: u64) -> u64 {
-        requests::append(words, at, text, length)
+        slots::append(words, at, text, length)
     }
 
     #[inline(always)]
     fn bucket(&self, number: u32) -> Option<&mut Bucket> {
-        // SAFETY: each goroutine writes to its own slot only, and tags are taken by an atomic instruction.
-        SLOTS.get_ptr_mut(number).map(|bucket| unsafe { &mut *bucket })
+        slots::bucket(number)
     }
 
     #[inline(always)]
     fn swap_tag(&self, tag: &mut u64, old: u64, new: u64) -> bool {
-        let found: u64;
-        // SAFETY: the tag is valid and aligned for 8 bytes; the instruction stores to it only where it is the old one.
-        unsafe {
-            core::arch::asm!(
-                "r0 = cmpxchg_64({tag} + 0, r0, {new})",
-                tag = in(reg) core::ptr::from_mut(tag),
-                new = in(reg) new,
-                inout("r0") old => found,
-            );
-        }
-        found == old
+        slots::swap_tag(tag, old, new)
     }
 
     #[inline(always)]

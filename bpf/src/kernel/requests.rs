@@ -1,11 +1,7 @@
 //! What is remembered of outgoing requests, and of the texts that came with served ones.
 
-use core::ffi::c_void;
-
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, LruHashMap};
-use bpf::slots::SLOT_WORDS;
 use bpf::trace::carried::{Carried, NOTHING_CARRIED};
 use bpf::trace::client::PassedOn;
 
@@ -53,15 +49,4 @@ pub(super) fn carried(key: u64) -> Option<&'static Carried> {
 #[inline(always)]
 pub(super) fn forget_carried(key: u64) {
     let _absent = CARRIED.remove(&key);
-}
-
-/// Copies within the kernel's memory, to where the compiler does not know; not zero where the kernel does not allow it (lockdown
-/// "confidentiality").
-#[inline(always)]
-pub(super) fn append<const N: usize>(words: &mut [u64; SLOT_WORDS], at: u64, text: &[u8; N], length: u64) -> u64 {
-    // No text is so long that anything is cut: the verifier wants to see that.
-    let (at, length) = (at.min((SLOT_WORDS * 8 - N) as u64), length.min(N as u64) as u32);
-    let words = core::ptr::from_mut(words).cast::<u8>();
-    // SAFETY: `at + N` bytes lie within the words, and `length` is at most `N`, the size of the text.
-    unsafe { bpf_probe_read_kernel(words.add(at as usize).cast::<c_void>(), length, text.as_ptr().cast()) as u64 }
 }

@@ -32,6 +32,26 @@ pub struct Found {
     pub b3_flags: u64,
 }
 
+impl Found {
+    /// No header; `absent` is 0, which need not be a constant.
+    #[inline(always)]
+    pub(super) const fn nothing(absent: u64) -> Self {
+        Self {
+            trace_parent: absent,
+            trace_state: absent,
+            user_agent: absent,
+            forwarded_for: absent,
+            forwarded_proto: absent,
+            baggage: absent,
+            b3: absent,
+            b3_trace: absent,
+            b3_span: absent,
+            b3_sampled: absent,
+            b3_flags: absent,
+        }
+    }
+}
+
 /// The lengths of the names that are looked for, a bit each.
 #[inline(always)]
 #[must_use]

@@ -1,9 +1,9 @@
 //! The header of an HTTP/1 request is written: the span's context goes before it.
 
-use super::request::word;
 use super::{FROM_CALL, depth, peer, text};
 use crate::config::propagator;
-use crate::slots::{meant_for, site};
+use crate::go::words::word;
+use crate::slots::{Slot, meant_for, site};
 use crate::target::{Registers, Target};
 use crate::write;
 
@@ -44,14 +44,21 @@ pub fn pass_on<T: Target>(target: &T) -> Option<()> {
         return None;
     }
     slot.meant_for[meant_for::DEPTH] = depth;
+    command(slot, (count_at, count + length), (buffer + count, length));
+    claimed.publish();
+    Some(())
+}
+
+/// The commands of a slot whose text is at [`TEXT`]: the number of buffered bytes, by address and value, and the text, by address
+/// and length.
+#[inline(always)]
+fn command(slot: &mut Slot, (count_at, count): (u64, u64), (text_at, length): (u64, u64)) {
     slot.length = 2;
     slot.words[0] = count_at;
     slot.words[1] = 8;
-    slot.words[2] = count + length;
-    slot.words[3] = buffer + count;
+    slot.words[2] = count;
+    slot.words[3] = text_at;
     slot.words[4] = length;
-    claimed.publish();
-    Some(())
 }
 
 /// Words of a `bufio.Writer`, which are read at once.

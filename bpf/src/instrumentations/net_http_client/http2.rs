@@ -25,7 +25,8 @@ pub fn pass_on_http2<T: Target>(target: &T) -> Option<()> {
     let map: u64 = target.read_or_zero(request + u64::from(layout.header.get()));
     let Some(passed_on) = target.passing_on(map) else {
         // An earlier request of this goroutine may have failed before its header was written.
-        return write::release(target, goroutine, site::HEADER_FIELDS);
+        write::release(target, goroutine, site::HEADER_FIELDS);
+        return None;
     };
     let stream: u64 = target.read(stack + u64::from(layout.stream.get()))?;
     let connection: u64 = target.read(stream + u64::from(layout.connection.get()))?;
@@ -33,7 +34,8 @@ pub fn pass_on_http2<T: Target>(target: &T) -> Option<()> {
     let encoder: u64 = target.read(connection + u64::from(layout.encoder.get()))?;
     let buffer = connection + u64::from(layout.buffer.get());
     if passed_on.span.passes == 0 {
-        return write::release(target, goroutine, site::HEADER_FIELDS);
+        write::release(target, goroutine, site::HEADER_FIELDS);
+        return None;
     }
     // The data pointer of the interface: the encoder writes to this buffer.
     if target.read::<u64>(encoder + u64::from(layout.writer.get()) + 8)? != buffer {

@@ -1,7 +1,7 @@
 //! To whom a request is written: the address at the other end of its connection.
 
-use super::request::word;
 use crate::config::http_client::PeerLayout;
+use crate::go::words::word;
 use crate::records::http_client::Peer;
 use crate::target::Target;
 use crate::trace::client::PassedOn;

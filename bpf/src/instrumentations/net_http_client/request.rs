@@ -6,6 +6,7 @@ use super::depth;
 use crate::config::{SamplerSetting, propagator};
 use crate::go::header::{self, Found, SCRATCH_WORDS};
 use crate::go::string::GoString;
+use crate::go::words::{string, word};
 use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientStart, LongClientTexts, ShortClientTexts};
 use crate::records::{RecordHeader, SpanIdentity, kind};
 use crate::target::{Memory, Registers, Target};
@@ -57,12 +58,6 @@ pub const REQUEST_WORDS: usize = 12;
 pub const URL_WORDS: usize = 16;
 const _: () = assert!(URL_WORDS <= SCRATCH_WORDS);
 
-/// The word at an offset of what was read at once.
-#[inline(always)]
-pub(super) fn word(words: &[u64], offset: u32) -> u64 {
-    words.get((offset / 8) as usize).copied().unwrap_or(0)
-}
-
 /// What is taken from a `http.Request` at the start.
 struct Request {
     method: GoString,
@@ -77,12 +72,11 @@ impl Request {
         let config = target.http_client();
         let mut words = MaybeUninit::<[u64; REQUEST_WORDS]>::uninit();
         let words = target.read_into(address, &mut words)?;
-        let at = |offset: u32| word(words, offset);
         Some(Self {
-            method: GoString { address: at(config.method.get()), length: at(config.method.get() + 8) },
-            url: at(config.url.get()),
-            header: at(config.header.get()),
-            content_length: at(config.content_length.get()),
+            method: string(words, config.method.get()),
+            url: word(words, config.url.get()),
+            header: word(words, config.header.get()),
+            content_length: word(words, config.content_length.get()),
         })
     }
 }
@@ -216,13 +210,12 @@ impl Strings {
     #[inline(always)]
     fn of<T: Target>(target: &T, method: GoString, url: &[u64]) -> Self {
         let config = target.http_client();
-        let of_url = |offset: u32| GoString { address: word(url, offset), length: word(url, offset + 8) };
         Self([
             method,
-            of_url(config.scheme.get()),
-            of_url(config.host.get()),
-            of_url(config.path.get()),
-            of_url(config.raw_query.get()),
+            string(url, config.scheme.get()),
+            string(url, config.host.get()),
+            string(url, config.path.get()),
+            string(url, config.raw_query.get()),
         ])
     }
 

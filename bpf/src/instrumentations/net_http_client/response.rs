@@ -1,8 +1,8 @@
 //! A round trip ends: what is reported of the response, or of the error.
 
-use super::request::word;
 use crate::go::results;
 use crate::go::string::GoString;
+use crate::go::words::word;
 use crate::records::http_client::HttpClientEnd;
 use crate::records::{RecordHeader, kind};
 use crate::target::Target;

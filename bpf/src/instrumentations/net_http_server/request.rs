@@ -11,6 +11,7 @@ use super::Server;
 use crate::config::{RequestLayout, cookie};
 use crate::go::header::{self, Walk};
 use crate::go::string::GoString;
+use crate::go::words::{string, word};
 use crate::records::{HttpServerStart, LongTexts, RecordHeader, ServerTexts, ShortTexts, SpanIdentity, kind, server_text};
 use crate::target::{Memory, Registers, Target};
 use crate::trace::{Goroutine, carried, remote, sampling};
@@ -41,18 +42,16 @@ impl Request {
     fn read<M: Memory>(memory: &M, layout: &RequestLayout, address: u64) -> Option<Self> {
         let mut words = MaybeUninit::<[u64; REQUEST_WORDS]>::uninit();
         let words = memory.read_into(address, &mut words)?;
-        let word = |offset: u32| words.get((offset / 8) as usize).copied().unwrap_or(0);
-        let string = |offset: u32| GoString { address: word(offset), length: word(offset + 8) };
         Some(Self {
-            method: string(layout.method.get()),
-            url: word(layout.url.get()),
-            proto_major: word(layout.proto_major.get()),
-            proto_minor: word(layout.proto_minor.get()),
-            header: word(layout.header.get()),
-            content_length: word(layout.content_length.get()),
-            host: string(layout.host.get()),
-            remote: string(layout.remote_addr.get()),
-            tls: word(layout.tls.get()),
+            method: string(words, layout.method.get()),
+            url: word(words, layout.url.get()),
+            proto_major: word(words, layout.proto_major.get()),
+            proto_minor: word(words, layout.proto_minor.get()),
+            header: word(words, layout.header.get()),
+            content_length: word(words, layout.content_length.get()),
+            host: string(words, layout.host.get()),
+            remote: string(words, layout.remote_addr.get()),
+            tls: word(words, layout.tls.get()),
         })
     }
 }

@@ -11,6 +11,7 @@ use super::Server;
 use crate::config::{ABSENT, Http2WriterLayout, HttpServerConfig};
 use crate::go::panic::{self, Panic};
 use crate::go::string::GoString;
+use crate::go::words::word;
 use crate::records::{HttpServerEnd, HttpServerPanic, RecordHeader, Text, end_flag, kind};
 use crate::target::{Memory, Target};
 use crate::trace::Goroutine;
@@ -111,8 +112,7 @@ fn status_and_size<M: Memory>(memory: &M, address: u64, status: u32, size: u32) 
     let from = status.min(size);
     let mut words = MaybeUninit::<[u64; RESPONSE_WORDS]>::uninit();
     let words = memory.read_into(address + u64::from(from), &mut words)?;
-    let word = |offset: u32| words.get(((offset - from) / 8) as usize).copied().unwrap_or(0);
-    Some((word(status) as u32, word(size).cast_signed()))
+    Some((word(words, status - from) as u32, word(words, size - from).cast_signed()))
 }
 
 /// Status, body size and flags of a `net/http.response`.
