@@ -91,6 +91,15 @@ pub fn finish(span: &mut SpanData, end: &HttpServerEnd) {
     body_size(span, end);
 }
 
+/// `error.type` of an answer that its handler aborted.
+const ABORTED: &str = "http.ErrAbortHandler";
+
+/// Whether a panic's value is `http.ErrAbortHandler`, by which a handler aborts its answer (`net/http/server.go`; in Go 1.27
+/// `net/http/internal/common.go`): the server logs nothing. A proxy does so whenever its client leaves.
+fn is_abort(value: &PanicValue) -> bool {
+    value.type_name == "*errors.errorString" && value.message.as_deref() == Some("net/http: abort Handler")
+}
+
 /// Completes the span of a request whose handler has panicked; `value` is the panic's value.
 pub fn finish_panic(span: &mut SpanData, record: &HttpServerPanic, value: PanicValue) {
     route(span, &record.end);
@@ -98,6 +107,13 @@ pub fn finish_panic(span: &mut SpanData, record: &HttpServerPanic, value: PanicV
     if record.end.flags & (end_flag::RESPONSE_UNREADABLE | end_flag::HIJACKED) == 0 && record.end.status != 0 {
         status(span, record.end.status);
         body_size(span, &record.end);
+    }
+    if is_abort(&value) {
+        // What is answered on a hijacked connection is not the server's, and so not cut by it.
+        if record.end.flags & end_flag::HIJACKED == 0 {
+            error(span, Cow::Borrowed(ABORTED), "the handler aborted its answer");
+        }
+        return;
     }
     let PanicValue { type_name, message } = value;
     let mut attributes = vec![KeyValue::new(semconv::EXCEPTION_TYPE, type_name.clone())];
