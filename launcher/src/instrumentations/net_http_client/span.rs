@@ -10,6 +10,7 @@ use opentelemetry::trace::{SpanKind, Status, TraceState};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
+use crate::config::KnownMethods;
 use crate::events::decode::ClientStart;
 use crate::instrumentations::http;
 use crate::spans::clock::WallClock;
@@ -20,10 +21,10 @@ const ATTRIBUTES: usize = 14;
 
 /// The span of a round trip that has begun.
 #[must_use]
-pub fn start(record: &ClientStart<'_>, clock: &WallClock) -> SpanData {
+pub fn start(record: &ClientStart<'_>, clock: &WallClock, known: &KnownMethods) -> SpanData {
     let [method, scheme, host, ..] = record.texts.map(|(bytes, _cut)| String::from_utf8_lossy(bytes));
     let mut attributes = Vec::with_capacity(ATTRIBUTES);
-    let name = http::method_attributes(&method, &mut attributes);
+    let name = http::method_attributes(&method, known, &mut attributes);
     attributes.push(KeyValue::new(semconv::URL_FULL, url(record)));
     if let (Some(address), port) = http::split_host_port(&host) {
         let default = if scheme == "https" { 443 } else { 80 };
