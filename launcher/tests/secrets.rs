@@ -71,8 +71,14 @@ fn values_that_cannot_be_used_are_not_shown_either() {
         ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "s3cr3t"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://user:s3cr3t@collector"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://user:s3cr3t@collector:port"),
+        ("HTTP_PROXY", "socks5://user:s3cr3t@proxy"),
+        ("http_proxy", "http://user:s3cr3t@proxy:port"),
     ] {
-        let output = launcher().args(["--verbose", "--", "true"]).env(name, value).output().unwrap();
+        let mut command = launcher();
+        if name.ends_with("_proxy") || name.ends_with("_PROXY") {
+            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.test");
+        }
+        let output = command.args(["--verbose", "--", "true"]).env(name, value).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(name) && !said.contains("s3cr3t"), "{said}");
     }

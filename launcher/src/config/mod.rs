@@ -6,6 +6,7 @@
 mod init;
 mod methods;
 mod otlp;
+mod proxy;
 mod reader;
 mod sampling;
 mod signal;
@@ -22,6 +23,7 @@ use crate::log::Level;
 pub use init::Init;
 pub use methods::KnownMethods;
 pub use otlp::{Endpoint, Headers, Otlp, Protocol};
+pub use proxy::Proxy;
 pub use reader::Problem;
 use reader::{Reader, pairs};
 pub use sampling::{Batch, Limits, RootSampler, Sampler};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::proxy::Proxy;
 use super::reader::{Reader, boolean, is_token, pairs, timeout};
 use crate::command_line::CommandLine;
 
@@ -17,6 +18,8 @@ pub struct Otlp {
     pub protocol: Protocol,
     /// Headers (gRPC: metadata) of each request.
     pub headers: Headers,
+    /// The proxy that it is sent through.
+    pub proxy: Option<Proxy>,
     /// How long one request may take.
     pub timeout: Duration,
     /// Whether requests are compressed by gzip.
@@ -85,8 +88,20 @@ impl Endpoint {
         self.0.starts_with("https://")
     }
 
+    /// Host, with the brackets of an IPv6 address, and port.
+    pub(super) fn host_and_port(&self) -> (&str, u16) {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("http", &self.0));
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        let host = authority.rsplit('@').next().unwrap_or(authority);
+        let default = if scheme == "https" { 443 } else { 80 };
+        match host.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => (name, port.parse().unwrap_or(default)),
+            Some(_) | None => (host, default),
+        }
+    }
+
     /// A URL with a host. Without a scheme it is one only if `scheme` supplies it.
-    fn parse(text: &str, scheme: Option<&str>) -> Option<Self> {
+    pub(super) fn parse(text: &str, scheme: Option<&str>) -> Option<Self> {
         let (scheme, rest) = match text.split_once("://") {
             Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
             None => (scheme?.to_owned(), text),
@@ -167,8 +182,10 @@ impl Otlp {
             )
             .unwrap_or(Protocol::HttpProtobuf);
         let path = |text: &str| Some(PathBuf::from(text));
+        let endpoint = endpoint(typed, reader, protocol);
         Self {
-            endpoint: endpoint(typed, reader, protocol),
+            proxy: Proxy::read(reader, &endpoint, protocol),
+            endpoint,
             protocol,
             headers: reader
                 .first(&["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"], Headers::parse)

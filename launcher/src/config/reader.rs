@@ -26,6 +26,11 @@ pub enum Problem {
         /// The variable.
         name: &'static str,
     },
+    /// A variable that anybody may set by a header, because the launcher runs as a CGI program.
+    Cgi {
+        /// The variable.
+        name: &'static str,
+    },
 }
 
 impl fmt::Display for Problem {
@@ -33,6 +38,12 @@ impl fmt::Display for Problem {
         let (name, value, allowed, used) = match self {
             Self::Unusable { name, value, allowed, used } => (name, value, allowed, used),
             Self::NoEffect { name } => return write!(f, "{name} has no effect where a program is given"),
+            Self::Cgi { name } => {
+                return write!(
+                    f,
+                    "{name} has no effect where REQUEST_METHOD is set: in a CGI program it may be a request's header"
+                );
+            }
         };
         match value {
             Some(value) => write!(f, "{name}={value:?} cannot be used")?,
@@ -196,7 +207,7 @@ pub(super) fn is_token(text: &str) -> bool {
 }
 
 /// `None` for a `%` that is not followed by two hexadecimal digits, and for what is not UTF-8 afterwards.
-fn percent_decode(text: &str) -> Option<String> {
+pub(super) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {

@@ -183,6 +183,34 @@ fn names_are_read_in_any_case_and_a_timeout_of_0_is_none() {
 }
 
 #[test]
+fn the_proxy_of_an_endpoint() {
+    let proxy = |variables: &[(&str, &str)]| {
+        let otlp = config(variables).otlp.unwrap();
+        otlp.proxy.map(|proxy| proxy.url().to_owned()).unwrap_or_default()
+    };
+    let both = [("HTTP_PROXY", "plain:1"), ("HTTPS_PROXY", "secure:2")];
+    let with = |more: &[(&'static str, &'static str)]| proxy(&[&both[..], more].concat());
+    assert_eq!(proxy(&[(BASE, "http://collector")]), "");
+    assert_eq!(with(&[(BASE, "http://collector")]), "http://plain:1");
+    assert_eq!(with(&[(BASE, "https://collector")]), "http://secure:2");
+    assert_eq!(with(&[(BASE, "http://collector:4317"), (PROTOCOL, "grpc")]), "http://secure:2");
+    assert_eq!(with(&[(BASE, "http://collector"), ("http_proxy", "https://small")]), "https://small");
+    assert_eq!(with(&[(BASE, "https://collector"), ("https_proxy", "small:3")]), "http://small:3");
+    assert_eq!(with(&[]), "", "localhost");
+    assert_eq!(with(&[(BASE, "http://127.1.2.3:4318")]), "");
+    assert_eq!(with(&[(BASE, "http://user@collector:4318"), ("NO_PROXY", "collector:4318")]), "");
+    assert_eq!(with(&[(BASE, "http://collector"), ("NO_PROXY", "collector"), ("no_proxy", "other")]), "http://plain:1");
+    // A CGI server makes HTTP_PROXY of a request's header; HTTPS_PROXY cannot be made so.
+    assert_eq!(with(&[(BASE, "https://collector"), ("REQUEST_METHOD", "GET")]), "http://secure:2");
+    let (refused, line) = problem(&[(BASE, "http://collector"), ("HTTP_PROXY", "plain:1"), ("REQUEST_METHOD", "GET")]);
+    assert_eq!(refused.otlp.unwrap().proxy, None);
+    assert!(line.starts_with("HTTP_PROXY has no effect where REQUEST_METHOD is set"), "{line}");
+    let (bad, line) = problem(&[(BASE, "http://collector"), ("http_proxy", "socks5://u:secret@p"), ("HTTP_PROXY", "plain:1")]);
+    assert_eq!(bad.otlp.unwrap().proxy.unwrap().url(), "http://plain:1");
+    assert!(line.starts_with("the value of http_proxy (not shown) cannot be used: allowed is host:port"), "{line}");
+}
+
+#[test]
 fn samplers_and_their_argument() {
     let sampler = |name, arg| {
         let (config, problems) = read(&[], &[("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", arg)]);

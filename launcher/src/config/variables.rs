@@ -47,6 +47,8 @@ const TIMEOUT: &str = "a whole number of milliseconds; 0 is no limit";
 const PATH: &str = "the path of a PEM file";
 const PAIRS: &str = "key=value pairs separated by commas, percent-encoded";
 const URL: &str = "an http:// or https:// URL";
+const PROXY: &str = "host:port, or an http:// or https:// URL with or without user:password";
+const EXCEPTIONS: &str = "domains, addresses and networks separated by commas, with or without port, or *";
 const PROTOCOLS: &str = "grpc, http/protobuf or http/json";
 const COMPRESSIONS: &str = "gzip or none";
 const SIGNAL: &str = "a signal's name or number, such as TERM, SIGTERM, 15 or RTMIN+3";
@@ -105,6 +107,19 @@ pub const VARIABLES: &[Variable] = &[
     variable("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", PATH, GENERAL, "The same, for traces"),
     variable("OTEL_EXPORTER_OTLP_INSECURE", BOOLEAN, "false", "No TLS for a grpc endpoint without http:// or https://"),
     variable("OTEL_EXPORTER_OTLP_TRACES_INSECURE", BOOLEAN, GENERAL, "The same, for traces"),
+    variable("http_proxy", PROXY, "none", "The proxy to a collector by http; http/protobuf and http/json only").secret(),
+    variable("HTTP_PROXY", PROXY, "none", "The same; http_proxy counts first").secret(),
+    variable(
+        "https_proxy",
+        PROXY,
+        "none",
+        "The proxy to a collector by https, and to any by grpc, which it must let through (CONNECT)",
+    )
+    .secret(),
+    variable("HTTPS_PROXY", PROXY, "none", "The same; https_proxy counts first").secret(),
+    variable("no_proxy", EXCEPTIONS, "none", "Where no proxy is used; never for localhost"),
+    variable("NO_PROXY", EXCEPTIONS, "none", "The same; no_proxy counts first"),
+    variable("REQUEST_METHOD", "any text", "none", "Set by CGI servers: then HTTP_PROXY is not used"),
     variable("OTEL_BSP_SCHEDULE_DELAY", MILLISECONDS, "5000", "The longest time a span waits to be sent"),
     variable("OTEL_BSP_EXPORT_TIMEOUT", TIMEOUT, "30000", "How long one batch may take, retries included"),
     variable(

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, TE, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, PROXY_AUTHORIZATION, TE, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -19,8 +19,10 @@ use super::answer::{self, Taken};
 use super::encode::{Body, Encoding, gzip};
 use super::failure::{Failure, FailureKind, redact, with_causes};
 use super::grpc;
+use super::proxy::{self, Connector, ProxyError};
 use super::settings::{Compression, OtlpSettings, Protocol};
 use super::tls::{self, TlsError};
+use crate::config::Proxy;
 
 /// More of an answer is not read.
 const MAX_ANSWER: usize = 64 << 10;
@@ -47,14 +49,19 @@ pub(super) enum ClientError {
     Endpoint,
     #[error("the header {name:?} has a name or value that cannot be sent")]
     Header { name: String },
+    #[error("the proxy {proxy} is no http or https URL")]
+    Proxy { proxy: Proxy },
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
 
+type HttpClient = legacy::Client<HttpsConnector<Connector>, Full<bytes::Bytes>>;
+
 /// The client of one collector.
 #[derive(Debug)]
 pub(super) struct Client {
-    http: legacy::Client<HttpsConnector<HttpConnector>, Full<bytes::Bytes>>,
+    http: HttpClient,
+    proxy: Option<Proxy>,
     protocol: Protocol,
     compression: Compression,
     uri: Uri,
@@ -74,8 +81,15 @@ impl Client {
             headers.entry(AUTHORIZATION).or_insert(header);
             secrets.extend([credentials, value]);
         }
+        if let Some(proxy) = &settings.proxy {
+            secrets.extend(proxy_secrets(proxy));
+            if !needs_tunnel(settings.protocol, &uri) {
+                headers.extend(proxy::authorization(proxy).map(|value| (PROXY_AUTHORIZATION, value)));
+            }
+        }
         Ok(Self {
             http: http_client(settings, &uri)?,
+            proxy: settings.proxy.clone(),
             protocol: settings.protocol,
             compression: settings.compression,
             uri,
@@ -119,7 +133,8 @@ impl Client {
     pub(super) fn destination(&self) -> String {
         let path = if self.protocol == Protocol::Grpc { "" } else { self.uri.path() };
         let authority = self.uri.authority().map_or("", Authority::as_str);
-        format!("{}://{authority}{path} ({})", self.uri.scheme_str().unwrap_or("http"), self.protocol)
+        let by = self.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+        format!("{}://{authority}{path} ({}){by}", self.uri.scheme_str().unwrap_or("http"), self.protocol)
     }
 
     /// `text` without the secrets in it.
@@ -146,6 +161,12 @@ impl Client {
             Failure::new(kind, with_causes(&error))
         })?;
         let (parts, answer) = response.into_parts();
+        if parts.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            && let Some(proxy) = &self.proxy
+        {
+            let answer = parts.status.to_string();
+            return Err(Failure::permanent(ProxyError::Unauthorized { proxy: proxy.clone(), answer }));
+        }
         let answer = Limited::new(answer, MAX_ANSWER)
             .collect()
             .await
@@ -164,18 +185,38 @@ impl Client {
 
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
-fn http_client(
-    settings: &OtlpSettings,
-    uri: &Uri,
-) -> Result<legacy::Client<HttpsConnector<HttpConnector>, Full<bytes::Bytes>>, TlsError> {
+/// A proxy reads HTTP/1 requests only, and none that are encrypted.
+fn needs_tunnel(protocol: Protocol, uri: &Uri) -> bool {
+    protocol == Protocol::Grpc || uri.scheme() == Some(&Scheme::HTTPS)
+}
+
+/// What of a proxy's credentials must not be seen.
+fn proxy_secrets(proxy: &Proxy) -> Vec<String> {
+    let header = proxy::authorization(proxy);
+    let encoded = header.iter().filter_map(|value| value.to_str().ok()).flat_map(secrets);
+    let Some((user, password)) = proxy.credentials() else { return Vec::new() };
+    [format!("{user}:{password}"), password.to_owned()].into_iter().filter(|text| text.len() >= 4).chain(encoded).collect()
+}
+
+fn http_client(settings: &OtlpSettings, uri: &Uri) -> Result<HttpClient, ClientError> {
     let is_grpc = settings.protocol == Protocol::Grpc;
-    let tls = if uri.scheme() == Some(&Scheme::HTTPS) { tls::config(settings)? } else { tls::none()? };
+    let is_tls = |url: &str| url.starts_with("https:");
+    let may_need_tls = uri.scheme() == Some(&Scheme::HTTPS) || settings.proxy.as_ref().is_some_and(|proxy| is_tls(proxy.url()));
+    let tls = if may_need_tls { tls::config(settings)? } else { tls::none()? };
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let connector = match &settings.proxy {
+        None => Connector::direct(tcp),
+        Some(proxy) => {
+            let through = Connector::through(proxy, tls.clone(), tcp, needs_tunnel(settings.protocol, uri));
+            through.ok_or_else(|| ClientError::Proxy { proxy: proxy.clone() })?
+        }
+    };
     let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-    let connector = if is_grpc { builder.enable_http2().wrap_connector(tcp) } else { builder.enable_http1().wrap_connector(tcp) };
+    let connector =
+        if is_grpc { builder.enable_http2().wrap_connector(connector) } else { builder.enable_http1().wrap_connector(connector) };
     Ok(legacy::Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())

@@ -15,6 +15,7 @@ mod failure;
 mod grpc;
 mod otlp;
 mod outage;
+mod proxy;
 mod queue;
 mod sender;
 pub mod settings;

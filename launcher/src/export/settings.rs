@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{self, Batch, Config};
+use crate::config::{self, Batch, Config, Proxy};
 
 /// Where spans go, and how they are gathered before.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +59,8 @@ pub struct OtlpSettings {
     pub endpoint: String,
     /// Headers (gRPC: metadata) of each request. They may hold credentials.
     pub headers: Vec<(String, String)>,
+    /// The proxy that requests go through. It may hold credentials.
+    pub proxy: Option<Proxy>,
     /// How long one request may take.
     pub timeout: Duration,
     /// How requests are compressed.
@@ -79,6 +81,7 @@ impl OtlpSettings {
             protocol,
             endpoint: endpoint.into(),
             headers: Vec::new(),
+            proxy: None,
             timeout: Duration::from_secs(10),
             compression: Compression::None,
             certificate: None,
@@ -95,6 +98,7 @@ impl fmt::Debug for OtlpSettings {
         f.debug_struct("OtlpSettings")
             .field("protocol", &self.protocol)
             .field("headers", &names)
+            .field("proxy", &self.proxy)
             .field("timeout", &self.timeout)
             .field("compression", &self.compression)
             .field("certificate", &self.certificate)
@@ -147,7 +151,8 @@ impl From<&Config> for ExportSettings {
 
 impl From<&config::Otlp> for OtlpSettings {
     fn from(otlp: &config::Otlp) -> Self {
-        let config::Otlp { endpoint, protocol, headers, timeout, gzip, certificate, client_certificate, client_key } = otlp;
+        let config::Otlp { endpoint, protocol, headers, proxy, timeout, gzip, certificate, client_certificate, client_key } =
+            otlp;
         Self {
             protocol: match protocol {
                 config::Protocol::Grpc => Protocol::Grpc,
@@ -156,6 +161,7 @@ impl From<&config::Otlp> for OtlpSettings {
             },
             endpoint: endpoint.url().to_owned(),
             headers: headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            proxy: proxy.clone(),
             timeout: *timeout,
             compression: if *gzip { Compression::Gzip } else { Compression::None },
             // Absolute: they are read when the launcher has left the working directory.

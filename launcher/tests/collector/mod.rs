@@ -247,12 +247,12 @@ fn decompress(headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
 
 /// An authority, and certificates of it for the server and the client, as files.
 #[derive(Debug)]
-struct Certificates {
+pub(crate) struct Certificates {
     directory: tempfile::TempDir,
 }
 
 impl Certificates {
-    fn make() -> Self {
+    pub(crate) fn make() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let write = |name: &str, text: String| std::fs::write(directory.path().join(name), text).unwrap();
         let authority_key = KeyPair::generate().unwrap();
@@ -269,7 +269,7 @@ impl Certificates {
         Self { directory }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
@@ -283,7 +283,7 @@ impl Certificates {
             .client_ca_root(Certificate::from_pem(self.read("ca.pem")))
     }
 
-    fn acceptor(&self) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
         let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(self.path("ca.pem")).unwrap()).unwrap();
