@@ -124,7 +124,10 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
                 Some(Message::Finish(deadline)) => break deadline,
                 None => break Instant::now(),
             },
-            _ = timer.tick(), if !programs.is_empty() => drain(&mut programs, &mut exporting),
+            _ = timer.tick(), if !programs.is_empty() => {
+                drain(&mut programs, &mut exporting);
+                detaching.extend(programs.iter_mut().filter_map(Traced::judge_probes));
+            }
             () = poll_fn(|context| poll_backlogs(&programs, context)) => drain(&mut programs, &mut exporting),
             ended = poll_fn(|context| poll_ends(&programs, context)) => {
                 losses += programs.swap_remove(ended).close(&mut exporting, &mut detaching);

@@ -4,6 +4,7 @@ use crate::records::Text;
 use crate::target::Memory;
 
 /// A string header.
+#[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GoString {
     /// Address of the first byte.

@@ -13,6 +13,8 @@ pub enum Record<'a> {
     HttpServerStart(ServerStart<'a>),
     /// Its handler has returned.
     HttpServerEnd(&'a HttpServerEnd),
+    /// The program ends while its handler runs.
+    HttpServerUnfinished(&'a HttpServerEnd),
     /// Its handler has panicked.
     HttpServerPanic(&'a HttpServerPanic),
     /// A client is about to send a request.
@@ -87,6 +89,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         kind::HTTP_SERVER_START_SHORT => Ok(Record::HttpServerStart(start::<ShortTexts>(view(header, bytes)?))),
         kind::HTTP_SERVER_START_LONG => Ok(Record::HttpServerStart(start::<LongTexts>(view(header, bytes)?))),
         kind::HTTP_SERVER_END => Ok(Record::HttpServerEnd(view(header, bytes)?)),
+        kind::HTTP_SERVER_UNFINISHED => Ok(Record::HttpServerUnfinished(view(header, bytes)?)),
         kind::HTTP_SERVER_PANIC => Ok(Record::HttpServerPanic(view(header, bytes)?)),
         kind::HTTP_CLIENT_START_SHORT => Ok(Record::HttpClientStart(client_start::<ShortClientTexts>(view(header, bytes)?))),
         kind::HTTP_CLIENT_START_LONG => Ok(Record::HttpClientStart(client_start::<LongClientTexts>(view(header, bytes)?))),

@@ -4,7 +4,7 @@ use bpf::config::parents::ContextType;
 use serde::Serialize;
 
 pub use super::site::{Instruction, Site};
-use crate::binary::{BinaryError, Cost, DetourSite, EntryKind, Function, Functions, GoBinary, Layouts, VirtAddr};
+use crate::binary::{BinaryError, Cost, DetourSite, EntryKind, EntrySite, Function, Functions, GoBinary, Layouts, VirtAddr};
 use crate::executor::Moment;
 
 /// What an instrumentation looks for in a binary, and how it makes probes of what is found.
@@ -230,6 +230,22 @@ impl Facts<'_> {
                 Err(LeftOut::NotUnderstood(format!("{name} has no instruction that is hit exactly once per call ({kind:?})")))
             }
         }
+    }
+
+    /// A probe at the start of a function that does not return, such as `runtime.exit`: it may be single-stepped, and be hit
+    /// again where the stack grows.
+    ///
+    /// # Errors
+    /// Where the program does not have the function, or it cannot be decoded.
+    pub fn last_site(&self, name: &str, event: &'static str, program: &'static str, cookie: u32) -> Result<Site, LeftOut> {
+        let site = self.binary.entry_site(self.function(name)?)?;
+        let instruction = match site.kind {
+            EntryKind::PushFrame => Instruction::PushFrame,
+            EntryKind::BranchNotTaken | EntryKind::Branch => Instruction::ConditionalJump,
+            EntryKind::FirstInstruction => Instruction::First,
+        };
+        let EntrySite { address, offset, cost, kind: _ } = site;
+        Ok(Site { function: name.to_owned(), event, program, address, offset, instruction, cost, cookie })
     }
 
     /// A probe at a direct call within a function.

@@ -31,6 +31,22 @@ struct OpenSpan {
     data: SpanData,
     /// Start in nanoseconds of `CLOCK_BOOTTIME`: the duration is exact whatever happens to the wall clock.
     started: u64,
+    /// What it is if no end comes, as of the program's last moment; `None` where nothing was reported then.
+    interrupted: Option<Interrupted>,
+}
+
+/// A span that the end of the program cuts.
+#[derive(Debug)]
+struct Interrupted {
+    data: SpanData,
+    /// Nobody waits for an answer any more: that it was cut is no failure.
+    is_answered: bool,
+}
+
+impl OpenSpan {
+    fn new(data: SpanData, started: u64) -> Self {
+        Self { data, started, interrupted: None }
+    }
 }
 
 /// All spans whose end has not come.
@@ -57,10 +73,19 @@ impl<N: TypeNames> OpenSpans<N> {
         match record {
             Record::HttpServerStart(start) => {
                 let data = net_http_server::start(start, clock);
-                self.spans.insert(start.span.span_id, OpenSpan { data, started: start.time });
+                self.spans.insert(start.span.span_id, OpenSpan::new(data, start.time));
                 None
             }
             Record::HttpServerEnd(end) => self.finish(end.span_id, end.time, |span| net_http_server::finish(span, end)),
+            Record::HttpServerUnfinished(end) => {
+                // Its end may still come: the program has some instructions left.
+                if let Some(open) = self.spans.get_mut(&end.span_id) {
+                    let mut data = open.data.clone();
+                    let is_answered = net_http_server::interrupt(&mut data, end);
+                    open.interrupted = Some(Interrupted { data, is_answered });
+                }
+                None
+            }
             Record::HttpServerPanic(panic) => {
                 let HttpServerPanic { end, value_type, value, message } = panic;
                 let value = self.value(*value_type, *value, message.get().0);
@@ -68,7 +93,7 @@ impl<N: TypeNames> OpenSpans<N> {
             }
             Record::HttpClientStart(start) => {
                 let data = net_http_client::start(start, clock);
-                self.spans.insert(start.span.span_id, OpenSpan { data, started: start.time });
+                self.spans.insert(start.span.span_id, OpenSpan::new(data, start.time));
                 None
             }
             Record::HttpClientEnd(end) => {
@@ -88,7 +113,7 @@ impl<N: TypeNames> OpenSpans<N> {
     }
 
     fn finish(&mut self, id: [u8; 8], time: u64, complete: impl FnOnce(&mut SpanData)) -> Option<SpanData> {
-        let Some(OpenSpan { mut data, started }) = self.spans.remove(&id) else {
+        let Some(OpenSpan { mut data, started, interrupted: _ }) = self.spans.remove(&id) else {
             self.orphans += 1;
             return None;
         };
@@ -125,10 +150,13 @@ impl<N: TypeNames> OpenSpans<N> {
 }
 
 fn close(open: OpenSpan, now: u64, limits: &Limits) -> SpanData {
-    let OpenSpan { mut data, started } = open;
+    let OpenSpan { data, started, interrupted } = open;
+    let (mut data, is_answered) = interrupted.map_or((data, false), |one| (one.data, one.is_answered));
     data.end_time = data.start_time + std::time::Duration::from_nanos(now.saturating_sub(started));
-    data.attributes.push(KeyValue::new(semconv::ERROR_TYPE, UNFINISHED));
-    data.status = Status::error("the end of this operation was not seen");
+    if !is_answered {
+        data.attributes.push(KeyValue::new(semconv::ERROR_TYPE, UNFINISHED));
+        data.status = Status::error("the end of this operation was not seen");
+    }
     limits::apply(limits, &mut data);
     data
 }

@@ -20,7 +20,8 @@ use crate::config::Limits;
 use crate::events::decode::Record;
 use crate::events::ring::Ring;
 use crate::export::{Exporting, Source};
-use crate::probes::attach::{Probes, detach, leave_until_exit};
+use crate::log;
+use crate::probes::attach::{Probes, detach, detach_link, leave_until_exit};
 use crate::resource::gather::facts;
 use crate::resource::resource;
 use crate::spans::clock::WallClock;
@@ -72,6 +73,13 @@ impl Traced {
         self.end.as_ref().is_some_and(|end| is_readable(end.get_ref().as_fd()))
     }
 
+    /// Takes the probe away that is not needed, if one is; a thread waits for the kernel.
+    pub(super) fn judge_probes(&mut self) -> Option<JoinHandle<()>> {
+        let link = self.probes.routes.as_mut()?.judge()?;
+        log::debug(format_args!("routes are noted in the requests themselves: the probe of the mux is taken away"));
+        detach_link(link)
+    }
+
     /// Takes every record that is there.
     pub(super) fn drain(&mut self, exporting: &mut Exporting) {
         let clock = WallClock::now();
@@ -79,7 +87,10 @@ impl Traced {
             match &record {
                 Record::HttpServerStart(start) => exporting.opened(TraceId::from_bytes(start.span.trace_id)),
                 Record::HttpClientStart(start) => exporting.opened(TraceId::from_bytes(start.span.trace_id)),
-                Record::HttpServerEnd(_) | Record::HttpServerPanic(_) | Record::HttpClientEnd(_) => {}
+                Record::HttpServerEnd(_)
+                | Record::HttpServerUnfinished(_)
+                | Record::HttpServerPanic(_)
+                | Record::HttpClientEnd(_) => {}
             }
             if let Some(span) = self.spans.apply(&record, &clock) {
                 exporting.push(&self.source, span);

@@ -101,6 +101,7 @@ fn start_request<T: Target>(
     }
     let context_at = address.wrapping_add(layout.context.get().into());
     goroutine.request = with_pattern;
+    goroutine.route = GoString::none(target);
     goroutine.writer = writer;
     goroutine.server = Server::of(goroutine.started_at, request.proto_major) as u32;
     goroutine.open = 1;
