@@ -37,6 +37,8 @@ pub mod kind {
     pub const HTTP_CLIENT_END: u32 = 7;
     /// [`super::HttpServerEnd`] of a request that is open when the program ends: what is known of it at that moment.
     pub const HTTP_SERVER_UNFINISHED: u32 = 8;
+    /// [`super::HttpServerStart`] with [`super::ProxiedTexts`].
+    pub const HTTP_SERVER_START_PROXIED: u32 = 9;
 }
 
 /// A string of the application, cut at `N` bytes.
@@ -125,7 +127,8 @@ impl SpanIdentity {
 #[repr(C)]
 #[derive(AnyBitPattern, Clone, Copy, Debug)]
 pub struct HttpServerStart<Texts> {
-    /// `kind` is [`kind::HTTP_SERVER_START_SHORT`] or [`kind::HTTP_SERVER_START_LONG`].
+    /// `kind` is [`kind::HTTP_SERVER_START_SHORT`], [`kind::HTTP_SERVER_START_PROXIED`] or
+    /// [`kind::HTTP_SERVER_START_LONG`].
     pub header: RecordHeader,
     /// When, in nanoseconds of `CLOCK_BOOTTIME`.
     pub time: u64,
@@ -159,7 +162,7 @@ macro_rules! texts {
 }
 
 /// Number of strings in a start record.
-pub const SERVER_TEXTS: usize = 9;
+pub const SERVER_TEXTS: usize = 14;
 
 /// The strings of a request, in the order of [`server_text`].
 pub trait ServerTexts {
@@ -183,27 +186,48 @@ pub mod server_text {
     pub const REMOTE: usize = 4;
     /// Header `User-Agent`.
     pub const USER_AGENT: usize = 5;
-    /// Header `X-Forwarded-For`.
+    /// Header `X-Forwarded-For`, its first line.
     pub const FORWARDED_FOR: usize = 6;
     /// Header `X-Forwarded-Proto`.
     pub const FORWARDED_PROTO: usize = 7;
     /// Header `Tracestate`.
     pub const TRACE_STATE: usize = 8;
+    /// Header `Upgrade`.
+    pub const UPGRADE: usize = 9;
+    /// Header `X-Forwarded-Host`.
+    pub const FORWARDED_HOST: usize = 10;
+    /// Header `Forwarded`, its first line.
+    pub const FORWARDED: usize = 11;
+    /// Header `Forwarded`, its second line.
+    pub const FORWARDED_NEXT: usize = 12;
+    /// Header `X-Forwarded-For`, its second line.
+    pub const FORWARDED_FOR_NEXT: usize = 13;
 }
 
 texts! {
     /// Strings of an ordinary request; keeps the ring buffer dense.
     ShortTexts {
         method: 12, path: 128, query: 64, host: 64, remote: 48, user_agent: 144,
-        forwarded_for: 48, forwarded_proto: 8, trace_state: 4,
+        forwarded_for: 48, forwarded_proto: 8, trace_state: 4, upgrade: 12,
+        forwarded_host: 0, forwarded: 0, forwarded_next: 0, forwarded_for_next: 0,
     }
 }
 
 texts! {
-    /// Strings of a request of which one does not fit [`ShortTexts`].
+    /// Strings of a request that has come through proxies and does not fit [`ShortTexts`].
+    ProxiedTexts {
+        method: 12, path: 128, query: 64, host: 64, remote: 48, user_agent: 144,
+        forwarded_for: 96, forwarded_proto: 16, trace_state: 64, upgrade: 12,
+        forwarded_host: 64, forwarded: 160, forwarded_next: 0, forwarded_for_next: 48,
+    }
+}
+
+texts! {
+    /// Strings of a request of which one does not fit [`ProxiedTexts`].
     LongTexts {
         method: 64, path: 2048, query: 2048, host: 256, remote: 64, user_agent: 512,
-        forwarded_for: 256, forwarded_proto: 16, trace_state: 512,
+        forwarded_for: 256, forwarded_proto: 16, trace_state: 512, upgrade: 64,
+        forwarded_host: 256, forwarded: 512, forwarded_next: 256, forwarded_for_next: 256,
     }
 }
 
@@ -256,8 +280,9 @@ pub struct HttpServerPanic {
 const _: () = {
     assert!(size_of::<RecordHeader>() == 8);
     assert!(size_of::<SpanIdentity>() == 40);
-    assert!(size_of::<HttpServerStart<ShortTexts>>() == 72 + 9 * 4 + 520 + 4);
-    assert!(size_of::<HttpServerStart<LongTexts>>() == 72 + 9 * 4 + 5776 + 4);
+    assert!(size_of::<HttpServerStart<ShortTexts>>() == 72 + 14 * 4 + 532 + 4);
+    assert!(size_of::<HttpServerStart<ProxiedTexts>>() == 72 + 14 * 4 + 920);
+    assert!(size_of::<HttpServerStart<LongTexts>>() == 72 + 14 * 4 + 7120);
     assert!(size_of::<HttpServerEnd>() == 296);
     assert!(size_of::<HttpServerPanic>() == 296 + 32 + 256);
 };

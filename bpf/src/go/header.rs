@@ -7,7 +7,7 @@ mod names;
 
 use core::marker::PhantomData;
 
-pub use names::{Found, lengths};
+pub use names::{Found, lengths, served_lengths};
 
 use names::compare;
 

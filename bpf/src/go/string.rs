@@ -38,6 +38,22 @@ impl GoString {
         if length == 0 { Self::none(memory) } else { Self::at(memory, first) }
     }
 
+    /// The first two strings of the `[]string` whose slice header is at `address`, as of a header with several lines; no
+    /// string where there is none.
+    #[inline(always)]
+    pub fn first_two_of_slice<M: Memory>(memory: &M, address: u64) -> [Self; 2] {
+        if address == 0 {
+            return [Self::none(memory), Self::none(memory)];
+        }
+        let [first, length]: [u64; 2] = memory.read_or_zero(address);
+        let mut words = [memory.opaque(0), memory.opaque(0), memory.opaque(0), memory.opaque(0)];
+        // Both at once. What is not read stays no string, and what cannot be read is zero.
+        #[expect(clippy::cast_possible_truncation, reason = "at most 32")]
+        memory.read_prefix(first, (length.min(2) * 16) as u32, &mut words);
+        let [one, one_length, other, other_length] = words;
+        [Self { address: one, length: one_length }, Self { address: other, length: other_length }]
+    }
+
     /// The string of the `[]string` whose slice header is at `address`, if it is the only one; else no string.
     #[inline(always)]
     pub fn only_of_slice<M: Memory>(memory: &M, address: u64) -> Self {
@@ -45,9 +61,25 @@ impl GoString {
         if length == 1 { Self::at(memory, first) } else { Self::none(memory) }
     }
 
-    /// Copies the string into a record.
+    /// Whether each string fits its capacity.
+    #[inline(always)]
+    #[must_use]
+    pub fn all_fit<const N: usize>(strings: &[Self; N], capacities: [u32; N]) -> bool {
+        let mut room = 0;
+        // Negative where one does not fit: one branch, and not one for each, of which the verifier would follow both.
+        for (string, capacity) in strings.iter().zip(capacities) {
+            room |= u64::from(capacity).wrapping_sub(string.length);
+        }
+        room >> 63 == 0
+    }
+
+    /// Copies the string into a record. No helper call where there is no string, nor where the record has no room for any.
     #[inline(always)]
     pub fn copy_to<M: Memory, const N: usize>(self, memory: &M, text: &mut Text<N>) {
+        if N == 0 {
+            text.length = 0;
+            return;
+        }
         // A length beyond 31 bits is no string.
         #[expect(clippy::cast_possible_truncation, reason = "what does not fit is 0")]
         let length = if self.length >> 31 == 0 { self.length as u32 } else { 0 };
@@ -70,5 +102,19 @@ mod tests {
         assert_eq!(GoString::first_of_slice(&program, slice), GoString::default());
         program.memory.write_words(slice, &[array, 1, 1]);
         assert_eq!(GoString::first_of_slice(&program, slice).length, 9);
+    }
+
+    #[test]
+    fn two_strings_of_a_slice_are_read_where_there_are_two() {
+        let program = Program::new(layouts::GO_1_27);
+        let slice = program.memory.allocate(24);
+        let [array, ..] = program.strings(&["one", "other", "third"]);
+        for (length, expected) in [(0, [0, 0]), (1, [3, 0]), (2, [3, 5]), (3, [3, 5]), (u64::MAX, [3, 5])] {
+            program.memory.write_words(slice, &[array, length, length]);
+            assert_eq!(GoString::first_two_of_slice(&program, slice).map(|string| string.length), expected, "{length}");
+        }
+        program.memory.write_words(slice, &[0xdead_0000, 2, 2]);
+        assert_eq!(GoString::first_two_of_slice(&program, slice), [GoString::default(); 2]);
+        assert_eq!(GoString::first_two_of_slice(&program, 0), [GoString::default(); 2]);
     }
 }

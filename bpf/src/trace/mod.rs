@@ -11,7 +11,7 @@ pub mod traceparent;
 
 use crate::go::header::{NEW_WALK, Walk};
 use crate::go::string::GoString;
-use crate::records::SpanIdentity;
+use crate::records::{SERVER_TEXTS, SpanIdentity};
 use crate::target::Target;
 use crate::trace::client::{ClientCall, NO_CALL};
 use crate::trace::ids::Random;
@@ -52,6 +52,8 @@ pub struct Goroutine {
     pub random: Random,
     /// The headers of the request, while its start is handled.
     pub headers: Walk,
+    /// The request's strings, where they lie in the program, while its start is handled.
+    pub texts: [GoString; SERVER_TEXTS],
 }
 
 impl Goroutine {
@@ -83,4 +85,5 @@ pub const NEW_GOROUTINE: Goroutine = Goroutine {
     client: NO_CALL,
     random: Random::UNSEEDED,
     headers: NEW_WALK,
+    texts: [GoString { address: 0, length: 0 }; SERVER_TEXTS],
 };

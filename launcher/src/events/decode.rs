@@ -2,8 +2,8 @@
 
 use bpf::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientEnd, HttpClientStart, LongClientTexts, ShortClientTexts};
 use bpf::records::{
-    HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, RecordHeader, SERVER_TEXTS, ServerTexts, ShortTexts,
-    SpanIdentity, kind,
+    HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, ProxiedTexts, RecordHeader, SERVER_TEXTS, ServerTexts,
+    ShortTexts, SpanIdentity, kind,
 };
 
 /// One record, borrowed from the ring buffer.
@@ -87,6 +87,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     let header: RecordHeader = bytemuck::pod_read_unaligned(header);
     match header.kind {
         kind::HTTP_SERVER_START_SHORT => Ok(Record::HttpServerStart(start::<ShortTexts>(view(header, bytes)?))),
+        kind::HTTP_SERVER_START_PROXIED => Ok(Record::HttpServerStart(start::<ProxiedTexts>(view(header, bytes)?))),
         kind::HTTP_SERVER_START_LONG => Ok(Record::HttpServerStart(start::<LongTexts>(view(header, bytes)?))),
         kind::HTTP_SERVER_END => Ok(Record::HttpServerEnd(view(header, bytes)?)),
         kind::HTTP_SERVER_UNFINISHED => Ok(Record::HttpServerUnfinished(view(header, bytes)?)),

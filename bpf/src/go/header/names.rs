@@ -18,6 +18,12 @@ pub struct Found {
     pub forwarded_for: u64,
     /// `X-Forwarded-Proto`.
     pub forwarded_proto: u64,
+    /// `Forwarded`.
+    pub forwarded: u64,
+    /// `X-Forwarded-Host`.
+    pub forwarded_host: u64,
+    /// `Upgrade`.
+    pub upgrade: u64,
     /// `Baggage`.
     pub baggage: u64,
     /// `B3`.
@@ -42,6 +48,9 @@ impl Found {
             user_agent: absent,
             forwarded_for: absent,
             forwarded_proto: absent,
+            forwarded: absent,
+            forwarded_host: absent,
+            upgrade: absent,
             baggage: absent,
             b3: absent,
             b3_trace: absent,
@@ -52,13 +61,21 @@ impl Found {
     }
 }
 
-/// The lengths of the names that are looked for, a bit each.
+/// The lengths of the names that are looked for in a request that is served, a bit each.
+#[inline(always)]
+#[must_use]
+pub fn served_lengths(sampler: &SamplerSetting) -> u32 {
+    const FORWARDED: u32 = 1 << 9 | 1 << 15 | 1 << 16 | 1 << 17;
+    const UPGRADE: u32 = 1 << 7;
+    lengths(sampler) | FORWARDED | UPGRADE
+}
+
+/// The lengths of the names that are looked for in any request, a bit each.
 #[inline(always)]
 #[must_use]
 pub fn lengths(sampler: &SamplerSetting) -> u32 {
     const W3C: u32 = 1 << 10 | 1 << 11;
-    const FORWARDED: u32 = 1 << 15 | 1 << 17;
-    let mut lengths = W3C | FORWARDED;
+    let mut lengths = W3C;
     if sampler.has(propagator::BAGGAGE) {
         lengths |= 1 << 7;
     }
@@ -112,19 +129,24 @@ pub(super) fn compare<M: Memory>(memory: &M, key: GoString, element: u64, length
     note!(b"Tracestate", trace_state);
     note!(b"X-Forwarded-For", forwarded_for);
     note!(b"X-Forwarded-Proto", forwarded_proto);
+    note!(b"Forwarded", forwarded);
+    note!(b"X-Forwarded-Host", forwarded_host);
     note!(b"X-B3-Traceid", b3_trace);
     note!(b"X-B3-Spanid", b3_span);
     note!(b"X-B3-Sampled", b3_sampled);
     note!(b"X-B3-Flags", b3_flags);
 }
 
-/// The same for names of less than eight bytes: `Baggage` and `B3`.
+/// The same for names of less than eight bytes: `Baggage`, `Upgrade` and `B3`.
 #[inline(always)]
 fn compare_short<M: Memory>(memory: &M, key: GoString, element: u64, found: &mut Found) {
     if key.length == 7 {
         let [b0, b1, b2, b3, b4, b5, b6]: [u8; 7] = memory.read_or_zero(key.address);
-        if u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, 0]) | SMALL == u64::from_le_bytes(*b"baggage ") {
+        let name = u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, 0]) | SMALL;
+        if name == u64::from_le_bytes(*b"baggage ") {
             found.baggage = element;
+        } else if name == u64::from_le_bytes(*b"upgrade ") {
+            found.upgrade = element;
         }
     } else if memory.read_or_zero::<u16>(key.address) | 0x20 == u16::from_le_bytes(*b"b3") {
         found.b3 = element;

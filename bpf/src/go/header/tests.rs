@@ -32,7 +32,7 @@ fn found(program: &Program, map: u64) -> Found {
     // Left over from another walk.
     walk.found.trace_parent = 0xbad;
     walk.scratch = [0xbad; SCRATCH_WORDS];
-    let all = [10, 11, 15, 17, 7, 2, 12].into_iter().fold(0, |lengths, length| lengths | 1 << length);
+    let all = [10, 11, 9, 15, 16, 17, 7, 2, 12].into_iter().fold(0, |lengths, length| lengths | 1 << length);
     find(program, &program.layout.header_map, map, all, &mut walk);
     walk.found
 }
@@ -85,6 +85,9 @@ fn all_wanted_headers_are_told_apart() {
         "User-Agent",
         "X-Forwarded-For",
         "X-Forwarded-Proto",
+        "Forwarded",
+        "X-Forwarded-Host",
+        "Upgrade",
         "Baggage",
         "B3",
         "X-B3-Traceid",
@@ -93,17 +96,29 @@ fn all_wanted_headers_are_told_apart() {
         "X-B3-Flags",
     ];
     // As long, and equal in their last or first eight bytes.
-    let near =
-        ["Xraceparent", "Tracestatf", "Uzer-Agent", "Y-Forwarded-For", "X-Forwarded-Ports", "Traceparenu", "Baggagf", "B4"];
+    let near = [
+        "Xraceparent",
+        "Tracestatf",
+        "Uzer-Agent",
+        "Y-Forwarded-For",
+        "X-Forwarded-Ports",
+        "X-Forwarded-Port",
+        "Forwardes",
+        "Traceparenu",
+        "Baggagf",
+        "Referer",
+        "B4",
+    ];
     for (release, layout) in layouts::ALL {
         for shape in SHAPES {
             let program = Program::new(layout);
             let entries: Vec<_> = names.iter().chain(&near).map(|name| ((*name).to_owned(), format!("of {name}"))).collect();
             let map = program.header(&entries, shape);
             let all = found(&program, map);
-            let w3c = [all.trace_parent, all.trace_state, all.user_agent, all.forwarded_for, all.forwarded_proto, all.baggage];
-            let b3 = [all.b3, all.b3_trace, all.b3_span, all.b3_sampled, all.b3_flags];
-            let elements = w3c.into_iter().chain(b3);
+            let w3c = [all.trace_parent, all.trace_state, all.user_agent];
+            let forwarded = [all.forwarded_for, all.forwarded_proto, all.forwarded, all.forwarded_host];
+            let b3 = [all.upgrade, all.baggage, all.b3, all.b3_trace, all.b3_span, all.b3_sampled, all.b3_flags];
+            let elements = w3c.into_iter().chain(forwarded).chain(b3);
             for (name, element) in names.iter().zip(elements) {
                 assert_eq!(value(&program, element), format!("of {name}"), "{release} {shape:?}");
             }
@@ -119,10 +134,12 @@ fn a_name_in_any_case_is_the_same_header() {
             let map = program.header(&[(name.to_owned(), "mine".to_owned())], Shape::Plain);
             assert_eq!(value(&program, found(&program, map).trace_parent), "mine", "{release} {name}");
         }
-        for name in ["baggage", "BAGGAGE"] {
+        for name in ["baggage", "BAGGAGE", "upgrade", "UPGRADE", "forwarded"] {
             let program = Program::new(layout);
             let map = program.header(&[(name.to_owned(), "mine".to_owned())], Shape::Plain);
-            assert_eq!(value(&program, found(&program, map).baggage), "mine", "{release} {name}");
+            let found = found(&program, map);
+            let element = found.baggage | found.upgrade | found.forwarded;
+            assert_eq!(value(&program, element), "mine", "{release} {name}");
         }
         let program = Program::new(layout);
         let map = program.header(&[("X-B3-TraceId".to_owned(), "mine".to_owned())], Shape::Plain);

@@ -159,7 +159,7 @@ fn report_start<T: Target>(
     target.read_prefix(request.url, (URL_WORDS * 8) as u32, scratch);
     let strings = Strings::of(target, request.method, scratch);
     let user = word(scratch, target.http_client().user.get());
-    if strings.fit::<ShortClientTexts>() {
+    if GoString::all_fit(&strings.0, ShortClientTexts::capacities()) {
         let record = target.reserve::<HttpClientStart<ShortClientTexts>>()?;
         fill_start(record, kind::HTTP_CLIENT_START_SHORT, time, span, (request.content_length, user));
         strings.copy_to_short(target, &mut record.texts);
@@ -217,15 +217,6 @@ impl Strings {
             string(url, config.path.get()),
             string(url, config.raw_query.get()),
         ])
-    }
-
-    #[inline(always)]
-    fn fit<Texts: ClientTexts>(&self) -> bool {
-        let mut fit = true;
-        for (value, capacity) in self.0.iter().zip(Texts::capacities()) {
-            fit &= value.length <= u64::from(capacity);
-        }
-        fit
     }
 
     copy_texts!(copy_to_short, ShortClientTexts);

@@ -9,10 +9,13 @@ use core::mem::MaybeUninit;
 
 use super::Server;
 use crate::config::{RequestLayout, cookie};
-use crate::go::header::{self, Walk};
+use crate::go::header::{self, Found, SCRATCH_WORDS, Walk};
 use crate::go::string::GoString;
 use crate::go::words::{string, word};
-use crate::records::{HttpServerStart, LongTexts, RecordHeader, ServerTexts, ShortTexts, SpanIdentity, kind, server_text};
+use crate::records::{
+    HttpServerStart, LongTexts, ProxiedTexts, RecordHeader, SERVER_TEXTS, ServerTexts, ShortTexts, SpanIdentity, kind,
+    server_text,
+};
 use crate::target::{Memory, Registers, Target};
 use crate::trace::{Goroutine, carried, remote, sampling};
 
@@ -106,7 +109,7 @@ fn start_request<T: Target>(
     goroutine.server = Server::of(goroutine.started_at, request.proto_major) as u32;
     goroutine.open = 1;
     let layout = &target.http_server().header_map;
-    header::find(target, layout, request.header, header::lengths(target.sampler()), &mut goroutine.headers);
+    header::find(target, layout, request.header, header::served_lengths(target.sampler()), &mut goroutine.headers);
     let is_sampled = identify(target, goroutine);
     if target.parents().wanted.get() != 0 {
         // The data pointer of the interface: a context that was made for this request.
@@ -150,44 +153,22 @@ fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) -> bool {
     sampled
 }
 
-/// The strings of a request, where they lie in the program.
-struct Strings {
-    values: [GoString; crate::records::SERVER_TEXTS],
-}
-
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
 fn report_start<T: Target>(target: &T, time: u64, goroutine: &mut Goroutine, request: &Request) {
-    let Goroutine { span, remote, headers: Walk { found, scratch, .. }, .. } = goroutine;
-    let url = &target.http_server().url;
-    let from = url.path.get().min(url.raw_query.get());
-    // Both strings of the URL at once; they are neighbours but for a few words.
-    target.read_prefix(request.url + u64::from(from), (URL_WORDS * 8) as u32, scratch);
-    let url_string = |offset: u32| {
-        let at = ((offset - from) / 8) as usize;
-        let word = |at: usize| scratch.get(at).copied().unwrap_or(0);
-        GoString { address: word(at), length: word(at + 1) }
-    };
-    let (path, query) = (url_string(url.path.get()), url_string(url.raw_query.get()));
-    let trace_state = if remote.is_w3c == 0 { 0 } else { found.trace_state };
-    // In the order of `server_text`.
-    let strings = Strings {
-        values: [
-            request.method,
-            path,
-            query,
-            request.host,
-            request.remote,
-            GoString::first_of_slice(target, found.user_agent),
-            GoString::first_of_slice(target, found.forwarded_for),
-            GoString::first_of_slice(target, found.forwarded_proto),
-            GoString::first_of_slice(target, trace_state),
-        ],
-    };
-    if strings.fit::<ShortTexts>() {
+    let Goroutine { span, remote, headers: Walk { found, scratch, .. }, texts, .. } = goroutine;
+    read_texts(target, request, found, remote.is_w3c, scratch, texts);
+    let strings = Strings { values: texts };
+    if GoString::all_fit(texts, ShortTexts::capacities()) {
         if let Some(record) = target.reserve::<HttpServerStart<ShortTexts>>() {
             fill_start(record, kind::HTTP_SERVER_START_SHORT, time, span, request);
             strings.copy_to_short(target, &mut record.texts);
+            target.submit(record, false);
+        }
+    } else if GoString::all_fit(texts, ProxiedTexts::capacities()) {
+        if let Some(record) = target.reserve::<HttpServerStart<ProxiedTexts>>() {
+            fill_start(record, kind::HTTP_SERVER_START_PROXIED, time, span, request);
+            strings.copy_to_proxied(target, &mut record.texts);
             target.submit(record, false);
         }
     } else if let Some(record) = target.reserve::<HttpServerStart<LongTexts>>() {
@@ -195,6 +176,46 @@ fn report_start<T: Target>(target: &T, time: u64, goroutine: &mut Goroutine, req
         strings.copy_to_long(target, &mut record.texts);
         target.submit(record, false);
     }
+}
+
+/// Finds the strings of a request, in the order of `server_text`.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn read_texts<T: Target>(
+    target: &T,
+    request: &Request,
+    found: &Found,
+    is_w3c: u64,
+    scratch: &mut [u64; SCRATCH_WORDS],
+    texts: &mut [GoString; SERVER_TEXTS],
+) {
+    let url = &target.http_server().url;
+    let from = url.path.get().min(url.raw_query.get());
+    // Both strings of the URL at once; they are neighbours but for a few words.
+    target.read_prefix(request.url + u64::from(from), (URL_WORDS * 8) as u32, scratch);
+    texts[server_text::METHOD] = request.method;
+    texts[server_text::PATH] = string(scratch, url.path.get() - from);
+    texts[server_text::QUERY] = string(scratch, url.raw_query.get() - from);
+    texts[server_text::HOST] = request.host;
+    texts[server_text::REMOTE] = request.remote;
+    texts[server_text::USER_AGENT] = GoString::first_of_slice(target, found.user_agent);
+    texts[server_text::FORWARDED_PROTO] = GoString::first_of_slice(target, found.forwarded_proto);
+    texts[server_text::FORWARDED_HOST] = GoString::first_of_slice(target, found.forwarded_host);
+    texts[server_text::UPGRADE] = GoString::first_of_slice(target, found.upgrade);
+    let trace_state = if is_w3c == 0 { 0 } else { found.trace_state };
+    texts[server_text::TRACE_STATE] = GoString::first_of_slice(target, trace_state);
+    let [first, next] = GoString::first_two_of_slice(target, found.forwarded_for);
+    texts[server_text::FORWARDED_FOR] = first;
+    texts[server_text::FORWARDED_FOR_NEXT] = next;
+    let [first, next] = GoString::first_two_of_slice(target, found.forwarded);
+    texts[server_text::FORWARDED] = first;
+    texts[server_text::FORWARDED_NEXT] = next;
+}
+
+/// The strings of a request, where they lie in the program.
+struct Strings<'a> {
+    values: &'a [GoString; SERVER_TEXTS],
 }
 
 macro_rules! copy_texts {
@@ -210,22 +231,18 @@ macro_rules! copy_texts {
             self.values[server_text::FORWARDED_FOR].copy_to(memory, &mut texts.forwarded_for);
             self.values[server_text::FORWARDED_PROTO].copy_to(memory, &mut texts.forwarded_proto);
             self.values[server_text::TRACE_STATE].copy_to(memory, &mut texts.trace_state);
+            self.values[server_text::UPGRADE].copy_to(memory, &mut texts.upgrade);
+            self.values[server_text::FORWARDED_HOST].copy_to(memory, &mut texts.forwarded_host);
+            self.values[server_text::FORWARDED].copy_to(memory, &mut texts.forwarded);
+            self.values[server_text::FORWARDED_NEXT].copy_to(memory, &mut texts.forwarded_next);
+            self.values[server_text::FORWARDED_FOR_NEXT].copy_to(memory, &mut texts.forwarded_for_next);
         }
     };
 }
 
-impl Strings {
-    #[inline(always)]
-    fn fit<Texts: ServerTexts>(&self) -> bool {
-        let capacities = Texts::capacities();
-        let mut fit = true;
-        for (value, capacity) in self.values.iter().zip(capacities) {
-            fit &= value.length <= u64::from(capacity);
-        }
-        fit
-    }
-
+impl Strings<'_> {
     copy_texts!(copy_to_short, ShortTexts);
+    copy_texts!(copy_to_proxied, ProxiedTexts);
     copy_texts!(copy_to_long, LongTexts);
 }
 

@@ -7,8 +7,8 @@ use bytemuck::AnyBitPattern;
 use super::{any, end, start_http2_request, unwind};
 use crate::config::{HttpServerConfig, Setting, cookie};
 use crate::records::{
-    HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, RecordHeader, SERVER_TEXTS, ServerTexts, ShortTexts,
-    SpanIdentity, Text, end_flag, kind, server_text,
+    HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, ProxiedTexts, RecordHeader, SERVER_TEXTS, ServerTexts,
+    ShortTexts, SpanIdentity, Text, end_flag, kind, server_text,
 };
 use crate::target::Registers;
 use crate::target::fake::go::Request as GoRequest;
@@ -86,6 +86,7 @@ impl Server {
         assert_eq!(records.len(), 1);
         match kind_of(&records[0]) {
             kind::HTTP_SERVER_START_SHORT => decode_start::<ShortTexts>(&records[0]),
+            kind::HTTP_SERVER_START_PROXIED => decode_start::<ProxiedTexts>(&records[0]),
             kind::HTTP_SERVER_START_LONG => decode_start::<LongTexts>(&records[0]),
             other => panic!("record of kind {other}"),
         }
@@ -126,6 +127,11 @@ fn text<const N: usize>(text: &Text<N>) -> String {
     String::from_utf8(text.get().0.to_vec()).unwrap()
 }
 
+/// Whole texts, in the order of `server_text`; those behind them are empty.
+fn texts(first: [&str; 9]) -> [(String, bool); SERVER_TEXTS] {
+    std::array::from_fn(|index| (first.get(index).copied().unwrap_or_default().to_owned(), false))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
@@ -162,7 +168,7 @@ fn a_request_from_start_to_end() {
         assert_eq!(start.span.parent_is_remote, 1);
         let expected =
             ["POST", "/items/7", "page=2", "shop.example:8080", "192.0.2.7:50000", "curl/8.5", "203.0.113.7", "https", "a=b"];
-        assert_eq!(start.texts, expected.map(|text| (text.to_owned(), false)), "{release}");
+        assert_eq!(start.texts, texts(expected), "{release}");
 
         let end = server.end();
         assert_eq!((end.time, end.status, end.body_size, end.flags), (2000, 201, 1234, 0), "{release}");
@@ -189,7 +195,7 @@ fn a_request_without_anything_optional() {
         assert_eq!((start.content_length, start.tls), (-1, 0), "{release}");
         assert_eq!((start.span.parent_span_id, start.span.parent_is_remote), ([0; 8], 0));
         let expected = ["POST", "/items/7", "", "shop.example:8080", "192.0.2.7:50000", "", "", "", ""];
-        assert_eq!(start.texts, expected.map(|text| (text.to_owned(), false)), "{release}");
+        assert_eq!(start.texts, texts(expected), "{release}");
         assert_eq!(text(&server.end().pattern), "");
     });
 }
@@ -309,6 +315,42 @@ fn long_strings_make_a_long_record_and_are_cut_where_it_ends() {
         let start = server.start(&request);
         assert_eq!(start.texts[server_text::USER_AGENT], ("u".repeat(512), true));
         assert_eq!(start.texts[server_text::FORWARDED_FOR].0, "203.0.113.7");
+    });
+}
+
+#[test]
+fn what_proxies_say_makes_a_record_of_medium_size() {
+    on_each(|release, server| {
+        let request = GoRequest::default().with([
+            ("Forwarded", "for=203.0.113.7;proto=https;host=shop.example"),
+            ("X-Forwarded-For", "203.0.113.7\n10.0.0.1\n10.0.0.2"),
+            ("X-Forwarded-Host", "shop.example"),
+            ("X-Forwarded-Proto", "https, http"),
+            ("Upgrade", "h2c"),
+        ]);
+        let start = server.start(&request);
+        assert_eq!(start.kind, kind::HTTP_SERVER_START_PROXIED, "{release}");
+        for (index, expected) in [
+            (server_text::FORWARDED, "for=203.0.113.7;proto=https;host=shop.example"),
+            (server_text::FORWARDED_NEXT, ""),
+            (server_text::FORWARDED_FOR, "203.0.113.7"),
+            (server_text::FORWARDED_FOR_NEXT, "10.0.0.1"),
+            (server_text::FORWARDED_HOST, "shop.example"),
+            (server_text::FORWARDED_PROTO, "https, http"),
+            (server_text::UPGRADE, "h2c"),
+        ] {
+            assert_eq!(start.texts[index], (expected.to_owned(), false), "{release}: {index}");
+        }
+        server.end();
+        // Nothing of these, and an upgrade, need no more room than nothing.
+        let request = GoRequest::default().with([("X-Forwarded-For", "203.0.113.7"), ("upgrade", "websocket")]);
+        let start = server.start(&request);
+        assert_eq!((start.kind, start.texts[server_text::UPGRADE].0.as_str()), (kind::HTTP_SERVER_START_SHORT, "websocket"));
+        assert!(start.texts[server_text::FORWARDED_HOST..].iter().all(|(text, _)| text.is_empty()), "{release}");
+        server.end();
+        let start = server.start(&GoRequest::default().with([("Forwarded", "for=a\nfor=b")]));
+        let lines = [server_text::FORWARDED, server_text::FORWARDED_NEXT].map(|index| start.texts[index].0.as_str());
+        assert_eq!((start.kind, lines), (kind::HTTP_SERVER_START_LONG, ["for=a", "for=b"]), "{release}");
     });
 }
 
@@ -472,7 +514,7 @@ fn http2_requests() {
             let start = server.start_at(site, writer, &request);
             assert_eq!((start.proto, start.tls, start.content_length), ((2, 0), 1, 42), "{release}, site {site}");
             let expected = ["POST", "/items/7", "page=2", "shop.example:8080", "192.0.2.7:50000", "h2", "", "", ""];
-            assert_eq!(start.texts, expected.map(|text| (text.to_owned(), false)), "{release}, site {site}");
+            assert_eq!(start.texts, texts(expected), "{release}, site {site}");
             let end = server.unwind();
             assert_eq!((end.status, end.body_size, end.flags), (204, 99, 0), "{release}, site {site}");
             assert_eq!(end.span_id, start.span.span_id);
@@ -545,14 +587,10 @@ fn unreadable_memory_costs_an_attribute_at_most() {
             assert_eq!(records.len(), usize::from(hit.is_some()), "{release}");
             assert_eq!(hit.is_none(), page == address / 4096, "{release}: only the request itself is indispensable");
             for record in &records {
-                let kind = kind_of(record);
-                let start = if kind == kind::HTTP_SERVER_START_SHORT {
-                    decode_start::<ShortTexts>(record)
-                } else {
-                    decode_start::<LongTexts>(record)
-                };
-                for ((text, cut), expected) in start.texts.iter().zip(whole) {
-                    assert!((text.is_empty() || text == expected) && !cut, "{release}: {text:?}");
+                assert_eq!(kind_of(record), kind::HTTP_SERVER_START_SHORT, "{release}");
+                let start = decode_start::<ShortTexts>(record);
+                for ((text, cut), expected) in start.texts.iter().zip(texts(whole)) {
+                    assert!((text.is_empty() || *text == expected.0) && !cut, "{release}: {text:?}");
                 }
                 assert!(start.span.parent_is_remote == 0 || hex(&start.span.trace_id) == TRACE);
             }

@@ -27,7 +27,7 @@ pub enum Shape {
     GrowingSameSize,
 }
 
-/// A slot's contents.
+/// A slot's contents: a header's name, and its lines.
 type Entry = (String, String);
 
 /// What a slot that has been left holds: it must not be looked at.
@@ -54,7 +54,10 @@ impl Program {
             control[slot] = *byte;
             let at = |first: u32, stride: u32| group + u64::from(first) + slot as u64 * u64::from(stride);
             self.memory.write_words(at(layout.keys.get(), layout.key_stride.get()), &self.string(name));
-            self.memory.write_words(at(layout.elements.get(), layout.element_stride.get()), &self.strings(&[value]));
+            self.memory.write_words(
+                at(layout.elements.get(), layout.element_stride.get()),
+                &self.strings(&value.split('\n').collect::<Vec<_>>()),
+            );
         }
         self.memory.write(group, &control);
     }
