@@ -12,7 +12,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export GOCACHE := $(CURDIR)/target/go/cache
 export GOFLAGS := -buildvcs=false
 
-.PHONY: help setup demo test container-test lint bench release fuzz clean
+.PHONY: help setup demo test container-test lint bench release fuzz libraries clean
 
 help:
 	@echo "make demo     an example shop service under the launcher, with its traces drawn in the terminal"
@@ -21,6 +21,7 @@ help:
 	@echo "make lint     formatting, clippy, licences and advisories, workflows, manifests"
 	@echo "make bench    the benchmark against no instrumentation (root)"
 	@echo "make release  the static binary, target/release-static/go-auto-launch; ARCH=arm64 for the other architecture"
+	@echo "make libraries  asks the module proxy for newer versions of the libraries that the tests build programs with"
 	@echo "make fuzz     ten minutes of fuzzing of the binary reader"
 
 setup:
@@ -51,6 +52,9 @@ release: setup
 
 fuzz: setup
 	@scripts/fuzz 600
+
+libraries:
+	@scripts/libraries
 
 clean:
 	cargo clean

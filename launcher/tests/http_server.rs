@@ -110,6 +110,7 @@ fn until_open(address: SocketAddr) -> TcpStream {
 fn every_version(version: GoVersion) {
     attributes(version);
     ends(version);
+    aborts(version);
     counts(version);
     http2(version);
     xnet_http2(version);
@@ -189,7 +190,7 @@ fn ends(version: GoVersion) {
     let [address, second] = server.addresses[..] else { panic!("two servers") };
     assert_eq!(get(address, "/panic"), 0);
     assert_eq!(get(address, "/panic-runtime"), 0);
-    assert_eq!(get(address, "/abort"), 0);
+    assert_eq!(get(address, "/like-abort"), 0);
     assert_eq!(get(address, "/hijack"), 200);
     assert_eq!(get(second, "/empty"), 200);
     assert_eq!(get(address, "/hello"), 200);
@@ -202,7 +203,8 @@ fn ends(version: GoVersion) {
     for (path, error_type, message) in [
         ("/panic", "string", "as asked"),
         ("/panic-runtime", "runtime.boundsError", "runtime error: index out of range [7] with length 1"),
-        ("/abort", "*errors.errorString", "net/http: abort Handler"),
+        // What has the text of `http.ErrAbortHandler` only is a panic as any other.
+        ("/like-abort", "string", "net/http: abort Handler"),
     ] {
         let span = one(&spans, path);
         assert!(is_error(span), "{version:?} {path}");
@@ -216,6 +218,28 @@ fn ends(version: GoVersion) {
     let hijacked = one(&spans, "/hijack");
     assert_eq!(hijacked.number("http.response.status_code"), None, "what was answered is not known");
     assert!(!is_error(hijacked));
+}
+
+/// A handler that aborts its answer, as a proxy does when its client leaves, has cut it; that is no exception.
+fn aborts(version: GoVersion) {
+    let app = apps::build("http_server", version, Variant::Stripped);
+    let server = Server::start(&app, &["-addr", "127.0.0.1:0", "-tls-addr", "127.0.0.1:0"], 2);
+    let [plain, secure] = server.addresses[..] else { panic!("two servers") };
+    assert_eq!(get(plain, "/abort"), 0);
+    assert_eq!(Client::connect(plain).send("GET", "/abort?n=7", &[], ""), None);
+    assert_eq!(curl(&["--http2"], &format!("https://{secure}/abort")), "0 000", "{version:?}");
+    assert_eq!(curl(&["--http2"], &format!("https://{secure}/abort?n=7")), "2 200", "{version:?}");
+    let left = server.end();
+    assert_eq!(left.spans.len(), 4, "{version:?}: {}", left.stderr);
+    for span in &left.spans {
+        let has_begun = span.text("url.query").is_some();
+        let status = span.number("http.response.status_code");
+        assert_eq!(status, has_begun.then_some(200), "{version:?}: {span:?}");
+        assert_eq!(span.number("http.response.body.size"), has_begun.then_some(7));
+        assert!(is_error(span), "{version:?}");
+        assert_eq!(span.text("error.type").unwrap(), "http.ErrAbortHandler", "{version:?}");
+        assert_eq!(span.events, [], "{version:?}: {span:?}");
+    }
 }
 
 /// As many spans as requests, with stacks that grow and 8 connections at once.

@@ -3,10 +3,11 @@
 use bpf::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientEnd, HttpClientStart, LongClientTexts, ShortClientTexts};
 use bpf::records::{
     HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, ProxiedTexts, RecordHeader, SERVER_TEXTS, ServerTexts,
-    ShortTexts, SpanIdentity, kind,
+    ShortTexts, SpanIdentity, kind, server_text,
 };
 
 /// One record, borrowed from the ring buffer.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack; the large one is half of all")]
 #[derive(Debug)]
 pub enum Record<'a> {
     /// A server has received a request.
@@ -53,6 +54,16 @@ pub struct ServerStart<'a> {
     pub tls: bool,
     /// The strings, in the order of [`bpf::records::server_text`], and whether each was cut.
     pub texts: [(&'a [u8], bool); SERVER_TEXTS],
+}
+
+impl ServerStart<'_> {
+    /// The client's address, where the request asks for an upgrade of its connection to HTTP/2 (RFC 7540 §3.2).
+    #[must_use]
+    pub fn upgrade_to_http2(&self) -> Option<Box<str>> {
+        let (upgrade, _cut) = self.texts[server_text::UPGRADE];
+        let asks = upgrade.split(|&byte| byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"h2c"));
+        asks.then(|| String::from_utf8_lossy(self.texts[server_text::REMOTE].0).into())
+    }
 }
 
 /// Why bytes are no record.

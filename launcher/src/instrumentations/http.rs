@@ -3,7 +3,6 @@
 //! <https://opentelemetry.io/docs/specs/semconv/http/http-spans/>
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
@@ -177,16 +176,6 @@ pub fn split_host_port(authority: &str) -> (Option<&str>, Option<u16>) {
     (Some(host).filter(|host| !host.is_empty()), port.and_then(|port| port.parse().ok()))
 }
 
-/// The client that `X-Forwarded-For` names: its first element, if that is an address, without port.
-#[must_use]
-pub fn forwarded_client(forwarded_for: &str) -> Option<&str> {
-    let first = forwarded_for.split(',').next()?.trim();
-    if first.parse::<IpAddr>().is_ok() {
-        return Some(first);
-    }
-    split_host_port(first).0.filter(|host| host.parse::<IpAddr>().is_ok())
-}
-
 /// The route in a `ServeMux` pattern `[METHOD ][HOST]/[PATH]`: the path.
 #[must_use]
 pub fn route_of_pattern(pattern: &str) -> Option<&str> {
@@ -226,15 +215,6 @@ mod tests {
         assert_eq!(split_host_port(":80"), (None, Some(80)));
         assert_eq!(split_host_port("h:99999"), (Some("h"), None));
         assert_eq!(split_host_port(""), (None, None));
-    }
-
-    #[test]
-    fn forwarded_for_names_the_client_first() {
-        assert_eq!(forwarded_client("203.0.113.7, 10.0.0.1"), Some("203.0.113.7"));
-        assert_eq!(forwarded_client("203.0.113.7:1234"), Some("203.0.113.7"));
-        assert_eq!(forwarded_client("2001:db8::1"), Some("2001:db8::1"));
-        assert_eq!(forwarded_client("unknown, 10.0.0.1"), None);
-        assert_eq!(forwarded_client(""), None);
     }
 
     #[test]

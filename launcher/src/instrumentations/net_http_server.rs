@@ -5,6 +5,7 @@
 //! its end, also on a panic. The facts were read in `net/http/server.go` and `h2_bundle.go` (Go ≤ 1.26) or
 //! `net/http/http2.go` and `net/http/internal/http2/server.go` (Go 1.27).
 
+mod forwarded;
 mod sites;
 mod span;
 

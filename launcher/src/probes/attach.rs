@@ -148,6 +148,7 @@ pub fn detach(probes: Probes) -> Vec<JoinHandle<()>> {
 }
 
 /// Takes one link away, on a thread of its own. Without a thread it goes with the process.
+#[must_use]
 pub fn detach_link(link: UProbeLink) -> Option<JoinHandle<()>> {
     std::thread::Builder::new().name("detach".to_owned()).spawn(move || drop(link)).ok()
 }

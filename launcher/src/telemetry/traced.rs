@@ -5,10 +5,8 @@ use std::ops::AddAssign;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::time::{ClockId, clock_gettime};
 use opentelemetry::trace::TraceId;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -24,7 +22,7 @@ use crate::log;
 use crate::probes::attach::{Probes, detach, detach_link, leave_until_exit};
 use crate::resource::gather::facts;
 use crate::resource::resource;
-use crate::spans::clock::WallClock;
+use crate::spans::clock::{WallClock, boot_time};
 use crate::spans::open::OpenSpans;
 use crate::spans::panic_value::FileTypeNames;
 
@@ -85,6 +83,8 @@ impl Traced {
         let clock = WallClock::now();
         self.ring.drain(|record| {
             match &record {
+                // Of an upgraded connection one span is dropped.
+                Record::HttpServerStart(start) if start.upgrade_to_http2().is_some() => {}
                 Record::HttpServerStart(start) => exporting.opened(TraceId::from_bytes(start.span.trace_id)),
                 Record::HttpClientStart(start) => exporting.opened(TraceId::from_bytes(start.span.trace_id)),
                 Record::HttpServerEnd(_)
@@ -161,10 +161,4 @@ impl fmt::Display for Losses {
 fn is_readable(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
     poll(&mut fds, PollTimeout::ZERO).is_ok() && fds[0].any().unwrap_or(false)
-}
-
-/// Nanoseconds of `CLOCK_BOOTTIME`.
-fn boot_time() -> u64 {
-    let time = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

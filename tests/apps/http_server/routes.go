@@ -51,7 +51,14 @@ func routes() http.Handler {
 		numbers := make([]int, 1)
 		fmt.Println(numbers[number(r, "index", 7)])
 	})
-	mux.HandleFunc("/abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	mux.HandleFunc("/abort", func(w http.ResponseWriter, r *http.Request) {
+		if n := number(r, "n", 0); n > 0 {
+			w.Write(make([]byte, n))
+			w.(http.Flusher).Flush()
+		}
+		panic(http.ErrAbortHandler)
+	})
+	mux.HandleFunc("/like-abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler.Error()) })
 	mux.HandleFunc("/hijack", hijack)
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)

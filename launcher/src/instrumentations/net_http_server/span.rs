@@ -8,6 +8,7 @@ use opentelemetry::trace::{SpanKind, Status, TraceState};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
+use super::forwarded::Forwarded;
 use crate::events::decode::ServerStart;
 use crate::instrumentations::http;
 use crate::spans::clock::WallClock;
@@ -22,15 +23,16 @@ pub fn start(record: &ServerStart<'_>, clock: &WallClock) -> SpanData {
     let text = |index: usize| String::from_utf8_lossy(record.texts[index].0);
     let mut attributes = Vec::with_capacity(ATTRIBUTES);
     let name = http::method_attributes(&text(server_text::METHOD), &mut attributes);
-    url(record, &mut attributes);
-    if let (Some(host), port) = http::split_host_port(&text(server_text::HOST)) {
+    let forwarded = Forwarded::of(&record.texts);
+    url(record, forwarded.scheme, &mut attributes);
+    let host = forwarded.host.unwrap_or_else(|| text(server_text::HOST));
+    if let (Some(host), port) = http::split_host_port(&host) {
         attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, host.to_owned()));
         attributes.extend(port.map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))));
     }
     let remote = text(server_text::REMOTE);
     let (peer, peer_port) = http::split_host_port(&remote);
-    let forwarded_for = text(server_text::FORWARDED_FOR);
-    if let Some(client) = http::forwarded_client(&forwarded_for).or(peer) {
+    if let Some(client) = forwarded.client.as_deref().or(peer) {
         attributes.push(KeyValue::new(semconv::CLIENT_ADDRESS, client.to_owned()));
     }
     if let Some(peer) = peer {
@@ -58,19 +60,14 @@ fn trace_state(record: &ServerStart<'_>) -> TraceState {
     }
 }
 
-fn url(record: &ServerStart<'_>, attributes: &mut Vec<KeyValue>) {
+fn url(record: &ServerStart<'_>, scheme: Option<&'static str>, attributes: &mut Vec<KeyValue>) {
     let text = |index: usize| String::from_utf8_lossy(record.texts[index].0);
     attributes.push(KeyValue::new(semconv::URL_PATH, text(server_text::PATH).into_owned()));
     let query = text(server_text::QUERY);
     if !query.is_empty() {
         attributes.push(KeyValue::new(semconv::URL_QUERY, http::redact_query(&query).into_owned()));
     }
-    let scheme = match &*text(server_text::FORWARDED_PROTO) {
-        proto if proto.eq_ignore_ascii_case("https") => "https",
-        proto if proto.eq_ignore_ascii_case("http") => "http",
-        _ if record.tls => "https",
-        _ => "http",
-    };
+    let scheme = scheme.unwrap_or(if record.tls { "https" } else { "http" });
     attributes.push(KeyValue::new(semconv::URL_SCHEME, scheme));
 }
 
@@ -111,6 +108,15 @@ pub fn interrupt(span: &mut SpanData, end: &HttpServerEnd) -> bool {
     is_sent || end.flags & end_flag::HIJACKED != 0
 }
 
+/// `error.type` of an answer that its handler aborted.
+const ABORTED: &str = "http.ErrAbortHandler";
+
+/// Whether a panic's value is `http.ErrAbortHandler`, by which a handler aborts its answer (`net/http/server.go`; in Go 1.27
+/// `net/http/internal/common.go`): the server logs nothing. A proxy does so whenever its client leaves.
+fn is_abort(value: &PanicValue) -> bool {
+    value.type_name == "*errors.errorString" && value.message.as_deref() == Some("net/http: abort Handler")
+}
+
 /// Completes the span of a request whose handler has panicked; `value` is the panic's value.
 pub fn finish_panic(span: &mut SpanData, record: &HttpServerPanic, value: PanicValue) {
     route(span, &record.end);
@@ -118,6 +124,13 @@ pub fn finish_panic(span: &mut SpanData, record: &HttpServerPanic, value: PanicV
     if record.end.flags & (end_flag::RESPONSE_UNREADABLE | end_flag::HIJACKED) == 0 && record.end.status != 0 {
         status(span, record.end.status);
         body_size(span, &record.end);
+    }
+    if is_abort(&value) {
+        // What is answered on a hijacked connection is not the server's, and so not cut by it.
+        if record.end.flags & end_flag::HIJACKED == 0 {
+            error(span, Cow::Borrowed(ABORTED), "the handler aborted its answer");
+        }
+        return;
     }
     let PanicValue { type_name, message } = value;
     let mut attributes = vec![KeyValue::new(semconv::EXCEPTION_TYPE, type_name.clone())];
