@@ -9,8 +9,7 @@ use bpf::config::{SamplerSetting, Setting, propagator};
 use crate::binary::{BinaryError, BuildInfo, GoBinary, VirtAddr};
 use crate::child::{Auxv, Exe, MappedExe, Stopped};
 use crate::config::{Config, Propagator, RootSampler, Sampler};
-#[cfg(target_arch = "x86_64")]
-use crate::executor::{self, Detour, ExecutorError};
+use crate::executor::{self, Detour};
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
 use crate::log;
@@ -110,8 +109,7 @@ pub(crate) fn open_and_arm(
 }
 
 /// Makes the held program write what BPF wants written. Without that it is traced all the same.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn place_executor(stopped: &mut Stopped<'_>, pid: NonZeroU32, armed: &Armed) {
+pub(crate) fn place_executor(stopped: &mut Stopped<'_>, armed: &Armed) {
     let stack_high = armed.plan.detours().find_map(|detour| i32::try_from(detour.stack_high).ok());
     let (Some(load_bias), Some(syscall), Some(stack_high)) = (armed.load_bias, armed.syscall, stack_high) else {
         return;
@@ -119,19 +117,12 @@ pub(crate) fn place_executor(stopped: &mut Stopped<'_>, pid: NonZeroU32, armed: 
     let detours: Vec<Detour> =
         armed.plan.detours().map(|detour| Detour::new(detour.site, detour.moment, &detour.place, load_bias)).collect();
     let begin = Instant::now();
-    let placed = stopped
-        .inject(syscall.0.wrapping_add(load_bias))
-        .map_err(|source| ExecutorError::Call { call: "execve", source })
-        .and_then(|mut injector| executor::place(&mut injector, pid.get(), armed.attached.slots(), stack_high, &detours));
-    match placed {
+    let syscall = syscall.0.wrapping_add(load_bias);
+    match executor::place_into(stopped, syscall, armed.attached.slots(), stack_high, &detours) {
         Ok(()) => log::debug(format_args!("{} detours placed in {:?}", detours.len(), begin.elapsed())),
         Err(error) => log::warn(format_args!("trace context is not passed on: {error}")),
     }
 }
-
-/// There is no write executor for this architecture yet; then no detours are planned.
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) fn place_executor(_stopped: &mut Stopped<'_>, _pid: NonZeroU32, _armed: &Armed) {}
 
 /// Reads the file of a program and arms its probes. Needs the capabilities raised.
 ///
@@ -153,7 +144,7 @@ fn arm_program(candidate: Candidate<'_>, config: &Config) -> Result<Armed, Untra
         let binary = GoBinary::parse(&exe)?;
         let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
         let passes_on = !config.propagators.is_empty();
-        let may_write = is_held && passes_on && config.may_write && cfg!(target_arch = "x86_64") && load_bias.is_some();
+        let may_write = is_held && passes_on && config.may_write && executor::IS_AVAILABLE && load_bias.is_some();
         let circumstances = Circumstances { disabled: &config.disabled_instrumentations, load_bias, may_write };
         let plan = Plan::new(CATALOG, &binary, circumstances)?;
         let needs_syscall = plan.detours().next().is_some();

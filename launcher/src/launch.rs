@@ -140,7 +140,7 @@ impl Launch<'_> {
         }
         match open_and_arm(pid, &exe, stopped.auxv(), true, &config) {
             Ok(armed) => {
-                place_executor(&mut stopped, pid, &armed);
+                place_executor(&mut stopped, &armed);
                 // The thread is started while the program is still held: its memory is in nobody's way then.
                 self.tracing.add(pid, exe.name(), gather::process(pid.get()), armed, &config, begin);
                 stopped.release();

@@ -105,16 +105,6 @@ impl<'t> Stopped<'t> {
         }
     }
 
-    /// Lets the launcher make system calls in the process's name until the result is dropped. `syscall` is the address of
-    /// a `SYSCALL` instruction in the process.
-    ///
-    /// # Errors
-    /// When the process was killed, or stops for another reason.
-    #[cfg(target_arch = "x86_64")]
-    pub fn inject(&mut self, syscall: u64) -> io::Result<super::Injector> {
-        super::Injector::begin(self.pid, syscall)
-    }
-
     /// This is not the Go program: lets it run, and stops it, and what it starts, again at the next exec.
     pub fn follow(mut self, follow: Follow) {
         self.then = Then::Follow(follow);
