@@ -68,15 +68,14 @@ fn run(config: &Config, typed: &CommandLine, signals: &mut Signals, program: Pro
     }
     let mut launch =
         Launch { config, tracing: Tracing::new(config, typed), unsaid: None, known: HashMap::new(), is_below_another };
+    leave_working_directory();
     let exited = loop {
         let verdict = match tree.next(signals)? {
             // Programs of other users may be looked into, and what is attached needs BPF.
             Event::Exec(stopped) => raised(|| launch.at_exec(stopped)),
-            Event::Barrier(barrier) => raised(|| launch.at_barrier(barrier))?,
+            Event::Barrier(barrier) => raised(|| launch.at_barrier(barrier)),
             Event::Ended(exited) => break exited,
         };
-        // The working directory is the program's business; ours would keep its file system from being unmounted.
-        let _ = std::env::set_current_dir("/");
         if !tree.is_followed() {
             drop_for_good();
             reset_tracing();
@@ -206,14 +205,16 @@ impl Launch<'_> {
     }
 
     /// Arms a program that waits before its exec and cannot be held behind it.
-    fn at_barrier(&mut self, barrier: AtBarrier<'_>) -> Result<Verdict, SpawnError> {
+    fn at_barrier(&mut self, barrier: AtBarrier<'_>) -> Verdict {
         if self.is_below_another {
-            return barrier.go().map(|()| Verdict::GoOn);
+            barrier.go();
+            return Verdict::GoOn;
         }
         let (begin, pid) = (Instant::now(), process(barrier.pid()));
         let Some(path) = barrier.path() else {
             // There is nothing to look at; exec will say what is wrong.
-            return barrier.go().map(|()| Verdict::GoOn);
+            barrier.go();
+            return Verdict::GoOn;
         };
         log::debug(format_args!("{}: {}", path.display(), barrier.reason()));
         let armed = match untraced_by_choice(self.config) {
@@ -231,11 +232,12 @@ impl Launch<'_> {
                 self.tracing.say_untraced(&path, &why);
                 if self.config.strict && !matches!(why, Untraced::NotWanted(_)) {
                     barrier.abandon();
-                    return Ok(Verdict::Refuse);
+                    return Verdict::Refuse;
                 }
             }
         }
-        barrier.go().map(|()| Verdict::GoOn)
+        barrier.go();
+        Verdict::GoOn
     }
 
     /// The program has ended.
@@ -246,6 +248,12 @@ impl Launch<'_> {
         }
         self.tracing.finish(|done, deadline| tree.wait_for(exited, done, deadline, signals));
     }
+}
+
+/// The working directory is the program's business; ours would keep its file system from being unmounted. Behind
+/// [`Tracing::new`] and [`child::spawn`], nothing is looked for by a relative path.
+pub(crate) fn leave_working_directory() {
+    let _ = std::env::set_current_dir("/");
 }
 
 /// Files remembered; more are read each time.
