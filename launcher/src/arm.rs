@@ -43,16 +43,13 @@ pub enum Untraced {
     #[error("{0}")]
     Unreadable(BinaryError),
     /// Nothing in the program is known to the launcher.
-    #[error("nothing in this Go program can be traced: {0}")]
+    #[error("nothing in this Go program can be traced (--check says why)")]
     NothingKnown(String),
     /// The file cannot be opened.
     #[error("its file cannot be read ({0})")]
     Unopened(std::io::Error),
     /// Whatever it starts could not be traced either.
-    #[error(
-        "neither it nor what it starts can be traced: that takes CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, and the launcher has \
-         not got them"
-    )]
+    #[error("the launcher has neither CAP_BPF and CAP_PERFMON nor CAP_SYS_ADMIN")]
     NoRights,
     /// The user does not want it.
     #[error("{0}")]
@@ -63,6 +60,18 @@ pub enum Untraced {
     /// The kernel refused.
     #[error("{0}")]
     Refused(Box<AttachError>),
+}
+
+impl Untraced {
+    /// What is behind it, for `--verbose`: the line at a start is short.
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::NotGo(error) | Self::Unreadable(error) => error.detail(),
+            Self::NothingKnown(reasons) => Some(reasons.clone()),
+            Self::Unopened(_) | Self::NoRights | Self::NotWanted(_) | Self::Defect | Self::Refused(_) => None,
+        }
+    }
 }
 
 impl From<BinaryError> for Untraced {
