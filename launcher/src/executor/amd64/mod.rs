@@ -34,6 +34,9 @@ pub enum ExecutorError {
         #[source]
         source: io::Error,
     },
+    /// System calls in the program's name would be judged by it, and may end the program.
+    #[error("the program has a seccomp filter that the launcher has not, or /proc does not tell")]
+    Filtered,
     /// The program's code in memory is not that of its file.
     #[error("the code at {address:#x} is not that of the file")]
     Unexpected {
@@ -54,6 +57,9 @@ pub fn place_into(
     stack_high: i32,
     detours: &[Detour],
 ) -> Result<(), ExecutorError> {
+    if !stopped.is_unfiltered() {
+        return Err(ExecutorError::Filtered);
+    }
     let pid = stopped.pid().as_raw().cast_unsigned();
     let mut injector = stopped.inject(syscall).map_err(|source| ExecutorError::Call { call: "execve", source })?;
     place(&mut injector, pid, slots, stack_high, detours)
