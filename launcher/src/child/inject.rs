@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use super::ptrace;
 use super::stopped::Stopped;
-use super::sys::{self, Change};
+use super::sys::Change;
 
 mod requests;
 
@@ -139,7 +139,7 @@ impl Drop for Injector {
 
 /// Waits for the stop that was caused.
 fn expect_stop(pid: Pid, signal: c_int) -> io::Result<()> {
-    match sys::wait(pid.as_raw(), libc::__WALL).map(|(_, change)| change) {
+    match requests::wait_stop(pid) {
         Some(Change::Stopped { signal: stopped, event: 0 }) if stopped == signal => Ok(()),
         // SIGSTOP cannot be blocked: the process is in a group stop now. All is given up, and it stays stopped.
         Some(Change::Stopped { .. } | Change::Continued) => Err(Errno::EINTR.into()),
