@@ -7,6 +7,7 @@ use std::time::Instant;
 use bpf::config::{SamplerSetting, Setting, propagator};
 
 use crate::binary::{BinaryError, BuildInfo, GoBinary, VirtAddr};
+use crate::capabilities::{is_raised, lowered};
 use crate::child::{Auxv, Exe, MappedExe, Stopped};
 use crate::config::{Config, Propagator, RootSampler, Sampler};
 use crate::executor::{self, Detour};
@@ -113,7 +114,7 @@ pub(crate) fn open_and_arm(
     is_held: bool,
     config: &Config,
 ) -> Result<Armed, Untraced> {
-    let file = if exe.is_running() { MappedExe::map(&exe.path) } else { MappedExe::read(&exe.path) };
+    let file = MappedExe::open(exe);
     arm(Candidate { pid, path: &exe.path, exe: file.map_err(Untraced::Unopened)?, auxv, is_held }, config)
 }
 
@@ -147,19 +148,32 @@ fn contained<T>(work: impl FnOnce() -> Result<T, Untraced>) -> Result<T, Untrace
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(Untraced::Defect))
 }
 
+/// What the file says.
+struct Read {
+    plan: Plan,
+    load_bias: Option<u64>,
+    build_info: BuildInfo,
+    syscall: Option<VirtAddr>,
+}
+
+/// Reads the file and plans, without power.
+fn read(exe: &MappedExe, auxv: Option<Auxv>, is_held: bool, config: &Config) -> Result<Read, Untraced> {
+    debug_assert!(!is_raised(), "a file is read without capabilities");
+    let binary = GoBinary::parse(exe)?;
+    let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
+    let passes_on = !config.propagators.is_empty();
+    let may_write = is_held && passes_on && config.may_write && executor::IS_AVAILABLE && load_bias.is_some();
+    let circumstances = Circumstances { disabled: &config.disabled_instrumentations, load_bias, may_write };
+    let plan = Plan::new(CATALOG, &binary, circumstances)?;
+    let needs_syscall = plan.detours().next().is_some();
+    let syscall = if needs_syscall { binary.syscall_instruction() } else { None };
+    Ok(Read { plan, load_bias, build_info: binary.build_info().clone(), syscall })
+}
+
 fn arm_program(candidate: Candidate<'_>, config: &Config) -> Result<Armed, Untraced> {
     let Candidate { pid, path, exe, auxv, is_held } = candidate;
-    let (plan, load_bias, build_info, syscall) = {
-        let binary = GoBinary::parse(&exe)?;
-        let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
-        let passes_on = !config.propagators.is_empty();
-        let may_write = is_held && passes_on && config.may_write && executor::IS_AVAILABLE && load_bias.is_some();
-        let circumstances = Circumstances { disabled: &config.disabled_instrumentations, load_bias, may_write };
-        let plan = Plan::new(CATALOG, &binary, circumstances)?;
-        let needs_syscall = plan.detours().next().is_some();
-        let syscall = if needs_syscall { binary.syscall_instruction() } else { None };
-        (plan, load_bias, binary.build_info().clone(), syscall)
-    };
+    // The file may be hostile.
+    let Read { plan, load_bias, build_info, syscall } = lowered(|| read(&exe, auxv, is_held, config))?;
     if plan.planned.is_empty() {
         let reasons: Vec<String> = plan.left_out.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         return Err(Untraced::NothingKnown(reasons.join("; ")));

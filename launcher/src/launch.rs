@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use crate::arm::{Untraced, open_and_arm, place_executor};
 use crate::binary::GoBinary;
-use crate::capabilities::{drop_for_good, may_trace, raised, reset_tracing};
+use crate::capabilities::{drop_for_good, lowered, may_trace, raised, reset_tracing};
 use crate::child::{self, AtBarrier, Event, Exe, Exited, Follow, MappedExe, Program, Signals, SpawnError, Stopped, Tree};
 use crate::command_line::CommandLine;
 use crate::config::Config;
@@ -264,10 +264,10 @@ const GO_TOOLS: &str = "/pkg/tool/";
 
 /// Whether a program that is called like a wrapper is one: any that is no Go program, and of those the known ones.
 fn is_what_it_is_called(exe: &Exe) -> bool {
-    let Ok(file) = MappedExe::map(&exe.path) else {
+    let Ok(file) = MappedExe::open(exe) else {
         return true;
     };
-    GoBinary::parse(&file).map_or(true, |binary| binary.build_info().path.as_deref().is_some_and(is_go_wrapper))
+    lowered(|| GoBinary::parse(&file).map_or(true, |binary| binary.build_info().path.as_deref().is_some_and(is_go_wrapper)))
 }
 
 /// A file as it is now: device, inode, time of its last change in nanoseconds.
