@@ -1,6 +1,6 @@
 //! A program behind a wrapper that installs a seccomp filter: the launcher makes no system call in its name. Needs root.
 
-#![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests panic rather than return errors")]
 
 mod init;
 mod support;

@@ -2,7 +2,7 @@
 //!
 //! The test holds the exec by a permission event of fanotify(7). Needs root.
 
-#![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests panic rather than return errors")]
 
 mod init;
 mod support;
@@ -22,7 +22,7 @@ fn signals_are_forwarded_while_a_program_is_executed_from_the_barrier() {
     let program = directory.path().join("program");
     support::executable::copy(init::subject(), &program);
     // SAFETY: the call takes two numbers.
-    let group = unsafe { libc::fanotify_init(libc::FAN_CLASS_CONTENT | libc::FAN_CLOEXEC, libc::O_RDONLY as u32) };
+    let group = unsafe { libc::fanotify_init(libc::FAN_CLASS_CONTENT | libc::FAN_CLOEXEC, libc::O_RDONLY.cast_unsigned()) };
     assert!(group >= 0, "{}", std::io::Error::last_os_error());
     let path = CString::new(program.as_os_str().as_bytes()).unwrap();
     // SAFETY: the path is NUL-terminated and lives until the call has returned.

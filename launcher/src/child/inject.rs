@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use super::ptrace;
 use super::stopped::Stopped;
-use super::sys::Change;
+use super::sys::{self, Change};
 
 mod requests;
 
@@ -141,7 +141,12 @@ impl Drop for Injector {
 fn expect_stop(pid: Pid, signal: c_int) -> io::Result<()> {
     match requests::wait_stop(pid) {
         Some(Change::Stopped { signal: stopped, event: 0 }) if stopped == signal => Ok(()),
-        // SIGSTOP cannot be blocked: the process is in a group stop now. All is given up, and it stays stopped.
+        // A signal is about to be delivered: SIGSTOP cannot be blocked. All is given up, and as the process is let go without
+        // this delivery, the signal is sent again.
+        Some(Change::Stopped { signal, event: 0 }) => {
+            let _ = sys::kill(pid, signal);
+            Err(Errno::EINTR.into())
+        }
         Some(Change::Stopped { .. } | Change::Continued) => Err(Errno::EINTR.into()),
         Some(Change::Exited(_) | Change::Killed(_)) | None => Err(Errno::ESRCH.into()),
     }
