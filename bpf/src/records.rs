@@ -9,6 +9,9 @@ use core::mem::size_of;
 
 use bytemuck::AnyBitPattern;
 
+/// Bytes of the ring buffer.
+pub const RING_BYTES: u32 = 4 << 20;
+
 /// The first eight bytes of every record.
 #[repr(C)]
 #[derive(AnyBitPattern, Clone, Copy, Debug)]

@@ -117,6 +117,8 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
     let mut detaching = Vec::new();
     let mut timer = tokio::time::interval(DRAIN_INTERVAL);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // A turn has left records.
+    let mut more = false;
     let deadline = loop {
         tokio::select! {
             message = messages.recv() => match message {
@@ -125,10 +127,12 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
                 None => break Instant::now(),
             },
             _ = timer.tick(), if !programs.is_empty() => {
-                drain(&mut programs, &mut exporting);
+                more = drain(&mut programs, &mut exporting);
                 detaching.extend(programs.iter_mut().filter_map(Traced::judge_probes));
             }
-            () = poll_fn(|context| poll_backlogs(&programs, context)) => drain(&mut programs, &mut exporting),
+            () = poll_fn(|context| poll_backlogs(&programs, context)) => more = drain(&mut programs, &mut exporting),
+            // Behind all else that is to be done on this thread.
+            () = tokio::task::yield_now(), if more => more = drain(&mut programs, &mut exporting),
             ended = poll_fn(|context| poll_ends(&programs, context)) => {
                 losses += programs.swap_remove(ended).close(&mut exporting, &mut detaching);
             }
@@ -160,10 +164,9 @@ fn add(program: Program, limits: Limits, exporting: &Exporting, programs: &mut V
     }
 }
 
-fn drain(programs: &mut [Traced], exporting: &mut Exporting) {
-    for program in programs {
-        program.drain(exporting);
-    }
+/// Takes a turn's records of each program; returns whether there may be more.
+fn drain(programs: &mut [Traced], exporting: &mut Exporting) -> bool {
+    programs.iter_mut().fold(false, |more, program| program.drain(exporting) | more)
 }
 
 /// Ready when the kernel reports a backlog of any program.

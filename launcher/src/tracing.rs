@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::arm::Armed;
+use crate::arm::{Armed, Untraced};
 use crate::command_line::CommandLine;
 use crate::config::Config;
 use crate::export::Exporting;
@@ -102,11 +102,14 @@ impl<'c> Tracing<'c> {
     }
 
     /// Says, once for each file, that it is not traced.
-    pub fn say_untraced(&mut self, file: &Path, why: &dyn std::fmt::Display) {
+    pub fn say_untraced(&mut self, file: &Path, why: &Untraced) {
         if self.is_new(file) {
             log::warn(format_args!("{} is not traced: {why}", file.display()));
         } else {
             log::debug(format_args!("{} is not traced: {why}", file.display()));
+        }
+        if let Some(detail) = why.detail() {
+            log::debug(format_args!("{}: {detail}", file.display()));
         }
     }
 

@@ -123,6 +123,27 @@ fn untraced_programs_run_as_if_alone() {
     runs_untraced(too_old, "go1.16");
 }
 
+/// At every start, in the logs of every container: one short line, and what is behind it on request.
+#[test]
+fn why_a_program_is_not_traced_is_one_clause() {
+    let said = |options: &[&str], program: &Path| {
+        let mut command = launcher();
+        text(&command.args(options).arg("--").arg(program).output().unwrap().stderr)
+    };
+    let program = std::fs::canonicalize("/bin/true").unwrap();
+    let line = format!("go-auto-launch: {} is not traced: not a Go program\n", program.display());
+    assert_eq!(said(&[], &program), line);
+    let verbose = said(&["--verbose"], &program);
+    assert!(verbose.contains(&line) && verbose.contains("packed by UPX must be unpacked"), "{verbose}");
+    let plain = apps::build("plain", GoVersion::GO_1_26, Variant::Stripped);
+    let line = format!(
+        "go-auto-launch: {} is not traced: nothing in this Go program can be traced (--check says why)\n",
+        plain.display()
+    );
+    assert_eq!(said(&[], &plain), line);
+    assert!(said(&["--verbose"], &plain).contains("net/http/server: "), "the reasons");
+}
+
 /// A copy of a program that says it was built by Go 1.16.
 fn made_older(app: &Path, dir: &Path) -> PathBuf {
     let mut file = std::fs::read(app).unwrap();

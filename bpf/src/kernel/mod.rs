@@ -16,7 +16,7 @@ use aya_ebpf::maps::{Array, LruHashMap, RingBuf};
 use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig};
 use bpf::config::parents::{ContextType, ParentsConfig};
 use bpf::config::{EndRecipes, HttpServerConfig, ROUTE_ENDS, SamplerSetting, Setting};
-use bpf::records::SpanIdentity;
+use bpf::records::{RING_BYTES, SpanIdentity};
 use bpf::slots::{Bucket, SLOT_WORDS};
 use bpf::target::{AllRegisters, Lookup, Memory, Registers, Step, Target, Visit};
 use bpf::trace::Goroutine;
@@ -27,8 +27,6 @@ use bytemuck::AnyBitPattern;
 
 use memory::UserMemory;
 
-/// Bytes of the ring buffer; the launcher may change it when it loads the object.
-const RING_BYTES: u32 = 4 << 20;
 /// A backlog of this many bytes wakes the launcher at once; a smaller one waits for its timer.
 const WAKE_AT_BYTES: u64 = 512 << 10;
 /// `BPF_RB_AVAIL_DATA` of `bpf_ringbuf_query`.

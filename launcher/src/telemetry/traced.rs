@@ -16,7 +16,7 @@ use crate::arm::Armed;
 use crate::child::{MappedExe, pid_descriptor};
 use crate::config::Limits;
 use crate::events::decode::Record;
-use crate::events::ring::Ring;
+use crate::events::ring::{ALL, Ring, TURN};
 use crate::export::{Exporting, Source};
 use crate::log;
 use crate::probes::attach::{Probes, detach, detach_link, leave_until_exit};
@@ -78,10 +78,14 @@ impl Traced {
         detach_link(link)
     }
 
-    /// Takes every record that is there.
-    pub(super) fn drain(&mut self, exporting: &mut Exporting) {
+    /// Takes a turn's records; returns whether there may be more.
+    pub(super) fn drain(&mut self, exporting: &mut Exporting) -> bool {
+        self.take(TURN, exporting)
+    }
+
+    fn take(&mut self, bytes: usize, exporting: &mut Exporting) -> bool {
         let clock = WallClock::now();
-        self.ring.drain(|record| {
+        let more = self.ring.drain(bytes, |record| {
             match &record {
                 // Of an upgraded connection one span is dropped.
                 Record::HttpServerStart(start) if start.upgrade_to_http2().is_some() => {}
@@ -99,12 +103,14 @@ impl Traced {
         for span in self.spans.close_oldest(boot_time()) {
             exporting.push(&self.source, span);
         }
+        more
     }
 
     /// Ends with the program, or with the launcher: takes the last records, and closes what is open.
     /// `detaching` gets the threads that take its probes away.
     pub(super) fn close(mut self, exporting: &mut Exporting, detaching: &mut Vec<JoinHandle<()>>) -> Losses {
-        self.drain(exporting);
+        // Whoever runs on may go on to produce; what comes from now on is not waited for.
+        self.take(ALL, exporting);
         if self.has_ended() {
             // While its last spans are sent, its probes go too.
             detaching.retain(|thread| !thread.is_finished());
