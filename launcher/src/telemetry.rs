@@ -20,7 +20,7 @@ use tokio::time::MissedTickBehavior;
 use self::traced::{Losses, Traced};
 use crate::arm::Armed;
 use crate::capabilities::drop_for_good;
-use crate::config::Limits;
+use crate::config::{KnownMethods, Limits};
 use crate::export::{Exporting, Report};
 use crate::log;
 use crate::resource::{ProcessFacts, ResourceSettings};
@@ -39,6 +39,8 @@ pub struct Program {
     pub process: ProcessFacts,
     /// What the user says about it.
     pub said: ResourceSettings,
+    /// The HTTP methods that are known.
+    pub known_methods: KnownMethods,
 }
 
 /// What the thread is told.

@@ -74,7 +74,13 @@ impl<'c> Tracing<'c> {
         if let Some(telemetry) = &self.telemetry {
             let mut process = process;
             process.executable.get_or_insert_with(|| file.to_owned());
-            telemetry.add(Program { pid, armed, process, said: ResourceSettings::from(&config.resource) });
+            telemetry.add(Program {
+                pid,
+                armed,
+                process,
+                said: ResourceSettings::from(&config.resource),
+                known_methods: config.known_methods.clone(),
+            });
         }
     }
 

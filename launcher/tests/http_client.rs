@@ -153,12 +153,15 @@ fn serve(listener: std::net::TcpListener) {
                 }
                 let answer = match line.split(' ').nth(1)? {
                     "/missing" => "404 Not Found\r\nContent-Length: 0",
+                    "/first" => "302 Found\r\nLocation: /second\r\nContent-Length: 0",
+                    "/second" => "302 Found\r\nLocation: /third\r\nContent-Length: 0",
+                    "/head" => "200 OK\r\nContent-Length: 12",
                     "/redirect" => "302 Found\r\nLocation: /target\r\nContent-Length: 0",
                     // Held until the client gives up.
                     "/slow" => return reader.read_line(&mut header).ok().map(drop),
                     _ => "200 OK\r\nContent-Length: 2",
                 };
-                let body = if answer.ends_with('2') { "ok" } else { "" };
+                let body = if answer.ends_with(" 2") { "ok" } else { "" };
                 write!(reader.get_mut(), "HTTP/1.1 {answer}\r\nConnection: close\r\n\r\n{body}").ok()
             });
         }
@@ -180,6 +183,10 @@ fn attributes_and_failures() {
             "cancelled true",
             "not found false",
             "redirected false",
+            "redirected twice false",
+            "head false",
+            "named false",
+            "bodiless true",
             "posted false",
             "kept false",
             "sent again false",
@@ -191,7 +198,7 @@ fn attributes_and_failures() {
             assert!(found.next().is_none() || end == "/slow", "{end}");
             span
         };
-        assert_eq!(spans.len(), 10, "{version:?}: a redirect is one more: {stderr}");
+        assert_eq!(spans.len(), 16, "{version:?}: a redirect is one more: {stderr}");
         let found = by_url("/items/a%20b?q=1&token=REDACTED");
         assert_eq!(found.name, "GET");
         assert_eq!(found.text("http.request.method").unwrap(), "GET");
@@ -217,6 +224,17 @@ fn attributes_and_failures() {
         assert_eq!(by_url("/missing").text("error.type").unwrap(), "404");
         assert_eq!(by_url("/redirect").number("http.response.status_code"), Some(302));
         assert_eq!(by_url("/target").number("http.response.status_code"), Some(200));
+        let resent = ["/redirect", "/target", "/first", "/second", "/third"];
+        let resent = resent.map(|path| by_url(path).number("http.request.resend_count"));
+        assert_eq!(resent, [None, Some(1), None, Some(1), Some(2)], "{version:?}");
+        let head = by_url("/head");
+        assert_eq!((head.number("http.response.body.size"), head.number("http.response.status_code")), (None, Some(200)));
+        // The `Host` header says whom the program asks, whoever it is sent to.
+        let named = by_url("/named");
+        assert_eq!((named.text("server.address").unwrap().as_str(), named.number("server.port")), ("shop.example", Some(99)));
+        assert_eq!(named.text("url.full").unwrap(), format!("{url}/named"));
+        assert_eq!(named.number("network.peer.port"), Some(port));
+        assert_eq!(by_url("/bodiless").number("http.request.body.size"), None, "{version:?}");
         assert_eq!(by_url("/keep").number("http.request.resend_count"), None);
         assert_eq!(by_url("/again").number("http.request.resend_count"), Some(1), "{version:?}");
         assert_eq!(refused.text("network.peer.address"), None);

@@ -388,6 +388,28 @@ fn resource_and_scope() {
     assert_eq!((scope.name.as_str(), scope.version.as_str()), ("go-auto-launch/net/http", env!("CARGO_PKG_VERSION")));
 }
 
+/// Methods that the user names are known, and no others: those of `WebDAV`, for example.
+#[test]
+fn known_methods() {
+    let mut command = launcher();
+    command.env("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "GET, PROPFIND");
+    let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
+    let server = Server::start_with(command, &app, &["-addr", "127.0.0.1:0"], 1);
+    let mut client = Client::connect(server.addresses[0]);
+    for method in ["GET", "PROPFIND", "POST", "propfind"] {
+        assert_eq!(client.send(method, "/hello", &[], ""), Some(200));
+    }
+    let left = server.end();
+    let said = |span: &Span| [span.name.clone()].into_iter().chain(span.text("http.request.method_original")).collect();
+    let methods: Vec<Vec<String>> = left.spans.iter().map(said).collect();
+    assert_eq!(
+        methods,
+        [vec!["GET /hello"], vec!["PROPFIND /hello"], vec!["HTTP /hello", "POST"], vec!["HTTP /hello", "propfind"]]
+    );
+    let known = left.spans.iter().map(|span| span.text("http.request.method").unwrap());
+    assert_eq!(known.collect::<Vec<_>>(), ["GET", "PROPFIND", "_OTHER", "_OTHER"]);
+}
+
 /// All requests are traced although the program is asked to end right after the last one.
 #[test]
 fn nothing_is_lost_at_the_end() {

@@ -16,6 +16,7 @@ use support::apps::{self, GoVersion, ModuleFile, Variant};
 use support::plain::Plain;
 use support::receiver::Attributes as _;
 use support::server::{Client, Left, Server, curl, get, launcher};
+use support::traces::hexadecimal;
 
 /// Runs `test` with each version of the library, on the oldest and the newest Go that it allows.
 fn each_version(test: impl Fn(&Path, &str)) {
@@ -24,10 +25,6 @@ fn each_version(test: impl Fn(&Path, &str)) {
             test(&apps::build_with("xnet_http2", version, Variant::Stripped, &file), &format!("{file:?} {version:?}"));
         }
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn of_kind<'a>(spans: &'a [Span], kind: SpanKind, path: &str) -> Vec<&'a Span> {

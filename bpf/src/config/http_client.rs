@@ -18,6 +18,14 @@ pub struct HttpClientConfig {
     pub context: Offset,
     /// `Request.ContentLength int64`.
     pub content_length: Offset,
+    /// `Request.Body io.ReadCloser`.
+    pub body: Offset,
+    /// `Request.Host string`.
+    pub sent_host: Offset,
+    /// `Request.Response *Response`: the redirect that has caused the request.
+    pub redirect: Offset,
+    /// `Response.Request *Request`.
+    pub redirected: Offset,
     /// `URL.Scheme string`.
     pub scheme: Offset,
     /// `URL.User *Userinfo`.
@@ -135,6 +143,10 @@ pub const EMPTY_HTTP_CLIENT: HttpClientConfig = HttpClientConfig {
     header: Setting::new(ABSENT),
     context: Setting::new(ABSENT),
     content_length: Setting::new(ABSENT),
+    body: Setting::new(ABSENT),
+    sent_host: Setting::new(ABSENT),
+    redirect: Setting::new(ABSENT),
+    redirected: Setting::new(ABSENT),
     scheme: Setting::new(ABSENT),
     user: Setting::new(ABSENT),
     host: Setting::new(ABSENT),
@@ -174,7 +186,7 @@ pub mod cookie {
     pub const NEW_GOROUTINE: u32 = 8;
 }
 
-const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (18 + 10 + 16 + 16));
+const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (22 + 10 + 16 + 16));
 
 // SAFETY: 32-bit settings behind one of 64 bits, an even number of them (see the size assertion above).
 unsafe impl ReadOnlyData for HttpClientConfig {}

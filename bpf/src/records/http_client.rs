@@ -14,18 +14,20 @@ pub struct HttpClientStart<Texts> {
     pub time: u64,
     /// The new span.
     pub span: SpanIdentity,
-    /// `http.Request.ContentLength`: −1 where unknown.
+    /// `http.Request.ContentLength`: −1 where unknown, 0 where there is no body.
     pub content_length: i64,
     /// 1 where the URL has a user.
     pub has_user: u32,
+    /// How many redirects have led to the request.
+    pub redirects: u32,
     /// The request's strings.
     pub texts: Texts,
 }
 
 /// Number of strings in a start record.
-pub const CLIENT_TEXTS: usize = 5;
+pub const CLIENT_TEXTS: usize = 6;
 
-/// The strings of a request: method, scheme, host, path and query.
+/// The strings of a request: method, scheme, host, path and query of its URL, and the host that is sent.
 pub trait ClientTexts {
     /// Each string's bytes, and whether it was cut.
     fn texts(&self) -> [(&[u8], bool); CLIENT_TEXTS];
@@ -34,7 +36,7 @@ pub trait ClientTexts {
 }
 
 macro_rules! texts {
-    ($(#[$doc:meta])* $name:ident { $method:literal, $scheme:literal, $host:literal, $path:literal, $query:literal }) => {
+    ($(#[$doc:meta])* $name:ident { $method:literal, $scheme:literal, $host:literal, $path:literal, $query:literal, $sent_host:literal }) => {
         $(#[$doc])*
         #[repr(C)]
         #[derive(AnyBitPattern, Clone, Copy, Debug)]
@@ -49,14 +51,17 @@ macro_rules! texts {
             pub path: Text<$path>,
             /// `url.URL.RawQuery`.
             pub query: Text<$query>,
+            /// `http.Request.Host`; empty where it is that of the URL.
+            pub sent_host: Text<$sent_host>,
         }
 
         impl ClientTexts for $name {
             fn texts(&self) -> [(&[u8], bool); CLIENT_TEXTS] {
-                [self.method.get(), self.scheme.get(), self.host.get(), self.path.get(), self.query.get()]
+                let Self { method, scheme, host, path, query, sent_host } = self;
+                [method.get(), scheme.get(), host.get(), path.get(), query.get(), sent_host.get()]
             }
             fn capacities() -> [u32; CLIENT_TEXTS] {
-                [$method, $scheme, $host, $path, $query]
+                [$method, $scheme, $host, $path, $query, $sent_host]
             }
         }
     };
@@ -64,12 +69,12 @@ macro_rules! texts {
 
 texts! {
     /// Strings of an ordinary request; keeps the ring buffer dense.
-    ShortClientTexts { 12, 12, 88, 124, 64 }
+    ShortClientTexts { 12, 12, 88, 124, 64, 52 }
 }
 
 texts! {
     /// Strings of a request of which one does not fit [`ShortClientTexts`].
-    LongClientTexts { 64, 12, 256, 2048, 2048 }
+    LongClientTexts { 64, 12, 256, 2048, 2048, 256 }
 }
 
 /// A round trip has ended.
@@ -127,7 +132,7 @@ impl Peer {
 pub const NO_PEER: Peer = Peer { address: [0; 16], length: 0, port: 0 };
 
 const _: () = {
-    assert!(size_of::<HttpClientStart<ShortClientTexts>>() == 68 + 5 * 4 + 300 + 4);
-    assert!(size_of::<HttpClientStart<LongClientTexts>>() == 68 + 5 * 4 + 4428 + 4);
+    assert!(size_of::<HttpClientStart<ShortClientTexts>>() == 72 + 6 * 4 + 352);
+    assert!(size_of::<HttpClientStart<LongClientTexts>>() == 72 + 6 * 4 + 4684 + 4);
     assert!(size_of::<HttpClientEnd>() == 8 + 8 + 8 + 8 + 8 + 8 + 24 + 8 + 24 + 256);
 };

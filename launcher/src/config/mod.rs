@@ -4,6 +4,7 @@
 //! be used becomes a [`Problem`], and the next best one holds: configuration never keeps the program from running.
 
 mod init;
+mod methods;
 mod otlp;
 mod reader;
 mod sampling;
@@ -19,6 +20,7 @@ use crate::command_line::CommandLine;
 use crate::log::Level;
 
 pub use init::Init;
+pub use methods::KnownMethods;
 pub use otlp::{Endpoint, Headers, Otlp, Protocol};
 pub use reader::Problem;
 use reader::{Reader, pairs};
@@ -59,6 +61,8 @@ pub struct Config {
     pub batch: Batch,
     /// How much a span may hold.
     pub limits: Limits,
+    /// The HTTP methods that are known.
+    pub known_methods: KnownMethods,
     /// Names of instrumentations that are left out.
     pub disabled_instrumentations: Vec<String>,
 }
@@ -127,6 +131,7 @@ impl Config {
             propagators: propagators(&mut reader),
             batch: Batch::read(&mut reader),
             limits: Limits::read(&mut reader),
+            known_methods: KnownMethods::read(&mut reader),
             disabled_instrumentations: reader
                 .list("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", |name| Some(name.to_owned()))
                 .unwrap_or_default(),
@@ -211,7 +216,7 @@ fn exporters<E: Fn(&str) -> Option<OsString>>(
     }
     const NAME: &str = "OTEL_TRACES_EXPORTER";
     let flag = reader.switch(typed.console, "GO_AUTO_LAUNCH_CONSOLE");
-    let listed = reader.list(NAME, |name| match name {
+    let listed = reader.list(NAME, |name| match &*name.to_ascii_lowercase() {
         "otlp" => Some(Exporter::Otlp),
         "console" | "logging" => Some(Exporter::Console),
         "none" => Some(Exporter::Nothing),
@@ -227,7 +232,7 @@ fn exporters<E: Fn(&str) -> Option<OsString>>(
 }
 
 fn propagators<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Vec<Propagator> {
-    let listed = reader.list("OTEL_PROPAGATORS", |name| match name {
+    let listed = reader.list("OTEL_PROPAGATORS", |name| match &*name.to_ascii_lowercase() {
         "tracecontext" => Some(Some(Propagator::TraceContext)),
         "baggage" => Some(Some(Propagator::Baggage)),
         "b3" => Some(Some(Propagator::B3)),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::reader::{Reader, boolean, pairs};
+use super::reader::{Reader, boolean, is_token, pairs, timeout};
 use crate::command_line::CommandLine;
 
 /// The OTLP exporter's settings.
@@ -144,10 +144,9 @@ impl Headers {
 
     /// Pairs whose names are HTTP tokens and whose values are visible ASCII and blanks.
     fn parse(text: &str) -> Option<Self> {
-        let token = |char: char| char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char);
         let visible = |char: char| char.is_ascii_graphic() || char == ' ' || char == '\t';
         let pairs = pairs(text)?;
-        pairs.iter().all(|(name, value)| name.chars().all(token) && value.chars().all(visible)).then_some(Self(pairs))
+        pairs.iter().all(|(name, value)| is_token(name) && value.chars().all(visible)).then_some(Self(pairs))
     }
 }
 
@@ -175,15 +174,15 @@ impl Otlp {
                 .first(&["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"], Headers::parse)
                 .unwrap_or_default(),
             timeout: reader
-                .first(&["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"], |text| {
-                    text.parse().ok().map(|millis| Duration::from_millis(millis).min(super::LONGEST_TIME))
-                })
+                .first(&["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"], timeout)
                 .unwrap_or(Duration::from_secs(10)),
             gzip: reader
-                .first(&["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"], |text| match text {
-                    "gzip" => Some(true),
-                    "none" => Some(false),
-                    _ => None,
+                .first(&["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"], |text| {
+                    match &*text.to_ascii_lowercase() {
+                        "gzip" => Some(true),
+                        "none" => Some(false),
+                        _ => None,
+                    }
                 })
                 .unwrap_or(false),
             certificate: reader.first(&["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"], path),

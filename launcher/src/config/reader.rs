@@ -2,7 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::time::Duration;
 
+use super::LONGEST_TIME;
 use super::variables::Variable;
 
 /// Something in the configuration that cannot be used, and what is done instead. `Display` gives the whole line.
@@ -167,6 +169,13 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
+/// A whole number of milliseconds; 0 is no limit
+/// (<https://opentelemetry.io/docs/specs/otel/configuration/common/#timeout>).
+pub(super) fn timeout(text: &str) -> Option<Duration> {
+    let time = Duration::from_millis(text.parse().ok()?);
+    Some(if time.is_zero() { LONGEST_TIME } else { time.min(LONGEST_TIME) })
+}
+
 /// `key=value` pairs separated by commas, white space around each trimmed, both percent-decoded. One mistake makes the
 /// whole unusable, as the specification wants.
 pub(super) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
@@ -179,6 +188,11 @@ pub(super) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
             (!key.is_empty()).then_some((key, percent_decode(value.trim())?))
         })
         .collect()
+}
+
+/// Whether a text may be a header's name or a method (RFC 9110, section 5.6.2).
+pub(super) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char))
 }
 
 /// `None` for a `%` that is not followed by two hexadecimal digits, and for what is not UTF-8 afterwards.

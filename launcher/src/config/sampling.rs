@@ -40,7 +40,10 @@ impl Default for Sampler {
 
 impl Sampler {
     pub(super) fn read<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Self {
-        let name = reader.first(&["OTEL_TRACES_SAMPLER"], |text| Self::named(text, 1.0).map(|_| text.to_owned()));
+        let name = reader.first(&["OTEL_TRACES_SAMPLER"], |text| {
+            let name = text.to_ascii_lowercase();
+            Self::named(&name, 1.0).map(|_known| name)
+        });
         let Some(name) = name else {
             return Self::default();
         };
@@ -84,7 +87,7 @@ impl Batch {
         let millis = |text: &str| text.parse().ok().map(|millis| Duration::from_millis(millis).min(super::LONGEST_TIME));
         let positive = |text: &str| text.parse().ok().filter(|&number| number > 0);
         let delay = reader.first(&["OTEL_BSP_SCHEDULE_DELAY"], millis);
-        let timeout = reader.first(&["OTEL_BSP_EXPORT_TIMEOUT"], millis);
+        let timeout = reader.first(&["OTEL_BSP_EXPORT_TIMEOUT"], super::reader::timeout);
         let queue = reader.first(&["OTEL_BSP_MAX_QUEUE_SIZE"], positive);
         let max_queue_size = queue.unwrap_or(crate::export::settings::DEFAULT_QUEUE_SIZE);
         let mut size = reader.first(&[SIZE], positive).unwrap_or(512);

@@ -156,6 +156,32 @@ fn exporters_are_a_list_and_the_console_needs_no_collector() {
     assert!(config.otlp.is_some());
 }
 
+/// <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#enum>, and `#timeout` of its common part.
+#[test]
+fn names_are_read_in_any_case_and_a_timeout_of_0_is_none() {
+    let (config, problems) = read(
+        &[],
+        &[
+            ("OTEL_TRACES_SAMPLER", "Always_Off"),
+            ("OTEL_PROPAGATORS", "B3,TraceContext"),
+            ("OTEL_TRACES_EXPORTER", "OTLP,Console"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "GZIP"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
+            ("OTEL_BSP_EXPORT_TIMEOUT", "0"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "0"),
+        ],
+    );
+    assert_eq!(problems, []);
+    assert_eq!(config.sampler, Sampler::AlwaysOff);
+    assert_eq!(config.propagators, [Propagator::B3, Propagator::TraceContext]);
+    assert!(config.console);
+    let otlp = config.otlp.unwrap();
+    assert_eq!((otlp.gzip, otlp.protocol), (true, Protocol::Grpc));
+    assert_eq!((otlp.timeout, config.batch.export_timeout), (LONGEST_TIME, LONGEST_TIME));
+    assert_eq!(config.batch.schedule_delay, Duration::ZERO);
+}
+
 #[test]
 fn samplers_and_their_argument() {
     let sampler = |name, arg| {

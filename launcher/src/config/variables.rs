@@ -43,6 +43,7 @@ const BOOLEAN: &str = "true or false";
 const COUNT: &str = "a whole number, 0 or more";
 const POSITIVE: &str = "a whole number, 1 or more";
 const MILLISECONDS: &str = "a whole number of milliseconds";
+const TIMEOUT: &str = "a whole number of milliseconds; 0 is no limit";
 const PATH: &str = "the path of a PEM file";
 const PAIRS: &str = "key=value pairs separated by commas, percent-encoded";
 const URL: &str = "an http:// or https:// URL";
@@ -87,8 +88,8 @@ pub const VARIABLES: &[Variable] = &[
     variable("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", PROTOCOLS, GENERAL, "The same, for traces"),
     variable("OTEL_EXPORTER_OTLP_HEADERS", PAIRS, "none", "Headers of each request, such as credentials").secret(),
     variable("OTEL_EXPORTER_OTLP_TRACES_HEADERS", PAIRS, GENERAL, "The same, for traces").secret(),
-    variable("OTEL_EXPORTER_OTLP_TIMEOUT", MILLISECONDS, "10000", "How long one request may take"),
-    variable("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", MILLISECONDS, GENERAL, "The same, for traces"),
+    variable("OTEL_EXPORTER_OTLP_TIMEOUT", TIMEOUT, "10000", "How long one request may take"),
+    variable("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", TIMEOUT, GENERAL, "The same, for traces"),
     variable("OTEL_EXPORTER_OTLP_COMPRESSION", COMPRESSIONS, "none", "The compression of requests"),
     variable("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", COMPRESSIONS, GENERAL, "The same, for traces"),
     variable(
@@ -105,7 +106,7 @@ pub const VARIABLES: &[Variable] = &[
     variable("OTEL_EXPORTER_OTLP_INSECURE", BOOLEAN, "false", "No TLS for a grpc endpoint without http:// or https://"),
     variable("OTEL_EXPORTER_OTLP_TRACES_INSECURE", BOOLEAN, GENERAL, "The same, for traces"),
     variable("OTEL_BSP_SCHEDULE_DELAY", MILLISECONDS, "5000", "The longest time a span waits to be sent"),
-    variable("OTEL_BSP_EXPORT_TIMEOUT", MILLISECONDS, "30000", "How long one batch may take, retries included"),
+    variable("OTEL_BSP_EXPORT_TIMEOUT", TIMEOUT, "30000", "How long one batch may take, retries included"),
     variable(
         "OTEL_BSP_MAX_QUEUE_SIZE",
         POSITIVE,
@@ -124,8 +125,14 @@ pub const VARIABLES: &[Variable] = &[
     variable("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", COUNT, GENERAL, "How many attributes a span may have"),
     variable("OTEL_SPAN_EVENT_COUNT_LIMIT", COUNT, "128", "How many events a span may have"),
     variable("OTEL_SPAN_LINK_COUNT_LIMIT", COUNT, "128", "How many links a span may have"),
-    variable("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", COUNT, "128", "How many attributes an event may have"),
-    variable("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", COUNT, "128", "How many attributes a link may have"),
+    variable("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", COUNT, GENERAL, "How many attributes an event may have"),
+    variable("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", COUNT, GENERAL, "How many attributes a link may have"),
+    variable(
+        "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",
+        "a list of methods such as GET,POST,PROPFIND",
+        "the methods of RFC 9110, PATCH and QUERY",
+        "The HTTP methods that are not reported as _OTHER",
+    ),
     variable(
         "OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS",
         "a list of names such as grpc,database/sql",

@@ -7,7 +7,6 @@ use bpf::records::{
 };
 
 /// One record, borrowed from the ring buffer.
-#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack; the large one is half of all")]
 #[derive(Debug)]
 pub enum Record<'a> {
     /// A server has received a request.
@@ -35,7 +34,9 @@ pub struct ClientStart<'a> {
     pub content_length: i64,
     /// Whether the URL has a user.
     pub has_user: bool,
-    /// Method, scheme, host, path and query, and whether each was cut.
+    /// How many redirects have led to the request.
+    pub redirects: u32,
+    /// Method, scheme, host, path and query of the URL, the host that is sent where it is another one, and whether each was cut.
     pub texts: [(&'a [u8], bool); CLIENT_TEXTS],
 }
 
@@ -137,6 +138,7 @@ fn client_start<T: ClientTexts>(record: &HttpClientStart<T>) -> ClientStart<'_> 
         span: record.span,
         content_length: record.content_length,
         has_user: record.has_user != 0,
+        redirects: record.redirects,
         texts: record.texts.texts(),
     }
 }

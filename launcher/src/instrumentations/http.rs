@@ -12,6 +12,8 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use opentelemetry_semantic_conventions::attribute as semconv;
 
+use crate::config::KnownMethods;
+
 /// The instrumentation scope of spans of `net/http`.
 static NET_HTTP: LazyLock<InstrumentationScope> = LazyLock::new(|| {
     InstrumentationScope::builder("go-auto-launch/net/http")
@@ -19,9 +21,6 @@ static NET_HTTP: LazyLock<InstrumentationScope> = LazyLock::new(|| {
         .with_schema_url(opentelemetry_semantic_conventions::SCHEMA_URL)
         .build()
 });
-
-/// Methods that become `http.request.method` as they are (RFC 9110, PATCH of RFC 5789, QUERY).
-const KNOWN_METHODS: [&str; 10] = ["GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "QUERY"];
 
 /// Query parameters whose values are secrets, in lower case: those that the conventions name, and the usual ones.
 const SECRET_PARAMETERS: [&str; 22] = [
@@ -48,15 +47,6 @@ const SECRET_PARAMETERS: [&str; 22] = [
     "jwt",
     "authorization",
 ];
-
-/// The known method that `method` is; `None` for any other, which becomes `_OTHER`. An empty method means GET.
-#[must_use]
-pub fn known_method(method: &str) -> Option<&'static str> {
-    if method.is_empty() {
-        return Some("GET");
-    }
-    KNOWN_METHODS.into_iter().find(|known| *known == method)
-}
 
 /// The span of a request that has begun, without name and attributes. Its end time is its start time until it is finished.
 #[must_use]
@@ -85,15 +75,27 @@ pub fn open_span(kind: SpanKind, identity: &SpanIdentity, trace_state: TraceStat
 }
 
 /// Adds the method; returns the span's name as long as there is no route.
-pub fn method_attributes(method: &str, attributes: &mut Vec<KeyValue>) -> Cow<'static, str> {
-    if let Some(known) = known_method(method) {
-        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, known));
-        Cow::Borrowed(known)
+pub fn method_attributes(method: &str, known: &KnownMethods, attributes: &mut Vec<KeyValue>) -> Cow<'static, str> {
+    if let Some(known) = known.known(method) {
+        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, known.clone()));
+        known
     } else {
         attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, "_OTHER"));
         attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD_ORIGINAL, method.to_owned()));
         Cow::Borrowed("HTTP")
     }
+}
+
+/// Whether the request of a span has this method.
+#[must_use]
+pub fn has_method(span: &SpanData, method: &str) -> bool {
+    let is = |attribute: &KeyValue| {
+        let name = attribute.key.as_str();
+        // A method need not be known.
+        (name == semconv::HTTP_REQUEST_METHOD || name == semconv::HTTP_REQUEST_METHOD_ORIGINAL)
+            && attribute.value.as_str() == method
+    };
+    span.attributes.iter().any(is)
 }
 
 /// `network.protocol.version` of major and minor.
@@ -186,14 +188,6 @@ pub fn route_of_pattern(pattern: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn methods_are_case_sensitive() {
-        assert_eq!(known_method("GET"), Some("GET"));
-        assert_eq!(known_method(""), Some("GET"));
-        assert_eq!(known_method("get"), None);
-        assert_eq!(known_method("BREW"), None);
-    }
 
     #[test]
     fn secrets_are_redacted_and_nothing_else() {

@@ -202,6 +202,7 @@ pub fn verify(name: &'static str, program: &mut UProbe) -> Result<(), ObjectErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
     use bpf::config::{EMPTY_HTTP_SERVER, EMPTY_SAMPLER, HttpServerConfig, MapLayout, Offset, RequestLayout};
 
     /// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
@@ -264,7 +265,25 @@ mod tests {
             };
             let config = HttpServerConfig { request, http2_request: request, header_map, ..EMPTY_HTTP_SERVER };
             let global = Global { name: "HTTP_SERVER", bytes: config.as_bytes().to_vec() };
-            let mut object = Object::load([global].iter(), &sampler, 0).unwrap();
+            let client = HttpClientConfig {
+                method: at(0),
+                url: at(16),
+                header: at(56),
+                body: at(64),
+                content_length: at(88),
+                sent_host: at(128),
+                redirect: at(224),
+                redirected: at(128),
+                scheme: at(0),
+                user: at(32),
+                host: at(40),
+                path: at(56),
+                raw_query: at(96),
+                header_map,
+                ..EMPTY_HTTP_CLIENT
+            };
+            let of_client = Global { name: "HTTP_CLIENT", bytes: client.as_bytes().to_vec() };
+            let mut object = Object::load([global, of_client].iter(), &sampler, 0).unwrap();
             for (name, program) in object.programs(&PROGRAMS, UprobeKind::Multi).unwrap() {
                 verify(name, program).unwrap();
                 let verified = program.info().unwrap().verified_instruction_count().unwrap();

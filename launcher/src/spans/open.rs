@@ -11,7 +11,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use super::clock::WallClock;
 use super::limits;
 use super::panic_value::{PanicValue, TypeNames};
-use crate::config::Limits;
+use crate::config::{KnownMethods, Limits};
 use crate::events::decode::Record;
 use crate::instrumentations::{net_http_client, net_http_server};
 
@@ -90,6 +90,7 @@ pub struct OpenSpans<N> {
     /// The last span of a request that asks for an upgrade to HTTP/2, by the client's address.
     upgrades: HashMap<Box<str>, [u8; 8]>,
     limits: Limits,
+    known_methods: KnownMethods,
     type_names: N,
     /// Names of types, by their address.
     names: HashMap<u64, Option<String>>,
@@ -100,15 +101,23 @@ pub struct OpenSpans<N> {
 impl<N: TypeNames> OpenSpans<N> {
     /// No spans yet. `type_names` is asked when a panic is reported.
     #[must_use]
-    pub fn new(limits: Limits, type_names: N) -> Self {
-        Self { spans: HashMap::new(), upgrades: HashMap::new(), limits, type_names, names: HashMap::new(), orphans: 0 }
+    pub fn new(limits: Limits, known_methods: KnownMethods, type_names: N) -> Self {
+        Self {
+            spans: HashMap::new(),
+            upgrades: HashMap::new(),
+            limits,
+            known_methods,
+            type_names,
+            names: HashMap::new(),
+            orphans: 0,
+        }
     }
 
     /// Takes one record; returns the span that it finishes.
     pub fn apply(&mut self, record: &Record<'_>, clock: &WallClock) -> Option<SpanData> {
         match record {
             Record::HttpServerStart(start) => {
-                let mut open = OpenSpan::new(net_http_server::start(start, clock), start.time);
+                let mut open = OpenSpan::new(net_http_server::start(start, clock, &self.known_methods), start.time);
                 open.upgrade = start.upgrade_to_http2();
                 if let Some(client) = &open.upgrade
                     && let Some(before) = self.upgrades.insert(client.clone(), start.span.span_id)
@@ -138,7 +147,7 @@ impl<N: TypeNames> OpenSpans<N> {
                 self.finish(end.span_id, end.time, |span| net_http_server::finish_panic(span, panic, value))
             }
             Record::HttpClientStart(start) => {
-                let data = net_http_client::start(start, clock);
+                let data = net_http_client::start(start, clock, &self.known_methods);
                 self.spans.insert(start.span.span_id, OpenSpan::new(data, start.time));
                 None
             }

@@ -40,14 +40,14 @@ pub(super) struct Traced {
 impl Traced {
     /// Takes over a program. Must be called within a tokio runtime.
     pub(super) fn new(program: Program, limits: Limits, exporting: &Exporting) -> std::io::Result<Self> {
-        let Program { pid, armed, process, said } = program;
+        let Program { pid, armed, process, said, known_methods } = program;
         let Armed { attached, plan: _, build_info, exe, load_bias, syscall: _ } = armed;
         let resource = resource(&said, &facts(pid.get(), process, Some(build_info)));
         // SAFETY: the descriptor is owned by what is returned, and so stays open and the same.
         let end = pid_descriptor(pid).and_then(|fd| Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?));
         Ok(Self {
             ring: Ring::new(attached.records, attached.lost)?,
-            spans: OpenSpans::new(limits, FileTypeNames { file: exe, load_bias }),
+            spans: OpenSpans::new(limits, known_methods, FileTypeNames { file: exe, load_bias }),
             source: exporting.source(&resource),
             probes: attached.probes,
             end: end.ok(),

@@ -231,6 +231,18 @@ func failures(url string) {
 	say("cancelled", fetch(cancelled, url+"/slow"))
 	say("not found", fetch(context.Background(), url+"/missing"))
 	say("redirected", fetch(context.Background(), url+"/redirect"))
+	say("redirected twice", fetch(context.Background(), url+"/first"))
+	head, err := http.NewRequest("HEAD", url+"/head", nil)
+	check(err)
+	say("head", do(head))
+	named, err := http.NewRequest("GET", url+"/named", nil)
+	check(err)
+	named.Host = "shop.example:99"
+	say("named", do(named))
+	bodiless, err := http.NewRequest("POST", url+"/bodiless", nil)
+	check(err)
+	bodiless.ContentLength = 7
+	say("bodiless", do(bodiless))
 	request, err := http.NewRequest("POST", strings.Replace(url, "http://", "http://user:password@", 1)+"/post", strings.NewReader("0123456789"))
 	check(err)
 	say("posted", do(request))

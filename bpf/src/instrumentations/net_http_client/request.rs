@@ -3,13 +3,14 @@
 use core::mem::MaybeUninit;
 
 use super::depth;
+use crate::config::http_client::HttpClientConfig;
 use crate::config::{SamplerSetting, propagator};
-use crate::go::header::{self, Found, SCRATCH_WORDS};
+use crate::go::header::{self, Found, SCRATCH_WORDS, Walk};
 use crate::go::string::GoString;
 use crate::go::words::{string, word};
 use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientStart, LongClientTexts, ShortClientTexts};
 use crate::records::{RecordHeader, SpanIdentity, kind};
-use crate::target::{Memory, Registers, Target};
+use crate::target::{Lookup, Memory, Registers, Step, Target};
 use crate::trace::client::{ClientCall, PassedOn};
 use crate::trace::{Goroutine, carried, parents, remote, sampling};
 
@@ -47,13 +48,13 @@ pub fn start<T: Target>(target: &T) -> Option<()> {
         target.passed_on(map);
     }
     if goroutine.client.passed_on.span.trace_flags & 1 != 0 {
-        report_start(target, time, &goroutine.client.passed_on.span, &request, &mut goroutine.headers.scratch);
+        report_start(target, time, goroutine, &request);
     }
     Some(())
 }
 
 /// Words of a `http.Request` that are read at once; all that is needed of it but its context lies in them.
-pub const REQUEST_WORDS: usize = 12;
+pub const REQUEST_WORDS: usize = 29;
 /// Words of a `url.URL`.
 pub const URL_WORDS: usize = 16;
 const _: () = assert!(URL_WORDS <= SCRATCH_WORDS);
@@ -64,19 +65,26 @@ struct Request {
     url: u64,
     header: u64,
     content_length: u64,
+    host: GoString,
+    redirect: u64,
 }
 
 impl Request {
-    #[inline(always)]
+    /// A call of its own in BPF: its stack is free again when it returns.
+    #[inline(never)]
     fn read<T: Target>(target: &T, address: u64) -> Option<Self> {
         let config = target.http_client();
         let mut words = MaybeUninit::<[u64; REQUEST_WORDS]>::uninit();
         let words = target.read_into(address, &mut words)?;
+        let has_body = word(words, config.body.get()) != 0;
         Some(Self {
             method: string(words, config.method.get()),
             url: word(words, config.url.get()),
             header: word(words, config.header.get()),
-            content_length: word(words, config.content_length.get()),
+            // Without a body, nothing is sent of what it says (`(*http.Request).outgoingLength`).
+            content_length: if has_body { word(words, config.content_length.get()) } else { target.opaque(0) },
+            host: string(words, config.sent_host.get()),
+            redirect: word(words, config.redirect.get()),
         })
     }
 }
@@ -146,79 +154,112 @@ fn passes(sampler: &SamplerSetting, came: u8, own: &Found) -> u8 {
     passes
 }
 
+/// A client follows ten redirects, unless the program says otherwise (`net/http.defaultCheckRedirect`).
+const MAX_REDIRECTS: u32 = 64;
+
+/// The way back from a request through the redirects that have led to it.
+struct Redirects<'a> {
+    config: &'a HttpClientConfig,
+    /// The `*http.Response` by which the last one came.
+    response: u64,
+    count: u64,
+}
+
+impl Step for Redirects<'_> {
+    #[inline(always)]
+    fn step<L: Lookup>(&mut self, memory: &L) -> bool {
+        if self.response == 0 {
+            return false;
+        }
+        self.count += 1;
+        let request: u64 = memory.read_or_zero(self.response + u64::from(self.config.redirected.get()));
+        if request == 0 {
+            return false;
+        }
+        self.response = memory.read_or_zero(request + u64::from(self.config.redirect.get()));
+        true
+    }
+}
+
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn report_start<T: Target>(
-    target: &T,
-    time: u64,
-    span: &SpanIdentity,
-    request: &Request,
-    scratch: &mut [u64; SCRATCH_WORDS],
-) -> Option<()> {
+fn report_start<T: Target>(target: &T, time: u64, goroutine: &mut Goroutine, request: &Request) -> Option<()> {
+    let Goroutine { client, headers: Walk { scratch, .. }, texts, .. } = goroutine;
     // All of the URL at once; what cannot be read is zero.
     target.read_prefix(request.url, (URL_WORDS * 8) as u32, scratch);
-    let strings = Strings::of(target, request.method, scratch);
+    let strings = texts.first_chunk_mut::<CLIENT_TEXTS>()?;
+    find_strings(target, request, scratch, strings);
+    let mut redirects = Redirects { config: target.http_client(), response: request.redirect, count: target.opaque(0) };
+    if request.redirect != 0 {
+        target.repeat(MAX_REDIRECTS, &mut redirects);
+    }
     let user = word(scratch, target.http_client().user.get());
-    if GoString::all_fit(&strings.0, ShortClientTexts::capacities()) {
+    let numbers = Numbers { content_length: request.content_length, has_user: user != 0, redirects: redirects.count };
+    let span = &client.passed_on.span;
+    if GoString::all_fit(strings, ShortClientTexts::capacities()) {
         let record = target.reserve::<HttpClientStart<ShortClientTexts>>()?;
-        fill_start(record, kind::HTTP_CLIENT_START_SHORT, time, span, (request.content_length, user));
-        strings.copy_to_short(target, &mut record.texts);
+        fill_start(record, kind::HTTP_CLIENT_START_SHORT, time, span, numbers);
+        copy_to_short(target, strings, &mut record.texts);
         target.submit(record, false);
     } else {
         let record = target.reserve::<HttpClientStart<LongClientTexts>>()?;
-        fill_start(record, kind::HTTP_CLIENT_START_LONG, time, span, (request.content_length, user));
-        strings.copy_to_long(target, &mut record.texts);
+        fill_start(record, kind::HTTP_CLIENT_START_LONG, time, span, numbers);
+        copy_to_long(target, strings, &mut record.texts);
         target.submit(record, false);
     }
     Some(())
 }
 
+/// What a record says of a request besides its strings.
+#[derive(Clone, Copy)]
+struct Numbers {
+    content_length: u64,
+    has_user: bool,
+    redirects: u64,
+}
+
 #[inline(always)]
-fn fill_start<Texts>(
-    record: &mut HttpClientStart<Texts>,
-    kind: u32,
-    time: u64,
-    span: &SpanIdentity,
-    (content_length, user): (u64, u64),
-) {
+fn fill_start<Texts>(record: &mut HttpClientStart<Texts>, kind: u32, time: u64, span: &SpanIdentity, numbers: Numbers) {
     record.header = RecordHeader { kind, size: size_of::<HttpClientStart<Texts>>() as u32 };
     record.time = time;
     span.copy_to(&mut record.span);
-    record.content_length = content_length.cast_signed();
-    record.has_user = u32::from(user != 0);
+    record.content_length = numbers.content_length.cast_signed();
+    record.has_user = u32::from(numbers.has_user);
+    record.redirects = numbers.redirects as u32;
 }
 
-/// The strings of a request, where they lie in the program: method, scheme, host, path, query.
-struct Strings([GoString; CLIENT_TEXTS]);
+/// The strings of a request, where they lie in the program, in the order of [`ClientTexts`]; `url` is the beginning of the
+/// `url.URL`.
+#[inline(always)]
+fn find_strings<T: Target>(target: &T, request: &Request, url: &[u64], strings: &mut [GoString; CLIENT_TEXTS]) {
+    let config = target.http_client();
+    let host = string(url, config.host.get());
+    // `http.NewRequest` takes it from the URL: then it is the same string, at the same address.
+    let is_same = (request.host.address ^ host.address) | (request.host.length ^ host.length) == 0;
+    *strings = [
+        request.method,
+        string(url, config.scheme.get()),
+        host,
+        string(url, config.path.get()),
+        string(url, config.raw_query.get()),
+        if is_same { GoString::none(target) } else { request.host },
+    ];
+}
 
 macro_rules! copy_texts {
     ($name:ident, $texts:ty) => {
         #[inline(always)]
-        fn $name<M: Memory>(&self, memory: &M, texts: &mut $texts) {
-            let Self([method, scheme, host, path, query]) = self;
+        fn $name<M: Memory>(memory: &M, strings: &[GoString; CLIENT_TEXTS], texts: &mut $texts) {
+            let [method, scheme, host, path, query, sent_host] = strings;
             method.copy_to(memory, &mut texts.method);
             scheme.copy_to(memory, &mut texts.scheme);
             host.copy_to(memory, &mut texts.host);
             path.copy_to(memory, &mut texts.path);
             query.copy_to(memory, &mut texts.query);
+            sent_host.copy_to(memory, &mut texts.sent_host);
         }
     };
 }
 
-impl Strings {
-    /// `url` is the beginning of the `url.URL`.
-    #[inline(always)]
-    fn of<T: Target>(target: &T, method: GoString, url: &[u64]) -> Self {
-        let config = target.http_client();
-        Self([
-            method,
-            string(url, config.scheme.get()),
-            string(url, config.host.get()),
-            string(url, config.path.get()),
-            string(url, config.raw_query.get()),
-        ])
-    }
-
-    copy_texts!(copy_to_short, ShortClientTexts);
-    copy_texts!(copy_to_long, LongClientTexts);
-}
+copy_texts!(copy_to_short, ShortClientTexts);
+copy_texts!(copy_to_long, LongClientTexts);

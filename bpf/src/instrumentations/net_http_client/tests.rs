@@ -38,6 +38,7 @@ struct Start {
     span: SpanIdentity,
     content_length: i64,
     has_user: u32,
+    redirects: u32,
     texts: [String; CLIENT_TEXTS],
 }
 
@@ -49,6 +50,10 @@ fn layout(server: &HttpServerConfig) -> HttpClientConfig {
         header: server.request.header,
         context: server.request.context,
         content_length: server.request.content_length,
+        body: Setting::new(64),
+        sent_host: server.request.host,
+        redirect: Setting::new(224),
+        redirected: Setting::new(128),
         scheme: Setting::new(SCHEME),
         user: Setting::new(32),
         host: Setting::new(HOST),
@@ -94,9 +99,9 @@ fn kind_of(bytes: &[u8]) -> u32 {
 }
 
 fn decode_start<Texts: ClientTexts + AnyBitPattern>(bytes: &[u8]) -> Start {
-    let HttpClientStart { header, span, content_length, has_user, texts, .. }: HttpClientStart<Texts> = decode(bytes);
+    let HttpClientStart { header, span, content_length, has_user, redirects, texts, .. }: HttpClientStart<Texts> = decode(bytes);
     let texts = texts.texts().map(|(text, _cut)| String::from_utf8(text.to_vec()).unwrap());
-    Start { kind: header.kind, span, content_length, has_user, texts }
+    Start { kind: header.kind, span, content_length, has_user, redirects, texts }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -135,7 +140,10 @@ impl Client {
         let write = |at: u64, words: &[u64]| self.program.memory.write_words(at, words);
         let client = &self.program.client;
         write(url + u64::from(SCHEME), &self.program.string("http"));
-        write(url + u64::from(HOST), &self.program.string("shop.example:8080"));
+        let host = self.program.string("shop.example:8080");
+        write(url + u64::from(HOST), &host);
+        write(address + u64::from(client.sent_host.get()), &host);
+        write(address + u64::from(client.body.get()), &[0x40_0000, 0xc0_0000]);
         write(address + u64::from(client.method.get()), &self.program.string("POST"));
         write(address + u64::from(client.url.get()), &[url]);
         write(address + u64::from(client.header.get()), &[header]);
@@ -192,8 +200,8 @@ fn a_round_trip_is_reported_and_passed_on() {
         let (request, header) = client.request("/items/7", &[("Accept", "*/*")]);
         let start = client.start(request);
         assert_eq!(start.kind, kind::HTTP_CLIENT_START_SHORT, "{release}");
-        assert_eq!(start.texts, ["POST", "http", "shop.example:8080", "/items/7", "page=2"], "{release}");
-        assert_eq!((start.content_length, start.has_user), (17, 0), "{release}");
+        assert_eq!(start.texts, ["POST", "http", "shop.example:8080", "/items/7", "page=2", ""], "{release}");
+        assert_eq!((start.content_length, start.has_user, start.redirects), (17, 0, 0), "{release}");
         assert_eq!((start.span.parent_span_id, start.span.trace_flags), ([0; 8], 1), "{release}");
 
         let text = "POST /items/7?page=2 HTTP/1.1\r\nHost: shop.example:8080\r\n";
@@ -216,6 +224,44 @@ fn a_round_trip_is_reported_and_passed_on() {
         assert_eq!((end.span_id, end.status, end.content_length), (start.span.span_id, 204, 532), "{release}");
         assert_eq!((end.proto_major, end.proto_minor, end.error_type), (1, 1, 0), "{release}");
         assert!(client.program.passed_on.is_empty(), "{release}: forgotten at the end");
+    });
+}
+
+#[test]
+fn redirects_are_counted_back_to_the_first_request() {
+    on_each(|release, client| {
+        let (mut request, _) = client.request("/0", &[]);
+        for redirects in 1..=12 {
+            let response = client.program.memory.allocate(144);
+            client.program.memory.write_words(response + 128, &[request]);
+            (request, _) = client.request(&format!("/{redirects}"), &[]);
+            client.program.memory.write_words(request + 224, &[response]);
+            assert_eq!(client.start(request).redirects, redirects, "{release}");
+            client.end(0, [0, 0]);
+        }
+        // A response of the program's own making, without a request; and a circle.
+        let response = client.program.memory.allocate(144);
+        client.program.memory.write_words(request + 224, &[response]);
+        assert_eq!(client.start(request).redirects, 1, "{release}");
+        client.end(0, [0, 0]);
+        client.program.memory.write_words(response + 128, &[request]);
+        assert_eq!(client.start(request).redirects, 64, "{release}");
+    });
+}
+
+#[test]
+fn a_host_of_its_own_and_a_length_without_body() {
+    on_each(|release, client| {
+        let (request, _) = client.request("/", &[]);
+        let sent_host = u64::from(client.program.client.sent_host.get());
+        client.program.memory.write_words(request + sent_host, &client.program.string("other.example"));
+        client.program.memory.write_words(request + 64, &[0, 0]);
+        let start = client.start(request);
+        assert_eq!((start.kind, start.content_length), (kind::HTTP_CLIENT_START_SHORT, 0), "{release}");
+        assert_eq!((&*start.texts[2], &*start.texts[5]), ("shop.example:8080", "other.example"), "{release}");
+        client.end(0, [0, 0]);
+        client.program.memory.write_words(request + sent_host, &[0, 0]);
+        assert_eq!(client.start(request).texts[5], "", "{release}");
     });
 }
 

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use bpf::records::http_client::{HttpClientEnd, Peer};
-use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanKind, Status, TraceState};
+use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
+use crate::config::KnownMethods;
 use crate::events::decode::ClientStart;
 use crate::instrumentations::http;
 use crate::spans::clock::WallClock;
@@ -20,11 +21,14 @@ const ATTRIBUTES: usize = 14;
 
 /// The span of a round trip that has begun.
 #[must_use]
-pub fn start(record: &ClientStart<'_>, clock: &WallClock) -> SpanData {
-    let [method, scheme, host, ..] = record.texts.map(|(bytes, _cut)| String::from_utf8_lossy(bytes));
+pub fn start(record: &ClientStart<'_>, clock: &WallClock, known: &KnownMethods) -> SpanData {
+    let [method, scheme, host, _, _, sent_host] = record.texts.map(|(bytes, _cut)| String::from_utf8_lossy(bytes));
     let mut attributes = Vec::with_capacity(ATTRIBUTES);
-    let name = http::method_attributes(&method, &mut attributes);
+    let name = http::method_attributes(&method, known, &mut attributes);
     attributes.push(KeyValue::new(semconv::URL_FULL, url(record)));
+    // The conventions: that of the `Host` header or of `:authority`. It stands in a proxy's request target too
+    // (`(*http.Request).write`).
+    let host = if sent_host.is_empty() { host } else { sent_host };
     if let (Some(address), port) = http::split_host_port(&host) {
         let default = if scheme == "https" { 443 } else { 80 };
         attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, address.to_owned()));
@@ -33,6 +37,9 @@ pub fn start(record: &ClientStart<'_>, clock: &WallClock) -> SpanData {
     if record.content_length > 0 {
         attributes.push(KeyValue::new(semconv::HTTP_REQUEST_BODY_SIZE, record.content_length));
     }
+    if record.redirects > 0 {
+        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_RESEND_COUNT, i64::from(record.redirects)));
+    }
     let time = clock.time(record.time);
     let open = http::open_span(SpanKind::Client, &record.span, TraceState::default(), time);
     SpanData { name, attributes, ..open }
@@ -40,7 +47,7 @@ pub fn start(record: &ClientStart<'_>, clock: &WallClock) -> SpanData {
 
 /// `url.full`, without the user's name and password and without the values of secret parameters.
 fn url(record: &ClientStart<'_>) -> String {
-    let [_method, scheme, host, path, query] = record.texts.map(|(bytes, _cut)| bytes);
+    let [_method, scheme, host, path, query, _sent_host] = record.texts.map(|(bytes, _cut)| bytes);
     let query = String::from_utf8_lossy(query);
     let mut url = String::with_capacity(scheme.len() + host.len() + path.len() + query.len() + 24);
     url.push_str(&String::from_utf8_lossy(scheme));
@@ -77,13 +84,13 @@ pub fn finish(span: &mut SpanData, end: &HttpClientEnd, error: Option<PanicValue
         span.attributes.push(KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(end.peer.port)));
     }
     if let Ok(again @ 1..) = i64::try_from(end.writes.saturating_sub(1)) {
-        span.attributes.push(KeyValue::new(semconv::HTTP_REQUEST_RESEND_COUNT, again));
+        resent(span, again);
     }
     if end.status != 0 {
         span.attributes.push(KeyValue::new(semconv::HTTP_RESPONSE_STATUS_CODE, i64::from(end.status)));
         span.attributes
             .push(KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, http::protocol_version((end.proto_major, end.proto_minor))));
-        if end.content_length > 0 {
+        if end.content_length > 0 && has_body(span, end.status) {
             span.attributes.push(KeyValue::new(semconv::HTTP_RESPONSE_BODY_SIZE, end.content_length));
         }
         if end.status >= 400 {
@@ -94,6 +101,25 @@ pub fn finish(span: &mut SpanData, end: &HttpClientEnd, error: Option<PanicValue
     if let Some(PanicValue { type_name, message }) = error {
         let message = message.unwrap_or_default();
         fail(span, error_type(type_name, &message), &message);
+    }
+}
+
+/// Adds to how often the request was sent again: after redirects, on other connections.
+fn resent(span: &mut SpanData, again: i64) {
+    let counted = span.attributes.iter_mut().find(|attribute| attribute.key.as_str() == semconv::HTTP_REQUEST_RESEND_COUNT);
+    match counted.map(|attribute| &mut attribute.value) {
+        Some(Value::I64(count)) => *count += again,
+        Some(_) | None => span.attributes.push(KeyValue::new(semconv::HTTP_REQUEST_RESEND_COUNT, again)),
+    }
+}
+
+/// Whether a response with this status has a body, of whose size `Content-Length` speaks (RFC 9110, sections 6.4.1, 8.6 and
+/// 9.3.6).
+fn has_body(span: &SpanData, status: u32) -> bool {
+    match status {
+        100..200 | 204 | 304 => false,
+        200..300 => !http::has_method(span, "HEAD") && !http::has_method(span, "CONNECT"),
+        _ => !http::has_method(span, "HEAD"),
     }
 }
 
@@ -123,6 +149,10 @@ fn fail(span: &mut SpanData, error_type: Cow<'static, str>, description: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
+    use bpf::records::SpanIdentity;
+
     use super::*;
 
     #[test]
@@ -134,6 +164,38 @@ mod tests {
         };
         assert_eq!(escaped("/a b/ü?#%"), "/a%20b/%C3%BC%3F%23%25");
         assert_eq!(escaped("/items/7;v=1,2@x:y"), "/items/7;v=1,2@x:y");
+    }
+
+    fn span_of(method: &str) -> SpanData {
+        let mut span = http::open_span(SpanKind::Client, &SpanIdentity::NONE, TraceState::default(), SystemTime::UNIX_EPOCH);
+        http::method_attributes(method, &KnownMethods::default(), &mut span.attributes);
+        span
+    }
+
+    /// HTTP/2 keeps the `Content-Length` of a 304.
+    #[test]
+    fn a_length_speaks_of_a_body_only_where_there_may_be_one() {
+        for (method, status, expected) in [
+            ("GET", 200, true),
+            ("GET", 404, true),
+            ("GET", 204, false),
+            ("GET", 304, false),
+            ("GET", 101, false),
+            ("HEAD", 200, false),
+            ("HEAD", 404, false),
+            ("CONNECT", 200, false),
+            ("CONNECT", 502, true),
+        ] {
+            assert_eq!(has_body(&span_of(method), status), expected, "{method} {status}");
+        }
+    }
+
+    #[test]
+    fn redirects_and_other_connections_add_up() {
+        let mut span = span_of("GET");
+        resent(&mut span, 2);
+        resent(&mut span, 3);
+        assert_eq!(span.attributes[1..], [KeyValue::new(semconv::HTTP_REQUEST_RESEND_COUNT, 5)]);
     }
 
     #[test]

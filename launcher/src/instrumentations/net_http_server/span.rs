@@ -9,6 +9,7 @@ use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::forwarded::Forwarded;
+use crate::config::KnownMethods;
 use crate::events::decode::ServerStart;
 use crate::instrumentations::http;
 use crate::spans::clock::WallClock;
@@ -19,10 +20,10 @@ const ATTRIBUTES: usize = 17;
 
 /// The span of a request that has begun.
 #[must_use]
-pub fn start(record: &ServerStart<'_>, clock: &WallClock) -> SpanData {
+pub fn start(record: &ServerStart<'_>, clock: &WallClock, known: &KnownMethods) -> SpanData {
     let text = |index: usize| String::from_utf8_lossy(record.texts[index].0);
     let mut attributes = Vec::with_capacity(ATTRIBUTES);
-    let name = http::method_attributes(&text(server_text::METHOD), &mut attributes);
+    let name = http::method_attributes(&text(server_text::METHOD), known, &mut attributes);
     let forwarded = Forwarded::of(&record.texts);
     url(record, forwarded.scheme, &mut attributes);
     let host = forwarded.host.unwrap_or_else(|| text(server_text::HOST));
@@ -159,9 +160,7 @@ fn status(span: &mut SpanData, code: u32) {
 
 /// What the handler wrote is what was sent, but for HEAD, whose answer has no body.
 fn body_size(span: &mut SpanData, end: &HttpServerEnd) {
-    let is_head =
-        |attribute: &KeyValue| attribute.key.as_str() == semconv::HTTP_REQUEST_METHOD && attribute.value.as_str() == "HEAD";
-    if span.attributes.iter().any(is_head) {
+    if http::has_method(span, "HEAD") {
         return;
     }
     span.attributes.push(KeyValue::new(semconv::HTTP_RESPONSE_BODY_SIZE, end.body_size));
