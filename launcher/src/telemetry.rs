@@ -10,6 +10,7 @@ use std::future::poll_fn;
 use std::io::{PipeReader, PipeWriter};
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::PathBuf;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use tokio::time::MissedTickBehavior;
 use self::traced::{Losses, Traced};
 use crate::arm::Armed;
 use crate::capabilities::drop_for_good;
+use crate::child::Image;
 use crate::config::{KnownMethods, Limits};
 use crate::export::{Exporting, Report};
 use crate::log;
@@ -27,6 +29,9 @@ use crate::resource::{ProcessFacts, ResourceSettings};
 
 /// How often the ring buffers are looked at; a backlog is reported by the kernel at once.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether a process still is the program that is traced: a second.
+const TICKS_PER_LOOK: u32 = 10;
 
 /// A program whose spans are wanted.
 #[derive(Debug)]
@@ -41,6 +46,10 @@ pub struct Program {
     pub said: ResourceSettings,
     /// The HTTP methods that are known.
     pub known_methods: KnownMethods,
+    /// What it is called in the log.
+    pub file: PathBuf,
+    /// Its memory, where it has been executed and we may look into it.
+    pub image: Option<Image>,
 }
 
 /// What the thread is told.
@@ -121,6 +130,7 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // A turn has left records.
     let mut more = false;
+    let mut ticks = 0;
     let deadline = loop {
         tokio::select! {
             message = messages.recv() => match message {
@@ -131,6 +141,12 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
             _ = timer.tick(), if !programs.is_empty() => {
                 more = drain(&mut programs, &mut exporting);
                 detaching.extend(programs.iter_mut().filter_map(Traced::judge_probes));
+                ticks = (ticks + 1) % TICKS_PER_LOOK;
+                if ticks == 0 {
+                    for replaced in programs.extract_if(.., Traced::is_replaced) {
+                        losses += replaced.close(&mut exporting, &mut detaching);
+                    }
+                }
             }
             () = poll_fn(|context| poll_backlogs(&programs, context)) => more = drain(&mut programs, &mut exporting),
             // Behind all else that is to be done on this thread.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::AddAssign;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
@@ -13,7 +14,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::Program;
 use crate::arm::Armed;
-use crate::child::{MappedExe, pid_descriptor};
+use crate::child::{Image, MappedExe, pid_descriptor};
 use crate::config::Limits;
 use crate::events::decode::Record;
 use crate::events::ring::{ALL, Ring, TURN};
@@ -35,12 +36,15 @@ pub(super) struct Traced {
     /// Readable when the process has ended. `None` where the kernel gives no such descriptor: then its last spans come
     /// when the launcher's own program ends.
     end: Option<AsyncFd<OwnedFd>>,
+    /// What it is called in the log.
+    file: PathBuf,
+    image: Option<Image>,
 }
 
 impl Traced {
     /// Takes over a program. Must be called within a tokio runtime.
     pub(super) fn new(program: Program, limits: Limits, exporting: &Exporting) -> std::io::Result<Self> {
-        let Program { pid, armed, process, said, known_methods } = program;
+        let Program { pid, armed, process, said, known_methods, file, image } = program;
         let Armed { attached, plan: _, build_info, exe, load_bias, syscall: _ } = armed;
         let resource = resource(&said, &facts(pid.get(), process, Some(build_info)));
         // SAFETY: the descriptor is owned by what is returned, and so stays open and the same.
@@ -51,6 +55,8 @@ impl Traced {
             source: exporting.source(&resource),
             probes: attached.probes,
             end: end.ok(),
+            file,
+            image,
         })
     }
 
@@ -65,6 +71,16 @@ impl Traced {
             Some(end) => end.poll_read_ready(context).map(|_ready| ()),
             None => Poll::Pending,
         }
+    }
+
+    /// Whether the process is another program by now, or this one once more; says so. Its functions lie elsewhere, and what is
+    /// remembered of goroutines is not about its own: it is not traced.
+    pub(super) fn is_replaced(&mut self) -> bool {
+        let is_replaced = !self.has_ended() && self.image.as_ref().is_some_and(Image::is_replaced);
+        if is_replaced {
+            log::warn(format_args!("{} has executed a program in its place, which is not traced", self.file.display()));
+        }
+        is_replaced
     }
 
     fn has_ended(&self) -> bool {
@@ -111,7 +127,8 @@ impl Traced {
     pub(super) fn close(mut self, exporting: &mut Exporting, detaching: &mut Vec<JoinHandle<()>>) -> Losses {
         // Whoever runs on may go on to produce; what comes from now on is not waited for.
         self.take(ALL, exporting);
-        if self.has_ended() {
+        // From one that has executed another program too, where it costs that.
+        if self.has_ended() || self.image.as_ref().is_some_and(Image::is_replaced) {
             // While its last spans are sent, its probes go too.
             detaching.retain(|thread| !thread.is_finished());
             detaching.extend(detach(self.probes));
