@@ -81,7 +81,7 @@ pub fn attach(
     pid: NonZeroU32,
 ) -> Result<Attached, AttachError> {
     let globals = plan.planned.iter().flat_map(|planned| &planned.globals);
-    let mut object = Object::load(globals, sampler, plan.load_bias)?;
+    let mut object = Object::load(globals, sampler, plan.load_bias, plan.goroutines)?;
     object.set_context_types(plan.context_types())?;
     let mut by_program: BTreeMap<&'static str, Vec<&Site>> = BTreeMap::new();
     for site in plan.sites() {

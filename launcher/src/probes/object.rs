@@ -81,8 +81,12 @@ impl Object {
         globals: impl Iterator<Item = &'a Global>,
         sampler: &SamplerSetting,
         load_bias: u64,
+        goroutines: Option<u32>,
     ) -> Result<Self, ObjectError> {
         let mut loader = EbpfLoader::new();
+        if let Some(goroutines) = goroutines {
+            loader.map_max_entries("GOROUTINES", goroutines);
+        }
         let load_bias = Setting::new(load_bias);
         loader.verifier_log_level(VerifierLogLevel::DISABLE).override_global("SAMPLER", sampler.as_bytes(), true);
         loader.override_global("LOAD_BIAS", load_bias.as_bytes(), true);
@@ -209,7 +213,7 @@ mod tests {
     #[test]
     fn the_verifier_accepts_every_program() {
         for kind in [UprobeKind::Multi, UprobeKind::PerfEvent] {
-            let mut object = Object::load([].iter(), &EMPTY_SAMPLER, 0).unwrap();
+            let mut object = Object::load([].iter(), &EMPTY_SAMPLER, 0, None).unwrap();
             for (name, program) in object.programs(&PROGRAMS, kind).unwrap() {
                 if let Err(error) = verify(name, program) {
                     panic!("{name}: {error:?}");
@@ -283,7 +287,7 @@ mod tests {
                 ..EMPTY_HTTP_CLIENT
             };
             let of_client = Global { name: "HTTP_CLIENT", bytes: client.as_bytes().to_vec() };
-            let mut object = Object::load([global, of_client].iter(), &sampler, 0).unwrap();
+            let mut object = Object::load([global, of_client].iter(), &sampler, 0, None).unwrap();
             for (name, program) in object.programs(&PROGRAMS, UprobeKind::Multi).unwrap() {
                 verify(name, program).unwrap();
                 let verified = program.info().unwrap().verified_instruction_count().unwrap();

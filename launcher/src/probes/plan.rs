@@ -151,6 +151,9 @@ pub struct Plan {
     /// Address in the process minus address in the file; zero where it is not known, and then nothing planned needs it.
     #[serde(skip)]
     pub load_bias: u64,
+    /// Goroutines that are remembered at once; `None` for as many as the object says. For tests: what happens beyond.
+    #[serde(skip)]
+    pub goroutines: Option<u32>,
 }
 
 impl Plan {

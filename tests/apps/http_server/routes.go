@@ -43,6 +43,7 @@ func routes() http.Handler {
 	})
 	mux.HandleFunc("/empty", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("/status", func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(time.Duration(number(r, "us", 0)) * time.Microsecond)
 		w.WriteHeader(number(r, "code", http.StatusOK))
 	})
 	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("as asked") })
