@@ -12,15 +12,16 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export GOCACHE := $(CURDIR)/target/go/cache
 export GOFLAGS := -buildvcs=false
 
-.PHONY: help setup demo test container-test lint bench release fuzz clean
+.PHONY: help setup demo test container-test lint bench release fuzz libraries clean
 
 help:
 	@echo "make demo     an example shop service under the launcher, with its traces drawn in the terminal"
 	@echo "make test     all tests (root)"
 	@echo "make container-test  those through a Docker engine (root); IMAGES=\"tag …\" tests these images"
-	@echo "make lint     formatting, clippy, licences and advisories, workflows, manifests"
+	@echo "make lint     formatting, clippy for both architectures, licences and advisories, workflows, manifests"
 	@echo "make bench    the benchmark against no instrumentation (root)"
 	@echo "make release  the static binary, target/release-static/go-auto-launch; ARCH=arm64 for the other architecture"
+	@echo "make libraries  asks the module proxy for newer versions of the libraries that the tests build programs with"
 	@echo "make fuzz     ten minutes of fuzzing of the binary reader"
 
 setup:
@@ -37,7 +38,7 @@ container-test: setup
 
 lint: setup
 	cargo fmt --check
-	cargo clippy --workspace --all-targets -- --deny warnings
+	@scripts/clippy
 	@scripts/cargo-deny $(TOOLS)
 	@scripts/actionlint $(TOOLS)
 	@scripts/kubernetes $(TOOLS)
@@ -51,6 +52,9 @@ release: setup
 
 fuzz: setup
 	@scripts/fuzz 600
+
+libraries:
+	@scripts/libraries
 
 clean:
 	cargo clean

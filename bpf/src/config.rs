@@ -15,7 +15,8 @@ pub use ends::{
     ALWAYS, EMPTY_RECIPE, EndRecipe, EndRecipes, MAX_LOADS, MAX_PER_SITE, MAX_RESULTS, NO_RESULT, ResultLocation, base,
 };
 pub use http_server::{
-    EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, PanicLayout, RequestLayout, ResponseLayout, UrlLayout, cookie,
+    EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, PanicLayout, ROUTE_ENDS, RequestLayout, ResponseLayout, UrlLayout,
+    cookie,
 };
 
 /// A number that the launcher sets before the object is loaded.

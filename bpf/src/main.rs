@@ -37,6 +37,7 @@ mod entry_points {
 
     probe!(http_server, http_server_single, net_http_server::any);
     probe!(http_client, http_client_single, net_http_client::any);
+    probe!(http_route, http_route_single, net_http_server::route);
     probe!(http2_request_start, http2_request_start_single, net_http_server::start_http2_request);
 
     #[panic_handler]

@@ -9,6 +9,9 @@ use core::mem::size_of;
 
 use bytemuck::AnyBitPattern;
 
+/// Bytes of the ring buffer.
+pub const RING_BYTES: u32 = 4 << 20;
+
 /// The first eight bytes of every record.
 #[repr(C)]
 #[derive(AnyBitPattern, Clone, Copy, Debug)]
@@ -35,8 +38,10 @@ pub mod kind {
     pub const HTTP_CLIENT_START_LONG: u32 = 6;
     /// [`super::http_client::HttpClientEnd`].
     pub const HTTP_CLIENT_END: u32 = 7;
+    /// [`super::HttpServerEnd`] of a request that is open when the program ends: what is known of it at that moment.
+    pub const HTTP_SERVER_UNFINISHED: u32 = 8;
     /// [`super::HttpServerStart`] with [`super::ProxiedTexts`].
-    pub const HTTP_SERVER_START_PROXIED: u32 = 8;
+    pub const HTTP_SERVER_START_PROXIED: u32 = 9;
 }
 
 /// A string of the application, cut at `N` bytes.
@@ -233,7 +238,7 @@ texts! {
 #[repr(C)]
 #[derive(AnyBitPattern, Clone, Copy, Debug)]
 pub struct HttpServerEnd {
-    /// `kind` is [`kind::HTTP_SERVER_END`] or, within [`HttpServerPanic`], [`kind::HTTP_SERVER_PANIC`].
+    /// `kind` is [`kind::HTTP_SERVER_END`], [`kind::HTTP_SERVER_UNFINISHED`] or, within [`HttpServerPanic`], [`kind::HTTP_SERVER_PANIC`].
     pub header: RecordHeader,
     /// When, in nanoseconds of `CLOCK_BOOTTIME`.
     pub time: u64,
@@ -245,7 +250,7 @@ pub struct HttpServerEnd {
     pub status: u32,
     /// Bits of [`end_flag`].
     pub flags: u32,
-    /// The `ServeMux` pattern that matched (Go ≥ 1.22).
+    /// The `ServeMux` pattern that matched (Go ≥ 1.22): the one noted in the request, else the first that a mux has found.
     pub pattern: Text<252>,
 }
 
@@ -257,6 +262,8 @@ pub mod end_flag {
     pub const GOEXIT: u32 = 2;
     /// The response could not be read: `status` and `body_size` mean nothing.
     pub const RESPONSE_UNREADABLE: u32 = 4;
+    /// The header of the response is on its way to the client; in [`super::kind::HTTP_SERVER_UNFINISHED`] only.
+    pub const SENT: u32 = 8;
 }
 
 /// A handler has panicked.

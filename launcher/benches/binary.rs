@@ -68,6 +68,10 @@ fn bench(c: &mut Criterion) {
             let binary = GoBinary::parse(&file).expect("a Go program");
             b.iter(|| binary.functions(black_box(&functions)));
         });
+        group.bench_function("inlined", |b| {
+            let binary = GoBinary::parse(&file).expect("a Go program");
+            b.iter(|| binary.inlined(black_box(&functions)));
+        });
         group.bench_function("everything", |b| {
             b.iter(|| {
                 let binary = GoBinary::parse(black_box(&file)).expect("a Go program");

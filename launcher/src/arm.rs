@@ -7,10 +7,10 @@ use std::time::Instant;
 use bpf::config::{SamplerSetting, Setting, propagator};
 
 use crate::binary::{BinaryError, BuildInfo, GoBinary, VirtAddr};
+use crate::capabilities::{is_raised, lowered};
 use crate::child::{Auxv, Exe, MappedExe, Stopped};
 use crate::config::{Config, Propagator, RootSampler, Sampler};
-#[cfg(target_arch = "x86_64")]
-use crate::executor::{self, Detour, ExecutorError};
+use crate::executor::{self, Detour};
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
 use crate::log;
@@ -44,16 +44,13 @@ pub enum Untraced {
     #[error("{0}")]
     Unreadable(BinaryError),
     /// Nothing in the program is known to the launcher.
-    #[error("nothing in this Go program can be traced: {0}")]
+    #[error("nothing in this Go program can be traced (--check says why)")]
     NothingKnown(String),
     /// The file cannot be opened.
     #[error("its file cannot be read ({0})")]
     Unopened(std::io::Error),
     /// Whatever it starts could not be traced either.
-    #[error(
-        "neither it nor what it starts can be traced: that takes CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, and the launcher has \
-         not got them"
-    )]
+    #[error("the launcher has neither CAP_BPF and CAP_PERFMON nor CAP_SYS_ADMIN")]
     NoRights,
     /// The user does not want it.
     #[error("{0}")]
@@ -64,6 +61,18 @@ pub enum Untraced {
     /// The kernel refused.
     #[error("{0}")]
     Refused(Box<AttachError>),
+}
+
+impl Untraced {
+    /// What is behind it, for `--verbose`: the line at a start is short.
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::NotGo(error) | Self::Unreadable(error) => error.detail(),
+            Self::NothingKnown(reasons) => Some(reasons.clone()),
+            Self::Unopened(_) | Self::NoRights | Self::NotWanted(_) | Self::Defect | Self::Refused(_) => None,
+        }
+    }
 }
 
 impl From<BinaryError> for Untraced {
@@ -105,13 +114,12 @@ pub(crate) fn open_and_arm(
     is_held: bool,
     config: &Config,
 ) -> Result<Armed, Untraced> {
-    let file = if exe.is_running() { MappedExe::map(&exe.path) } else { MappedExe::read(&exe.path) };
+    let file = MappedExe::open(exe);
     arm(Candidate { pid, path: &exe.path, exe: file.map_err(Untraced::Unopened)?, auxv, is_held }, config)
 }
 
 /// Makes the held program write what BPF wants written. Without that it is traced all the same.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn place_executor(stopped: &mut Stopped<'_>, pid: NonZeroU32, armed: &Armed) {
+pub(crate) fn place_executor(stopped: &mut Stopped<'_>, armed: &Armed) {
     let stack_high = armed.plan.detours().find_map(|detour| i32::try_from(detour.stack_high).ok());
     let (Some(load_bias), Some(syscall), Some(stack_high)) = (armed.load_bias, armed.syscall, stack_high) else {
         return;
@@ -119,19 +127,12 @@ pub(crate) fn place_executor(stopped: &mut Stopped<'_>, pid: NonZeroU32, armed: 
     let detours: Vec<Detour> =
         armed.plan.detours().map(|detour| Detour::new(detour.site, detour.moment, &detour.place, load_bias)).collect();
     let begin = Instant::now();
-    let placed = stopped
-        .inject(syscall.0.wrapping_add(load_bias))
-        .map_err(|source| ExecutorError::Call { call: "execve", source })
-        .and_then(|mut injector| executor::place(&mut injector, pid.get(), armed.attached.slots(), stack_high, &detours));
-    match placed {
+    let syscall = syscall.0.wrapping_add(load_bias);
+    match executor::place_into(stopped, syscall, armed.attached.slots(), stack_high, &detours) {
         Ok(()) => log::debug(format_args!("{} detours placed in {:?}", detours.len(), begin.elapsed())),
         Err(error) => log::warn(format_args!("trace context is not passed on: {error}")),
     }
 }
-
-/// There is no write executor for this architecture yet; then no detours are planned.
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) fn place_executor(_stopped: &mut Stopped<'_>, _pid: NonZeroU32, _armed: &Armed) {}
 
 /// Reads the file of a program and arms its probes. Needs the capabilities raised.
 ///
@@ -147,19 +148,32 @@ fn contained<T>(work: impl FnOnce() -> Result<T, Untraced>) -> Result<T, Untrace
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(Untraced::Defect))
 }
 
+/// What the file says.
+struct Read {
+    plan: Plan,
+    load_bias: Option<u64>,
+    build_info: BuildInfo,
+    syscall: Option<VirtAddr>,
+}
+
+/// Reads the file and plans, without power.
+fn read(exe: &MappedExe, auxv: Option<Auxv>, is_held: bool, config: &Config) -> Result<Read, Untraced> {
+    debug_assert!(!is_raised(), "a file is read without capabilities");
+    let binary = GoBinary::parse(exe)?;
+    let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
+    let passes_on = !config.propagators.is_empty();
+    let may_write = is_held && passes_on && config.may_write && executor::IS_AVAILABLE && load_bias.is_some();
+    let circumstances = Circumstances { disabled: &config.disabled_instrumentations, load_bias, may_write };
+    let plan = Plan::new(CATALOG, &binary, circumstances)?;
+    let needs_syscall = plan.detours().next().is_some();
+    let syscall = if needs_syscall { binary.syscall_instruction() } else { None };
+    Ok(Read { plan, load_bias, build_info: binary.build_info().clone(), syscall })
+}
+
 fn arm_program(candidate: Candidate<'_>, config: &Config) -> Result<Armed, Untraced> {
     let Candidate { pid, path, exe, auxv, is_held } = candidate;
-    let (plan, load_bias, build_info, syscall) = {
-        let binary = GoBinary::parse(&exe)?;
-        let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
-        let passes_on = !config.propagators.is_empty();
-        let may_write = is_held && passes_on && config.may_write && cfg!(target_arch = "x86_64") && load_bias.is_some();
-        let circumstances = Circumstances { disabled: &config.disabled_instrumentations, load_bias, may_write };
-        let plan = Plan::new(CATALOG, &binary, circumstances)?;
-        let needs_syscall = plan.detours().next().is_some();
-        let syscall = if needs_syscall { binary.syscall_instruction() } else { None };
-        (plan, load_bias, binary.build_info().clone(), syscall)
-    };
+    // The file may be hostile.
+    let Read { plan, load_bias, build_info, syscall } = lowered(|| read(&exe, auxv, is_held, config))?;
     if plan.planned.is_empty() {
         let reasons: Vec<String> = plan.left_out.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         return Err(Untraced::NothingKnown(reasons.join("; ")));

@@ -12,6 +12,7 @@ use crate::capabilities::{drop_for_good, raised};
 use crate::child::{Other, Signals};
 use crate::command_line::CommandLine;
 use crate::config::Config;
+use crate::launch::leave_working_directory;
 use crate::log;
 use crate::outcome::Outcome;
 use crate::resource::gather;
@@ -40,6 +41,7 @@ enum AttachError {
 #[must_use]
 pub fn attach(pid: NonZeroU32, config: &Config, typed: &CommandLine, signals: &Signals) -> Outcome {
     let mut tracing = Tracing::new(config, typed);
+    leave_working_directory();
     let begun = raised(|| begin(pid, &mut tracing));
     drop_for_good();
     match begun {

@@ -38,17 +38,32 @@ pub fn lower() {
     change(|sets| sets.effective &= !FOUR);
 }
 
+/// Restores the effective set, after a panic too.
+struct Restore(u64);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        change(|sets| sets.effective = self.0 & sets.permitted);
+    }
+}
+
 /// Does `work` with those of the four that are permitted effective, on this thread and on those it starts meanwhile.
 pub fn raised<T>(work: impl FnOnce() -> T) -> T {
-    /// Restores the effective set, after a panic too.
-    struct Restore(u64);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            change(|sets| sets.effective = self.0 & sets.permitted);
-        }
-    }
     let _restore = change(|sets| sets.effective |= sets.permitted & FOUR).map(|before| Restore(before.effective));
     work()
+}
+
+/// Does `work` without them, within [`raised`]: what may be hostile is read and thought about without power. On this thread and on
+/// those it starts meanwhile.
+pub fn lowered<T>(work: impl FnOnce() -> T) -> T {
+    let _restore = change(|sets| sets.effective &= !FOUR).map(|before| Restore(before.effective));
+    work()
+}
+
+/// Whether any of the four is effective in this thread.
+#[must_use]
+pub fn is_raised() -> bool {
+    get().is_ok_and(|sets| sets.effective & FOUR != 0)
 }
 
 /// Gives the four up, in the calling thread and in those it starts from now on: it attaches nothing any more.
@@ -201,18 +216,20 @@ mod tests {
         on_a_thread(|| {
             let at_first = get().unwrap();
             lower();
-            let lowered = get().unwrap();
-            assert_eq!(lowered.effective, at_first.effective & !FOUR);
-            assert_eq!(lowered.permitted, at_first.permitted);
+            let lowered_sets = get().unwrap();
+            assert_eq!(lowered_sets.effective, at_first.effective & !FOUR);
+            assert_eq!(lowered_sets.permitted, at_first.permitted);
             let inside = raised(|| {
                 let started = std::thread::spawn(|| get().unwrap()).join().unwrap();
                 // Again inside: the inner end lowers nothing.
                 raised(|| ());
                 assert_eq!(get().unwrap(), started);
+                assert_eq!(lowered(|| (is_raised(), get().unwrap())), (false, lowered_sets));
+                assert_eq!(get().unwrap(), started);
                 started
             });
             assert_eq!(inside.effective & FOUR, at_first.permitted & FOUR);
-            assert_eq!(get().unwrap(), lowered);
+            assert_eq!(get().unwrap(), lowered_sets);
             drop_for_good();
             let dropped = get().unwrap();
             assert_eq!((dropped.effective | dropped.permitted | dropped.inheritable) & FOUR, 0);

@@ -67,7 +67,10 @@ impl Report {
         let file = std::fs::read(path).map_err(|source| CheckError { path: path.to_owned(), source })?;
         let finding = match GoProgram::read(&file, disabled, may_write) {
             Ok(program) => Finding::Go(program),
-            Err(why) => Finding::Untraceable(why.to_string()),
+            Err(why) => {
+                let detail = why.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+                Finding::Untraceable(format!("{why}{detail}"))
+            }
         };
         Ok(Self { program: path.to_owned(), finding, kernel: KernelSupport::gather() })
     }

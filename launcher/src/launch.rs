@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use crate::arm::{Untraced, open_and_arm, place_executor};
 use crate::binary::GoBinary;
-use crate::capabilities::{drop_for_good, may_trace, raised, reset_tracing};
+use crate::capabilities::{drop_for_good, lowered, may_trace, raised, reset_tracing};
 use crate::child::{self, AtBarrier, Event, Exe, Exited, Follow, MappedExe, Program, Signals, SpawnError, Stopped, Tree};
 use crate::command_line::CommandLine;
 use crate::config::Config;
@@ -68,15 +68,14 @@ fn run(config: &Config, typed: &CommandLine, signals: &mut Signals, program: Pro
     }
     let mut launch =
         Launch { config, tracing: Tracing::new(config, typed), unsaid: None, known: HashMap::new(), is_below_another };
+    leave_working_directory();
     let exited = loop {
         let verdict = match tree.next(signals)? {
             // Programs of other users may be looked into, and what is attached needs BPF.
             Event::Exec(stopped) => raised(|| launch.at_exec(stopped)),
-            Event::Barrier(barrier) => raised(|| launch.at_barrier(barrier))?,
+            Event::Barrier(barrier) => raised(|| launch.at_barrier(barrier)),
             Event::Ended(exited) => break exited,
         };
-        // The working directory is the program's business; ours would keep its file system from being unmounted.
-        let _ = std::env::set_current_dir("/");
         if !tree.is_followed() {
             drop_for_good();
             reset_tracing();
@@ -140,7 +139,7 @@ impl Launch<'_> {
         }
         match open_and_arm(pid, &exe, stopped.auxv(), true, &config) {
             Ok(armed) => {
-                place_executor(&mut stopped, pid, &armed);
+                place_executor(&mut stopped, &armed);
                 // The thread is started while the program is still held: its memory is in nobody's way then.
                 self.tracing.add(pid, exe.name(), gather::process(pid.get()), armed, &config, begin);
                 stopped.release();
@@ -206,14 +205,16 @@ impl Launch<'_> {
     }
 
     /// Arms a program that waits before its exec and cannot be held behind it.
-    fn at_barrier(&mut self, barrier: AtBarrier<'_>) -> Result<Verdict, SpawnError> {
+    fn at_barrier(&mut self, barrier: AtBarrier<'_>) -> Verdict {
         if self.is_below_another {
-            return barrier.go().map(|()| Verdict::GoOn);
+            barrier.go();
+            return Verdict::GoOn;
         }
         let (begin, pid) = (Instant::now(), process(barrier.pid()));
         let Some(path) = barrier.path() else {
             // There is nothing to look at; exec will say what is wrong.
-            return barrier.go().map(|()| Verdict::GoOn);
+            barrier.go();
+            return Verdict::GoOn;
         };
         log::debug(format_args!("{}: {}", path.display(), barrier.reason()));
         let armed = match untraced_by_choice(self.config) {
@@ -231,11 +232,12 @@ impl Launch<'_> {
                 self.tracing.say_untraced(&path, &why);
                 if self.config.strict && !matches!(why, Untraced::NotWanted(_)) {
                     barrier.abandon();
-                    return Ok(Verdict::Refuse);
+                    return Verdict::Refuse;
                 }
             }
         }
-        barrier.go().map(|()| Verdict::GoOn)
+        barrier.go();
+        Verdict::GoOn
     }
 
     /// The program has ended.
@@ -248,6 +250,12 @@ impl Launch<'_> {
     }
 }
 
+/// The working directory is the program's business; ours would keep its file system from being unmounted. Behind
+/// [`Tracing::new`] and [`child::spawn`], nothing is looked for by a relative path.
+pub(crate) fn leave_working_directory() {
+    let _ = std::env::set_current_dir("/");
+}
+
 /// Files remembered; more are read each time.
 const MAX_KNOWN: usize = 1_024;
 
@@ -256,10 +264,10 @@ const GO_TOOLS: &str = "/pkg/tool/";
 
 /// Whether a program that is called like a wrapper is one: any that is no Go program, and of those the known ones.
 fn is_what_it_is_called(exe: &Exe) -> bool {
-    let Ok(file) = MappedExe::map(&exe.path) else {
+    let Ok(file) = MappedExe::open(exe) else {
         return true;
     };
-    GoBinary::parse(&file).map_or(true, |binary| binary.build_info().path.as_deref().is_some_and(is_go_wrapper))
+    lowered(|| GoBinary::parse(&file).map_or(true, |binary| binary.build_info().path.as_deref().is_some_and(is_go_wrapper)))
 }
 
 /// A file as it is now: device, inode, time of its last change in nanoseconds.

@@ -15,7 +15,6 @@ pub mod child;
 pub mod command_line;
 pub mod config;
 pub mod events;
-#[cfg(target_arch = "x86_64")]
 pub mod executor;
 pub mod export;
 pub mod install;

@@ -10,6 +10,7 @@ use std::future::poll_fn;
 use std::io::{PipeReader, PipeWriter};
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::PathBuf;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use tokio::time::MissedTickBehavior;
 use self::traced::{Losses, Traced};
 use crate::arm::Armed;
 use crate::capabilities::drop_for_good;
+use crate::child::Image;
 use crate::config::{KnownMethods, Limits};
 use crate::export::{Exporting, Report};
 use crate::log;
@@ -27,6 +29,9 @@ use crate::resource::{ProcessFacts, ResourceSettings};
 
 /// How often the ring buffers are looked at; a backlog is reported by the kernel at once.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether a process still is the program that is traced: a second.
+const TICKS_PER_LOOK: u32 = 10;
 
 /// A program whose spans are wanted.
 #[derive(Debug)]
@@ -41,6 +46,10 @@ pub struct Program {
     pub said: ResourceSettings,
     /// The HTTP methods that are known.
     pub known_methods: KnownMethods,
+    /// What it is called in the log.
+    pub file: PathBuf,
+    /// Its memory, where it has been executed and we may look into it.
+    pub image: Option<Image>,
 }
 
 /// What the thread is told.
@@ -119,6 +128,9 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
     let mut detaching = Vec::new();
     let mut timer = tokio::time::interval(DRAIN_INTERVAL);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // A turn has left records.
+    let mut more = false;
+    let mut ticks = 0;
     let deadline = loop {
         tokio::select! {
             message = messages.recv() => match message {
@@ -126,8 +138,19 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
                 Some(Message::Finish(deadline)) => break deadline,
                 None => break Instant::now(),
             },
-            _ = timer.tick(), if !programs.is_empty() => drain(&mut programs, &mut exporting),
-            () = poll_fn(|context| poll_backlogs(&programs, context)) => drain(&mut programs, &mut exporting),
+            _ = timer.tick(), if !programs.is_empty() => {
+                more = drain(&mut programs, &mut exporting);
+                detaching.extend(programs.iter_mut().filter_map(Traced::judge_probes));
+                ticks = (ticks + 1) % TICKS_PER_LOOK;
+                if ticks == 0 {
+                    for replaced in programs.extract_if(.., Traced::is_replaced) {
+                        losses += replaced.close(&mut exporting, &mut detaching);
+                    }
+                }
+            }
+            () = poll_fn(|context| poll_backlogs(&programs, context)) => more = drain(&mut programs, &mut exporting),
+            // Behind all else that is to be done on this thread.
+            () = tokio::task::yield_now(), if more => more = drain(&mut programs, &mut exporting),
             ended = poll_fn(|context| poll_ends(&programs, context)) => {
                 losses += programs.swap_remove(ended).close(&mut exporting, &mut detaching);
             }
@@ -159,10 +182,9 @@ fn add(program: Program, limits: Limits, exporting: &Exporting, programs: &mut V
     }
 }
 
-fn drain(programs: &mut [Traced], exporting: &mut Exporting) {
-    for program in programs {
-        program.drain(exporting);
-    }
+/// Takes a turn's records of each program; returns whether there may be more.
+fn drain(programs: &mut [Traced], exporting: &mut Exporting) -> bool {
+    programs.iter_mut().fold(false, |more, program| program.drain(exporting) | more)
 }
 
 /// Ready when the kernel reports a backlog of any program.

@@ -5,7 +5,8 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::arm::Armed;
+use crate::arm::{Armed, Untraced};
+use crate::child::Image;
 use crate::command_line::CommandLine;
 use crate::config::Config;
 use crate::export::Exporting;
@@ -73,14 +74,11 @@ impl<'c> Tracing<'c> {
         }
         if let Some(telemetry) = &self.telemetry {
             let mut process = process;
+            // At the barrier it is the launcher's own memory so far.
+            let image = if process.executable.is_some() { Image::of(pid).ok() } else { None };
             process.executable.get_or_insert_with(|| file.to_owned());
-            telemetry.add(Program {
-                pid,
-                armed,
-                process,
-                said: ResourceSettings::from(&config.resource),
-                known_methods: config.known_methods.clone(),
-            });
+            let (said, known_methods) = (ResourceSettings::from(&config.resource), config.known_methods.clone());
+            telemetry.add(Program { pid, armed, process, said, known_methods, file: file.to_owned(), image });
         }
     }
 
@@ -108,11 +106,14 @@ impl<'c> Tracing<'c> {
     }
 
     /// Says, once for each file, that it is not traced.
-    pub fn say_untraced(&mut self, file: &Path, why: &dyn std::fmt::Display) {
+    pub fn say_untraced(&mut self, file: &Path, why: &Untraced) {
         if self.is_new(file) {
             log::warn(format_args!("{} is not traced: {why}", file.display()));
         } else {
             log::debug(format_args!("{} is not traced: {why}", file.display()));
+        }
+        if let Some(detail) = why.detail() {
+            log::debug(format_args!("{}: {detail}", file.display()));
         }
     }
 

@@ -57,7 +57,11 @@ impl Drop for Bare {
 
 /// A launcher that has attached.
 fn attach(to: &Bare, receiver: &Receiver) -> (Child, BufReader<ChildStderr>) {
-    let mut command = launcher();
+    attach_by(launcher(), to, receiver)
+}
+
+/// The same by a command of the test's own.
+fn attach_by(mut command: Command, to: &Bare, receiver: &Receiver) -> (Child, BufReader<ChildStderr>) {
     sending_to(&mut command, receiver);
     let mut child = command.args(["--pid", &to.process.id().to_string()]).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -116,6 +120,19 @@ fn a_program_is_left_as_it_was() {
     child.wait().unwrap();
     assert_eq!(bare.changed_bytes(), 0, "they go with a launcher that is killed, too");
     assert_eq!(get(bare.address, "/hello"), 200);
+}
+
+/// As a launcher that has started the program: its file system can be unmounted. Relative paths are those of the user.
+#[test]
+fn the_working_directory_is_not_kept() {
+    let (receiver, bare, directory) = (Receiver::start(), Bare::start(Variant::Stripped), tempfile::tempdir().unwrap());
+    let mut command = launcher();
+    command.current_dir(&directory);
+    let (mut child, _stderr) = attach_by(command, &bare, &receiver);
+    let working = fs::read_link(format!("/proc/{}/cwd", child.id())).unwrap();
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    child.wait().unwrap();
+    assert_eq!(working.to_str(), Some("/"));
 }
 
 #[test]

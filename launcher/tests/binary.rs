@@ -306,6 +306,27 @@ fn the_end_of_a_handler_is_a_call_in_conn_serve() {
     }
 }
 
+/// `(*Request).ProtoAtLeast` is inlined into `(*ServeMux).ServeHTTP`, as the compiler says (`-gcflags=net/http=-m`), and
+/// `(*conn).serve` nowhere.
+#[test]
+fn inlined_functions_name_their_callers() {
+    let cases = [
+        (GoVersion::GO_1_21, Variant::Stripped),
+        (GoVersion::GO_1_24, Variant::Default),
+        (GoVersion::GO_1_26, Variant::PieStripped),
+        (GoVersion::GO_1_27, Variant::Stripped),
+        (GoVersion::GO_1_27, Variant::Arm64Stripped),
+    ];
+    for (version, variant) in cases {
+        let file = read(version, variant);
+        let binary = GoBinary::parse(&file).unwrap();
+        let inlined = binary.inlined(&["net/http.(*Request).ProtoAtLeast", "net/http.(*conn).serve"]);
+        let callers = inlined.callers("net/http.(*Request).ProtoAtLeast");
+        assert!(callers.iter().any(|caller| caller == "net/http.(*ServeMux).ServeHTTP"), "{version:?} {variant:?}: {callers:?}");
+        assert!(inlined.callers("net/http.(*conn).serve").is_empty(), "{version:?} {variant:?}");
+    }
+}
+
 #[test]
 fn the_header_map_can_be_read() {
     for version in GoVersion::ALL {
@@ -451,6 +472,7 @@ fn ask_everything(file: &[u8]) {
         }
     }
     let _ = serve_pair_unchecked(&binary);
+    let _ = binary.inlined(&targets(GoVersion::GO_1_27));
     let _ = binary.layouts(&["net/http.Request", "net/http.Header", "runtime.g"]);
     let _ = binary.itab("*net/http.response", "net/http.ResponseWriter");
     let _ = binary.types_named(&["*net/http.response", "[]string"]);

@@ -6,6 +6,7 @@
 
 mod support;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -314,6 +315,7 @@ fn an_instrumentation_gets_sites_and_recipes() {
             layouts: Layouts::default(),
             load_bias,
             may_write: false,
+            inlined: OnceCell::new(),
         };
         facts.end_sites(NAME, 3, "a round trip ends", "http_client", 100).unwrap()
     };

@@ -56,6 +56,20 @@ fn launch(app: &str) {
     let slots = unsafe { OwnedFd::from_raw_fd(libc::memfd_create(c"slots".as_ptr(), 0)) };
     std::fs::File::from(slots.try_clone().unwrap()).set_len(u64::from(BUCKETS) * size_of::<Bucket>() as u64).unwrap();
     let syscall = binary.syscall_instruction().unwrap().0.wrapping_add(bias);
+    if std::env::var_os("EXECUTOR_STOPPED").is_some() {
+        // It arrives in the middle of the first system call.
+        let pid = stopped.pid();
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+        assert!(stopped.inject(syscall).unwrap().call(libc::SYS_getpid, [0; 6]).is_err());
+        stopped.release();
+        let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        while !state().contains(") T ") && !state().contains(") Z ") && !state().is_empty() {
+            std::thread::yield_now();
+        }
+        println!("\nstopped: {}", state().contains(") T "));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+        return;
+    }
     let begin = std::time::Instant::now();
     let mut injector = stopped.inject(syscall).unwrap();
     place(&mut injector, stopped.pid().as_raw().cast_unsigned(), slots.as_fd(), 8, &detours).unwrap();
@@ -64,6 +78,17 @@ fn launch(app: &str) {
     stopped.release();
     let Event::Ended(exited) = tree.next(&signals).unwrap() else { panic!("runs to its end") };
     println!("\n{:?}", exited.status());
+}
+
+/// A SIGSTOP that arrives while system calls are made in a program's name stops it afterwards.
+#[test]
+fn a_stop_is_not_lost() {
+    let app = apps::build("short", GoVersion::GO_1_26, Variant::Pie);
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "executor_process", "--nocapture", "--test-threads=1"]);
+    let output = command.env("EXECUTOR_PROCESS", &app).env("EXECUTOR_STOPPED", "yes").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("stopped: true"), "{text}{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod init;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use init::{Launched, code, launcher, with_subject};
 
@@ -93,6 +94,18 @@ fn a_setuid_program_runs_from_the_barrier_with_its_status() {
     fs::write(file, "#!/no/such/interpreter\n").unwrap();
     fs::set_permissions(file, fs::Permissions::from_mode(0o4755)).unwrap();
     assert_eq!(code(&mut launcher(&["--", file])), Some(127));
+}
+
+/// The launcher is started on a volume; its program goes elsewhere and unmounts that.
+#[test]
+fn a_volume_that_the_program_has_left_can_be_unmounted() {
+    let volume = tempfile::tempdir().unwrap();
+    let script =
+        "mount -t tmpfs none \"$0\" && cd \"$0\" && exec \"$1\" --keep-caps -- sh -c 'cd / && umount \"$0\" && exit 7' \"$0\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script]).arg(volume.path()).arg(env!("CARGO_BIN_EXE_go-auto-launch"));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -49,7 +49,10 @@ fn perf_events_report_the_same() {
                 assert_eq!(end.status, 200);
                 ends += 1;
             }
-            other @ (Record::HttpServerPanic(_) | Record::HttpClientStart(_) | Record::HttpClientEnd(_)) => panic!("{other:?}"),
+            other @ (Record::HttpServerUnfinished(_)
+            | Record::HttpServerPanic(_)
+            | Record::HttpClientStart(_)
+            | Record::HttpClientEnd(_)) => panic!("{other:?}"),
         }
     }
     server.kill().unwrap();

@@ -56,6 +56,8 @@ pub struct ResponseLayout {
     pub written: Offset,
     /// `conn.hijackedv bool`.
     pub hijacked: Offset,
+    /// `response.cw.wroteHeader bool`, or [`ABSENT`].
+    pub sent: Offset,
 }
 
 /// `responseWriter` and `responseWriterState` of an HTTP/2 server.
@@ -68,6 +70,8 @@ pub struct Http2WriterLayout {
     pub status: Offset,
     /// `responseWriterState.wroteBytes int64`.
     pub wrote_bytes: Offset,
+    /// `responseWriterState.sentHeader bool`, or [`ABSENT`].
+    pub sent: Offset,
 }
 
 /// `runtime.g` and `runtime._panic`.
@@ -107,8 +111,11 @@ pub struct HttpServerConfig {
 }
 
 const _: () = {
-    assert!(size_of::<HttpServerConfig>() == 4 * (12 + 12 + 2 + 1 + 4 + 3 + 3 + 3 + 16));
+    assert!(size_of::<HttpServerConfig>() == 4 * (12 + 12 + 2 + 1 + 5 + 4 + 4 + 3 + 16));
 };
+
+/// Returns of `(*ServeMux).findHandler` that are provided for; a power of two. Seven versions of Go have at most 9.
+pub const ROUTE_ENDS: usize = 32;
 
 /// Cookies tell a probe which of its sites was hit.
 pub mod cookie {
@@ -126,6 +133,8 @@ pub mod cookie {
     /// Start of `(*conn).serve.func1`: the connection's goroutine ends, by a panic where a request is open; or start of
     /// `(*serverConn).runHandler.func1`: an HTTP/2 handler has returned or panicked.
     pub const UNWIND: u32 = 17;
+    /// Start of `runtime.exit` or `runtime.dieFromSignal`: the program ends, whatever is still open.
+    pub const EXIT: u32 = 18;
 }
 
 const NO_REQUEST: RequestLayout = RequestLayout {
@@ -142,7 +151,8 @@ const NO_REQUEST: RequestLayout = RequestLayout {
     pattern: NO_OFFSET,
     pat: NO_OFFSET,
 };
-const NO_WRITER: Http2WriterLayout = Http2WriterLayout { rws: NO_OFFSET, status: NO_OFFSET, wrote_bytes: NO_OFFSET };
+const NO_WRITER: Http2WriterLayout =
+    Http2WriterLayout { rws: NO_OFFSET, status: NO_OFFSET, wrote_bytes: NO_OFFSET, sent: NO_OFFSET };
 
 /// Before the launcher has set anything.
 pub const EMPTY_HTTP_SERVER: HttpServerConfig = HttpServerConfig {
@@ -150,7 +160,7 @@ pub const EMPTY_HTTP_SERVER: HttpServerConfig = HttpServerConfig {
     http2_request: NO_REQUEST,
     url: UrlLayout { path: NO_OFFSET, raw_query: NO_OFFSET },
     pattern_str: NO_OFFSET,
-    response: ResponseLayout { conn: NO_OFFSET, status: NO_OFFSET, written: NO_OFFSET, hijacked: NO_OFFSET },
+    response: ResponseLayout { conn: NO_OFFSET, status: NO_OFFSET, written: NO_OFFSET, hijacked: NO_OFFSET, sent: NO_OFFSET },
     http2_writer: NO_WRITER,
     xnet_writer: NO_WRITER,
     panic: PanicLayout { g_panic: NO_OFFSET, arg: NO_OFFSET, goexit: NO_OFFSET },

@@ -1,18 +1,24 @@
-//! The server of `net/http`: HTTP/1 and HTTP/2, two hits per request.
+//! The server of `net/http`: HTTP/1 and HTTP/2, two hits per request, and a third where only the mux knows the route.
 //!
 //! match-go: 1.18..: net/http.(*conn).serve(c, ctx)
 //! match-go: 1.18..: net/http.serverHandler.ServeHTTP(sh, rw, req)
 //! match-go: 1.18..1.26: net/http.(*http2serverConn).runHandler(sc, rw, req, handler)
 //! match-go: 1.27..: net/http.http2Handler.ServeHTTP(h, w, req)
 //! match-go: 1.27..: net/http/internal/http2.(*serverConn).runHandler(sc, rw, req, handler)
+//! match-go: 1.22..: net/http.(*ServeMux).findHandler(mux, r)
+//! match-go: 1.18..: runtime.exit(code)
+//! match-go: 1.18..: runtime.dieFromSignal(sig)
 
 #![expect(clippy::cast_possible_truncation, reason = "cookies have 32 bits")]
 
+mod exit;
 mod request;
 mod response;
+mod route;
 
 pub use request::{REQUEST_WORDS, URL_WORDS, start, start_http2_request};
 pub use response::{RESPONSE_WORDS, end, unwind};
+pub use route::route;
 
 use crate::config::cookie;
 use crate::target::Target;
@@ -26,6 +32,7 @@ pub fn any<T: Target>(target: &T) -> Option<()> {
     match target.cookie() as u32 {
         cookie::END => end(target),
         cookie::UNWIND => unwind(target),
+        cookie::EXIT => exit::exit(target),
         site => start(target, site),
     }
 }

@@ -10,15 +10,15 @@ use core::ffi::c_void;
 use core::mem::MaybeUninit;
 
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP, pt_regs};
-use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_get_prandom_u32, bpf_ktime_get_boot_ns};
+use aya_ebpf::helpers::generated::{bpf_for_each_map_elem, bpf_get_attach_cookie, bpf_get_prandom_u32, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap, RingBuf};
 use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig};
 use bpf::config::parents::{ContextType, ParentsConfig};
-use bpf::config::{EndRecipes, HttpServerConfig, SamplerSetting, Setting};
-use bpf::records::SpanIdentity;
+use bpf::config::{EndRecipes, HttpServerConfig, ROUTE_ENDS, SamplerSetting, Setting};
+use bpf::records::{RING_BYTES, SpanIdentity};
 use bpf::slots::{Bucket, SLOT_WORDS};
-use bpf::target::{AllRegisters, Lookup, Memory, Registers, Step, Target};
+use bpf::target::{AllRegisters, Lookup, Memory, Registers, Step, Target, Visit};
 use bpf::trace::Goroutine;
 use bpf::trace::carried::Carried;
 use bpf::trace::client::PassedOn;
@@ -27,8 +27,6 @@ use bytemuck::AnyBitPattern;
 
 use memory::UserMemory;
 
-/// Bytes of the ring buffer; the launcher may change it when it loads the object.
-const RING_BYTES: u32 = 4 << 20;
 /// A backlog of this many bytes wakes the launcher at once; a smaller one waits for its timer.
 const WAKE_AT_BYTES: u64 = 512 << 10;
 /// `BPF_RB_AVAIL_DATA` of `bpf_ringbuf_query`.
@@ -39,6 +37,9 @@ static RECORDS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 /// What is remembered of each goroutine, by the address of its `runtime.g`.
 #[map(name = "GOROUTINES")]
 static GOROUTINES: LruHashMap<u64, Goroutine> = LruHashMap::with_max_entries(8_192, 0);
+/// Requests whose route a mux has found: those in which it is not noted, and those in which it is.
+#[map(name = "ROUTES")]
+static ROUTES: Array<u64> = Array::with_max_entries(2, 0);
 /// Records that found no room.
 #[map(name = "LOST")]
 static LOST: Array<u64> = Array::with_max_entries(1, 0);
@@ -49,6 +50,9 @@ static HTTP_SERVER: HttpServerConfig = bpf::config::EMPTY_HTTP_SERVER;
 /// Layouts of the program's client, set by the launcher.
 #[unsafe(no_mangle)]
 static HTTP_CLIENT: HttpClientConfig = EMPTY_HTTP_CLIENT;
+/// How the returns of `(*ServeMux).findHandler` are read, set by the launcher.
+#[unsafe(no_mangle)]
+static HTTP_ROUTE_ENDS: EndRecipes<ROUTE_ENDS> = EndRecipes::EMPTY;
 /// How the ends of the client's round trips are read, set by the launcher.
 #[unsafe(no_mangle)]
 static HTTP_CLIENT_ENDS: EndRecipes<CLIENT_ENDS> = EndRecipes::EMPTY;
@@ -70,6 +74,18 @@ impl Hit {
     pub(crate) const fn new(context: *mut c_void) -> Self {
         Self(context.cast())
     }
+}
+
+/// One goroutine of [`Target::each_goroutine`].
+unsafe extern "C" fn visit<V: Visit>(
+    _map: *mut c_void,
+    _address: *const u64,
+    goroutine: *const Goroutine,
+    _: *mut c_void,
+) -> i64 {
+    // SAFETY: the kernel passes a value of the map. No visit looks at registers.
+    V::visit(&Hit(core::ptr::null_mut()), unsafe { &*goroutine });
+    0
 }
 
 impl Memory for Hit {
@@ -153,6 +169,11 @@ impl Target for Hit {
     #[inline(always)]
     fn http_client(&self) -> &HttpClientConfig {
         &HTTP_CLIENT
+    }
+
+    #[inline(always)]
+    fn http_route_ends(&self) -> &EndRecipes<ROUTE_ENDS> {
+        &HTTP_ROUTE_ENDS
     }
 
     #[inline(always)]
@@ -267,6 +288,22 @@ impl Target for Hit {
         let new = self.goroutine(address)?;
         new.random.seed(self);
         Some(new)
+    }
+
+    #[inline(always)]
+    fn each_goroutine<V: Visit>(&self) {
+        let map = core::ptr::from_ref(&GOROUTINES).cast_mut().cast();
+        // SAFETY: the callback gets the map's entries, needs no context, and is done when the helper returns.
+        unsafe { bpf_for_each_map_elem(map, visit::<V> as *mut c_void, core::ptr::null_mut(), 0) };
+    }
+
+    #[inline(always)]
+    fn count_route(&self, in_request: bool) {
+        if let Some(count) = ROUTES.get_ptr_mut(u32::from(in_request)) {
+            // SAFETY: valid and aligned. What two processors count at once may be counted once: the launcher wants to know
+            // which of the two is zero.
+            unsafe { *count += 1 };
+        }
     }
 
     #[inline(always)]

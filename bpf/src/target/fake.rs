@@ -23,10 +23,10 @@ use bytemuck::AnyBitPattern;
 
 use crate::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig};
 use crate::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig};
-use crate::config::{EndRecipes, HttpServerConfig, SamplerSetting, Setting};
+use crate::config::{EndRecipes, HttpServerConfig, ROUTE_ENDS, SamplerSetting, Setting};
 use crate::records::SpanIdentity;
 use crate::slots::{BUCKETS, Bucket, SLOT_WORDS};
-use crate::target::{AllRegisters, Lookup, Memory, Registers, Step, Target};
+use crate::target::{AllRegisters, Lookup, Memory, Registers, Step, Target, Visit};
 use crate::trace::carried::{Carried, NOTHING_CARRIED};
 use crate::trace::client::PassedOn;
 use crate::trace::parents::{Origin, is_over};
@@ -43,6 +43,10 @@ pub struct Program {
     pub layout: HttpServerConfig,
     /// How the types of its client are laid out.
     pub client: HttpClientConfig,
+    /// How the returns of its `(*ServeMux).findHandler` are read.
+    pub route_ends: Box<EndRecipes<ROUTE_ENDS>>,
+    /// Routes that were found by the mux alone, and those that the request had as well.
+    pub routes: [Cell<u64>; 2],
     /// How the ends of its round trips are read.
     pub client_ends: Box<EndRecipes<CLIENT_ENDS>>,
     /// What finding a parent needs to know.
@@ -93,6 +97,8 @@ impl Program {
             memory: Pages::default(),
             layout,
             client: EMPTY_HTTP_CLIENT,
+            route_ends: Box::new(EndRecipes::EMPTY),
+            routes: Default::default(),
             client_ends: Box::new(EndRecipes::EMPTY),
             parents: EMPTY_PARENTS,
             context_types: BTreeMap::new(),

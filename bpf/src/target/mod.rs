@@ -12,7 +12,7 @@ use bytemuck::AnyBitPattern;
 
 use crate::config::http_client::{CLIENT_ENDS, HttpClientConfig};
 use crate::config::parents::{ContextType, ParentsConfig};
-use crate::config::{EndRecipes, HttpServerConfig, SamplerSetting};
+use crate::config::{EndRecipes, HttpServerConfig, ROUTE_ENDS, SamplerSetting};
 use crate::records::SpanIdentity;
 use crate::slots::{Bucket, SLOT_WORDS};
 use crate::trace::Goroutine;
@@ -75,6 +75,12 @@ pub trait Step {
     fn step<L: Lookup>(&mut self, lookup: &L) -> bool;
 }
 
+/// What is done to each goroutine of which something is remembered.
+pub trait Visit {
+    /// One of them.
+    fn visit<T: Target>(target: &T, goroutine: &Goroutine);
+}
+
 /// What the program under observation and the kernel give to a probe.
 #[expect(clippy::mut_from_ref, reason = "what is handed out belongs to maps and the ring buffer, not to the target")]
 pub trait Target: Lookup {
@@ -90,6 +96,8 @@ pub trait Target: Lookup {
     fn http_server(&self) -> &HttpServerConfig;
     /// The program's layouts for the client.
     fn http_client(&self) -> &HttpClientConfig;
+    /// How the returns of `(*ServeMux).findHandler` are read.
+    fn http_route_ends(&self) -> &EndRecipes<ROUTE_ENDS>;
     /// How the ends of a round trip are read.
     fn http_client_ends(&self) -> &EndRecipes<CLIENT_ENDS>;
     /// What finding a parent needs to know.
@@ -106,6 +114,12 @@ pub trait Target: Lookup {
     fn goroutine(&self, address: u64) -> Option<&mut Goroutine>;
     /// The same; makes room for it where it had none. `None` where there is no room.
     fn goroutine_or_new(&self, address: u64) -> Option<&mut Goroutine>;
+
+    /// Visits every goroutine of which something is remembered.
+    fn each_goroutine<V: Visit>(&self);
+    /// Counts a request whose route a mux has found; `in_request` says whether it is noted in the request as well, so that it
+    /// would be known without the probe of the mux.
+    fn count_route(&self, in_request: bool);
 
     /// Remembers the span of a request under the data pointer of its context.
     fn remember_context(&self, context: u64, span: &SpanIdentity);

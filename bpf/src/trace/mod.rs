@@ -30,6 +30,8 @@ pub struct Goroutine {
     pub span: SpanIdentity,
     /// Address of the `*http.Request` whose `Pattern` is read at the end; 0 where there is none.
     pub request: u64,
+    /// The pattern that a `ServeMux` has found for it, which it noted in a copy perhaps; no string before that.
+    pub route: GoString,
     /// Address of the response writer.
     pub writer: u64,
     /// The cookie of the start.
@@ -72,6 +74,7 @@ impl Goroutine {
 pub const NEW_GOROUTINE: Goroutine = Goroutine {
     span: SpanIdentity::NONE,
     request: 0,
+    route: GoString { address: 0, length: 0 },
     writer: 0,
     started_at: 0,
     server: 0,

@@ -27,6 +27,7 @@ fuzz_target!(|file: &[u8]| {
         assert!(function.entry <= function.end);
         let _ = binary.function_at(function.entry);
     }
+    let _ = binary.inlined(&FUNCTIONS);
     let _ = binary.all_functions().last();
     let _ = binary.layouts(&TYPES);
     let _ = binary.itab("*runtime.TypeAssertionError", "error");

@@ -6,15 +6,13 @@ use super::{FileOffset, VirtAddr};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BinaryError {
     /// The file does not begin as a 64-bit little-endian ELF file does.
-    #[error("not a 64-bit ELF program ({what}): a script or another format cannot be traced; name the Go program itself")]
+    #[error("not a 64-bit ELF program; name the Go program itself")]
     NotElf {
         /// What the ELF reader missed.
         what: String,
     },
     /// Neither build information nor a function table: some other language made this program.
-    #[error(
-        "not a Go program: no Go build information and no Go function table in any loaded segment; only Go programs can be traced, and one packed by UPX must be unpacked first"
-    )]
+    #[error("not a Go program")]
     NotGo,
     /// Built by a Go that is too old.
     #[error("built with {version}: Go 1.18 is the oldest version whose tables are understood; rebuild with a newer Go")]
@@ -82,4 +80,27 @@ pub enum BinaryError {
         /// What its code does.
         why: &'static str,
     },
+}
+
+impl BinaryError {
+    /// What is behind it, for `--check` and `--verbose`: at a start, one clause is enough.
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::NotElf { what } => Some(format!("{what}: a script or another format cannot be traced")),
+            Self::NotGo => Some(
+                "it has no Go build information and no Go function table in any loaded segment; one packed by UPX must be \
+                 unpacked first"
+                    .to_owned(),
+            ),
+            Self::UnsupportedGoVersion { .. }
+            | Self::UnsupportedArchitecture { .. }
+            | Self::FunctionTableNotFound { .. }
+            | Self::ModuleDataNotFound { .. }
+            | Self::ManyTextSections { .. }
+            | Self::Truncated { .. }
+            | Self::Corrupt { .. }
+            | Self::UnknownEnd { .. } => None,
+        }
+    }
 }

@@ -13,6 +13,7 @@ mod error;
 mod functions;
 mod image;
 mod implementers;
+mod inline_tree;
 mod itab;
 mod kind;
 mod layout;
@@ -34,6 +35,7 @@ pub use code::{Call, Cost, DetourSite, EntryKind, EntrySite, JUMP, cost, first_c
 pub use error::BinaryError;
 pub use functions::{Function, Functions};
 pub use image::Architecture;
+pub use inline_tree::Inlined;
 pub use kind::Kind;
 pub use layout::{Field, Layouts, TypeLayout};
 pub use map_layout::{HmapLayout, MAP_SLOTS, MapLayout, SlotLayout, SwissLayout};
@@ -123,6 +125,12 @@ impl<'a> GoBinary<'a> {
     #[must_use]
     pub fn functions(&self, names: &[&str]) -> Functions {
         self.function_table().find(names)
+    }
+
+    /// The functions that contain inlined copies of `names`. Reads the tables of all functions.
+    #[must_use]
+    pub fn inlined(&self, names: &[&str]) -> Inlined {
+        self.function_table().inlined(names)
     }
 
     /// Every function of the program, in the order of addresses.

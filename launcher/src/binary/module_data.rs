@@ -38,6 +38,8 @@ pub(super) struct ModuleData {
     pub(super) types: VirtAddr,
     pub(super) types_end: VirtAddr,
     pub(super) index: TypeIndex,
+    /// `gofunc`, from which the funcdata of functions has its offsets.
+    pub(super) funcdata: Option<VirtAddr>,
 }
 
 impl ModuleData {
@@ -84,15 +86,17 @@ impl ModuleData {
         // Go 1.18 and 1.19 have no counters for coverage: all fields behind them lie 16 bytes lower.
         let types_at = if pclntab.before_1_20 { 280 } else { 296 };
         let types = word(types_at)?;
-        let base = |types_end: u64, index| {
+        let base = |types_end: u64, index, funcdata_at: u64| {
             let valid = types < types_end && types_end <= types.checked_add(u64::from(u32::MAX >> 1))?;
-            valid.then_some(Self { text: VirtAddr(word(176)?), types: VirtAddr(types), types_end: VirtAddr(types_end), index })
+            let funcdata = word(funcdata_at).map(VirtAddr);
+            let (text, types, types_end) = (VirtAddr(word(176)?), VirtAddr(types), VirtAddr(types_end));
+            valid.then_some(Self { text, types, types_end, index, funcdata })
         };
         let second = word(types_at + 8)?;
         if second < types {
             let descriptors_end = VirtAddr(types.checked_add(second)?);
             let itabs = (VirtAddr(types.checked_add(word(320)?)?), word(328)?);
-            let data = base(word(312)?, TypeIndex::Contiguous { descriptors_end, itabs })?;
+            let data = base(word(312)?, TypeIndex::Contiguous { descriptors_end, itabs }, 344)?;
             return Some((data, slice(360)?.1));
         }
         // Go 1.26 has `epclntab` before `textsectmap`, which always has an entry.
@@ -103,7 +107,7 @@ impl ModuleData {
         };
         let (_, text_sections) = slice(text_sections_at)?;
         let types_and_itabs = TypeIndex::Links { types: slice(text_sections_at + 24)?, itabs: slice(text_sections_at + 48)? };
-        Some((base(second, types_and_itabs)?, text_sections))
+        Some((base(second, types_and_itabs, types_at + 24)?, text_sections))
     }
 }
 

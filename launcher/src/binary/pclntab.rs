@@ -34,6 +34,8 @@ pub(super) struct PclnTable<'a> {
     /// Offsets of function names, compilation units, files, pc values, function records.
     pub(super) offsets: [u64; 5],
     names: &'a [u8],
+    /// Tables of values by instruction; function records have offsets into it.
+    pub(super) pc_values: &'a [u8],
     /// From `ftab` on; function records lie at offsets from here.
     records: &'a [u8],
     /// `function_count` entries and a last offset.
@@ -92,7 +94,7 @@ impl<'a> PclnTable<'a> {
         let function_count = word(0)?;
         let offsets = [word(3)?, word(4)?, word(5)?, word(6)?, word(7)?];
         let increasing = offsets.is_sorted_by(|a, b| a < b);
-        let [names, cu, _, _, pcln] = offsets;
+        let [names, cu, _, pc_values, pcln] = offsets;
         let behind_header = names >= u64::try_from(HEADER_LEN).ok()?;
         (increasing && behind_header && function_count > 0).then_some(())?;
         let records = tail(data, pcln)?;
@@ -102,6 +104,7 @@ impl<'a> PclnTable<'a> {
             function_count,
             offsets,
             names: slice(data, names, cu - names)?,
+            pc_values: slice(data, pc_values, pcln - pc_values)?,
             records,
             ftab: slice(records, 0, function_count.checked_mul(ENTRY)?.checked_add(4)?)?,
         })
@@ -121,6 +124,11 @@ impl<'a> PclnTable<'a> {
     /// All entries, by address.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
         (0..self.function_count).map_while(|index| self.entry(index))
+    }
+
+    /// The `_func` of `entry` (`runtime/runtime2.go`), and what lies behind it.
+    pub(super) fn record(&self, entry: Entry) -> Option<&'a [u8]> {
+        tail(self.records, entry.record)
     }
 
     /// Where in the name block the name of the function of `entry` begins.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use super::spawn::SpawnError;
 use super::sys;
 use super::tree::Tree;
 
@@ -49,23 +48,13 @@ impl<'t> AtBarrier<'t> {
     /// The file that will be executed, as an absolute path; `None` if it will not be found.
     #[must_use]
     pub fn path(&self) -> Option<PathBuf> {
-        self.tree.program.path()
+        self.tree.file.clone()
     }
 
-    /// Lets the process execute the program.
-    ///
-    /// # Errors
-    /// When the program could not be executed; the process is gone and reaped then.
-    pub fn go(self) -> Result<(), SpawnError> {
+    /// Lets the process execute the program. Not waited for: an exec from a slow file system takes its time, and signals come
+    /// meanwhile. That it failed is told by [`Tree::next`], as it is of a process that was held.
+    pub fn go(self) {
         self.tree.link.go();
-        // The pipe closes with the exec, which is a matter of microseconds.
-        match self.tree.link.failure() {
-            None => Ok(()),
-            Some(errno) => {
-                sys::wait_end(self.tree.pid());
-                Err(self.tree.program.error(errno))
-            }
-        }
     }
 
     /// Ends the process before it becomes the program (`--strict`).

@@ -27,6 +27,14 @@ impl MappedExe {
         PathBuf::from(format!("/proc/{pid}/exe"))
     }
 
+    /// Takes the bytes of a file: mapped where a process executes it, else read.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn open(exe: &Exe) -> io::Result<Self> {
+        if exe.is_running() { Self::map(&exe.path) } else { Self::read(&exe.path) }
+    }
+
     /// Maps a file that a process executes.
     ///
     /// # Errors

@@ -11,7 +11,10 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use super::ptrace;
+use super::stopped::Stopped;
 use super::sys::{self, Change};
+
+mod requests;
 
 /// Bytes below the stack pointer that are left alone: the kernel and the C library use none of them yet.
 const BELOW_STACK: u64 = 512;
@@ -26,6 +29,17 @@ pub struct Injector {
     syscall: u64,
 }
 
+impl Stopped<'_> {
+    /// Lets the launcher make system calls in the process's name until the result is dropped. `syscall` is the address of
+    /// a `SYSCALL` instruction in the process.
+    ///
+    /// # Errors
+    /// When the process was killed, or stops for another reason.
+    pub fn inject(&mut self, syscall: u64) -> io::Result<Injector> {
+        Injector::begin(self.pid(), syscall)
+    }
+}
+
 impl Injector {
     /// Begins, with `pid` at its exec stop. `syscall` is the address of a `SYSCALL` instruction (bytes 0F 05).
     ///
@@ -35,10 +49,10 @@ impl Injector {
         // At the event stop the kernel is still in execve, whose result will be written to RAX: on to its end.
         ptrace::request(libc::PTRACE_SYSCALL.into(), pid, 0)?;
         expect_stop(pid, libc::SIGTRAP | 0x80)?;
-        let mask = ptrace::tracee_mask(pid)?;
-        let saved = ptrace::registers(pid)?;
+        let mask = requests::tracee_mask(pid)?;
+        let saved = requests::registers(pid)?;
         let injector = Self { pid, saved, mask, syscall };
-        ptrace::set_tracee_mask(pid, u64::MAX)?;
+        requests::set_tracee_mask(pid, u64::MAX)?;
         Ok(injector)
     }
 
@@ -61,10 +75,10 @@ impl Injector {
             r9,
             ..self.saved
         };
-        ptrace::set_registers(self.pid, &registers)?;
+        requests::set_registers(self.pid, &registers)?;
         ptrace::request(libc::PTRACE_SINGLESTEP.into(), self.pid, 0)?;
         expect_stop(self.pid, libc::SIGTRAP)?;
-        let result = ptrace::registers(self.pid)?.rax.cast_signed();
+        let result = requests::registers(self.pid)?.rax.cast_signed();
         // Results from -4095 to -1 are errors (the kernel's IS_ERR_VALUE).
         match c_int::try_from(-result) {
             Ok(errno @ 1..=4095) => Err(Errno::from_raw(errno).into()),
@@ -93,7 +107,7 @@ impl Injector {
                     *byte = *new;
                 }
             }
-            ptrace::poke(self.pid, at, u64::from_ne_bytes(word))?;
+            requests::poke(self.pid, at, u64::from_ne_bytes(word))?;
             at += 8;
         }
         Ok(())
@@ -118,16 +132,21 @@ impl Injector {
 impl Drop for Injector {
     fn drop(&mut self) {
         // They fail only for a process that was killed.
-        let _ = ptrace::set_registers(self.pid, &self.saved);
-        let _ = ptrace::set_tracee_mask(self.pid, self.mask);
+        let _ = requests::set_registers(self.pid, &self.saved);
+        let _ = requests::set_tracee_mask(self.pid, self.mask);
     }
 }
 
 /// Waits for the stop that was caused.
 fn expect_stop(pid: Pid, signal: c_int) -> io::Result<()> {
-    match sys::wait_stop(pid) {
+    match requests::wait_stop(pid) {
         Some(Change::Stopped { signal: stopped, event: 0 }) if stopped == signal => Ok(()),
-        // SIGSTOP cannot be blocked: the process is in a group stop now. All is given up, and it stays stopped.
+        // A signal is about to be delivered: SIGSTOP cannot be blocked. All is given up, and as the process is let go without
+        // this delivery, the signal is sent again.
+        Some(Change::Stopped { signal, event: 0 }) => {
+            let _ = sys::kill(pid, signal);
+            Err(Errno::EINTR.into())
+        }
         Some(Change::Stopped { .. } | Change::Continued) => Err(Errno::EINTR.into()),
         Some(Change::Exited(_) | Change::Killed(_)) | None => Err(Errno::ESRCH.into()),
     }

@@ -16,6 +16,7 @@ mod executable;
 mod exit;
 mod flush;
 mod forwarding;
+mod image;
 mod inherited;
 mod initial_stack;
 #[cfg(target_arch = "x86_64")]
@@ -42,6 +43,7 @@ pub use executable::{Auxv, Exe, MappedExe, without_deletion};
 pub use exit::{ExitStatus, Exited};
 pub use flush::FlushEnd;
 pub use forwarding::Forwarding;
+pub use image::Image;
 #[cfg(target_arch = "x86_64")]
 pub use inject::Injector;
 pub use limits::Limit;

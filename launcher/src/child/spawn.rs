@@ -162,11 +162,11 @@ impl Program {
         refused
     }
 
-    /// The error for what exec said.
-    pub(super) fn error(&self, errno: Errno) -> SpawnError {
+    /// The error for what exec said; `exists` says that the file was there ([`Self::path`]).
+    pub(super) fn error(&self, errno: Errno, exists: bool) -> SpawnError {
         let program = self.name.clone();
         if errno == Errno::ENOENT {
-            SpawnError::NotFound { program, exists: self.path().is_some() }
+            SpawnError::NotFound { program, exists }
         } else {
             SpawnError::NotExecutable { program, errno }
         }
@@ -183,7 +183,7 @@ pub fn exec_in_place(mut program: Program, signals: Option<&Signals>) -> SpawnEr
         let _ = sys::set_ignored(libc::SIGPIPE, inherited::pipe_was_ignored());
     }
     let errno = program.exec();
-    program.error(errno)
+    program.error(errno, program.path().is_some())
 }
 
 /// Gives mask and dispositions back as they were found. Handlers of the Rust runtime end with the exec.
@@ -233,8 +233,8 @@ pub fn spawn(mut program: Program, signals: &mut Signals) -> Result<Tree, SpawnE
 /// Takes the forked child under ptrace and lets it go on, or decides for the barrier.
 fn hold(program: Program, process: Process, mut link: Link) -> Tree {
     let mut tracees = Tracees::default();
-    let loses_privileges =
-        program.path().is_some_and(|path| privilege::is_given_by(&path)) && privilege::may_be_gained(process.pid);
+    let file = program.path();
+    let loses_privileges = file.as_deref().is_some_and(privilege::is_given_by) && privilege::may_be_gained(process.pid);
     let barrier = if loses_privileges {
         Some(BarrierReason::Privileged)
     } else {
@@ -243,7 +243,7 @@ fn hold(program: Program, process: Process, mut link: Link) -> Tree {
     if barrier.is_none() {
         link.go();
     }
-    Tree::new(process, tracees, program, link, barrier)
+    Tree::new(process, tracees, (program, file), link, barrier)
 }
 
 /// The launcher's ends of the two pipes to the child. Both close on exec: the child's ends too.
@@ -274,7 +274,9 @@ fn in_child(program: &mut Program, signals: &Signals, commands: OwnedFd, replies
     let _ = setpgid(own, own);
     if has_terminal {
         // SIGTTOU is blocked, so a background group may do this.
-        let _ = nix::unistd::tcsetpgrp(std::io::stdin(), own);
+        // Not by `std::io::stdin()`, which may allocate its buffer.
+        // SAFETY: the call takes two numbers.
+        unsafe { libc::tcsetpgrp(libc::STDIN_FILENO, own.as_raw()) };
     }
     let (mut commands, mut replies) = (std::fs::File::from(commands), std::fs::File::from(replies));
     if commands.read_exact(&mut [0]).is_err() {

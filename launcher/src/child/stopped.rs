@@ -105,14 +105,16 @@ impl<'t> Stopped<'t> {
         }
     }
 
-    /// Lets the launcher make system calls in the process's name until the result is dropped. `syscall` is the address of
-    /// a `SYSCALL` instruction in the process.
-    ///
-    /// # Errors
-    /// When the process was killed, or stops for another reason.
-    #[cfg(target_arch = "x86_64")]
-    pub fn inject(&mut self, syscall: u64) -> io::Result<super::Injector> {
-        super::Injector::begin(self.pid, syscall)
+    /// Whether system calls in the process's name would meet no filter but those that the launcher has itself. `false` where
+    /// that cannot be found out.
+    #[must_use]
+    pub fn is_unfiltered(&self) -> bool {
+        let status = |process: &str| std::fs::read_to_string(format!("/proc/{process}/status")).ok();
+        let filters = |process: &str| Filters::parse(&status(process)?);
+        match (filters("self"), filters(&self.pid.to_string())) {
+            (Some(ours), Some(theirs)) => theirs.has_none_besides(ours),
+            (None, _) | (_, None) => false,
+        }
     }
 
     /// This is not the Go program: lets it run, and stops it, and what it starts, again at the next exec.
@@ -133,6 +135,26 @@ impl<'t> Stopped<'t> {
     }
 }
 
+/// The seccomp filters of a process. A child has those of its parent, and may install more (seccomp(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Filters {
+    /// `Seccomp:` of `/proc/PID/status`: 0 none, 1 strict, 2 filters.
+    mode: u32,
+    /// `Seccomp_filters:`, since Linux 5.9.
+    count: Option<u32>,
+}
+
+impl Filters {
+    fn parse(status: &str) -> Option<Self> {
+        let number = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        Some(Self { mode: number("Seccomp:")?, count: number("Seccomp_filters:") })
+    }
+
+    fn has_none_besides(self, ours: Self) -> bool {
+        self.mode == 0 || self.count.is_some() && self == ours
+    }
+}
+
 impl Drop for Stopped<'_> {
     fn drop(&mut self) {
         match self.then {
@@ -140,5 +162,23 @@ impl Drop for Stopped<'_> {
             Then::Follow(follow) => self.tree.tracees.follow(self.pid, follow),
             Then::Nothing => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_those_of_the_launcher_or_more() {
+        let filters = |text: &str| Filters::parse(text).unwrap();
+        let none = filters("Name:\tx\nSeccomp:\t0\nSeccomp_filters:\t0\n");
+        let [one, two] = ["1", "2"].map(|count| filters(&format!("Seccomp:\t2\nSeccomp_filters:\t{count}\n")));
+        assert!(none.has_none_besides(none) && one.has_none_besides(one));
+        assert!(!one.has_none_besides(none) && !two.has_none_besides(one));
+        // An older kernel does not say how many.
+        let some = filters("Seccomp:\t2\n");
+        assert!(!some.has_none_besides(some) && filters("Seccomp:\t0\n").has_none_besides(some));
+        assert_eq!(Filters::parse("Name:\tx\n"), None);
     }
 }

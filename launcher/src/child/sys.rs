@@ -162,12 +162,8 @@ pub(super) fn wait_end(pid: Pid) {
     }
 }
 
-/// Waits for the next change of `pid`, which was just let go for a moment.
-pub(super) fn wait_stop(pid: Pid) -> Option<Change> {
-    wait(pid.as_raw(), libc::__WALL).map(|(_, change)| change)
-}
-
-fn wait(which: libc::pid_t, options: c_int) -> Option<(Pid, Change)> {
+/// Waits as waitpid does.
+pub(super) fn wait(which: libc::pid_t, options: c_int) -> Option<(Pid, Change)> {
     let mut status = 0;
     loop {
         // SAFETY: the status is a live int; no resource usage is asked for.

@@ -167,6 +167,7 @@ impl Tracees {
             if limit == Limit::OrdinaryUser {
                 // An entry script starts many programs that start nothing: not worth a line.
                 self.limit.get_or_insert(limit);
+                log::debug(format_args!("process {pid} is not followed: {limit}"));
             } else {
                 self.reached(limit);
             }

@@ -38,6 +38,9 @@ pub struct Tree {
     pub(super) process: Process,
     pub(super) tracees: Tracees,
     pub(super) program: Program,
+    /// The file that exec would take when the program was started, as an absolute path: since then, a relative name may mean
+    /// another one.
+    pub(super) file: Option<PathBuf>,
     pub(super) link: Link,
     /// The working directory that the program was started in.
     pub(super) directory: PathBuf,
@@ -47,9 +50,15 @@ pub struct Tree {
 
 impl Tree {
     /// The program's process waits for the word to go on. Under ptrace, unless `barrier` says why not.
-    pub(super) fn new(process: Process, tracees: Tracees, program: Program, link: Link, barrier: Option<BarrierReason>) -> Self {
+    pub(super) fn new(
+        process: Process,
+        tracees: Tracees,
+        (program, file): (Program, Option<PathBuf>),
+        link: Link,
+        barrier: Option<BarrierReason>,
+    ) -> Self {
         let directory = std::env::current_dir().unwrap_or_default();
-        Self { process, tracees, program, link, directory, barrier }
+        Self { process, tracees, program, file, link, directory, barrier }
     }
 
     /// The program's process id, which stays the same through all its execs.
@@ -137,7 +146,7 @@ impl Tree {
     /// The program ended: of itself, or because it could not be executed.
     fn ended(&mut self, exited: Exited) -> Result<Exited, SpawnError> {
         match self.link.failure() {
-            Some(errno) if exited.status == ExitStatus::Code(127) => Err(self.program.error(errno)),
+            Some(errno) if exited.status == ExitStatus::Code(127) => Err(self.program.error(errno, self.file.is_some())),
             Some(_) | None => Ok(exited),
         }
     }

@@ -3,7 +3,7 @@
 use bpf::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientEnd, HttpClientStart, LongClientTexts, ShortClientTexts};
 use bpf::records::{
     HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, ProxiedTexts, RecordHeader, SERVER_TEXTS, ServerTexts,
-    ShortTexts, SpanIdentity, kind,
+    ShortTexts, SpanIdentity, kind, server_text,
 };
 
 /// One record, borrowed from the ring buffer.
@@ -13,6 +13,8 @@ pub enum Record<'a> {
     HttpServerStart(ServerStart<'a>),
     /// Its handler has returned.
     HttpServerEnd(&'a HttpServerEnd),
+    /// The program ends while its handler runs.
+    HttpServerUnfinished(&'a HttpServerEnd),
     /// Its handler has panicked.
     HttpServerPanic(&'a HttpServerPanic),
     /// A client is about to send a request.
@@ -55,6 +57,16 @@ pub struct ServerStart<'a> {
     pub texts: [(&'a [u8], bool); SERVER_TEXTS],
 }
 
+impl ServerStart<'_> {
+    /// The client's address, where the request asks for an upgrade of its connection to HTTP/2 (RFC 7540 §3.2).
+    #[must_use]
+    pub fn upgrade_to_http2(&self) -> Option<Box<str>> {
+        let (upgrade, _cut) = self.texts[server_text::UPGRADE];
+        let asks = upgrade.split(|&byte| byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"h2c"));
+        asks.then(|| String::from_utf8_lossy(self.texts[server_text::REMOTE].0).into())
+    }
+}
+
 /// Why bytes are no record.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -90,6 +102,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         kind::HTTP_SERVER_START_PROXIED => Ok(Record::HttpServerStart(start::<ProxiedTexts>(view(header, bytes)?))),
         kind::HTTP_SERVER_START_LONG => Ok(Record::HttpServerStart(start::<LongTexts>(view(header, bytes)?))),
         kind::HTTP_SERVER_END => Ok(Record::HttpServerEnd(view(header, bytes)?)),
+        kind::HTTP_SERVER_UNFINISHED => Ok(Record::HttpServerUnfinished(view(header, bytes)?)),
         kind::HTTP_SERVER_PANIC => Ok(Record::HttpServerPanic(view(header, bytes)?)),
         kind::HTTP_CLIENT_START_SHORT => Ok(Record::HttpClientStart(client_start::<ShortClientTexts>(view(header, bytes)?))),
         kind::HTTP_CLIENT_START_LONG => Ok(Record::HttpClientStart(client_start::<LongClientTexts>(view(header, bytes)?))),

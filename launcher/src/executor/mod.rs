@@ -4,51 +4,27 @@
 //! ```text
 //! detour sites + SLOTS map ─> stub (machine code) ─> mapped into the program ─> jumps placed ─> ready
 //! ```
+//! What is planned (here) knows no architecture; how it is done does: one module for each, and one for those that have none.
 //! BPF decides at a probe and queues addresses and bytes in a slot (`bpf::slots`); some instructions later the same
 //! goroutine comes to the detour, which performs the stores and empties the slot. No capability is needed for the writes
 //! and kernel lockdown does not forbid them, other than those of `bpf_probe_write_user`. An empty slot costs 2 ns.
 //!
 //! Whatever is not as expected leaves the program as it was. If the launcher dies, the slots stay empty.
 
-mod place;
-mod share;
-mod stub;
-
-use std::io;
-
-use thiserror::Error;
+#[cfg(target_arch = "x86_64")]
+mod amd64;
+#[cfg(not(target_arch = "x86_64"))]
+mod none;
 
 use crate::binary::DetourSite;
 
-pub use place::place;
-pub use share::Offer;
-pub use stub::{Places, Stub, StubError};
+#[cfg(target_arch = "x86_64")]
+pub use amd64::{ExecutorError, Offer, Places, Stub, StubError, place, place_into};
+#[cfg(not(target_arch = "x86_64"))]
+pub use none::{ExecutorError, place_into};
 
-/// Why the program cannot be made to write.
-#[derive(Debug, Error)]
-pub enum ExecutorError {
-    /// No machine code can be made for these sites.
-    #[error(transparent)]
-    Stub(#[from] StubError),
-    /// The memory that is shared with BPF could not be handed over.
-    #[error("the slots could not be handed to the program ({0})")]
-    Share(#[source] io::Error),
-    /// A system call in the program's name failed.
-    #[error("{call} in the program's name failed ({source})")]
-    Call {
-        /// The call.
-        call: &'static str,
-        /// What it said.
-        #[source]
-        source: io::Error,
-    },
-    /// The program's code in memory is not that of its file.
-    #[error("the code at {address:#x} is not that of the file")]
-    Unexpected {
-        /// Where.
-        address: u64,
-    },
-}
+/// Whether programs of this architecture can be made to write. Where not, no detours are planned.
+pub const IS_AVAILABLE: bool = cfg!(target_arch = "x86_64");
 
 /// How a detour knows that a slot is meant for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -52,6 +52,12 @@ impl<'a> FieldReader<'a> {
         Setting::new(offset.and_then(|offset| u32::try_from(offset).ok()).unwrap_or(ABSENT))
     }
 
+    /// A field of the struct of type `inner_type` that is the field `outer` of another; [`ABSENT`] where either is missing.
+    pub fn nested(&mut self, type_name: &str, outer: &str, inner_type: &str, inner: &str) -> Offset {
+        let (outer, inner) = (self.optional(type_name, outer).get(), self.optional(inner_type, inner).get());
+        Setting::new(if outer == ABSENT || inner == ABSENT { ABSENT } else { outer.saturating_add(inner) })
+    }
+
     /// How to read the map type `type_name`, whose keys are strings and whose elements are slices.
     ///
     /// # Errors

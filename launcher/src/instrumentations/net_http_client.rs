@@ -55,12 +55,20 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
 
 const PROGRAM: &str = "http_client";
 const ROUND_TRIP: &str = "net/http.(*Transport).roundTrip";
-/// The same of a transport of `golang.org/x/net/http2` that is used by itself.
-const XNET_ROUND_TRIP: &str = "golang.org/x/net/http2.(*Transport).RoundTripOpt";
+/// The same of a transport of `golang.org/x/net/http2` that is used by itself: the first that the program has, and that is not
+/// inlined. Since x/net 0.54 `RoundTripOpt` only calls `roundTripOpt`, which only calls `roundTripViaPool` or, with Go 1.27, the
+/// standard library's transport.
+const XNET_ROUND_TRIPS: [&str; 3] = [
+    "golang.org/x/net/http2.(*Transport).roundTripOpt",
+    "golang.org/x/net/http2.(*Transport).roundTripViaPool",
+    "golang.org/x/net/http2.(*Transport).RoundTripOpt",
+];
 
 const FUNCTIONS: &[&str] = &[
     ROUND_TRIP,
-    XNET_ROUND_TRIP,
+    XNET_ROUND_TRIPS[0],
+    XNET_ROUND_TRIPS[1],
+    XNET_ROUND_TRIPS[2],
     http1::WRITE,
     http1::WRITE_HEADER,
     http2::CLIENTS[0].encode,
@@ -85,7 +93,7 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
-    let (mut sites, ends_table) = round_trips(facts)?;
+    let (mut sites, ends_table, without) = round_trips(facts)?;
     let mut fields = FieldReader::new(&facts.layouts);
     let (request, url, response) = ("net/http.Request", "net/url.URL", "net/http.Response");
     let mut config = HttpClientConfig {
@@ -111,7 +119,7 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
         header_map: fields.string_map("net/http.Header")?,
         ..EMPTY_HTTP_CLIENT
     };
-    let (mut missing, mut detours) = (Vec::new(), Vec::new());
+    let (mut missing, mut detours) = (Vec::from_iter(without), Vec::new());
     if facts.may_write {
         let mut take = |version: &str, planned: Result<Writing, LeftOut>| match planned {
             Ok(writing) => {
@@ -164,8 +172,8 @@ struct Writing {
     detours: Vec<PlannedDetour>,
 }
 
-/// The probes where round trips begin and end, and how the ends are read.
-fn round_trips(facts: &Facts<'_>) -> Result<(Vec<Site>, Global), LeftOut> {
+/// The probes where round trips begin and end, and how the ends are read; and what of it is missing.
+fn round_trips(facts: &Facts<'_>) -> Result<(Vec<Site>, Global, Option<String>), LeftOut> {
     let (mut sites, mut ends) = (Vec::new(), Ends::default());
     let mut take = |function: &str| {
         let start = facts.entry_site(function, "a round trip begins", PROGRAM, cookie::START)?;
@@ -174,13 +182,31 @@ fn round_trips(facts: &Facts<'_>) -> Result<(Vec<Site>, Global), LeftOut> {
         sites.push(start);
         Ok(())
     };
-    match (take(ROUND_TRIP), take(XNET_ROUND_TRIP)) {
-        (Ok(()), Ok(()) | Err(LeftOut::NotUsed(_))) | (Err(LeftOut::NotUsed(_)), Ok(())) => {}
-        (Err(why), _) | (_, Err(why)) => return Err(why),
+    let std = take(ROUND_TRIP);
+    let mut xnet = Err(LeftOut::NotUsed(XNET_ROUND_TRIPS[0].to_owned()));
+    for function in XNET_ROUND_TRIPS {
+        match take(function) {
+            Ok(()) => {
+                xnet = Ok(());
+                break;
+            }
+            Err(LeftOut::NotUsed(_)) => {}
+            Err(why) => xnet = Err(why),
+        }
     }
+    let missing = match (std, xnet) {
+        (Ok(()), Ok(()) | Err(LeftOut::NotUsed(_))) | (Err(LeftOut::NotUsed(_)), Ok(())) => None,
+        (Ok(()), Err(why)) => Some(format!("requests by a transport of golang.org/x/net/http2 itself: {why}")),
+        (Err(why), Ok(())) => Some(format!("requests by a transport of net/http: {why}")),
+        (Err(why @ LeftOut::NotUsed(_)), Err(LeftOut::NotUsed(_)))
+        | (Err(LeftOut::NotUsed(_)), Err(why))
+        | (Err(why), Err(_)) => {
+            return Err(why);
+        }
+    };
     let table = ends.table::<CLIENT_ENDS>("HTTP_CLIENT_ENDS")?;
     sites.extend(ends.sites);
-    Ok((sites, table))
+    Ok((sites, table, missing))
 }
 
 /// The probe at the one call of `target` in `caller`.

@@ -9,7 +9,7 @@ mod forwarded;
 mod sites;
 mod span;
 
-pub use span::{finish, finish_panic, start};
+pub use span::{finish, finish_panic, interrupt, start};
 
 use bpf::config::{
     ABSENT, EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, Offset, PanicLayout, ReadOnlyData as _, RequestLayout,
@@ -31,6 +31,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "net/http.pattern",
         "net/http.response",
         "net/http.conn",
+        "net/http.chunkWriter",
         "net/http.Header",
         "net/http.http2responseWriter",
         "net/http.http2responseWriterState",
@@ -62,6 +63,7 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
             status: fields.required("net/http.response", "status")?,
             written: fields.required("net/http.response", "written")?,
             hijacked: fields.required("net/http.conn", "hijackedv")?,
+            sent: fields.nested("net/http.response", "cw", "net/http.chunkWriter", "wroteHeader"),
         },
         panic: PanicLayout {
             g_panic: fields.required("runtime.g", "_panic")?,
@@ -79,6 +81,12 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     }
 
     let mut sites = http1.sites;
+    for last in sites::exit(facts) {
+        match last {
+            Ok(site) => sites.push(site),
+            Err(why) => missing.push(format!("what is known of requests that are open when the program ends: {why}")),
+        }
+    }
     for server in sites::HTTP2_SERVERS {
         match http2(facts, server, http1.start_at_handler, &mut fields, &mut config) {
             Ok(more) => sites.extend(more),
@@ -86,7 +94,15 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
             Err(LeftOut::NotUnderstood(why)) => missing.push(format!("HTTP/2 of {}: {why}", server.package)),
         }
     }
-    let globals = vec![Global { name: "HTTP_SERVER", bytes: config.as_bytes().to_vec() }];
+    let mut globals = vec![Global { name: "HTTP_SERVER", bytes: config.as_bytes().to_vec() }];
+    match sites::routes(facts) {
+        Ok((more, table)) => {
+            sites.extend(more);
+            globals.push(table);
+        }
+        Err(LeftOut::NotUsed(_) | LeftOut::SwitchedOff) => {}
+        Err(LeftOut::NotUnderstood(why)) => missing.push(format!("http.route where a middleware replaces the request: {why}")),
+    }
     Ok(Planned { sites, fields: fields.sources, missing, globals, ..Planned::default() })
 }
 
@@ -139,6 +155,7 @@ fn http2(
         rws: fields.required(&writer, "rws")?,
         status: fields.required(&format!("{writer}State"), "status")?,
         wrote_bytes: fields.required(&format!("{writer}State"), "wroteBytes")?,
+        sent: fields.optional(&format!("{writer}State"), "sentHeader"),
     };
     neighbours(&format!("{writer}State.status and wroteBytes"), layout.status, layout.wrote_bytes, 1, RESPONSE_WORDS)?;
     if server.is_xnet() {

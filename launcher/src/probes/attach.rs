@@ -13,6 +13,7 @@ use bpf::config::SamplerSetting;
 
 use super::object::{Object, ObjectError, source_chain, verify};
 use super::plan::{Plan, Site};
+use super::routes::{ROUTE, Routes};
 use crate::kernel::UprobeKind;
 
 /// Why no probes could be attached.
@@ -62,6 +63,8 @@ impl Attached {
 pub struct Probes {
     /// The attachments, one for each program.
     links: Vec<UProbeLink>,
+    /// The one that may go earlier.
+    pub routes: Option<Routes>,
     /// Holds the programs.
     object: Object,
 }
@@ -78,7 +81,7 @@ pub fn attach(
     pid: NonZeroU32,
 ) -> Result<Attached, AttachError> {
     let globals = plan.planned.iter().flat_map(|planned| &planned.globals);
-    let mut object = Object::load(globals, sampler, plan.load_bias)?;
+    let mut object = Object::load(globals, sampler, plan.load_bias, plan.goroutines)?;
     object.set_context_types(plan.context_types())?;
     let mut by_program: BTreeMap<&'static str, Vec<&Site>> = BTreeMap::new();
     for site in plan.sites() {
@@ -87,17 +90,22 @@ pub fn attach(
     let names: Vec<&'static str> = by_program.keys().copied().collect();
     let programs = object.programs(&names, kind)?;
     // Each program on a thread of its own: most of an attachment is waiting for the kernel's grace periods.
-    let links = std::thread::scope(|scope| {
+    let mut links = std::thread::scope(|scope| {
         let attaching = programs.into_iter().map(|(name, program)| {
             let sites = by_program.get(name).map(Vec::as_slice).unwrap_or_default();
-            scope.spawn(move || attach_program(name, program, sites, path, pid))
+            scope.spawn(move || attach_program(name, program, sites, path, pid).map(|link| (name, link)))
         });
         let attaching: Vec<_> = attaching.collect();
         let joined = attaching.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.collect::<Result<Vec<_>, _>>()
     })?;
     let (records, lost, slots) = (object.take_records()?, object.take_lost()?, object.take_slots()?);
-    Ok(Attached { records, lost, slots, sites: plan.sites().count(), probes: Probes { links, object } })
+    let routes = match links.iter().position(|(name, _)| *name == ROUTE) {
+        Some(index) => Some(Routes::new(object.take_routes()?, links.swap_remove(index).1)),
+        None => None,
+    };
+    let links = links.into_iter().map(|(_name, link)| link).collect();
+    Ok(Attached { records, lost, slots, sites: plan.sites().count(), probes: Probes { links, routes, object } })
 }
 
 /// Verifies one program and attaches it to its sites.
@@ -133,12 +141,16 @@ pub fn leave_until_exit(probes: Probes) {
 /// Returns the threads at once; the process does not end before the kernel is done with them.
 #[must_use]
 pub fn detach(probes: Probes) -> Vec<JoinHandle<()>> {
-    let Probes { links, object } = probes;
-    // Without a thread the link goes with the process.
-    let thread = |link| std::thread::Builder::new().name("detach".to_owned()).spawn(move || drop(link)).ok();
-    let threads = links.into_iter().filter_map(thread).collect();
+    let Probes { links, routes, object } = probes;
+    let threads = links.into_iter().chain(routes.and_then(Routes::into_link)).filter_map(detach_link).collect();
     drop(object);
     threads
+}
+
+/// Takes one link away, on a thread of its own. Without a thread it goes with the process.
+#[must_use]
+pub fn detach_link(link: UProbeLink) -> Option<JoinHandle<()>> {
+    std::thread::Builder::new().name("detach".to_owned()).spawn(move || drop(link)).ok()
 }
 
 impl std::fmt::Debug for Probes {

@@ -4,4 +4,5 @@ pub mod attach;
 pub mod ends;
 pub mod object;
 pub mod plan;
+pub mod routes;
 mod site;

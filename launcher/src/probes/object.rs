@@ -81,8 +81,12 @@ impl Object {
         globals: impl Iterator<Item = &'a Global>,
         sampler: &SamplerSetting,
         load_bias: u64,
+        goroutines: Option<u32>,
     ) -> Result<Self, ObjectError> {
         let mut loader = EbpfLoader::new();
+        if let Some(goroutines) = goroutines {
+            loader.map_max_entries("GOROUTINES", goroutines);
+        }
         let load_bias = Setting::new(load_bias);
         loader.verifier_log_level(VerifierLogLevel::DISABLE).override_global("SAMPLER", sampler.as_bytes(), true);
         loader.override_global("LOAD_BIAS", load_bias.as_bytes(), true);
@@ -166,6 +170,15 @@ impl Object {
         }
     }
 
+    /// Takes the counters of routes.
+    ///
+    /// # Errors
+    /// Where the object has none.
+    pub fn take_routes(&mut self) -> Result<Array<MapData, u64>, ObjectError> {
+        let map = self.ebpf.take_map("ROUTES").ok_or(ObjectError::Incomplete("ROUTES"))?;
+        Array::try_from(map).map_err(|error| ObjectError::Load(error.into()))
+    }
+
     /// Takes the counter of records that found no room.
     ///
     /// # Errors
@@ -200,7 +213,7 @@ mod tests {
     #[test]
     fn the_verifier_accepts_every_program() {
         for kind in [UprobeKind::Multi, UprobeKind::PerfEvent] {
-            let mut object = Object::load([].iter(), &EMPTY_SAMPLER, 0).unwrap();
+            let mut object = Object::load([].iter(), &EMPTY_SAMPLER, 0, None).unwrap();
             for (name, program) in object.programs(&PROGRAMS, kind).unwrap() {
                 if let Err(error) = verify(name, program) {
                     panic!("{name}: {error:?}");
@@ -209,11 +222,11 @@ mod tests {
         }
     }
 
-    const PROGRAMS: [&str; 3] = ["http_server", "http2_request_start", "http_client"];
+    const PROGRAMS: [&str; 4] = ["http_server", "http2_request_start", "http_client", "http_route"];
 
     /// Instructions that the verifier may look at for each program: a million is its limit, and each costs about a
     /// microsecond of the program's start. Programs are verified at the same time.
-    const VERIFIED_AT_MOST: [u32; 3] = [8_000, 8_000, 13_000];
+    const VERIFIED_AT_MOST: [u32; 4] = [8_000, 8_000, 13_000, 2_000];
 
     /// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
     #[test]
@@ -274,7 +287,7 @@ mod tests {
                 ..EMPTY_HTTP_CLIENT
             };
             let of_client = Global { name: "HTTP_CLIENT", bytes: client.as_bytes().to_vec() };
-            let mut object = Object::load([global, of_client].iter(), &sampler, 0).unwrap();
+            let mut object = Object::load([global, of_client].iter(), &sampler, 0, None).unwrap();
             for (name, program) in object.programs(&PROGRAMS, UprobeKind::Multi).unwrap() {
                 verify(name, program).unwrap();
                 let verified = program.info().unwrap().verified_instruction_count().unwrap();

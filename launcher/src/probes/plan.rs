@@ -1,10 +1,14 @@
 //! Catalog × binary → plan: which sites, with which layouts, and why the rest is left out. Pure.
 
+use std::cell::OnceCell;
+
 use bpf::config::parents::ContextType;
 use serde::Serialize;
 
 pub use super::site::{Instruction, Site};
-use crate::binary::{BinaryError, Cost, DetourSite, EntryKind, Function, Functions, GoBinary, Layouts, VirtAddr};
+use crate::binary::{
+    BinaryError, Cost, DetourSite, EntryKind, EntrySite, Function, Functions, GoBinary, Inlined, Layouts, VirtAddr,
+};
 use crate::executor::Moment;
 
 /// What an instrumentation looks for in a binary, and how it makes probes of what is found.
@@ -37,7 +41,13 @@ pub struct Facts<'a> {
     pub load_bias: Option<u64>,
     /// The program may be made to write into its memory.
     pub may_write: bool,
+    /// Where the small ones of the functions are inlined; looked for when it matters.
+    pub inlined: OnceCell<Inlined>,
 }
+
+/// Functions with more code are not inlined: the compiler's budget is 80 nodes (`cmd/compile/internal/inline/inl.go`). With a
+/// profile it is 2,000 for the hottest calls, which are not looked for.
+const INLINABLE: u64 = 512;
 
 /// Why an instrumentation is not used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -141,6 +151,9 @@ pub struct Plan {
     /// Address in the process minus address in the file; zero where it is not known, and then nothing planned needs it.
     #[serde(skip)]
     pub load_bias: u64,
+    /// Goroutines that are remembered at once; `None` for as many as the object says. For tests: what happens beyond.
+    #[serde(skip)]
+    pub goroutines: Option<u32>,
 }
 
 impl Plan {
@@ -164,7 +177,7 @@ impl Plan {
             let types: Vec<&str> = catalog.iter().filter(wanted).flat_map(|one| one.types).copied().collect();
             binary.layouts(&types)?
         };
-        let facts = Facts { binary, functions, layouts, load_bias, may_write };
+        let facts = Facts { binary, functions, layouts, load_bias, may_write, inlined: OnceCell::new() };
         for instrumentation in catalog {
             if is_disabled(instrumentation.name, disabled) {
                 plan.left_out.push((instrumentation.name, LeftOut::SwitchedOff));
@@ -208,12 +221,34 @@ impl Facts<'_> {
         self.functions.get(name).ok_or_else(|| LeftOut::NotUsed(name.to_owned()))
     }
 
+    /// Refuses a function that is inlined somewhere: a probe in it would miss these calls.
+    ///
+    /// # Errors
+    /// With the name of one of the functions that contain it.
+    fn not_inlined(&self, function: &Function) -> Result<(), LeftOut> {
+        let is_small = |one: &Function| one.end.distance_from(one.entry).is_some_and(|length| length <= INLINABLE);
+        if !is_small(function) {
+            return Ok(());
+        }
+        let inlined = self.inlined.get_or_init(|| {
+            let small: Vec<&str> = self.functions.iter().filter(|one| is_small(one)).map(|one| one.name.as_str()).collect();
+            self.binary.inlined(&small)
+        });
+        match inlined.callers(&function.name) {
+            [] => Ok(()),
+            [caller, ..] => {
+                Err(LeftOut::NotUnderstood(format!("{} is inlined into {caller}: such calls would be missed", function.name)))
+            }
+        }
+    }
+
     /// A probe at the start of a function, behind its stack check.
     ///
     /// # Errors
-    /// Where decoding does not prove an instruction that is hit exactly once per call.
+    /// Where decoding does not prove an instruction that is hit exactly once per call, or the function is inlined somewhere.
     pub fn entry_site(&self, name: &str, event: &'static str, program: &'static str, cookie: u32) -> Result<Site, LeftOut> {
         let function = self.function(name)?;
+        self.not_inlined(function)?;
         let site = self.binary.entry_site(function)?;
         match site.kind {
             EntryKind::PushFrame => Ok(Site {
@@ -230,6 +265,22 @@ impl Facts<'_> {
                 Err(LeftOut::NotUnderstood(format!("{name} has no instruction that is hit exactly once per call ({kind:?})")))
             }
         }
+    }
+
+    /// A probe at the start of a function that does not return, such as `runtime.exit`: it may be single-stepped, and be hit
+    /// again where the stack grows.
+    ///
+    /// # Errors
+    /// Where the program does not have the function, or it cannot be decoded.
+    pub fn last_site(&self, name: &str, event: &'static str, program: &'static str, cookie: u32) -> Result<Site, LeftOut> {
+        let site = self.binary.entry_site(self.function(name)?)?;
+        let instruction = match site.kind {
+            EntryKind::PushFrame => Instruction::PushFrame,
+            EntryKind::BranchNotTaken | EntryKind::Branch => Instruction::ConditionalJump,
+            EntryKind::FirstInstruction => Instruction::First,
+        };
+        let EntrySite { address, offset, cost, kind: _ } = site;
+        Ok(Site { function: name.to_owned(), event, program, address, offset, instruction, cost, cookie })
     }
 
     /// A probe at a direct call within a function.

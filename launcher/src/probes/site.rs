@@ -42,6 +42,8 @@ pub enum Instruction {
     Nop,
     /// The return itself.
     Return,
+    /// The first instruction of a function that ends the program, whatever it is.
+    First,
 }
 
 impl std::fmt::Display for Instruction {
@@ -53,6 +55,7 @@ impl std::fmt::Display for Instruction {
             Self::Jump => "JMP",
             Self::Nop => "NOP",
             Self::Return => "RET",
+            Self::First => "first",
         })
     }
 }

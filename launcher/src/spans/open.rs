@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bpf::records::HttpServerPanic;
+use bpf::records::{HttpServerEnd, HttpServerPanic, end_flag};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;
@@ -31,12 +31,64 @@ struct OpenSpan {
     data: SpanData,
     /// Start in nanoseconds of `CLOCK_BOOTTIME`: the duration is exact whatever happens to the wall clock.
     started: u64,
+    without_end: WithoutEnd,
+    /// Where the request asks for an upgrade to HTTP/2: its client's address, by which the other span of the same request is known.
+    upgrade: Option<Box<str>>,
+}
+
+/// What a span is if no end comes.
+#[derive(Debug)]
+enum WithoutEnd {
+    /// Nothing more is known of it.
+    Unknown,
+    /// Its answer was sent, as the program has said in its last moment: that this was cut is no failure.
+    Answered(SpanData),
+    /// Somebody waits for the answer.
+    Unanswered(SpanData),
+    /// No span at all: the connection was upgraded, and the request is served by HTTP/2, with a span of its own.
+    Upgraded,
+}
+
+impl OpenSpan {
+    fn new(data: SpanData, started: u64) -> Self {
+        Self { data, started, without_end: WithoutEnd::Unknown, upgrade: None }
+    }
+
+    /// The program ends.
+    fn interrupt(&mut self, end: &HttpServerEnd) {
+        if matches!(self.without_end, WithoutEnd::Upgraded) {
+            return;
+        }
+        let mut data = self.data.clone();
+        let is_answered = net_http_server::interrupt(&mut data, end);
+        self.without_end = if is_answered { WithoutEnd::Answered(data) } else { WithoutEnd::Unanswered(data) };
+    }
+
+    /// The span without its end, as of `now`; `None` where it is another one's.
+    fn close(self, now: u64, limits: &Limits) -> Option<SpanData> {
+        let Self { data, started, without_end, upgrade: _ } = self;
+        let (mut data, is_answered) = match without_end {
+            WithoutEnd::Unknown => (data, false),
+            WithoutEnd::Answered(data) => (data, true),
+            WithoutEnd::Unanswered(data) => (data, false),
+            WithoutEnd::Upgraded => return None,
+        };
+        data.end_time = data.start_time + std::time::Duration::from_nanos(now.saturating_sub(started));
+        if !is_answered {
+            data.attributes.push(KeyValue::new(semconv::ERROR_TYPE, UNFINISHED));
+            data.status = Status::error("the end of this operation was not seen");
+        }
+        limits::apply(limits, &mut data);
+        Some(data)
+    }
 }
 
 /// All spans whose end has not come.
 #[derive(Debug)]
 pub struct OpenSpans<N> {
     spans: HashMap<[u8; 8], OpenSpan>,
+    /// The last span of a request that asks for an upgrade to HTTP/2, by the client's address.
+    upgrades: HashMap<Box<str>, [u8; 8]>,
     limits: Limits,
     known_methods: KnownMethods,
     type_names: N,
@@ -50,18 +102,45 @@ impl<N: TypeNames> OpenSpans<N> {
     /// No spans yet. `type_names` is asked when a panic is reported.
     #[must_use]
     pub fn new(limits: Limits, known_methods: KnownMethods, type_names: N) -> Self {
-        Self { spans: HashMap::new(), limits, known_methods, type_names, names: HashMap::new(), orphans: 0 }
+        Self {
+            spans: HashMap::new(),
+            upgrades: HashMap::new(),
+            limits,
+            known_methods,
+            type_names,
+            names: HashMap::new(),
+            orphans: 0,
+        }
     }
 
     /// Takes one record; returns the span that it finishes.
     pub fn apply(&mut self, record: &Record<'_>, clock: &WallClock) -> Option<SpanData> {
         match record {
             Record::HttpServerStart(start) => {
-                let data = net_http_server::start(start, clock, &self.known_methods);
-                self.spans.insert(start.span.span_id, OpenSpan { data, started: start.time });
+                let mut open = OpenSpan::new(net_http_server::start(start, clock, &self.known_methods), start.time);
+                open.upgrade = start.upgrade_to_http2();
+                if let Some(client) = &open.upgrade
+                    && let Some(before) = self.upgrades.insert(client.clone(), start.span.span_id)
+                    && let Some(outer) = self.spans.get_mut(&before)
+                {
+                    // Within a request of the same connection, which waits for all that come by HTTP/2.
+                    outer.without_end = WithoutEnd::Upgraded;
+                }
+                self.spans.insert(start.span.span_id, open);
                 None
             }
-            Record::HttpServerEnd(end) => self.finish(end.span_id, end.time, |span| net_http_server::finish(span, end)),
+            Record::HttpServerEnd(end) => {
+                self.note_upgrade(end);
+                self.finish(end.span_id, end.time, |span| net_http_server::finish(span, end))
+            }
+            Record::HttpServerUnfinished(end) => {
+                self.note_upgrade(end);
+                // Its end may still come: the program has some instructions left.
+                if let Some(open) = self.spans.get_mut(&end.span_id) {
+                    open.interrupt(end);
+                }
+                None
+            }
             Record::HttpServerPanic(panic) => {
                 let HttpServerPanic { end, value_type, value, message } = panic;
                 let value = self.value(*value_type, *value, message.get().0);
@@ -69,13 +148,23 @@ impl<N: TypeNames> OpenSpans<N> {
             }
             Record::HttpClientStart(start) => {
                 let data = net_http_client::start(start, clock, &self.known_methods);
-                self.spans.insert(start.span.span_id, OpenSpan { data, started: start.time });
+                self.spans.insert(start.span.span_id, OpenSpan::new(data, start.time));
                 None
             }
             Record::HttpClientEnd(end) => {
                 let error = (end.error_type != 0).then(|| self.value(end.error_type, end.error, end.message.get().0));
                 self.finish(end.span_id, end.time, |span| net_http_client::finish(span, end, error))
             }
+        }
+    }
+
+    /// A handler that has taken over a connection which was to be upgraded has served the request by HTTP/2.
+    fn note_upgrade(&mut self, end: &HttpServerEnd) {
+        if end.flags & end_flag::HIJACKED != 0
+            && let Some(open) = self.spans.get_mut(&end.span_id)
+            && open.upgrade.is_some()
+        {
+            open.without_end = WithoutEnd::Upgraded;
         }
     }
 
@@ -89,10 +178,18 @@ impl<N: TypeNames> OpenSpans<N> {
     }
 
     fn finish(&mut self, id: [u8; 8], time: u64, complete: impl FnOnce(&mut SpanData)) -> Option<SpanData> {
-        let Some(OpenSpan { mut data, started }) = self.spans.remove(&id) else {
+        let Some(OpenSpan { mut data, started, without_end, upgrade }) = self.spans.remove(&id) else {
             self.orphans += 1;
             return None;
         };
+        if let Some(client) = upgrade
+            && self.upgrades.get(&client) == Some(&id)
+        {
+            self.upgrades.remove(&client);
+        }
+        if matches!(without_end, WithoutEnd::Upgraded) {
+            return None;
+        }
         data.end_time = data.start_time + std::time::Duration::from_nanos(time.saturating_sub(started));
         complete(&mut data);
         limits::apply(&self.limits, &mut data);
@@ -102,7 +199,8 @@ impl<N: TypeNames> OpenSpans<N> {
     /// Closes what is still open, marked as unfinished, as of `now` (nanoseconds of `CLOCK_BOOTTIME`).
     pub fn close_all(&mut self, now: u64) -> impl Iterator<Item = SpanData> {
         let limits = self.limits;
-        self.spans.drain().map(move |(_id, open)| close(open, now, &limits))
+        self.upgrades.clear();
+        self.spans.drain().filter_map(move |(_id, open)| open.close(now, &limits))
     }
 
     /// Closes the older half where too many are open; an ordinary program never comes near.
@@ -115,7 +213,7 @@ impl<N: TypeNames> OpenSpans<N> {
         let (_, &mut median, _) = starts.select_nth_unstable(middle);
         let old: Vec<[u8; 8]> = self.spans.iter().filter(|(_, open)| open.started < median).map(|(id, _)| *id).collect();
         let limits = self.limits;
-        old.iter().filter_map(|id| self.spans.remove(id)).map(|open| close(open, now, &limits)).collect()
+        old.iter().filter_map(|id| self.spans.remove(id)).filter_map(|open| open.close(now, &limits)).collect()
     }
 
     /// Ends whose start was lost.
@@ -123,13 +221,4 @@ impl<N: TypeNames> OpenSpans<N> {
     pub fn orphans(&self) -> u64 {
         self.orphans
     }
-}
-
-fn close(open: OpenSpan, now: u64, limits: &Limits) -> SpanData {
-    let OpenSpan { mut data, started } = open;
-    data.end_time = data.start_time + std::time::Duration::from_nanos(now.saturating_sub(started));
-    data.attributes.push(KeyValue::new(semconv::ERROR_TYPE, UNFINISHED));
-    data.status = Status::error("the end of this operation was not seen");
-    limits::apply(limits, &mut data);
-    data
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::AddAssign;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
@@ -13,12 +14,13 @@ use tokio::io::unix::AsyncFd;
 
 use super::Program;
 use crate::arm::Armed;
-use crate::child::{MappedExe, pid_descriptor};
+use crate::child::{Image, MappedExe, pid_descriptor};
 use crate::config::Limits;
 use crate::events::decode::Record;
-use crate::events::ring::Ring;
+use crate::events::ring::{ALL, Ring, TURN};
 use crate::export::{Exporting, Source};
-use crate::probes::attach::{Probes, detach, leave_until_exit};
+use crate::log;
+use crate::probes::attach::{Probes, detach, detach_link, leave_until_exit};
 use crate::resource::gather::facts;
 use crate::resource::resource;
 use crate::spans::clock::{WallClock, boot_time};
@@ -34,12 +36,15 @@ pub(super) struct Traced {
     /// Readable when the process has ended. `None` where the kernel gives no such descriptor: then its last spans come
     /// when the launcher's own program ends.
     end: Option<AsyncFd<OwnedFd>>,
+    /// What it is called in the log.
+    file: PathBuf,
+    image: Option<Image>,
 }
 
 impl Traced {
     /// Takes over a program. Must be called within a tokio runtime.
     pub(super) fn new(program: Program, limits: Limits, exporting: &Exporting) -> std::io::Result<Self> {
-        let Program { pid, armed, process, said, known_methods } = program;
+        let Program { pid, armed, process, said, known_methods, file, image } = program;
         let Armed { attached, plan: _, build_info, exe, load_bias, syscall: _ } = armed;
         let resource = resource(&said, &facts(pid.get(), process, Some(build_info)));
         // SAFETY: the descriptor is owned by what is returned, and so stays open and the same.
@@ -50,6 +55,8 @@ impl Traced {
             source: exporting.source(&resource),
             probes: attached.probes,
             end: end.ok(),
+            file,
+            image,
         })
     }
 
@@ -66,18 +73,44 @@ impl Traced {
         }
     }
 
+    /// Whether the process is another program by now, or this one once more; says so. Its functions lie elsewhere, and what is
+    /// remembered of goroutines is not about its own: it is not traced.
+    pub(super) fn is_replaced(&mut self) -> bool {
+        let is_replaced = !self.has_ended() && self.image.as_ref().is_some_and(Image::is_replaced);
+        if is_replaced {
+            log::warn(format_args!("{} has executed a program in its place, which is not traced", self.file.display()));
+        }
+        is_replaced
+    }
+
     fn has_ended(&self) -> bool {
         self.end.as_ref().is_some_and(|end| is_readable(end.get_ref().as_fd()))
     }
 
-    /// Takes every record that is there.
-    pub(super) fn drain(&mut self, exporting: &mut Exporting) {
+    /// Takes the probe away that is not needed, if one is; a thread waits for the kernel.
+    pub(super) fn judge_probes(&mut self) -> Option<JoinHandle<()>> {
+        let link = self.probes.routes.as_mut()?.judge()?;
+        log::debug(format_args!("routes are noted in the requests themselves: the probe of the mux is taken away"));
+        detach_link(link)
+    }
+
+    /// Takes a turn's records; returns whether there may be more.
+    pub(super) fn drain(&mut self, exporting: &mut Exporting) -> bool {
+        self.take(TURN, exporting)
+    }
+
+    fn take(&mut self, bytes: usize, exporting: &mut Exporting) -> bool {
         let clock = WallClock::now();
-        self.ring.drain(|record| {
+        let more = self.ring.drain(bytes, |record| {
             match &record {
+                // Of an upgraded connection one span is dropped.
+                Record::HttpServerStart(start) if start.upgrade_to_http2().is_some() => {}
                 Record::HttpServerStart(start) => exporting.opened(TraceId::from_bytes(start.span.trace_id)),
                 Record::HttpClientStart(start) => exporting.opened(TraceId::from_bytes(start.span.trace_id)),
-                Record::HttpServerEnd(_) | Record::HttpServerPanic(_) | Record::HttpClientEnd(_) => {}
+                Record::HttpServerEnd(_)
+                | Record::HttpServerUnfinished(_)
+                | Record::HttpServerPanic(_)
+                | Record::HttpClientEnd(_) => {}
             }
             if let Some(span) = self.spans.apply(&record, &clock) {
                 exporting.push(&self.source, span);
@@ -86,13 +119,16 @@ impl Traced {
         for span in self.spans.close_oldest(boot_time()) {
             exporting.push(&self.source, span);
         }
+        more
     }
 
     /// Ends with the program, or with the launcher: takes the last records, and closes what is open.
     /// `detaching` gets the threads that take its probes away.
     pub(super) fn close(mut self, exporting: &mut Exporting, detaching: &mut Vec<JoinHandle<()>>) -> Losses {
-        self.drain(exporting);
-        if self.has_ended() {
+        // Whoever runs on may go on to produce; what comes from now on is not waited for.
+        self.take(ALL, exporting);
+        // From one that has executed another program too, where it costs that.
+        if self.has_ended() || self.image.as_ref().is_some_and(Image::is_replaced) {
             // While its last spans are sent, its probes go too.
             detaching.retain(|thread| !thread.is_finished());
             detaching.extend(detach(self.probes));

@@ -2,10 +2,13 @@
  * library hides 32 and 33. */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -59,6 +62,20 @@ static int signals(char **argv) {
         if (n > 0) printf("%d\n", n), fflush(stdout);
         if (n == last) return 0;
     }
+}
+
+/* Executes argv[2] under a filter that kills whoever calls recvmsg, which Go's runtime and net/http do not. */
+static int filtered(char **argv) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_recvmsg, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {4, code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) return 95;
+    execv(argv[2], argv + 2);
+    return 96;
 }
 
 /* Dies from signal argv[2]. */
@@ -139,6 +156,7 @@ int main(int argc, char **argv) {
     if (!strcmp(verb, "elsewhere")) return elsewhere();
     if (!strcmp(verb, "listening")) return listening();
     if (!strcmp(verb, "die")) return die(argv);
+    if (!strcmp(verb, "filtered")) return filtered(argv);
     if (!strcmp(verb, "orphans")) return orphans(argv);
     if (!strcmp(verb, "exit")) return atoi(argv[2]);
     if (!strcmp(verb, "hold")) {

@@ -83,7 +83,44 @@ impl Variant {
     }
 }
 
-type Key = (String, GoVersion, Variant);
+/// A module file of a program, which requires another version of a library than its `go.mod` (`make libraries` writes them).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ModuleFile {
+    /// Relative to the program's folder.
+    path: String,
+    /// The lowest minor version of Go that it allows.
+    minor: u16,
+}
+
+impl ModuleFile {
+    /// Those of `tests/apps/<app>`, for every version of the libraries in `tests/libraries`.
+    pub(crate) fn all(app: &str) -> Vec<Self> {
+        let folder = workspace().join("tests/apps").join(app);
+        let names = fs::read_dir(folder.join("versions")).expect("the program has module files").map(|entry| {
+            let name = entry.expect("the folder can be read").file_name();
+            name.into_string().expect("names are text")
+        });
+        let mut names: Vec<String> = names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "mod")).collect();
+        names.sort();
+        let file = |name: String| {
+            let path = format!("versions/{name}");
+            let text = fs::read_to_string(folder.join(&path)).expect("module files can be read");
+            let line = text.lines().find_map(|line| line.strip_prefix("go 1.")).expect("module files name their Go");
+            let minor = line.split('.').next().and_then(|minor| minor.parse().ok()).expect("a minor version");
+            Self { path, minor }
+        };
+        names.into_iter().map(file).collect()
+    }
+
+    /// The oldest and the newest of the tested versions of Go that it allows.
+    pub(crate) fn go_versions(&self) -> [GoVersion; 2] {
+        let allowed = |version: &&GoVersion| version.minor >= self.minor;
+        let oldest = GoVersion::ALL.iter().find(allowed).expect("a tested version of Go is new enough");
+        [*oldest, GoVersion::GO_1_27]
+    }
+}
+
+type Key = (String, GoVersion, Variant, Option<String>);
 static BUILT: LazyLock<Mutex<HashMap<Key, Arc<OnceLock<PathBuf>>>>> = LazyLock::new(Mutex::default);
 
 /// The root of the repository.
@@ -95,17 +132,29 @@ pub(crate) fn workspace() -> &'static Path {
 ///
 /// A module that needs another `go` line for Go 1.22 and newer has a second file `go122.mod`.
 pub(crate) fn build(app: &str, version: GoVersion, variant: Variant) -> PathBuf {
-    let key = (app.to_owned(), version, variant);
-    let cell = BUILT.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
-    cell.get_or_init(|| build_once(app, version, variant)).clone()
+    let module_file = "go122.mod";
+    let has_file = version >= GoVersion::GO_1_22 && workspace().join("tests/apps").join(app).join(module_file).exists();
+    build_from(app, version, variant, has_file.then_some(module_file))
 }
 
-fn build_once(app: &str, version: GoVersion, variant: Variant) -> PathBuf {
+/// The same with a version of a library.
+pub(crate) fn build_with(app: &str, version: GoVersion, variant: Variant, module_file: &ModuleFile) -> PathBuf {
+    build_from(app, version, variant, Some(&module_file.path))
+}
+
+fn build_from(app: &str, version: GoVersion, variant: Variant, module_file: Option<&str>) -> PathBuf {
+    let key = (app.to_owned(), version, variant, module_file.map(str::to_owned));
+    let cell = BUILT.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
+    cell.get_or_init(|| build_once(app, version, variant, module_file)).clone()
+}
+
+fn build_once(app: &str, version: GoVersion, variant: Variant, module_file: Option<&str>) -> PathBuf {
     let sources = workspace().join("tests/apps").join(app);
     let apps = workspace().join("target/apps");
     let output_dir = apps.join(app);
     fs::create_dir_all(&output_dir).expect("target/apps can be written");
-    let output = output_dir.join(format!("{}-{variant:?}", version.toolchain()));
+    let library = module_file.and_then(|path| path.strip_prefix("versions/")).unwrap_or_default();
+    let output = output_dir.join(format!("{}-{variant:?}{}", version.toolchain(), library.replace(".mod", "")));
     let stamp = output.with_added_extension("stamp");
 
     let lock = File::create(apps.join("lock")).expect("target/apps can be written");
@@ -118,8 +167,8 @@ fn build_once(app: &str, version: GoVersion, variant: Variant) -> PathBuf {
     let (arguments, environment) = variant.settings();
     let mut command = Command::new("go");
     command.args(["build", "-p", "1"]).args(arguments);
-    if version >= GoVersion::GO_1_22 && sources.join("go122.mod").exists() {
-        command.arg("-modfile=go122.mod");
+    if let Some(file) = module_file {
+        command.arg(format!("-modfile={file}"));
     }
     command
         .arg("-o")

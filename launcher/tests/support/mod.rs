@@ -9,6 +9,7 @@ pub(crate) mod load;
 pub(crate) mod maps;
 pub(crate) mod plain;
 pub(crate) mod receiver;
+pub(crate) mod seccomp;
 pub(crate) mod server;
 pub(crate) mod sink;
 pub(crate) mod traces;

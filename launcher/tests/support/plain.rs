@@ -36,6 +36,11 @@ impl Plain {
         Self { process, output, addresses }
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> std::num::NonZeroU32 {
+        self.process.id().try_into().unwrap()
+    }
+
     /// Asks it to end, and waits for that; what it has printed since.
     pub(crate) fn end(mut self) -> String {
         kill(Pid::from_raw(self.process.id().try_into().unwrap()), Signal::SIGTERM).unwrap();

@@ -119,6 +119,17 @@ impl Server {
         self.process.program().unwrap()
     }
 
+    /// Waits until the program has printed each of these lines, in whatever order.
+    pub(crate) fn until_printed(mut self, lines: &[&str]) -> Self {
+        let mut missing = lines.to_vec();
+        while !missing.is_empty() {
+            let mut line = String::new();
+            assert_ne!(self.stdout.read_line(&mut line).unwrap(), 0, "the program has ended without {missing:?}");
+            missing.retain(|wanted| *wanted != line.trim_end());
+        }
+        self
+    }
+
     /// Asks it to end, and waits for that.
     pub(crate) fn end(self) -> Left {
         kill(self.pid(), Signal::SIGTERM).unwrap();

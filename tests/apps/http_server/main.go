@@ -21,6 +21,9 @@ var (
 	addr2    = flag.String("addr2", "", "a second plain server in the same program")
 	tlsAddr  = flag.String("tls-addr", "", "serve TLS with HTTP/2 and HTTP/1, self-signed")
 	h2cAddr  = flag.String("h2c-addr", "", "serve HTTP/2 without TLS (Go 1.24 and newer)")
+	replaced = flag.Bool("replaced", false, "middlewares that replace the request stand before the mux")
+	grace    = flag.Duration("grace", 2*time.Second, "wait for requests so long after SIGTERM")
+	unaware  = flag.Bool("unaware", false, "SIGTERM is not handled")
 	exitCode = flag.Int("exit-code", 0, "exit with this code after SIGTERM")
 
 	// served counts requests to all routes but /count.
@@ -30,9 +33,14 @@ var (
 func main() {
 	flag.Parse()
 	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
+	if !*unaware {
+		signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
+	}
 
 	handler := counted(routes())
+	if *replaced {
+		handler = identified(authenticated(handler))
+	}
 	var servers []*http.Server
 	start := func(address string, serve func(*http.Server, net.Listener) error) {
 		if address == "" {
@@ -57,7 +65,7 @@ func main() {
 	start(*h2cAddr, serveH2C)
 
 	<-stop
-	deadline, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	deadline, cancel := context.WithTimeout(context.Background(), *grace)
 	defer cancel()
 	for _, server := range servers {
 		_ = server.Shutdown(deadline)

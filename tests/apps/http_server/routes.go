@@ -6,11 +6,35 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 )
 
 type key struct{}
+
+// held is never closed: what waits for it is open when the program ends.
+var held = make(chan struct{})
+
+// within is a mux that is given requests made of others.
+func within() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/inner", func(http.ResponseWriter, *http.Request) {})
+	return mux
+}
+
+// identified and authenticated replace the request, as most middlewares do.
+func identified(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, "an id")))
+	})
+}
+
+func authenticated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.Clone(context.WithValue(r.Context(), key{}, "a user")))
+	})
+}
 
 func routes() http.Handler {
 	mux := http.NewServeMux()
@@ -19,6 +43,7 @@ func routes() http.Handler {
 	})
 	mux.HandleFunc("/empty", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("/status", func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(time.Duration(number(r, "us", 0)) * time.Microsecond)
 		w.WriteHeader(number(r, "code", http.StatusOK))
 	})
 	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("as asked") })
@@ -63,6 +88,37 @@ func routes() http.Handler {
 			w.(http.Flusher).Flush()
 		}
 	})
+	mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "data: first\n\n")
+		w.(http.Flusher).Flush()
+		<-held
+	})
+	mux.HandleFunc("/early", func(w http.ResponseWriter, r *http.Request) {
+		// Nothing of this leaves the program before the handler has returned.
+		w.WriteHeader(http.StatusOK)
+		fmt.Fprintln(os.Stdout, "early")
+		<-held
+	})
+	mux.HandleFunc("/held", func(http.ResponseWriter, *http.Request) {
+		fmt.Fprintln(os.Stdout, "held")
+		<-held
+	})
+	mux.HandleFunc("/failed", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusBadGateway)
+		w.(http.Flusher).Flush()
+		<-held
+	})
+	mux.HandleFunc("/socket", func(w http.ResponseWriter, _ *http.Request) {
+		conn, buffered, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		defer conn.Close()
+		buffered.WriteString("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		buffered.Flush()
+		<-held
+	})
+	mux.Handle("/api/", http.StripPrefix("/api", within()))
 	mux.HandleFunc("/count", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, served.Load()) })
 	addPatterns(mux)
 	return mux

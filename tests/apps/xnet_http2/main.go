@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"log"
 	"math/big"
 	"net"
@@ -29,8 +30,13 @@ func main() {
 	mux.HandleFunc("/hello", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
 	mux.HandleFunc("/empty", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("as asked") })
+	mux.HandleFunc("/parent", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("Traceparent")) })
+	mux.HandleFunc("/proto", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		fmt.Fprint(w, r.Proto, " ", len(body), " ", err)
+	})
 
-	serve := func(server *http.Server, tls bool) {
+	serve := func(server *http.Server, tls bool) net.Addr {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			log.Fatal(err)
@@ -41,8 +47,10 @@ func main() {
 		} else {
 			go server.Serve(listener)
 		}
+		return listener.Addr()
 	}
-	serve(&http.Server{Handler: h2c.NewHandler(mux, &http2.Server{})}, false)
+	address := serve(&http.Server{Handler: h2c.NewHandler(mux, &http2.Server{})}, false)
+	addCalls(mux, "http://"+address.String()+"/parent")
 	secure := &http.Server{Handler: mux, TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate()}}}
 	if err := http2.ConfigureServer(secure, nil); err != nil {
 		log.Fatal(err)

@@ -97,13 +97,18 @@ fn start_request<T: Target>(
     goroutine.open = 0;
     goroutine.client.abandon(target);
     goroutine.forget(target);
-    let request = Request::read(target, layout, address)?;
+    let mut request = Request::read(target, layout, address)?;
     // An h2c client's preface reaches a handler as the HTTP/1 request "PRI * HTTP/2.0"; x/net/http2/h2c takes it from there.
     if request.proto_major == 2 && request.method.length == 3 && request.is_preface(target) {
         return None;
     }
+    if goroutine.started_at == cookie::START_HTTP2_REQUEST {
+        // `http2Handler.ServeHTTP` tells the program so, whatever came before an upgrade.
+        (request.proto_major, request.proto_minor) = (target.opaque(2), target.opaque(0));
+    }
     let context_at = address.wrapping_add(layout.context.get().into());
     goroutine.request = with_pattern;
+    goroutine.route = GoString::none(target);
     goroutine.writer = writer;
     goroutine.server = Server::of(goroutine.started_at, request.proto_major) as u32;
     goroutine.open = 1;

@@ -83,7 +83,7 @@ fn report_panic<T: Target>(target: &T, time: u64, goroutine: &Goroutine, panic: 
 }
 
 #[inline(always)]
-fn fill_end<T: Target>(target: &T, record: &mut HttpServerEnd, time: u64, goroutine: &Goroutine, flags: u32) {
+pub(super) fn fill_end<T: Target>(target: &T, record: &mut HttpServerEnd, time: u64, goroutine: &Goroutine, flags: u32) {
     let config = target.http_server();
     record.time = time;
     record.span_id = goroutine.span.span_id;
@@ -98,6 +98,13 @@ fn fill_end<T: Target>(target: &T, record: &mut HttpServerEnd, time: u64, gorout
     record.body_size = body_size;
     record.flags = flags | more_flags;
     copy_pattern(target, config, goroutine.request, &mut record.pattern);
+    if goroutine.route.length != 0 {
+        let is_noted = record.pattern.length != 0;
+        target.count_route(is_noted);
+        if !is_noted {
+            goroutine.route.copy_to(target, &mut record.pattern);
+        }
+    }
 }
 
 /// Words of a response writer that are read at once: its status and its number of bytes lie in them.

@@ -1,5 +1,7 @@
 //! Requests from start to end, as the launcher sees them, on the layouts of three releases of Go.
 
+mod routes_and_exit;
+
 use bytemuck::AnyBitPattern;
 
 use super::{any, end, start_http2_request, unwind};

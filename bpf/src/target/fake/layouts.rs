@@ -46,14 +46,19 @@ const SERVER_REQUEST_1_27: RequestLayout = RequestLayout {
 };
 
 const H2_WRITER: Http2WriterLayout =
-    Http2WriterLayout { rws: Setting::new(0), status: Setting::new(72), wrote_bytes: Setting::new(96) };
+    Http2WriterLayout { rws: Setting::new(0), status: Setting::new(72), wrote_bytes: Setting::new(96), sent: Setting::new(81) };
 
 /// Not that of any release: it differs from [`H2_WRITER`], so that a mix-up shows.
 const XNET_WRITER: Http2WriterLayout =
-    Http2WriterLayout { rws: Setting::new(8), status: Setting::new(80), wrote_bytes: Setting::new(56) };
+    Http2WriterLayout { rws: Setting::new(8), status: Setting::new(80), wrote_bytes: Setting::new(56), sent: Setting::new(89) };
 
-const RESPONSE: ResponseLayout =
-    ResponseLayout { conn: Setting::new(0), status: Setting::new(120), written: Setting::new(104), hijacked: Setting::new(136) };
+const RESPONSE: ResponseLayout = ResponseLayout {
+    conn: Setting::new(0),
+    status: Setting::new(120),
+    written: Setting::new(104),
+    hijacked: Setting::new(136),
+    sent: Setting::new(88),
+};
 
 /// Buckets, `runtime/map.go`.
 const BUCKETS: MapLayout = MapLayout {

@@ -27,6 +27,10 @@ impl Target for Program {
         &self.client
     }
 
+    fn http_route_ends(&self) -> &EndRecipes<ROUTE_ENDS> {
+        &self.route_ends
+    }
+
     fn http_client_ends(&self) -> &EndRecipes<CLIENT_ENDS> {
         &self.client_ends
     }
@@ -122,6 +126,18 @@ impl Target for Program {
             self.goroutine(address)?.random.seed(self);
         }
         self.goroutine(address)
+    }
+
+    fn each_goroutine<V: Visit>(&self) {
+        for goroutine in self.goroutines.borrow().values() {
+            // SAFETY: as above; nothing else asks for one meanwhile.
+            V::visit(self, unsafe { &*goroutine.get() });
+        }
+    }
+
+    fn count_route(&self, in_request: bool) {
+        let count = &self.routes[usize::from(in_request)];
+        count.set(count.get() + 1);
     }
 
     fn reserve<R: 'static>(&self) -> Option<&mut R> {

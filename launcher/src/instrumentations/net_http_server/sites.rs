@@ -1,9 +1,10 @@
 //! Where the probes of the HTTP server go.
 
-use bpf::config::cookie;
+use bpf::config::{ROUTE_ENDS, cookie};
 
 use crate::binary::first_call_after;
-use crate::probes::plan::{Facts, LeftOut, Site};
+use crate::probes::plan::{Facts, Global, LeftOut, Site};
+use crate::probes::routes::ROUTE;
 
 /// The BPF program of all probes but one; the cookie tells it which was hit.
 const SERVER: &str = "http_server";
@@ -16,6 +17,10 @@ const HANDLER: &str = "net/http.serverHandler.ServeHTTP";
 const HIJACKED: &str = "net/http.(*conn).hijacked";
 /// Go 1.27: every HTTP/2 request of the standard library's server passes here, whoever configured it.
 const HTTP2_HANDLER: &str = "net/http.http2Handler.ServeHTTP";
+/// A mux finds the handler and the pattern of a request (Go ≥ 1.22).
+const FIND_HANDLER: &str = "net/http.(*ServeMux).findHandler";
+/// Where a program ends: by itself, and by a signal that it does not handle (`runtime/signal_unix.go`).
+const EXITS: [&str; 2] = ["runtime.exit", "runtime.dieFromSignal"];
 /// One of these is present where `golang.org/x/net/http2` is linked as a server. With Go 1.27 it may have its own
 /// implementation or hand its connections to the standard library, past `serverHandler.ServeHTTP` in both cases.
 const XNET_SERVERS: [&str; 3] = [
@@ -31,6 +36,9 @@ pub(super) static FUNCTIONS: &[&str] = &[
     HANDLER,
     HIJACKED,
     HTTP2_HANDLER,
+    FIND_HANDLER,
+    EXITS[0],
+    EXITS[1],
     "golang.org/x/net/http2.(*Server).ServeConn",
     "golang.org/x/net/http2.(*Server).serveConn",
     "net/http.(*http2serverConn).runHandler",
@@ -123,6 +131,19 @@ pub(super) fn http1(facts: &Facts<'_>) -> Result<Http1, LeftOut> {
     let end = facts.call_site(SERVE, end.site, "the handler has returned", SERVER, cookie::END)?;
     let panic = facts.entry_site(SERVE_DEFER, "the connection ends, or a handler has panicked", SERVER, cookie::UNWIND)?;
     Ok(Http1 { sites: vec![start, end, panic], start_at_handler })
+}
+
+/// The probes where the program ends.
+pub(super) fn exit(facts: &Facts<'_>) -> [Result<Site, LeftOut>; 2] {
+    EXITS.map(|name| facts.last_site(name, "the program ends", SERVER, cookie::EXIT))
+}
+
+/// The probes where a mux has found the route of a request, and how they are read.
+pub(super) fn routes(facts: &Facts<'_>) -> Result<(Vec<Site>, Global), LeftOut> {
+    // Of the results the handler and the pattern, two words each.
+    let ends = facts.end_sites(FIND_HANDLER, 4, "a mux has found the route", ROUTE, 0)?;
+    let table = ends.table::<ROUTE_ENDS>("HTTP_ROUTE_ENDS")?;
+    Ok((ends.sites, table))
 }
 
 /// The probes of one implementation of HTTP/2.

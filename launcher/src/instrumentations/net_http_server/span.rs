@@ -92,6 +92,23 @@ pub fn finish(span: &mut SpanData, end: &HttpServerEnd) {
     body_size(span, end);
 }
 
+/// Completes the span of a request that the end of the program interrupts, as far as it was known then. Whether that is all
+/// right: a response that was sent (an event stream), or a connection that the handler took over, ends somehow; a client that
+/// waits for the answer does not get it.
+#[must_use]
+pub fn interrupt(span: &mut SpanData, end: &HttpServerEnd) -> bool {
+    route(span, end);
+    if end.flags & end_flag::RESPONSE_UNREADABLE != 0 {
+        return false;
+    }
+    let is_sent = end.flags & end_flag::SENT != 0 && end.status != 0;
+    if is_sent {
+        status(span, end.status);
+        body_size(span, end);
+    }
+    is_sent || end.flags & end_flag::HIJACKED != 0
+}
+
 /// `error.type` of an answer that its handler aborted.
 const ABORTED: &str = "http.ErrAbortHandler";
 

@@ -18,7 +18,7 @@ use iced_x86::code_asm::{
     r9, r9d, r14, rax, rcx, rdi, rdx, rsi, rsp,
 };
 
-use super::{Detour, Moment};
+use crate::executor::{Detour, Moment};
 use fields::{arm, at_field, at_headers, at_write};
 
 mod fields;

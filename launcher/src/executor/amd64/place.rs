@@ -5,10 +5,11 @@ use std::os::fd::BorrowedFd;
 
 use bpf::slots::{BUCKETS, Bucket};
 
+use super::ExecutorError;
 use super::share::Offer;
 use super::stub::{Places, Stub};
-use super::{Detour, ExecutorError};
 use crate::child::Injector;
+use crate::executor::Detour;
 
 /// Size of the shared memory.
 const SLOTS_SIZE: u64 = BUCKETS as u64 * size_of::<Bucket>() as u64;

@@ -1,0 +1,24 @@
+//! The route that a `ServeMux` has found, for requests that were replaced before the mux saw them.
+//!
+//! A mux notes the pattern in the request that it is given. Where a middleware has made another one of it (`WithContext`, `Clone`,
+//! `StripPrefix`), that is not the request of the server. So the pattern is taken where it is found, on the way out of
+//! `findHandler`: the string belongs to the mux, and is there as long as that.
+
+use crate::go::results;
+use crate::go::string::GoString;
+use crate::target::Target;
+
+/// A mux has found the handler of a request; the cookie is the number of the recipe by which the results are read.
+///
+/// `findHandler(r) (h Handler, patStr string, _ *pattern, matches []string)`. Of several muxes within each other the first
+/// counts, as it does where the pattern is noted in the request.
+#[inline(always)]
+pub fn route<T: Target>(target: &T) -> Option<()> {
+    let goroutine = target.goroutine(target.registers().goroutine)?;
+    if goroutine.open == 0 || goroutine.route.length != 0 {
+        return None;
+    }
+    let [_, _, address, length] = results::read_by(target, target.http_route_ends(), target.cookie() as u32)?;
+    goroutine.route = GoString { address, length };
+    Some(())
+}

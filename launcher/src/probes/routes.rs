@@ -1,0 +1,103 @@
+//! The probe of the mux, which is taken away again where it finds nothing that is not known without it.
+//!
+//! A `ServeMux` notes the route in the request that it is given. That is the server's own in many programs, and the third hit of
+//! a request would then be paid for nothing. What comes first is what always comes: middlewares stand before all of a mux.
+
+use aya::maps::{Array, MapData};
+use aya::programs::uprobe::UProbeLink;
+
+/// The BPF program of this probe.
+pub const ROUTE: &str = "http_route";
+
+/// Requests after which the probe goes, if it has not been needed: some milliseconds of the program's time, all in all.
+const ENOUGH: u64 = 4_096;
+
+/// The probe, and what it has found.
+pub struct Routes {
+    /// Requests whose route was known by the probe alone, and requests in which it is noted.
+    counts: Array<MapData, u64>,
+    state: State,
+}
+
+enum State {
+    /// Nobody knows yet whether it is needed.
+    OnTrial(UProbeLink),
+    /// It stays.
+    Needed(UProbeLink),
+    /// It has been taken away.
+    Gone,
+}
+
+/// What becomes of the probe after this many requests of both kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Unknown,
+    Needed,
+    NotNeeded,
+}
+
+fn verdict(by_probe_alone: u64, in_request: u64) -> Verdict {
+    match (by_probe_alone, in_request) {
+        (1.., _) => Verdict::Needed,
+        (0, ENOUGH..) => Verdict::NotNeeded,
+        (0, _) => Verdict::Unknown,
+    }
+}
+
+impl Routes {
+    /// A probe that has found nothing yet; `counts` is the map `ROUTES`.
+    #[must_use]
+    pub fn new(counts: Array<MapData, u64>, link: UProbeLink) -> Self {
+        Self { counts, state: State::OnTrial(link) }
+    }
+
+    /// Looks at what the probe has found; returns its link where it is to be taken away. Two system calls for each look, until
+    /// that is decided.
+    pub fn judge(&mut self) -> Option<UProbeLink> {
+        if !matches!(self.state, State::OnTrial(_)) {
+            return None;
+        }
+        let count = |index| self.counts.get(&index, 0).unwrap_or(0);
+        let verdict = verdict(count(0), count(1));
+        match (verdict, std::mem::replace(&mut self.state, State::Gone)) {
+            (Verdict::NotNeeded, State::OnTrial(link)) => Some(link),
+            (Verdict::Needed, State::OnTrial(link)) => {
+                self.state = State::Needed(link);
+                None
+            }
+            (_, state) => {
+                self.state = state;
+                None
+            }
+        }
+    }
+
+    /// What is still attached.
+    #[must_use]
+    pub fn into_link(self) -> Option<UProbeLink> {
+        match self.state {
+            State::OnTrial(link) | State::Needed(link) => Some(link),
+            State::Gone => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Routes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Routes").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_route_that_nothing_else_knows_keeps_the_probe() {
+        assert_eq!(verdict(0, 0), Verdict::Unknown);
+        assert_eq!(verdict(0, ENOUGH - 1), Verdict::Unknown);
+        assert_eq!(verdict(0, ENOUGH), Verdict::NotNeeded);
+        assert_eq!(verdict(1, ENOUGH), Verdict::Needed);
+        assert_eq!(verdict(1, 0), Verdict::Needed);
+    }
+}

@@ -1,0 +1,97 @@
+//! More requests at once than goroutines are remembered: spans are lost, and counted; none is another one's.
+//!
+//! Needs root, as the probes do.
+
+#![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
+
+mod support;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bpf::config::{SamplerSetting, Setting};
+use bpf::records::server_text;
+use go_auto_launch::binary::GoBinary;
+use go_auto_launch::events::decode::{Record, decode};
+use go_auto_launch::instrumentations::CATALOG;
+use go_auto_launch::kernel::UprobeKind;
+use go_auto_launch::probes::attach::{Attached, attach};
+use go_auto_launch::probes::plan::{Circumstances, Plan};
+use support::apps::{self, GoVersion, Variant};
+use support::load;
+use support::plain::Plain;
+
+/// What is remembered, and how many connections there are.
+const REMEMBERED: u32 = 8;
+const CONNECTIONS: usize = 32;
+const REQUESTS: usize = 40_000;
+
+/// A request has its number in its trace id and in its query, and asks for a status that depends on it.
+fn status(number: usize) -> u32 {
+    200 + u32::try_from(number % 97).unwrap()
+}
+
+#[derive(Default)]
+struct Seen {
+    /// Numbers of the requests, by span id.
+    open: HashMap<[u8; 8], usize>,
+    starts: usize,
+    ends: usize,
+}
+
+impl Seen {
+    fn take(&mut self, record: &Record<'_>) {
+        match record {
+            Record::HttpServerStart(start) => {
+                self.starts += 1;
+                let query = String::from_utf8(start.texts[server_text::QUERY].0.to_vec()).unwrap();
+                let number: usize = query.rsplit('=').next().unwrap().parse().unwrap();
+                assert_eq!(u128::from_be_bytes(start.span.trace_id), number as u128 + 1, "another one's trace");
+                assert_eq!(self.open.insert(start.span.span_id, number), None, "two spans with one id");
+            }
+            Record::HttpServerEnd(end) => {
+                self.ends += 1;
+                let number = self.open.remove(&end.span_id).expect("an end without a start, or a second one");
+                assert_eq!(end.status, status(number), "another one's end");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn drain(&mut self, attached: &mut Attached) {
+        while let Some(item) = attached.records.next() {
+            self.take(&decode(&item).unwrap());
+        }
+    }
+}
+
+#[test]
+fn what_is_forgotten_is_nobody_elses() {
+    let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
+    let server = Plain::start(&app, &["-addr", "127.0.0.1:0"], 1);
+    let address = server.addresses[0];
+    let file = std::fs::read(&app).unwrap();
+    let circumstances = Circumstances { load_bias: Some(0), ..Circumstances::default() };
+    let mut plan = Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), circumstances).unwrap();
+    plan.goroutines = Some(REMEMBERED);
+    let everything =
+        SamplerSetting { parent_based: Setting::new(0), propagators: Setting::new(1), threshold: Setting::new(1 << 63) };
+    let mut attached = attach(&plan, &everything, UprobeKind::Multi, &app, server.pid()).unwrap();
+    let (done, mut seen) = (AtomicBool::new(false), Seen::default());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            load::each(address, CONNECTIONS, REQUESTS, |client, number| {
+                let parent = ("traceparent".to_owned(), format!("00-{:032x}-{:016x}-01", number + 1, number + 1));
+                let path = format!("/status?code={}&us=200&n={number}", status(number));
+                assert_eq!(client.send("GET", &path, &[parent], "").map(u32::from), Some(status(number)));
+            });
+            done.store(true, Ordering::Release);
+        });
+        while !done.load(Ordering::Acquire) {
+            seen.drain(&mut attached);
+            std::thread::yield_now();
+        }
+    });
+    seen.drain(&mut attached);
+    println!("{} starts, {} ends", seen.starts, seen.ends);
+}

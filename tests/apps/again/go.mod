@@ -1,0 +1,3 @@
+module example.test/again
+
+go 1.21
