@@ -4,12 +4,14 @@
 //! probe bodies ([`instrumentations`]) are written against [`target::Target`] and know nothing of BPF:
 //! the object (`main.rs`) runs them in the kernel, unit tests run them on the host.
 #![cfg_attr(not(any(test, feature = "fake")), no_std)]
+#![expect(clippy::missing_errors_doc, reason = "an error is a `missed::Missed`, which says what there is to say")]
 #![expect(
     clippy::inline_always,
     reason = "a BPF program is one function: of a call the verifier knows less, and the stack is short"
 )]
 
 pub mod config;
+pub mod missed;
 pub mod records;
 pub mod slots;
 pub mod target;

@@ -16,6 +16,8 @@ mod entry_points {
     use aya_ebpf::macros::uprobe;
     use aya_ebpf::programs::ProbeContext;
     use bpf::instrumentations::{net_http_client, net_http_server};
+    use bpf::missed::{Done, Missed};
+    use bpf::target::Target as _;
 
     use crate::kernel::Hit;
 
@@ -23,16 +25,25 @@ mod entry_points {
         ($multi:ident, $single:ident, $body:path) => {
             #[uprobe(multi)]
             fn $multi(context: ProbeContext) -> u32 {
-                let _done = $body(&Hit::new(context.as_ptr()));
-                0
+                count($body, &Hit::new(context.as_ptr()))
             }
 
             #[uprobe]
             fn $single(context: ProbeContext) -> u32 {
-                let _done = $body(&Hit::new(context.as_ptr()));
-                0
+                count($body, &Hit::new(context.as_ptr()))
             }
         };
+    }
+
+    /// Runs a probe's body, and counts what nothing came of.
+    #[inline(always)]
+    fn count(body: impl Fn(&Hit) -> Done, hit: &Hit) -> u32 {
+        match body(hit) {
+            // First, and without a look at the map: most ways through a body end here, and the verifier follows each.
+            Ok(()) | Err(Missed::NothingToDo) => {}
+            Err(missed) => hit.count(missed),
+        }
+        0
     }
 
     probe!(http_server, http_server_single, net_http_server::any);

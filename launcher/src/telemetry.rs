@@ -4,6 +4,7 @@
 //! The main thread shares nothing with it but a channel ("this program too", "that was all") and a descriptor ("all is
 //! out"). A panic here is caught by the thread's end; the programs run on.
 
+mod losses;
 mod traced;
 
 use std::future::poll_fn;
@@ -18,7 +19,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::MissedTickBehavior;
 
-use self::traced::{Losses, Traced};
+use self::losses::Losses;
+use self::traced::Traced;
 use crate::arm::Armed;
 use crate::capabilities::drop_for_good;
 use crate::child::Image;
@@ -204,7 +206,13 @@ fn poll_ends(programs: &[Traced], context: &mut Context<'_>) -> Poll<usize> {
 /// One line where anything was lost: how much, and why.
 fn say(losses: &Losses, report: &Report) {
     if losses.any() {
-        log::warn(format_args!("{losses}: their spans are lost"));
+        log::warn(format_args!("spans are lost: of what was reported, {losses}"));
+    }
+    if losses.without_parent() > 0 {
+        log::warn(format_args!(
+            "{} spans have no parent: the requests whose contexts they used were answered too long before",
+            losses.without_parent()
+        ));
     }
     if report.lost() > 0 {
         log::warn(format_args!("{report}"));

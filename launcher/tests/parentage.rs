@@ -101,6 +101,46 @@ fn through_the_context() {
     }
 }
 
+/// What outlives a request is still its child when that has been answered, also after thousands of others, and while the
+/// collector gives memory to new objects; a worker that is older than the request makes the call.
+#[test]
+fn after_the_request_has_been_answered() {
+    const WAYS: [&str; 3] = ["without-cancel", "value", "timeout"];
+    for version in VERSIONS {
+        let spans = run(version, |address| {
+            for round in 0..5 {
+                let number = |number: usize| round * 60 + number;
+                load::send(address, 4, 60, |n| format!("/afterwards-{}?id={}", WAYS[n % WAYS.len()], number(n)));
+                load::send(address, 4, 300, |n| format!("/itself?id={}", 1_000 + round * 300 + n));
+                load::send(address, 1, 1, |_| format!("/make-later?id={round}"));
+            }
+        });
+        let mut expected = all_children(["afterwards-without-cancel x", "afterwards-value x", "afterwards-timeout x"], 100);
+        expected.extend(all_children(["itself x"], 1_500));
+        assert_eq!(children(&spans), expected, "{version:?}");
+    }
+}
+
+/// The decision about the request is that about what outlives it.
+#[test]
+fn after_an_unsampled_request_has_been_answered() {
+    for version in VERSIONS {
+        let sink = Sink::start();
+        let server = Server::start(&apps::build("parentage", version, Variant::Stripped), &[&sink.url], 1);
+        let mut client = Client::connect(server.addresses[0]);
+        let unsampled = ("traceparent".to_owned(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00".to_owned());
+        for number in 0..10 {
+            let path = format!("/afterwards-without-cancel?id={number}");
+            assert_eq!(client.send("GET", &path, std::slice::from_ref(&unsampled), ""), Some(200));
+        }
+        assert_eq!(client.send("GET", "/make-later?id=0", &[], ""), Some(200));
+        let left = server.end();
+        let counted = sink.end();
+        assert_eq!((counted.good, counted.sampled), (10, 0), "{version:?}: {counted:?}");
+        assert_eq!(left.spans.len(), 1, "{version:?}: that of /make-later alone; {}", left.stderr);
+    }
+}
+
 /// The context wins over the goroutine, which serves another request.
 #[test]
 fn the_context_comes_before_the_goroutine() {

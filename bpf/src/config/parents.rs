@@ -8,6 +8,8 @@ use super::{ABSENT, Offset, ReadOnlyData, Setting};
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct ParentsConfig {
+    /// `*net/http.contextKey`: the address of its descriptor in the file; 0 where the program has none.
+    pub server_key: Setting<u64>,
     /// The descriptor of `go.opentelemetry.io/otel/trace.traceContextKeyType` in the file; 0 where there is none.
     pub span_key: Setting<u64>,
     /// 1: something in the program asks for parents, so spans are remembered under their contexts.
@@ -26,6 +28,7 @@ pub struct ParentsConfig {
 
 /// Before the launcher has set anything: nothing is remembered.
 pub const EMPTY_PARENTS: ParentsConfig = ParentsConfig {
+    server_key: Setting::new(0),
     span_key: Setting::new(0),
     wanted: Setting::new(0),
     goid: Setting::new(ABSENT),
@@ -62,7 +65,7 @@ pub mod context_kind {
     pub const SPAN: u32 = 2;
 }
 
-const _: () = assert!(size_of::<ParentsConfig>() == 8 + 6 * 4 && size_of::<ContextType>() == 16);
+const _: () = assert!(size_of::<ParentsConfig>() == 2 * 8 + 6 * 4 && size_of::<ContextType>() == 16);
 
-// SAFETY: one 64-bit setting and an even number of 32-bit ones (see the size assertion above).
+// SAFETY: two 64-bit settings and an even number of 32-bit ones (see the size assertion above).
 unsafe impl ReadOnlyData for ParentsConfig {}

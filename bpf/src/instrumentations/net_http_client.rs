@@ -25,12 +25,13 @@ pub use request::{REQUEST_WORDS, URL_WORDS, start};
 pub use response::{RESPONSE_WORDS, end};
 
 use crate::config::http_client::{HttpClientConfig, cookie};
+use crate::missed::Done;
 use crate::target::Target;
 use crate::trace::parents;
 
 /// Any probe of the client; the cookie says which.
 #[inline(always)]
-pub fn any<T: Target>(target: &T) -> Option<()> {
+pub fn any<T: Target>(target: &T) -> Done {
     match target.cookie() as u32 {
         cookie::START => start(target),
         cookie::WRITE => pass_on(target),

@@ -17,10 +17,11 @@ mod response;
 mod route;
 
 pub use request::{REQUEST_WORDS, URL_WORDS, start, start_http2_request};
-pub use response::{RESPONSE_WORDS, end, unwind};
+pub use response::{RESPONSE_WORDS, end};
 pub use route::route;
 
 use crate::config::cookie;
+use crate::missed::Done;
 use crate::target::Target;
 
 /// Any probe of the server but [`start_http2_request`]; the cookie says which.
@@ -28,11 +29,13 @@ use crate::target::Target;
 /// One program and so one link: taking a link away makes the launcher wait for a grace period of the kernel (some 30 ms
 /// each, one after the other) before it can end.
 #[inline(always)]
-pub fn any<T: Target>(target: &T) -> Option<()> {
+pub fn any<T: Target>(target: &T) -> Done {
     match target.cookie() as u32 {
-        cookie::END => end(target),
-        cookie::UNWIND => unwind(target),
-        cookie::EXIT => exit::exit(target),
+        site @ (cookie::END | cookie::UNWIND) => end(target, site),
+        cookie::EXIT => {
+            exit::exit(target);
+            Ok(())
+        }
         site => start(target, site),
     }
 }

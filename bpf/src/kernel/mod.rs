@@ -16,13 +16,16 @@ use aya_ebpf::maps::{Array, LruHashMap, RingBuf};
 use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig};
 use bpf::config::parents::{ContextType, ParentsConfig};
 use bpf::config::{EndRecipes, HttpServerConfig, ROUTE_ENDS, SamplerSetting, Setting};
+use bpf::missed::{COUNTED, Missed};
 use bpf::records::{RING_BYTES, SpanIdentity};
 use bpf::slots::{Bucket, SLOT_WORDS};
 use bpf::target::{AllRegisters, Lookup, Memory, Registers, Step, Target, Visit};
 use bpf::trace::Goroutine;
+use bpf::trace::answered;
 use bpf::trace::carried::Carried;
 use bpf::trace::client::PassedOn;
-use bpf::trace::parents::Origin;
+use bpf::trace::parents::{Origin, Tidying};
+use bpf::trace::sealed::Sealed;
 use bytemuck::AnyBitPattern;
 
 use memory::UserMemory;
@@ -40,9 +43,9 @@ static GOROUTINES: LruHashMap<u64, Goroutine> = LruHashMap::with_max_entries(8_1
 /// Requests whose route a mux has found: those in which it is not noted, and those in which it is.
 #[map(name = "ROUTES")]
 static ROUTES: Array<u64> = Array::with_max_entries(2, 0);
-/// Records that found no room.
-#[map(name = "LOST")]
-static LOST: Array<u64> = Array::with_max_entries(1, 0);
+/// What nothing came of, by [`Missed`].
+#[map(name = "MISSED")]
+static MISSED: Array<u64> = Array::with_max_entries(COUNTED, 0);
 
 /// Layouts of the program, set by the launcher.
 #[unsafe(no_mangle)]
@@ -122,8 +125,13 @@ impl Memory for Hit {
 
 impl Lookup for Hit {
     #[inline(always)]
-    fn context_span(&self, context: u64) -> Option<&SpanIdentity> {
+    fn context_span(&self, context: u64) -> Option<&Sealed> {
         UserMemory.context_span(context)
+    }
+
+    #[inline(always)]
+    fn answered(&self, bucket: u32) -> Option<&mut answered::Bucket> {
+        UserMemory.answered(bucket)
     }
 
     #[inline(always)]
@@ -202,13 +210,18 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn set_origin(&self, address: u64, goid: u64, span: &SpanIdentity) {
-        parents::set_origin(address, goid, span);
+    fn set_origin(&self, address: u64, origin: &Origin) {
+        parents::set_origin(address, origin);
     }
 
     #[inline(always)]
-    fn tidy_origins(&self, now: u64) {
-        parents::tidy_origins(now);
+    fn tidying(&self) -> Option<&mut Tidying> {
+        parents::tidying()
+    }
+
+    #[inline(always)]
+    fn each_origin(&self, tidying: &mut Tidying) {
+        parents::each_origin(tidying);
     }
 
     #[inline(always)]
@@ -275,7 +288,8 @@ impl Target for Hit {
 
     #[inline(always)]
     fn goroutine(&self, address: u64) -> Option<&mut Goroutine> {
-        // SAFETY: only the goroutine's own thread touches its entry; an evicted entry stays valid memory for this program.
+        // SAFETY: only the goroutine's own thread touches its entry. One that is evicted meanwhile stays valid memory, and the seal
+        // of what two write to it says so.
         GOROUTINES.get_ptr_mut(&address).map(|goroutine| unsafe { &mut *goroutine })
     }
 
@@ -286,6 +300,7 @@ impl Target for Hit {
         }
         let _full = GOROUTINES.insert(&address, &NEW_GOROUTINE, 0);
         let new = self.goroutine(address)?;
+        new.holder = address;
         new.random.seed(self);
         Some(new)
     }
@@ -307,17 +322,22 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn reserve<R: 'static>(&self) -> Option<&mut R> {
+    fn count(&self, missed: Missed) {
+        // There is no counter for nothing to do. Not a constant: what follows is verified once, not for each kind.
+        if let Some(count) = MISSED.get_ptr_mut(self.opaque(missed as u64) as u32) {
+            // SAFETY: the map value is valid and aligned for 8 bytes; the instruction only adds to it, atomically.
+            unsafe { core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) count, in(reg) 1u64) };
+        }
+    }
+
+    #[inline(always)]
+    fn reserve<R: 'static>(&self) -> Result<&mut R, Missed> {
         let Some(entry) = RECORDS.reserve::<R>(0) else {
-            if let Some(lost) = LOST.get_ptr_mut(0) {
-                // SAFETY: the map value is valid and aligned for 8 bytes; the instruction only adds to it, atomically.
-                unsafe { core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) lost, in(reg) 1u64) };
-            }
-            return None;
+            return Err(Missed::RingFull);
         };
         let entry = core::mem::ManuallyDrop::new(entry);
         // SAFETY: records are integers only, and the body fills the fields that the launcher reads.
-        Some(unsafe { &mut *entry.as_ptr().cast_mut() })
+        Ok(unsafe { &mut *entry.as_ptr().cast_mut() })
     }
 
     #[inline(always)]
@@ -325,5 +345,12 @@ impl Target for Hit {
         let flags = if look && RECORDS.query(AVAILABLE_DATA) > WAKE_AT_BYTES { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP };
         // SAFETY: `record` comes from `reserve` and is not used afterwards.
         unsafe { aya_ebpf::helpers::generated::bpf_ringbuf_submit(core::ptr::from_mut(record).cast(), u64::from(flags)) };
+    }
+
+    #[inline(always)]
+    fn discard<R: 'static>(&self, record: &mut R) {
+        let no_wakeup = u64::from(BPF_RB_NO_WAKEUP);
+        // SAFETY: `record` comes from `reserve` and is not used afterwards.
+        unsafe { aya_ebpf::helpers::generated::bpf_ringbuf_discard(core::ptr::from_mut(record).cast(), no_wakeup) };
     }
 }

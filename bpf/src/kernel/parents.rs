@@ -8,49 +8,43 @@ use aya_ebpf::maps::{Array, HashMap, LruHashMap};
 use bpf::config::parents::{ContextType, EMPTY_PARENTS, MAX_CONTEXT_TYPES, ParentsConfig};
 use bpf::records::SpanIdentity;
 use bpf::target::{Lookup, Step};
-use bpf::trace::parents::{Origin, is_over};
+use bpf::trace::answered;
+use bpf::trace::parents::{Look, Origin, Tidying};
+use bpf::trace::sealed::Sealed;
 
 use super::memory::UserMemory;
 
 /// The spans of requests that are being served, by the data pointers of their contexts.
 #[map(name = "CONTEXTS")]
-static CONTEXTS: LruHashMap<u64, SpanIdentity> = LruHashMap::with_max_entries(8_192, 0);
+static CONTEXTS: LruHashMap<u64, Sealed> = LruHashMap::with_max_entries(8_192, 0);
+/// The spans of requests that have been answered.
+#[map(name = "ANSWERED")]
+static ANSWERED: Array<answered::Bucket> = Array::with_max_entries(answered::BUCKETS, 0);
 /// The program's types of contexts, by the addresses of their descriptors; set by the launcher.
 #[map(name = "CONTEXT_TYPES")]
 static CONTEXT_TYPES: HashMap<u64, ContextType> = HashMap::with_max_entries(MAX_CONTEXT_TYPES, 0);
 /// What goroutines have from their creators, by the address of their `runtime.g`.
 #[map(name = "ORIGINS")]
 static ORIGINS: LruHashMap<u64, Origin> = LruHashMap::with_max_entries(8_192, 0);
-/// The state of [`tidy_origins`].
-#[map(name = "TIDIED")]
-static TIDIED: Array<Tidied> = Array::with_max_entries(1, 0);
-
-/// It stands in a map, whose contents the verifier does not follow. What two processors do to it at the same time does no
-/// harm: both look, or one looks at less.
-#[repr(C)]
-struct Tidied {
-    /// When it was looked last.
-    last: u64,
-    /// 1 where there may be something to look at.
-    any: u64,
-    /// How many are looked at this time.
-    left: u64,
-}
+/// The state of the look for origins of goroutines that are no more.
+#[map(name = "TIDYING")]
+static TIDYING: Array<Tidying> = Array::with_max_entries(1, 0);
 
 /// What finding a parent needs to know, set by the launcher.
 #[unsafe(no_mangle)]
 static PARENTS: ParentsConfig = EMPTY_PARENTS;
 
-/// How often origins are looked at, in nanoseconds.
-const TIDY_INTERVAL: u64 = 1_000_000_000;
-/// How many of them, at most: each costs two reads of the program's memory.
-const TIDY_MOST: u64 = 256;
-
 impl Lookup for UserMemory {
     #[inline(always)]
-    fn context_span(&self, context: u64) -> Option<&SpanIdentity> {
-        // SAFETY: an evicted entry stays valid memory for this program.
+    fn context_span(&self, context: u64) -> Option<&Sealed> {
+        // SAFETY: an evicted entry stays valid memory for this program, and its seal says whose it is.
         CONTEXTS.get_ptr(&context).map(|span| unsafe { &*span })
+    }
+
+    #[inline(always)]
+    fn answered(&self, bucket: u32) -> Option<&mut answered::Bucket> {
+        // SAFETY: valid and aligned; what two processors write to it at once has no valid seal.
+        ANSWERED.get_ptr_mut(bucket).map(|answered| unsafe { &mut *answered })
     }
 
     #[inline(always)]
@@ -80,7 +74,7 @@ pub(super) fn parents() -> &'static ParentsConfig {
 #[inline(always)]
 pub(super) fn remember_context(context: u64, span: &SpanIdentity) {
     // Full: the oldest is forgotten.
-    let _never = CONTEXTS.insert(&context, span, 0);
+    let _never = CONTEXTS.insert(&context, &Sealed::new(span, context), 0);
 }
 
 #[inline(always)]
@@ -90,51 +84,42 @@ pub(super) fn forget_context(context: u64) {
 
 #[inline(always)]
 pub(super) fn origin(address: u64) -> Option<&'static Origin> {
-    // SAFETY: an evicted entry stays valid memory for this program.
+    // SAFETY: an evicted entry stays valid memory for this program, and its seal says whose it is.
     ORIGINS.get_ptr(&address).map(|origin| unsafe { &*origin })
 }
 
 #[inline(always)]
-pub(super) fn set_origin(address: u64, goid: u64, span: &SpanIdentity) {
-    let mut origin = Origin { goid, span: SpanIdentity::NONE };
-    span.copy_to(&mut origin.span);
+pub(super) fn set_origin(address: u64, origin: &Origin) {
     // Full: the oldest is forgotten.
-    let _never = ORIGINS.insert(&address, &origin, 0);
-    if let Some(tidied) = TIDIED.get_ptr_mut(0) {
-        // SAFETY: valid and aligned.
-        unsafe { (*tidied).any = 1 };
-    }
+    let _never = ORIGINS.insert(&address, origin, 0);
 }
 
-/// Forgets origins of goroutines that are no more, once a second and a part of them at a time.
 #[inline(always)]
-pub(super) fn tidy_origins(now: u64) {
-    // SAFETY: valid and aligned.
-    let Some(tidied) = TIDIED.get_ptr_mut(0).map(|tidied| unsafe { &mut *tidied }) else {
-        return;
-    };
-    if tidied.any == 0 || now.wrapping_sub(tidied.last) < TIDY_INTERVAL {
-        return;
-    }
-    tidied.last = now;
-    tidied.left = TIDY_MOST;
+pub(super) fn tidying() -> Option<&'static mut Tidying> {
+    // SAFETY: valid and aligned; what two processors do to it at once does no harm.
+    TIDYING.get_ptr_mut(0).map(|tidying| unsafe { &mut *tidying })
+}
+
+#[inline(always)]
+pub(super) fn each_origin(tidying: &mut Tidying) {
     let map = core::ptr::from_ref(&ORIGINS).cast_mut().cast();
     // The kernel wants an address on the stack.
-    let mut context: &mut Tidied = tidied;
+    let mut context: &mut Tidying = tidying;
     // SAFETY: the callback gets the map's entries and `context`, and is done with them when the helper returns.
-    unsafe { bpf_for_each_map_elem(map, tidy as *mut c_void, core::ptr::from_mut(&mut context).cast(), 0) };
-    // Something may be left, alive or not looked at.
-    context.any = u64::from(context.left != TIDY_MOST);
+    unsafe { bpf_for_each_map_elem(map, look as *mut c_void, core::ptr::from_mut(&mut context).cast(), 0) };
 }
 
 /// One origin; a result of 1 ends the look.
-unsafe extern "C" fn tidy(map: *mut c_void, address: *const u64, origin: *const Origin, tidied: *mut &mut Tidied) -> i64 {
-    // SAFETY: the kernel passes the map, a key and a value of it, and what `tidy_origins` gave.
+unsafe extern "C" fn look(map: *mut c_void, address: *const u64, origin: *const Origin, tidying: *mut &mut Tidying) -> i64 {
+    // SAFETY: the kernel passes the map, a key and a value of it, and what `each_origin` gave.
     unsafe {
-        (*tidied).left = (*tidied).left.wrapping_sub(1);
-        if is_over(&UserMemory, &PARENTS, *address, &*origin) {
-            bpf_map_delete_elem(map, address.cast());
+        match (*tidying).look(&UserMemory, &PARENTS, *address, &*origin) {
+            Look::Keep => 0,
+            Look::Forget => {
+                bpf_map_delete_elem(map, address.cast());
+                0
+            }
+            Look::Stop => 1,
         }
-        i64::from((*tidied).left == 0)
     }
 }

@@ -24,12 +24,15 @@ use bytemuck::AnyBitPattern;
 use crate::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig};
 use crate::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig};
 use crate::config::{EndRecipes, HttpServerConfig, ROUTE_ENDS, SamplerSetting, Setting};
+use crate::missed::Missed;
 use crate::records::SpanIdentity;
 use crate::slots::{BUCKETS, Bucket, SLOT_WORDS};
 use crate::target::{AllRegisters, Lookup, Memory, Registers, Step, Target, Visit};
+use crate::trace::answered;
 use crate::trace::carried::{Carried, NOTHING_CARRIED};
 use crate::trace::client::PassedOn;
-use crate::trace::parents::{Origin, is_over};
+use crate::trace::parents::{Look, NOT_TIDYING, Origin, Tidying};
+use crate::trace::sealed::Sealed;
 use crate::trace::{Goroutine, NEW_GOROUTINE};
 
 /// Fills records before a probe does: what a probe has not written shows.
@@ -54,7 +57,11 @@ pub struct Program {
     /// The types of contexts, by descriptor.
     pub context_types: BTreeMap<u64, ContextType>,
     /// The spans of requests, by context.
-    pub contexts: Remembered<SpanIdentity>,
+    pub contexts: Remembered<Sealed>,
+    /// The spans of requests that have been answered.
+    pub answered: Vec<UnsafeCell<answered::Bucket>>,
+    /// The look for origins of goroutines that are no more.
+    pub tidying: UnsafeCell<Tidying>,
     /// What goroutines have from their creators.
     pub origins: Remembered<Origin>,
     /// What outgoing requests carry, by header map.
@@ -77,8 +84,8 @@ pub struct Program {
     pub now: Cell<u64>,
     /// No room for records.
     pub ring_is_full: Cell<bool>,
-    /// Records that found no room.
-    pub lost: Cell<u64>,
+    /// What nothing came of.
+    pub missed: RefCell<Vec<Missed>>,
     random: Cell<u32>,
     goroutines: RefCell<BTreeMap<u64, Box<UnsafeCell<Goroutine>>>>,
     /// Reserved and not submitted yet.
@@ -103,6 +110,8 @@ impl Program {
             parents: EMPTY_PARENTS,
             context_types: BTreeMap::new(),
             contexts: Remembered::default(),
+            answered: (0..answered::BUCKETS).map(|_| UnsafeCell::new(answered::NONE_ANSWERED)).collect(),
+            tidying: UnsafeCell::new(NOT_TIDYING),
             origins: Remembered::default(),
             passed_on: Remembered::default(),
             carried: Remembered::default(),
@@ -118,7 +127,7 @@ impl Program {
             cookie: Cell::new(0),
             now: Cell::new(0),
             ring_is_full: Cell::new(false),
-            lost: Cell::new(0),
+            missed: RefCell::default(),
             random: Cell::new(1),
             goroutines: RefCell::default(),
             reserved: RefCell::default(),
@@ -166,8 +175,13 @@ impl Memory for Program {
 }
 
 impl Lookup for Program {
-    fn context_span(&self, context: u64) -> Option<&SpanIdentity> {
+    fn context_span(&self, context: u64) -> Option<&Sealed> {
         self.contexts.get(context)
+    }
+
+    fn answered(&self, bucket: u32) -> Option<&mut answered::Bucket> {
+        // SAFETY: tests run one probe at a time, and it asks for one bucket.
+        self.answered.get(usize::try_from(bucket).unwrap()).map(|answered| unsafe { &mut *answered.get() })
     }
 
     fn context_type(&self, address: u64) -> Option<&ContextType> {

@@ -13,12 +13,15 @@ use bytemuck::AnyBitPattern;
 use crate::config::http_client::{CLIENT_ENDS, HttpClientConfig};
 use crate::config::parents::{ContextType, ParentsConfig};
 use crate::config::{EndRecipes, HttpServerConfig, ROUTE_ENDS, SamplerSetting};
+use crate::missed::Missed;
 use crate::records::SpanIdentity;
 use crate::slots::{Bucket, SLOT_WORDS};
 use crate::trace::Goroutine;
+use crate::trace::answered;
 use crate::trace::carried::Carried;
 use crate::trace::client::PassedOn;
-use crate::trace::parents::Origin;
+use crate::trace::parents::{Origin, Tidying};
+use crate::trace::sealed::Sealed;
 
 /// The general-purpose registers that Go's internal ABI passes arguments in, at a probe.
 ///
@@ -60,9 +63,12 @@ pub trait Memory {
 }
 
 /// What is remembered of contexts, and a loop that may look at it.
+#[expect(clippy::mut_from_ref, reason = "what is handed out belongs to maps, not to the target")]
 pub trait Lookup: Memory {
-    /// The span of the request whose context has this data pointer.
-    fn context_span(&self, context: u64) -> Option<&SpanIdentity>;
+    /// The span of the request that is being served with the context at this address, which is its holder.
+    fn context_span(&self, context: u64) -> Option<&Sealed>;
+    /// A bucket of requests that have been answered.
+    fn answered(&self, bucket: u32) -> Option<&mut answered::Bucket>;
     /// How to go on from a value of the type whose descriptor is at `address`.
     fn context_type(&self, address: u64) -> Option<&ContextType>;
     /// Calls [`Step::step`] until it returns false, at most `limit` times.
@@ -128,9 +134,11 @@ pub trait Target: Lookup {
     /// What the goroutine at `address`, or an earlier one with the same `g`, has from its creator.
     fn origin(&self, address: u64) -> Option<&Origin>;
     /// Remembers what the goroutine at `address` has from its creator.
-    fn set_origin(&self, address: u64, goid: u64, span: &SpanIdentity);
-    /// Forgets the origins of goroutines that are no more, now and then.
-    fn tidy_origins(&self, now: u64);
+    fn set_origin(&self, address: u64, origin: &Origin);
+    /// The state of the look for origins of goroutines that are no more.
+    fn tidying(&self) -> Option<&mut Tidying>;
+    /// Hands each origin to [`Tidying::look`], until that says to stop, and forgets what it says.
+    fn each_origin(&self, tidying: &mut Tidying);
 
     /// Remembers what an outgoing request carries under the address of its header map.
     fn pass_on(&self, map: u64, passed_on: &PassedOn);
@@ -151,11 +159,15 @@ pub trait Target: Lookup {
     /// Makes the tag `new` if it is `old`, at once; false where it was something else.
     fn swap_tag(&self, tag: &mut u64, old: u64, new: u64) -> bool;
 
-    /// Room for one record, not zeroed. `None` (and counted) where the ring buffer is full.
+    /// Counts what nothing came of.
+    fn count(&self, missed: Missed);
+    /// Room for one record, not zeroed. An error where the ring buffer is full.
     ///
-    /// The record must be given to [`Target::submit`] on every path.
-    fn reserve<R: 'static>(&self) -> Option<&mut R>;
+    /// The record must be given to [`Target::submit`] or [`Target::discard`] on every path.
+    fn reserve<R: 'static>(&self) -> Result<&mut R, Missed>;
     /// Hands a reserved record to the launcher. `look` says whether to look if the launcher must be woken: now and
     /// then is enough.
     fn submit<R: 'static>(&self, record: &mut R, look: bool);
+    /// Drops a reserved record.
+    fn discard<R: 'static>(&self, record: &mut R);
 }

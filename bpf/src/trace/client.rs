@@ -3,6 +3,7 @@
 use crate::records::SpanIdentity;
 use crate::records::http_client::{NO_PEER, Peer};
 use crate::target::Target;
+use crate::trace::sealed;
 
 /// The outgoing request of a goroutine.
 #[repr(C)]
@@ -20,9 +21,18 @@ pub struct ClientCall {
     pub nested: u64,
     /// Address of the request's header map, under which it is passed on; 0 where nothing is.
     pub header: u64,
+    /// That the span is this goroutine's ([`crate::trace::sealed`]): the holder is the address of its `g`.
+    pub seal: u64,
 }
 
 impl ClientCall {
+    /// Whether the span is that of a request of the goroutine at `holder`.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_of(&self, holder: u64) -> bool {
+        sealed::is_of(&self.passed_on.span, &self.seal, holder)
+    }
+
     /// Forgets a request that has not ended: it never will.
     #[inline(always)]
     pub fn abandon<T: Target>(&mut self, target: &T) {
@@ -41,6 +51,8 @@ impl ClientCall {
 pub struct PassedOn {
     /// Its span; [`SpanIdentity::passes`] says which headers it gets.
     pub span: SpanIdentity,
+    /// That it is the one of this header map ([`crate::trace::sealed`]): the holder is the address of the map.
+    pub seal: u64,
     /// Under which number the texts are remembered that it gets as well.
     pub carried: u64,
     /// How often its header was written.
@@ -49,8 +61,18 @@ pub struct PassedOn {
     pub peer: Peer,
 }
 
+impl PassedOn {
+    /// Whether it is what the request with the header map at `map` is to carry.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_of(&self, map: u64) -> bool {
+        sealed::is_of(&self.span, &self.seal, map)
+    }
+}
+
 /// Nothing.
-pub const NOTHING_PASSED_ON: PassedOn = PassedOn { span: SpanIdentity::NONE, carried: 0, writes: 0, peer: NO_PEER };
+pub const NOTHING_PASSED_ON: PassedOn = PassedOn { span: SpanIdentity::NONE, seal: 0, carried: 0, writes: 0, peer: NO_PEER };
 
 /// No request yet.
-pub const NO_CALL: ClientCall = ClientCall { passed_on: NOTHING_PASSED_ON, open: 0, depth: 0, caller: 0, nested: 0, header: 0 };
+pub const NO_CALL: ClientCall =
+    ClientCall { passed_on: NOTHING_PASSED_ON, open: 0, depth: 0, caller: 0, nested: 0, header: 0, seal: 0 };

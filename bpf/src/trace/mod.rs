@@ -1,5 +1,6 @@
 //! Trace identity: ids, remote parents, sampling, what is remembered of a goroutine.
 
+pub mod answered;
 pub mod b3;
 pub mod carried;
 pub mod client;
@@ -7,6 +8,7 @@ pub mod ids;
 pub mod parents;
 pub mod remote;
 pub mod sampling;
+pub mod sealed;
 pub mod traceparent;
 
 use crate::go::header::{NEW_WALK, Walk};
@@ -26,8 +28,12 @@ use crate::trace::remote::{NO_REMOTE, Remote};
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Goroutine {
+    /// The address of its `g`: written when the memory is given to it, and never again.
+    pub holder: u64,
     /// The span; its trace id is zero before the first operation.
     pub span: SpanIdentity,
+    /// That the span is this goroutine's ([`sealed`]): the holder is the address of its `g`.
+    pub seal: u64,
     /// Address of the `*http.Request` whose `Pattern` is read at the end; 0 where there is none.
     pub request: u64,
     /// The pattern that a `ServeMux` has found for it, which it noted in a copy perhaps; no string before that.
@@ -57,6 +63,30 @@ pub struct Goroutine {
 }
 
 impl Goroutine {
+    /// Whether this memory, and the span in it, is still that of the goroutine at `holder`.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_of(&self, holder: u64) -> bool {
+        self.is_held_by(holder) && sealed::is_of(&self.span, &self.seal, holder)
+    }
+
+    /// Whether this memory is still that of the goroutine at `holder`.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_held_by(&self, holder: u64) -> bool {
+        // SAFETY: a valid, aligned, initialised word. Volatile, for the kernel may give the memory to another goroutine.
+        unsafe { core::ptr::read_volatile(&raw const self.holder) == holder }
+    }
+
+    /// The request has been answered: what others could find of it is forgotten, but for its span.
+    #[inline(always)]
+    pub fn answered<T: Target>(&mut self, target: &T) {
+        if self.context != 0 {
+            answered::remember(target, self.context, &self.span);
+            self.forget(target);
+        }
+    }
+
     /// Forgets what others could find of the request that is being served.
     #[inline(always)]
     pub fn forget<T: Target>(&mut self, target: &T) {
@@ -72,7 +102,9 @@ impl Goroutine {
 
 /// A goroutine of which nothing is known yet.
 pub const NEW_GOROUTINE: Goroutine = Goroutine {
+    holder: 0,
     span: SpanIdentity::NONE,
+    seal: 0,
     request: 0,
     route: GoString { address: 0, length: 0 },
     writer: 0,

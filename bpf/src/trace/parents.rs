@@ -5,9 +5,11 @@
 
 use crate::config::ABSENT;
 use crate::config::parents::{ContextType, ParentsConfig, context_kind};
+use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
 use crate::target::{Lookup, Memory, Registers, Step, Target};
-use crate::trace::Goroutine;
+use crate::trace::sealed::{self, Sealed};
+use crate::trace::{Goroutine, answered};
 
 /// Contexts within contexts that are looked at, at most.
 const MAX_CONTEXTS: u32 = 64;
@@ -22,7 +24,12 @@ pub struct Origin {
     pub goid: u64,
     /// The span that was active when it was created.
     pub span: SpanIdentity,
+    /// That it is this goroutine's ([`sealed`]): the holder is the `goid`.
+    pub seal: u64,
 }
+
+/// None.
+const NO_ORIGIN: Origin = Origin { goid: 0, span: SpanIdentity::NONE, seal: 0 };
 
 /// The way up from a context, and the parent found. It stands in a BPF map, whose contents the verifier does not follow.
 #[repr(C)]
@@ -34,12 +41,14 @@ pub struct Ancestry {
     data: u64,
     /// 1 where there is a parent.
     pub found: u64,
+    /// 1 where the way has led through the context of a server's connection: that of the request was not known.
+    from_server: u64,
     /// The parent.
     pub parent: SpanIdentity,
 }
 
 /// No parent.
-pub const NO_ANCESTRY: Ancestry = Ancestry { table: 0, data: 0, found: 0, parent: SpanIdentity::NONE };
+pub const NO_ANCESTRY: Ancestry = Ancestry { table: 0, data: 0, found: 0, from_server: 0, parent: SpanIdentity::NONE };
 
 /// Finds the parent of an operation that begins on the goroutine at `address` with the context whose interface value is
 /// `context`, and notes it in [`Goroutine::ancestry`].
@@ -50,16 +59,18 @@ pub fn find<T: Target>(target: &T, goroutine: &mut Goroutine, address: u64, cont
     let Goroutine { span, open, context: served, ancestry, .. } = goroutine;
     [ancestry.table, ancestry.data] = context;
     ancestry.found = target.opaque(0);
+    ancestry.from_server = target.opaque(0);
     // Most requests are made with the context of the request that is being served.
     if *open == 0 || *served != ancestry.data || *served == 0 {
         target.repeat(MAX_CONTEXTS, &mut Climb { config: target.parents(), load_bias: target.load_bias(), ancestry });
         if ancestry.found != 0 {
             return;
         }
+        if ancestry.from_server != 0 {
+            target.count(Missed::ContextForgotten);
+        }
         if *open == 0 {
-            if let Some(origin) = origin(target, address) {
-                ancestry.take(origin);
-            }
+            ancestry.found = u64::from(origin(target, address, &mut ancestry.parent));
             return;
         }
     }
@@ -85,8 +96,7 @@ impl Step for Climb<'_> {
     #[inline(always)]
     fn step<L: Lookup>(&mut self, lookup: &L) -> bool {
         let Self { config, load_bias, ancestry } = self;
-        if let Some(span) = lookup.context_span(ancestry.data) {
-            ancestry.take(span);
+        if ancestry.is_served(lookup) {
             return false;
         }
         if ancestry.table == 0 || ancestry.data == 0 {
@@ -106,6 +116,10 @@ impl Step for Climb<'_> {
         }
         let [table, data, key, _, value_type, value]: [u64; 6] = lookup.read_or_zero(at);
         [ancestry.table, ancestry.data] = [table, data];
+        // `http.ServerContextKey` and `http.LocalAddrContextKey` are of this type.
+        if config.server_key.get() != 0 && key == config.server_key.get().wrapping_add(*load_bias) {
+            ancestry.from_server = 1;
+        }
         let key_type = config.span_key.get();
         if key_type == 0 || key != key_type.wrapping_add(*load_bias) {
             return true;
@@ -118,6 +132,19 @@ impl Step for Climb<'_> {
 }
 
 impl Ancestry {
+    /// Takes the span of the request whose context this is, if it is one's.
+    #[inline(always)]
+    fn is_served<L: Lookup>(&mut self, lookup: &L) -> bool {
+        let is_found = match lookup.context_span(self.data) {
+            Some(Sealed { span, seal }) => sealed::copy_of(span, seal, self.data, &mut self.parent),
+            None => answered::find(lookup, self.data, &mut self.parent),
+        };
+        if is_found {
+            self.found = 1;
+        }
+        is_found
+    }
+
     /// Takes a span of the OpenTelemetry API as the parent. False where it is not one of this process, or none at all.
     ///
     /// `trace.SpanContext` (`go.opentelemetry.io/otel/trace/trace.go`): trace id, span id, flags, trace state, remote; the
@@ -135,11 +162,13 @@ impl Ancestry {
     }
 }
 
-/// The span under which the goroutine at `address` was created.
+/// Copies the span under which the goroutine at `address` was created; false where there was none.
 #[inline(always)]
-fn origin<T: Target>(target: &T, address: u64) -> Option<&SpanIdentity> {
-    let origin = target.origin(address)?;
-    (origin.goid == goid(target, target.parents(), address)).then_some(&origin.span)
+fn origin<T: Target>(target: &T, address: u64, span: &mut SpanIdentity) -> bool {
+    let Some(origin) = target.origin(address) else {
+        return false;
+    };
+    sealed::copy_of(&origin.span, &origin.seal, goid(target, target.parents(), address), span)
 }
 
 #[inline(always)]
@@ -151,25 +180,111 @@ fn goid<M: Memory>(memory: &M, config: &ParentsConfig, goroutine: u64) -> u64 {
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub fn created<T: Target>(target: &T) -> Option<()> {
+pub fn created<T: Target>(target: &T) -> Done {
     let config = target.parents();
     let Registers { arguments: [_, new, ..], goroutine: g0 } = target.registers();
     // The runtime creates goroutines on the thread's own stack, as the goroutine `g0`; `m.curg` is the creator.
     let thread: u64 = target.read_or_zero(g0 + u64::from(config.g_m.get()));
     let creator: u64 = target.read_or_zero(thread + u64::from(config.m_curg.get()));
-    let span = match target.goroutine(creator) {
-        Some(goroutine) if goroutine.open != 0 => &goroutine.span,
-        Some(_) | None => origin(target, creator)?,
+    let mut origin = NO_ORIGIN;
+    let is_found = match target.goroutine(creator) {
+        Some(goroutine) if goroutine.open != 0 => sealed::copy_of(&goroutine.span, &goroutine.seal, creator, &mut origin.span),
+        Some(_) | None => self::origin(target, creator, &mut origin.span),
     };
-    target.set_origin(new, goid(target, config, new), span);
-    Some(())
+    if !is_found {
+        return Err(Missed::NothingToDo);
+    }
+    origin.goid = goid(target, config, new);
+    origin.seal = sealed::seal(&origin.span, origin.goid);
+    target.set_origin(new, &origin);
+    if let Some(tidying) = target.tidying() {
+        tidying.any = 1;
+    }
+    Ok(())
 }
 
-/// Whether the goroutine at `address` that has this origin is no more.
+/// How often origins are looked at, in nanoseconds.
+const INTERVAL: u64 = 1_000_000_000;
+/// How many of them, at most: each costs two reads of the program's memory.
+const MOST: u64 = 256;
+
+/// The look for origins of goroutines that are no more: once a second, a part of them at a time, each time the next part.
+///
+/// It stands in a map, whose contents the verifier does not follow. What two processors do to it at the same time does no harm:
+/// both look, or one looks at less.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Tidying {
+    /// When it was looked last.
+    last: u64,
+    /// 1 where there may be something to look at.
+    any: u64,
+    /// How many at the beginning have been looked at before.
+    skip: u64,
+    /// How many were passed over, this time.
+    passed: u64,
+    /// How many have been looked at, this time.
+    looked: u64,
+    /// How many of these are no more.
+    over: u64,
+}
+
+/// None yet.
+pub const NOT_TIDYING: Tidying = Tidying { last: 0, any: 0, skip: 0, passed: 0, looked: 0, over: 0 };
+
+/// What becomes of an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// It stays.
+    Keep,
+    /// It is forgotten.
+    Forget,
+    /// It stays, and nothing more is looked at.
+    Stop,
+}
+
+/// Forgets origins of goroutines that are no more, now and then. They are harmless (a `goid` is never given twice), but fill the map.
 #[inline(always)]
-pub fn is_over<M: Memory>(memory: &M, config: &ParentsConfig, address: u64, origin: &Origin) -> bool {
-    let status: u32 = memory.read_or_zero(address + u64::from(config.status.get()));
-    status == DEAD || goid(memory, config, address) != origin.goid
+pub fn tidy<T: Target>(target: &T, now: u64) {
+    let Some(tidying) = target.tidying() else {
+        return;
+    };
+    if tidying.any == 0 || now.wrapping_sub(tidying.last) < INTERVAL {
+        return;
+    }
+    tidying.last = now;
+    tidying.passed = target.opaque(0);
+    tidying.looked = target.opaque(0);
+    tidying.over = target.opaque(0);
+    target.each_origin(tidying);
+    if tidying.looked < MOST {
+        // To the end: it begins anew, if there is anything left.
+        tidying.any = u64::from(tidying.skip + tidying.looked != tidying.over);
+        tidying.skip = target.opaque(0);
+    } else {
+        tidying.skip += tidying.looked - tidying.over;
+    }
+}
+
+impl Tidying {
+    /// Looks at the origin of the goroutine at `address`.
+    #[inline(always)]
+    pub fn look<M: Memory>(&mut self, memory: &M, config: &ParentsConfig, address: u64, origin: &Origin) -> Look {
+        if self.passed < self.skip {
+            self.passed += 1;
+            return Look::Keep;
+        }
+        if self.looked >= MOST {
+            return Look::Stop;
+        }
+        self.looked += 1;
+        let status: u32 = memory.read_or_zero(address + u64::from(config.status.get()));
+        if status == DEAD || goid(memory, config, address) != origin.goid {
+            self.over += 1;
+            return Look::Forget;
+        }
+        Look::Keep
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::os::fd::{AsRawFd as _, RawFd};
 use std::task::{Context, Poll};
 
 use aya::maps::{Array, MapData, RingBuf};
+use bpf::missed::COUNTED;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -19,20 +20,11 @@ pub struct Ring {
     /// Declared first, so that it is deregistered before the map that owns its descriptor is closed.
     readiness: AsyncFd<RawFd>,
     records: RingBuf<MapData>,
-    lost: Array<MapData, u64>,
+    missed: Array<MapData, u64>,
     /// Items that were no record.
     invalid: u64,
     /// What was wrong with the first of them.
     first_invalid: Option<DecodeError>,
-}
-
-/// What the kernel or the reader had to leave out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Losses {
-    /// Records that found the ring buffer full.
-    pub full: u64,
-    /// Items that were no record.
-    pub invalid: u64,
 }
 
 impl Ring {
@@ -40,13 +32,13 @@ impl Ring {
     ///
     /// # Errors
     /// Where the descriptor cannot be registered with the runtime.
-    pub fn new(records: RingBuf<MapData>, lost: Array<MapData, u64>) -> std::io::Result<Self> {
+    pub fn new(records: RingBuf<MapData>, missed: Array<MapData, u64>) -> std::io::Result<Self> {
         let descriptor = records.as_raw_fd();
         // SAFETY: the descriptor stays open and the same as long as `records` lives, and `readiness` is dropped before it
         // (field order).
         let readiness =
             unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }.map_err(std::io::Error::from)?;
-        Ok(Self { readiness, records, lost, invalid: 0, first_invalid: None })
+        Ok(Self { readiness, records, missed, invalid: 0, first_invalid: None })
     }
 
     /// Ready when the kernel reports a backlog. Only the context of the last call is woken.
@@ -62,7 +54,7 @@ impl Ring {
     /// Hands the records present to `use_record`, until they are `bytes` long ([`TURN`], [`ALL`]). Returns whether there may be
     /// more.
     pub fn drain(&mut self, bytes: usize, mut use_record: impl FnMut(Record<'_>)) -> bool {
-        let Self { readiness: _, records, lost: _, invalid, first_invalid } = self;
+        let Self { readiness: _, records, missed: _, invalid, first_invalid } = self;
         take(records, bytes, |item| match decode(item) {
             Ok(record) => use_record(record),
             Err(error) => {
@@ -72,11 +64,20 @@ impl Ring {
         })
     }
 
-    /// What was left out so far, and the first reason why an item was no record.
+    /// Items that were no record, and what was wrong with the first of them.
     #[must_use]
-    pub fn losses(&self) -> (Losses, Option<&DecodeError>) {
-        let full = self.lost.get(&0, 0).unwrap_or_default();
-        (Losses { full, invalid: self.invalid }, self.first_invalid.as_ref())
+    pub fn invalid(&self) -> (u64, Option<&DecodeError>) {
+        (self.invalid, self.first_invalid.as_ref())
+    }
+
+    /// What nothing came of in the kernel, by [`bpf::missed::Missed`]; `None` where that cannot be read.
+    #[must_use]
+    pub fn missed(&self) -> Option<[u64; COUNTED as usize]> {
+        let mut counts = [0; COUNTED as usize];
+        for (index, count) in (0..COUNTED).zip(&mut counts) {
+            *count = self.missed.get(&index, 0).ok()?;
+        }
+        Some(counts)
     }
 }
 
@@ -113,7 +114,7 @@ const HEADER: usize = 8;
 
 impl std::fmt::Debug for Ring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { readiness, records: _, lost: _, invalid, first_invalid } = self;
+        let Self { readiness, records: _, missed: _, invalid, first_invalid } = self;
         f.debug_struct("Ring")
             .field("readiness", readiness)
             .field("invalid", invalid)

@@ -14,6 +14,8 @@ const REQUEST: &str = "*net/http.Request";
 const SPAN: &str = "go.opentelemetry.io/otel/trace.Span";
 const SPAN_CONTEXT: &str = "go.opentelemetry.io/otel/trace.SpanContext";
 const SPAN_KEY: &str = "go.opentelemetry.io/otel/trace.traceContextKeyType";
+/// Of `http.ServerContextKey` and `http.LocalAddrContextKey` (`net/http/server.go`).
+const SERVER_KEY: &str = "*net/http.contextKey";
 /// Structs within structs that are looked into.
 const MAX_DEPTH: u32 = 4;
 
@@ -25,6 +27,8 @@ pub struct Contexts {
     /// The descriptor of the type of the key under which the OpenTelemetry API keeps a span; `None` where the program does
     /// not use it or it is not understood.
     pub span_key: Option<VirtAddr>,
+    /// The descriptor of the type of the keys under which a server keeps itself in the contexts of its connections.
+    pub server_key: Option<VirtAddr>,
 }
 
 /// Finds the types of contexts and, where the program uses the OpenTelemetry API, of spans.
@@ -33,10 +37,11 @@ pub struct Contexts {
 /// The program's type descriptors cannot be read at all.
 pub fn find(binary: &GoBinary<'_>) -> Result<Contexts, BinaryError> {
     let mut contexts = Contexts::default();
-    let named = binary.types_named(&[CONTEXT, SPAN, SPAN_KEY, SPAN_CONTEXT])?;
-    let [context, span, key, span_context] = named.as_slice() else {
+    let named = binary.types_named(&[CONTEXT, SPAN, SPAN_KEY, SPAN_CONTEXT, SERVER_KEY])?;
+    let [context, span, key, span_context, server_key] = named.as_slice() else {
         return Ok(contexts);
     };
+    contexts.server_key = *server_key;
     if let Some(context) = context {
         for address in binary.implementers(*context)? {
             if let Some(route) = route(binary, underlying(binary, address)?, 0)? {

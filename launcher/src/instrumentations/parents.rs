@@ -50,6 +50,7 @@ pub fn plan(facts: &Facts<'_>, fields: &mut FieldReader<'_>, program: &'static s
         }
         Ok(found) => {
             config.span_key = Setting::new(found.span_key.map_or(0, |key| key.0));
+            config.server_key = Setting::new(found.server_key.map_or(0, |key| key.0));
             parents.context_types = found.types;
         }
         Err(why) => parents.missing.push(format!("parents are not found through derived contexts: {why}")),

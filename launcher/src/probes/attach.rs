@@ -41,8 +41,8 @@ pub enum AttachError {
 pub struct Attached {
     /// The ring buffer's reading end.
     pub records: RingBuf<MapData>,
-    /// Records that found no room.
-    pub lost: Array<MapData, u64>,
+    /// What nothing came of, by [`bpf::missed::Missed`].
+    pub missed: Array<MapData, u64>,
     /// What the program is to write.
     slots: MapData,
     /// What keeps them in place.
@@ -99,13 +99,13 @@ pub fn attach(
         let joined = attaching.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.collect::<Result<Vec<_>, _>>()
     })?;
-    let (records, lost, slots) = (object.take_records()?, object.take_lost()?, object.take_slots()?);
+    let (records, missed, slots) = (object.take_records()?, object.take_missed()?, object.take_slots()?);
     let routes = match links.iter().position(|(name, _)| *name == ROUTE) {
         Some(index) => Some(Routes::new(object.take_routes()?, links.swap_remove(index).1)),
         None => None,
     };
     let links = links.into_iter().map(|(_name, link)| link).collect();
-    Ok(Attached { records, lost, slots, sites: plan.sites().count(), probes: Probes { links, routes, object } })
+    Ok(Attached { records, missed, slots, sites: plan.sites().count(), probes: Probes { links, routes, object } })
 }
 
 /// Verifies one program and attaches it to its sites.
@@ -161,7 +161,7 @@ impl std::fmt::Debug for Probes {
 
 impl std::fmt::Debug for Attached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { records: _, lost: _, slots: _, probes: _, sites } = self;
+        let Self { records: _, missed: _, slots: _, probes: _, sites } = self;
         f.debug_struct("Attached").field("sites", sites).finish_non_exhaustive()
     }
 }

@@ -101,7 +101,11 @@ impl Object {
             loader.map_max_entries("PASSED_ON", 1).map_max_entries("CARRIED", 1).map_max_entries("SLOTS", 1);
         }
         if !has_parents {
-            loader.map_max_entries("CONTEXTS", 1).map_max_entries("CONTEXT_TYPES", 1).map_max_entries("ORIGINS", 1);
+            loader
+                .map_max_entries("ANSWERED", 1)
+                .map_max_entries("CONTEXTS", 1)
+                .map_max_entries("CONTEXT_TYPES", 1)
+                .map_max_entries("ORIGINS", 1);
         }
         let ebpf = loader.load(OBJECT).map_err(ObjectError::Load)?;
         Ok(Self { ebpf })
@@ -179,12 +183,12 @@ impl Object {
         Array::try_from(map).map_err(|error| ObjectError::Load(error.into()))
     }
 
-    /// Takes the counter of records that found no room.
+    /// Takes the counters of what nothing came of.
     ///
     /// # Errors
     /// Where the object has none.
-    pub fn take_lost(&mut self) -> Result<Array<MapData, u64>, ObjectError> {
-        let map = self.ebpf.take_map("LOST").ok_or(ObjectError::Incomplete("LOST"))?;
+    pub fn take_missed(&mut self) -> Result<Array<MapData, u64>, ObjectError> {
+        let map = self.ebpf.take_map("MISSED").ok_or(ObjectError::Incomplete("MISSED"))?;
         Array::try_from(map).map_err(|error| ObjectError::Load(error.into()))
     }
 }

@@ -1,7 +1,5 @@
 //! One traced program: its ring buffer, its open spans, and the probes that go with it.
 
-use std::fmt;
-use std::ops::AddAssign;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::task::{Context, Poll};
@@ -13,6 +11,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::Program;
+use super::losses::Losses;
 use crate::arm::Armed;
 use crate::child::{Image, MappedExe, pid_descriptor};
 use crate::config::Limits;
@@ -50,7 +49,7 @@ impl Traced {
         // SAFETY: the descriptor is owned by what is returned, and so stays open and the same.
         let end = pid_descriptor(pid).and_then(|fd| Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?));
         Ok(Self {
-            ring: Ring::new(attached.records, attached.lost)?,
+            ring: Ring::new(attached.records, attached.missed)?,
             spans: OpenSpans::new(limits, known_methods, FileTypeNames { file: exe, load_bias }),
             source: exporting.source(&resource),
             probes: attached.probes,
@@ -138,46 +137,15 @@ impl Traced {
         for span in self.spans.close_all(boot_time()) {
             exporting.push(&self.source, span);
         }
-        let (losses, invalid) = self.ring.losses();
+        let (invalid, why) = self.ring.invalid();
+        let missed = self.ring.missed();
         Losses {
-            full: losses.full,
-            invalid: losses.invalid,
-            why: invalid.map(ToString::to_string),
+            missed: missed.unwrap_or_default(),
+            unknown: u64::from(missed.is_none()),
+            invalid,
+            why: why.map(ToString::to_string),
             orphans: self.spans.orphans(),
         }
-    }
-}
-
-/// Records that no span came of.
-#[derive(Debug, Default)]
-pub(super) struct Losses {
-    full: u64,
-    invalid: u64,
-    /// What was wrong with the first invalid one.
-    why: Option<String>,
-    orphans: u64,
-}
-
-impl Losses {
-    pub(super) fn any(&self) -> bool {
-        self.full + self.invalid + self.orphans > 0
-    }
-}
-
-impl AddAssign for Losses {
-    fn add_assign(&mut self, other: Self) {
-        self.full += other.full;
-        self.invalid += other.invalid;
-        self.orphans += other.orphans;
-        self.why = self.why.take().or(other.why);
-    }
-}
-
-impl fmt::Display for Losses {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { full, invalid, why, orphans } = self;
-        let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        write!(f, "{full} records found the ring buffer full, {invalid} were invalid{why}, {orphans} ends had no start")
     }
 }
 

@@ -29,6 +29,7 @@ func main() {
 	contextRoutes(mux)
 	goroutineRoutes(mux)
 	messyRoutes(mux)
+	afterwardsRoutes(mux)
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(err)

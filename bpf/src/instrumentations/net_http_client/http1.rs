@@ -3,22 +3,23 @@
 use super::{FROM_CALL, depth, peer, text};
 use crate::config::propagator;
 use crate::go::words::word;
+use crate::missed::{Done, Missed};
 use crate::slots::{Slot, meant_for, site};
 use crate::target::{Registers, Target};
 use crate::write;
 
 /// The header of a request is about to be written: the span's context is written before it.
 #[inline(always)]
-pub fn pass_on<T: Target>(target: &T) -> Option<()> {
+pub fn pass_on<T: Target>(target: &T) -> Done {
     let Registers { arguments: [map, table, writer, exclude, _], goroutine } = target.registers();
     let config = target.http_client();
     let buffered = config.buffered_writer.get().wrapping_add(target.load_bias());
     // Without names left out it is the second call, for the headers that the transport adds.
     if exclude == 0 || table != buffered {
-        return None;
+        return Err(Missed::NothingToDo);
     }
-    let passed_on = target.passing_on(map)?;
-    let words: [u64; WRITER_WORDS] = target.read(writer)?;
+    let passed_on = target.passing_on(map).ok_or(Missed::NothingToDo)?;
+    let words: [u64; WRITER_WORDS] = target.read(writer).ok_or(Missed::Fault)?;
     let at = |offset: u32| word(&words, offset);
     // The data pointer of the interface is the `*persistConn`.
     let connection = at(config.destination.get() + 8);
@@ -26,12 +27,12 @@ pub fn pass_on<T: Target>(target: &T) -> Option<()> {
     let (buffer, size) = (at(config.buffer.get()), at(config.buffer.get() + 8));
     let (count, count_at) = (at(config.buffered.get()), writer + u64::from(config.buffered.get()));
     // The request line and what follows it end so.
-    if count == 0 || count > size || target.read::<u8>(buffer + count - 1)? != b'\n' {
-        return None;
+    if count == 0 || count > size || target.read::<u8>(buffer + count - 1).ok_or(Missed::Fault)? != b'\n' {
+        return Err(Missed::NothingToDo);
     }
     // The stack may be moved in between, by the check at the start of the function that is called.
     let depth = depth(target, config, goroutine).wrapping_add(FROM_CALL);
-    let claimed = write::claim(target, goroutine, site::WRITE_SUBSET, 0)?;
+    let claimed = write::claim(target, goroutine, site::WRITE_SUBSET, 0).ok_or(Missed::NoRoom)?;
     let slot = &mut *claimed.slot;
     text::compose::<T, false, TEXT>(target, slot, passed_on);
     let mut length = slot.length;
@@ -39,14 +40,15 @@ pub fn pass_on<T: Target>(target: &T) -> Option<()> {
         // The first line is worth more than the rest.
         length = text::LINE;
     }
-    if length == 0 || size - count < length {
+    let is_of_map = passed_on.is_of(map);
+    if length == 0 || size - count < length || !is_of_map {
         claimed.abandon();
-        return None;
+        return Err(if is_of_map { Missed::NothingToDo } else { Missed::Evicted });
     }
     slot.meant_for[meant_for::DEPTH] = depth;
     command(slot, (count_at, count + length), (buffer + count, length));
     claimed.publish();
-    Some(())
+    Ok(())
 }
 
 /// The commands of a slot whose text is at [`TEXT`]: the number of buffered bytes, by address and value, and the text, by address

@@ -9,43 +9,48 @@
 
 use super::{peer, text};
 use crate::config::http_client::cookie;
+use crate::missed::{Done, Missed};
 use crate::slots::site;
 use crate::target::Target;
 use crate::write;
 
 /// A request's header fields are about to be encoded and written. The connection's `wmu` is held: nobody else writes to it.
 #[inline(always)]
-pub fn pass_on_http2<T: Target>(target: &T) -> Option<()> {
+pub fn pass_on_http2<T: Target>(target: &T) -> Done {
     let goroutine = target.registers().goroutine;
     let config = target.http_client();
     let is_xnet = target.cookie() as u32 == cookie::XNET_WRITE;
-    let layout = config.http2.get(usize::from(is_xnet))?;
+    let layout = config.http2.get(usize::from(is_xnet)).ok_or(Missed::NothingToDo)?;
     let stack = target.all_registers().stack_pointer;
     let request: u64 = target.read_or_zero(stack + u64::from(layout.request.get()));
     let map: u64 = target.read_or_zero(request + u64::from(layout.header.get()));
     let Some(passed_on) = target.passing_on(map) else {
         // An earlier request of this goroutine may have failed before its header was written.
         write::release(target, goroutine, site::HEADER_FIELDS);
-        return None;
+        return Err(Missed::NothingToDo);
     };
-    let stream: u64 = target.read(stack + u64::from(layout.stream.get()))?;
-    let connection: u64 = target.read(stream + u64::from(layout.connection.get()))?;
+    let stream: u64 = target.read(stack + u64::from(layout.stream.get())).ok_or(Missed::Fault)?;
+    let connection: u64 = target.read(stream + u64::from(layout.connection.get())).ok_or(Missed::Fault)?;
     peer::note(target, connection + u64::from(layout.connected.get()), passed_on);
-    let encoder: u64 = target.read(connection + u64::from(layout.encoder.get()))?;
+    let encoder: u64 = target.read(connection + u64::from(layout.encoder.get())).ok_or(Missed::Fault)?;
     let buffer = connection + u64::from(layout.buffer.get());
     if passed_on.span.passes == 0 {
         write::release(target, goroutine, site::HEADER_FIELDS);
-        return None;
+        return Err(Missed::NothingToDo);
     }
     // The data pointer of the interface: the encoder writes to this buffer.
-    if target.read::<u64>(encoder + u64::from(layout.writer.get()) + 8)? != buffer {
-        return None;
+    if target.read::<u64>(encoder + u64::from(layout.writer.get()) + 8).ok_or(Missed::Fault)? != buffer {
+        return Err(Missed::NothingToDo);
     }
-    let claimed = write::claim(target, goroutine, site::HEADER_FIELDS, target.now())?;
+    let claimed = write::claim(target, goroutine, site::HEADER_FIELDS, target.now()).ok_or(Missed::NoRoom)?;
     let slot = &mut *claimed.slot;
     // As `meant_for` numbers them.
     slot.meant_for = [encoder, buffer, connection];
     text::compose::<T, true, 0>(target, slot, passed_on);
+    if !passed_on.is_of(map) {
+        claimed.abandon();
+        return Err(Missed::Evicted);
+    }
     claimed.publish();
-    Some(())
+    Ok(())
 }

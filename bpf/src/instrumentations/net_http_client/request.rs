@@ -8,28 +8,29 @@ use crate::config::{SamplerSetting, propagator};
 use crate::go::header::{self, Found, SCRATCH_WORDS, Walk};
 use crate::go::string::GoString;
 use crate::go::words::{string, word};
+use crate::missed::{Done, Missed};
 use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientStart, LongClientTexts, ShortClientTexts};
 use crate::records::{RecordHeader, SpanIdentity, kind};
 use crate::target::{Lookup, Memory, Registers, Step, Target};
 use crate::trace::client::{ClientCall, PassedOn};
-use crate::trace::{Goroutine, carried, parents, remote, sampling};
+use crate::trace::{Goroutine, carried, parents, remote, sampling, sealed};
 
 /// A round trip begins.
 #[inline(always)]
-pub fn start<T: Target>(target: &T) -> Option<()> {
+pub fn start<T: Target>(target: &T) -> Done {
     let Registers { arguments: [_, request, ..], goroutine: address } = target.registers();
     let config = target.http_client();
     let depth = depth(target, config, address);
-    let goroutine = target.goroutine_or_new(address)?;
+    let goroutine = target.goroutine_or_new(address).ok_or(Missed::NoRoom)?;
     if goroutine.client.open != 0 && depth > goroutine.client.depth && is_within(target, &goroutine.client, depth) {
         // A proxy function or a dialler that makes a request itself: part of this one.
         goroutine.client.nested += 1;
-        return None;
+        return Err(Missed::NothingToDo);
     }
     let time = target.now();
     goroutine.client.abandon(target);
     let context = request + u64::from(config.context.get());
-    let request = Request::read(target, request)?;
+    let request = Request::read(target, request).ok_or(Missed::Fault)?;
     goroutine.client.open = 1;
     goroutine.client.depth = depth;
     goroutine.client.nested = 0;
@@ -38,6 +39,9 @@ pub fn start<T: Target>(target: &T) -> Option<()> {
     header::find(target, &config.header_map, map, header::lengths(target.sampler()), &mut goroutine.headers);
     parents::find(target, goroutine, address, target.read_or_zero(context));
     identify(target, goroutine);
+    let span = &goroutine.client.passed_on.span;
+    goroutine.client.seal = sealed::seal(span, address);
+    goroutine.client.passed_on.seal = sealed::seal(span, map);
     goroutine.client.header = map;
     if !config.is_written() {
         goroutine.client.header = target.opaque(0);
@@ -47,10 +51,10 @@ pub fn start<T: Target>(target: &T) -> Option<()> {
         // A round trip that panicked may have left one behind, for a map that stood here then.
         target.passed_on(map);
     }
-    if goroutine.client.passed_on.span.trace_flags & 1 != 0 {
-        report_start(target, time, goroutine, &request);
+    if goroutine.client.passed_on.span.trace_flags & 1 == 0 {
+        return Ok(());
     }
-    Some(())
+    report_start(target, time, goroutine, &request)
 }
 
 /// Words of a `http.Request` that are read at once; all that is needed of it but its context lies in them.
@@ -103,7 +107,7 @@ fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) {
     let Goroutine { ancestry, random, headers, remote, client: ClientCall { passed_on, .. }, .. } = goroutine;
     let sampler = target.sampler();
     remote::read(target, &headers.found, remote);
-    let PassedOn { span, carried, writes, peer } = passed_on;
+    let PassedOn { span, carried, writes, peer, .. } = passed_on;
     *writes = 0;
     peer.length = 0;
     span.span_id = random.span_id();
@@ -183,11 +187,11 @@ impl Step for Redirects<'_> {
 
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn report_start<T: Target>(target: &T, time: u64, goroutine: &mut Goroutine, request: &Request) -> Option<()> {
+fn report_start<T: Target>(target: &T, time: u64, goroutine: &mut Goroutine, request: &Request) -> Done {
     let Goroutine { client, headers: Walk { scratch, .. }, texts, .. } = goroutine;
     // All of the URL at once; what cannot be read is zero.
     target.read_prefix(request.url, (URL_WORDS * 8) as u32, scratch);
-    let strings = texts.first_chunk_mut::<CLIENT_TEXTS>()?;
+    let strings = texts.first_chunk_mut::<CLIENT_TEXTS>().ok_or(Missed::NothingToDo)?;
     find_strings(target, request, scratch, strings);
     let mut redirects = Redirects { config: target.http_client(), response: request.redirect, count: target.opaque(0) };
     if request.redirect != 0 {
@@ -195,19 +199,18 @@ fn report_start<T: Target>(target: &T, time: u64, goroutine: &mut Goroutine, req
     }
     let user = word(scratch, target.http_client().user.get());
     let numbers = Numbers { content_length: request.content_length, has_user: user != 0, redirects: redirects.count };
-    let span = &client.passed_on.span;
     if GoString::all_fit(strings, ShortClientTexts::capacities()) {
         let record = target.reserve::<HttpClientStart<ShortClientTexts>>()?;
-        fill_start(record, kind::HTTP_CLIENT_START_SHORT, time, span, numbers);
+        fill_start(record, kind::HTTP_CLIENT_START_SHORT, time, &client.passed_on.span, numbers);
         copy_to_short(target, strings, &mut record.texts);
         target.submit(record, false);
     } else {
         let record = target.reserve::<HttpClientStart<LongClientTexts>>()?;
-        fill_start(record, kind::HTTP_CLIENT_START_LONG, time, span, numbers);
+        fill_start(record, kind::HTTP_CLIENT_START_LONG, time, &client.passed_on.span, numbers);
         copy_to_long(target, strings, &mut record.texts);
         target.submit(record, false);
     }
-    Some(())
+    Ok(())
 }
 
 /// What a record says of a request besides its strings.

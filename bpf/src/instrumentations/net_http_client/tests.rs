@@ -5,6 +5,7 @@ use bytemuck::AnyBitPattern;
 use super::any;
 use crate::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, cookie};
 use crate::config::{EMPTY_RECIPE, EndRecipe, HttpServerConfig, ResultLocation, Setting};
+use crate::missed::{Done, Missed};
 use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientEnd, HttpClientStart, LongClientTexts, ShortClientTexts};
 use crate::records::{RecordHeader, SpanIdentity, kind};
 use crate::slots::{Slot, bucket, meant_for, site};
@@ -121,7 +122,7 @@ fn on_each(test: impl Fn(&str, Client)) {
 }
 
 impl Client {
-    fn hit(&self, cookie: u32, arguments: [u64; 5], stack_pointer: u64) -> Option<()> {
+    fn hit(&self, cookie: u32, arguments: [u64; 5], stack_pointer: u64) -> Done {
         let [rax, rbx, rcx, ..] = arguments;
         let mut integers = [0; 16];
         (integers[0], integers[3], integers[1]) = (rax, rbx, rcx);
@@ -186,7 +187,7 @@ impl Client {
 
     /// `Header.writeSubset` is called, from a frame below `roundTrip`'s.
     fn write(&self, map: u64, table: u64, writer: u64, exclude: u64) -> Option<&Slot> {
-        self.hit(cookie::WRITE, [map, table, writer, exclude, 0], STACK - 0x200)?;
+        self.hit(cookie::WRITE, [map, table, writer, exclude, 0], STACK - 0x200).ok()?;
         // SAFETY: no probe runs while the test looks.
         let bucket = unsafe { &*self.program.buckets[bucket(self.goroutine) as usize].get() };
         let way = bucket.tags.iter().position(|tag| *tag == self.goroutine + u64::from(site::WRITE_SUBSET)).unwrap();
@@ -328,8 +329,8 @@ fn a_request_within_a_round_trip_is_part_of_it() {
     on_each(|release, client| {
         let span = client.span(client.request("/", &[]).0);
         let (within, _) = client.request("/proxy", &[]);
-        assert!(client.hit(cookie::START, [7, within, 7, 7, 7], STACK - 0x100).is_none(), "{release}");
-        assert!(client.hit(cookie::END, [0; 5], STACK - 0x100).is_none(), "{release}");
+        assert!(client.hit(cookie::START, [7, within, 7, 7, 7], STACK - 0x100) == Err(Missed::NothingToDo), "{release}");
+        assert!(client.hit(cookie::END, [0; 5], STACK - 0x100) == Err(Missed::NothingToDo), "{release}");
         assert!(client.program.take_records().is_empty(), "{release}");
         assert_eq!(client.end(0, [0, 0]).span_id, span.span_id, "{release}");
     });

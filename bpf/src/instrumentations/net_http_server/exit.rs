@@ -9,9 +9,8 @@ use crate::trace::Goroutine;
 
 /// The program is about to end: `runtime.exit` or, by a signal that it does not handle, `runtime.dieFromSignal`.
 #[inline(always)]
-pub(super) fn exit<T: Target>(target: &T) -> Option<()> {
+pub(super) fn exit<T: Target>(target: &T) {
     target.each_goroutine::<Unfinished>();
-    None
 }
 
 /// Reports what is known of an open request.
@@ -23,8 +22,9 @@ impl Visit for Unfinished {
         if goroutine.open == 0 || goroutine.span.trace_flags & 1 == 0 {
             return;
         }
-        let Some(record) = target.reserve::<HttpServerEnd>() else {
-            return;
+        let record = match target.reserve::<HttpServerEnd>() {
+            Ok(record) => record,
+            Err(missed) => return target.count(missed),
         };
         record.header = RecordHeader { kind: kind::HTTP_SERVER_UNFINISHED, size: size_of::<HttpServerEnd>() as u32 };
         let flags = if was_sent(target, goroutine) { end_flag::SENT } else { 0 };

@@ -12,12 +12,13 @@ use crate::config::{RequestLayout, cookie};
 use crate::go::header::{self, Found, SCRATCH_WORDS, Walk};
 use crate::go::string::GoString;
 use crate::go::words::{string, word};
+use crate::missed::{Done, Missed};
 use crate::records::{
     HttpServerStart, LongTexts, ProxiedTexts, RecordHeader, SERVER_TEXTS, ServerTexts, ShortTexts, SpanIdentity, kind,
     server_text,
 };
 use crate::target::{Memory, Registers, Target};
-use crate::trace::{Goroutine, carried, remote, sampling};
+use crate::trace::{Goroutine, carried, remote, sampling, sealed};
 
 /// Words of a request that are read at once; all fields that are needed at the start lie in them.
 pub const REQUEST_WORDS: usize = 32;
@@ -61,46 +62,55 @@ impl Request {
 
 /// A handler is about to be called with a `*http.Request`; `site` is one of [`cookie`].
 #[inline(always)]
-pub fn start<T: Target>(target: &T, site: u32) -> Option<()> {
-    let Registers { arguments: [_, second, third, fourth, _], goroutine } = target.registers();
-    let goroutine = target.goroutine_or_new(goroutine)?;
+pub fn start<T: Target>(target: &T, site: u32) -> Done {
+    let Registers { arguments: [_, second, third, fourth, _], goroutine: holder } = target.registers();
+    let goroutine = target.goroutine_or_new(holder).ok_or(Missed::NoRoom)?;
     // Through memory, so that the verifier does not follow each value to the end.
     goroutine.started_at = site;
     let (writer, request) = if goroutine.started_at == cookie::START_HANDLER { (third, fourth) } else { (second, third) };
-    start_request(target, &target.http_server().request, goroutine, writer, request, request)
+    start_request(target, &target.http_server().request, goroutine, holder, Handled { writer, request, with_pattern: request })
 }
 
 /// A handler is about to be called with a `*http2.ServerRequest` (Go 1.27).
 ///
 /// A program of its own, because the verifier follows each layout separately.
 #[inline(always)]
-pub fn start_http2_request<T: Target>(target: &T) -> Option<()> {
-    let Registers { arguments: [_, _, writer, request, _], goroutine } = target.registers();
-    let goroutine = target.goroutine_or_new(goroutine)?;
+pub fn start_http2_request<T: Target>(target: &T) -> Done {
+    let Registers { arguments: [_, _, writer, request, _], goroutine: holder } = target.registers();
+    let goroutine = target.goroutine_or_new(holder).ok_or(Missed::NoRoom)?;
     goroutine.started_at = cookie::START_HTTP2_REQUEST;
     // It has no pattern, and the `*http.Request` that is made of it is not known here.
-    start_request(target, &target.http_server().http2_request, goroutine, writer, request, 0)
+    start_request(target, &target.http_server().http2_request, goroutine, holder, Handled { writer, request, with_pattern: 0 })
 }
 
-/// `with_pattern` is the address of the `*http.Request` whose pattern is read at the end; 0 where there is none.
+/// What a handler is called with: addresses.
+#[derive(Clone, Copy)]
+struct Handled {
+    writer: u64,
+    request: u64,
+    /// The `*http.Request` whose pattern is read at the end; 0 where there is none.
+    with_pattern: u64,
+}
+
+/// `holder` is the address of the goroutine's `g`.
 #[inline(always)]
 fn start_request<T: Target>(
     target: &T,
     layout: &RequestLayout,
     goroutine: &mut Goroutine,
-    writer: u64,
-    address: u64,
-    with_pattern: u64,
-) -> Option<()> {
+    holder: u64,
+    handled: Handled,
+) -> Done {
+    let Handled { writer, request: address, with_pattern } = handled;
     let time = target.now();
     // Whatever an earlier operation left open: this one's end must not be taken for that one's.
     goroutine.open = 0;
     goroutine.client.abandon(target);
     goroutine.forget(target);
-    let mut request = Request::read(target, layout, address)?;
+    let mut request = Request::read(target, layout, address).ok_or(Missed::Fault)?;
     // An h2c client's preface reaches a handler as the HTTP/1 request "PRI * HTTP/2.0"; x/net/http2/h2c takes it from there.
     if request.proto_major == 2 && request.method.length == 3 && request.is_preface(target) {
-        return None;
+        return Err(Missed::NothingToDo);
     }
     if goroutine.started_at == cookie::START_HTTP2_REQUEST {
         // `http2Handler.ServeHTTP` tells the program so, whatever came before an upgrade.
@@ -120,13 +130,16 @@ fn start_request<T: Target>(
         goroutine.context = target.read_or_zero(context_at + 8);
         if goroutine.context != 0 {
             carried::take(target, goroutine);
-            target.remember_context(goroutine.context, &goroutine.span);
         }
     }
-    if is_sampled {
-        report_start(target, time, goroutine, &request);
+    goroutine.seal = sealed::seal(&goroutine.span, holder);
+    if goroutine.context != 0 {
+        target.remember_context(goroutine.context, &goroutine.span);
     }
-    Some(())
+    if !is_sampled {
+        return Ok(());
+    }
+    report_start(target, time, goroutine, holder, &request)
 }
 
 impl Request {
@@ -159,26 +172,31 @@ fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) -> bool {
 
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn report_start<T: Target>(target: &T, time: u64, goroutine: &mut Goroutine, request: &Request) {
+fn report_start<T: Target>(target: &T, time: u64, goroutine: &mut Goroutine, holder: u64, request: &Request) -> Done {
     let Goroutine { span, remote, headers: Walk { found, scratch, .. }, texts, .. } = goroutine;
     read_texts(target, request, found, remote.is_w3c, scratch, texts);
     let strings = Strings { values: texts };
+    macro_rules! report {
+        ($texts:ty, $kind:expr, $copy:ident) => {{
+            let record = target.reserve::<HttpServerStart<$texts>>()?;
+            fill_start(record, $kind, time, span, request);
+            strings.$copy(target, &mut record.texts);
+            // Another goroutine may have got this memory meanwhile.
+            if goroutine.is_of(holder) {
+                target.submit(record, false);
+                Ok(())
+            } else {
+                target.discard(record);
+                Err(Missed::Evicted)
+            }
+        }};
+    }
     if GoString::all_fit(texts, ShortTexts::capacities()) {
-        if let Some(record) = target.reserve::<HttpServerStart<ShortTexts>>() {
-            fill_start(record, kind::HTTP_SERVER_START_SHORT, time, span, request);
-            strings.copy_to_short(target, &mut record.texts);
-            target.submit(record, false);
-        }
+        report!(ShortTexts, kind::HTTP_SERVER_START_SHORT, copy_to_short)
     } else if GoString::all_fit(texts, ProxiedTexts::capacities()) {
-        if let Some(record) = target.reserve::<HttpServerStart<ProxiedTexts>>() {
-            fill_start(record, kind::HTTP_SERVER_START_PROXIED, time, span, request);
-            strings.copy_to_proxied(target, &mut record.texts);
-            target.submit(record, false);
-        }
-    } else if let Some(record) = target.reserve::<HttpServerStart<LongTexts>>() {
-        fill_start(record, kind::HTTP_SERVER_START_LONG, time, span, request);
-        strings.copy_to_long(target, &mut record.texts);
-        target.submit(record, false);
+        report!(ProxiedTexts, kind::HTTP_SERVER_START_PROXIED, copy_to_proxied)
+    } else {
+        report!(LongTexts, kind::HTTP_SERVER_START_LONG, copy_to_long)
     }
 }
 

@@ -8,64 +8,70 @@
 use core::mem::MaybeUninit;
 
 use super::Server;
-use crate::config::{ABSENT, Http2WriterLayout, HttpServerConfig};
+use crate::config::{ABSENT, Http2WriterLayout, HttpServerConfig, cookie};
 use crate::go::panic::{self, Panic};
 use crate::go::string::GoString;
 use crate::go::words::word;
+use crate::missed::{Done, Missed};
 use crate::records::{HttpServerEnd, HttpServerPanic, RecordHeader, Text, end_flag, kind};
 use crate::target::{Memory, Target};
-use crate::trace::Goroutine;
+use crate::trace::{Goroutine, parents};
 
-/// An HTTP/1 handler has returned.
+/// The end of a request, at the site [`cookie::END`] or [`cookie::UNWIND`].
 #[inline(always)]
-pub fn end<T: Target>(target: &T) -> Option<()> {
+pub fn end<T: Target>(target: &T, site: u32) -> Done {
     let time = target.now();
-    let goroutine = close(target, time)?;
-    report_end(target, time, goroutine, 0)
-}
-
-/// An HTTP/2 handler has returned or panicked, or the goroutine of an HTTP/1 connection ends: by a panic where a request
-/// is open.
-#[inline(always)]
-pub fn unwind<T: Target>(target: &T) -> Option<()> {
-    let time = target.now();
-    let goroutine = close(target, time)?;
-    match panic::current(target, &target.http_server().panic, target.registers().goroutine) {
-        Some(panic) if !panic.goexit => report_panic(target, time, goroutine, panic),
-        Some(_goexit) => report_end(target, time, goroutine, end_flag::GOEXIT),
-        None => report_end(target, time, goroutine, 0),
+    let holder = target.registers().goroutine;
+    // Every start makes room for its goroutine; but not every connection has a request.
+    let missing = if site == cookie::END { Missed::Evicted } else { Missed::NothingToDo };
+    let goroutine = target.goroutine(holder).ok_or(missing)?;
+    close(target, goroutine, time)?;
+    let mut flags = 0;
+    if site == cookie::UNWIND {
+        match panic::current(target, &target.http_server().panic, holder) {
+            Some(panic) if !panic.goexit => return report_panic(target, time, goroutine, panic),
+            Some(_goexit) => flags = end_flag::GOEXIT,
+            None => {}
+        }
     }
+    report_end(target, time, goroutine, flags)
 }
 
-/// The goroutine, if it has an open and sampled operation; that is closed with this.
+/// Closes the operation of a goroutine. An error where it has none that is open and sampled.
 #[inline(always)]
-fn close<T: Target>(target: &T, now: u64) -> Option<&mut Goroutine> {
-    let goroutine = target.goroutine(target.registers().goroutine)?;
+fn close<T: Target>(target: &T, goroutine: &mut Goroutine, now: u64) -> Done {
     if goroutine.open == 0 {
-        return None;
+        return Err(Missed::NothingToDo);
     }
     goroutine.open = 0;
     // A round trip that the handler's panic has unwound.
     goroutine.client.abandon(target);
     if goroutine.context != 0 {
-        goroutine.forget(target);
-        target.tidy_origins(now);
+        goroutine.answered(target);
+        parents::tidy(target, now);
     }
-    (goroutine.span.trace_flags & 1 != 0).then_some(goroutine)
+    if !goroutine.is_of(target.registers().goroutine) {
+        return Err(Missed::Evicted);
+    }
+    if goroutine.span.trace_flags & 1 == 0 { Err(Missed::NothingToDo) } else { Ok(()) }
 }
 
 #[inline(always)]
-fn report_end<T: Target>(target: &T, time: u64, goroutine: &Goroutine, flags: u32) -> Option<()> {
+fn report_end<T: Target>(target: &T, time: u64, goroutine: &Goroutine, flags: u32) -> Done {
     let record = target.reserve::<HttpServerEnd>()?;
     record.header = RecordHeader { kind: kind::HTTP_SERVER_END, size: size_of::<HttpServerEnd>() as u32 };
     fill_end(target, record, time, goroutine, flags);
+    if !goroutine.is_of(target.registers().goroutine) {
+        target.discard(record);
+        return Err(Missed::Evicted);
+    }
     // One in eight looks whether the launcher must be woken; the span id is random.
     target.submit(record, goroutine.span.span_id[0].is_multiple_of(8));
-    Some(())
+    Ok(())
 }
 
 #[inline(always)]
-fn report_panic<T: Target>(target: &T, time: u64, goroutine: &Goroutine, panic: Panic) -> Option<()> {
+fn report_panic<T: Target>(target: &T, time: u64, goroutine: &Goroutine, panic: Panic) -> Done {
     let record = target.reserve::<HttpServerPanic>()?;
     record.end.header = RecordHeader { kind: kind::HTTP_SERVER_PANIC, size: size_of::<HttpServerPanic>() as u32 };
     fill_end(target, &mut record.end, time, goroutine, 0);
@@ -79,7 +85,7 @@ fn report_panic<T: Target>(target: &T, time: u64, goroutine: &Goroutine, panic: 
     };
     GoString { address: record.value[0], length: record.value[1] }.copy_to(target, &mut record.message);
     target.submit(record, true);
-    Some(())
+    Ok(())
 }
 
 #[inline(always)]

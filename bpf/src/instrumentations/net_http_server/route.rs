@@ -6,6 +6,7 @@
 
 use crate::go::results;
 use crate::go::string::GoString;
+use crate::missed::{Done, Missed};
 use crate::target::Target;
 
 /// A mux has found the handler of a request; the cookie is the number of the recipe by which the results are read.
@@ -13,12 +14,13 @@ use crate::target::Target;
 /// `findHandler(r) (h Handler, patStr string, _ *pattern, matches []string)`. Of several muxes within each other the first
 /// counts, as it does where the pattern is noted in the request.
 #[inline(always)]
-pub fn route<T: Target>(target: &T) -> Option<()> {
-    let goroutine = target.goroutine(target.registers().goroutine)?;
+pub fn route<T: Target>(target: &T) -> Done {
+    let goroutine = target.goroutine(target.registers().goroutine).ok_or(Missed::NothingToDo)?;
     if goroutine.open == 0 || goroutine.route.length != 0 {
-        return None;
+        return Err(Missed::NothingToDo);
     }
-    let [_, _, address, length] = results::read_by(target, target.http_route_ends(), target.cookie() as u32)?;
+    let results = results::read_by(target, target.http_route_ends(), target.cookie() as u32);
+    let [_, _, address, length] = results.ok_or(Missed::NothingToDo)?;
     goroutine.route = GoString { address, length };
-    Some(())
+    Ok(())
 }

@@ -4,16 +4,17 @@ mod routes_and_exit;
 
 use bytemuck::AnyBitPattern;
 
-use super::{any, end, start_http2_request, unwind};
+use super::{any, start_http2_request};
 use crate::config::{HttpServerConfig, Setting, cookie};
+use crate::missed::{Done, Missed};
 use crate::records::{
     HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, ProxiedTexts, RecordHeader, SERVER_TEXTS, ServerTexts,
     ShortTexts, SpanIdentity, Text, end_flag, kind, server_text,
 };
-use crate::target::Registers;
 use crate::target::fake::go::Request as GoRequest;
 use crate::target::fake::maps::Shape;
 use crate::target::fake::{Program, layouts};
+use crate::target::{Registers, Target as _};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -22,6 +23,14 @@ const PARENT: &str = "00f067aa0ba902b7";
 struct Server {
     program: Program,
     goroutine: u64,
+}
+
+fn end(program: &Program) -> Done {
+    super::end(program, cookie::END)
+}
+
+fn unwind(program: &Program) -> Done {
+    super::end(program, cookie::UNWIND)
 }
 
 /// A start record without regard to how long its strings may be.
@@ -70,7 +79,7 @@ impl Server {
     }
 
     /// The hit of a start; no record is looked at.
-    fn hit_start(&self, cookie: u32, writer: u64, request: &GoRequest) -> Option<()> {
+    fn hit_start(&self, cookie: u32, writer: u64, request: &GoRequest) -> Done {
         if cookie == cookie::START_HTTP2_REQUEST {
             let request = self.program.http2_request(request);
             return start_http2_request(self.at(cookie, [7, 7, writer, request, 7], 1000));
@@ -211,7 +220,7 @@ fn the_parents_sampled_flag_is_honoured() {
         let known = server.program.remembered(server.goroutine).unwrap();
         assert_eq!((hex(&known.span.trace_id), hex(&known.span.parent_span_id)), (TRACE.to_owned(), PARENT.to_owned()));
         assert_eq!((known.open, known.span.trace_flags), (1, 0));
-        assert_eq!(end(server.at(0, [9; 5], 2000)), None);
+        assert_eq!(end(server.at(0, [9; 5], 2000)), Err(Missed::NothingToDo));
         assert!(server.program.take_records().is_empty());
         assert_eq!(server.program.remembered(server.goroutine).unwrap().open, 0);
     });
@@ -232,7 +241,7 @@ fn an_unsampled_root_reports_nothing() {
         let known = server.program.remembered(server.goroutine).unwrap();
         assert_eq!((known.open, known.span.trace_flags, known.span.parent_is_remote), (1, 0, 0));
         assert!(known.span.trace_id != [0; 16] && known.span.span_id != [0; 8]);
-        assert_eq!(unwind(server.at(0, [9; 5], 2000)), None);
+        assert_eq!(unwind(server.at(0, [9; 5], 2000)), Err(Missed::NothingToDo));
         assert!(server.program.take_records().is_empty());
     });
 }
@@ -445,12 +454,28 @@ fn goexit_is_no_panic() {
 #[test]
 fn an_end_without_a_start_says_nothing() {
     on_each(|_release, server| {
-        assert_eq!(end(server.at(0, [0; 5], 1)), None);
-        assert_eq!(unwind(server.at(0, [0; 5], 1)), None);
+        assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::Evicted));
+        assert_eq!(unwind(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
         server.start(&GoRequest::default());
         server.end();
-        assert_eq!(end(server.at(0, [0; 5], 1)), None);
-        assert_eq!(unwind(server.at(0, [0; 5], 1)), None);
+        assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
+        assert_eq!(unwind(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
+        assert!(server.program.take_records().is_empty());
+    });
+}
+
+#[test]
+fn a_goroutine_whose_memory_is_anothers_reports_nothing() {
+    on_each(|_release, server| {
+        server.start(&GoRequest::default());
+        // The map has given the memory to another goroutine while this one's probe holds it.
+        server.program.goroutine(server.goroutine).unwrap().holder = 0xdead_0000;
+        assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::Evicted));
+        server.program.goroutine(server.goroutine).unwrap().holder = server.goroutine;
+        server.start(&GoRequest::default());
+        // Another one's probe has written to it.
+        server.program.goroutine(server.goroutine).unwrap().span.span_id = [7; 8];
+        assert_eq!(unwind(server.at(0, [0; 5], 1)), Err(Missed::Evicted));
         assert!(server.program.take_records().is_empty());
     });
 }
@@ -477,8 +502,8 @@ fn a_reused_goroutine_begins_anew() {
 fn what_was_left_open_does_not_end_with_another_request() {
     on_each(|_release, server| {
         server.start(&GoRequest::default());
-        assert_eq!(any(server.at(cookie::START_HANDLER, [0, 0, 0, 0xdead_0000, 0], 1500)), None);
-        assert_eq!(end(server.at(0, [0; 5], 2000)), None);
+        assert_eq!(any(server.at(cookie::START_HANDLER, [0, 0, 0, 0xdead_0000, 0], 1500)), Err(Missed::Fault));
+        assert_eq!(end(server.at(0, [0; 5], 2000)), Err(Missed::NothingToDo));
         assert!(server.program.take_records().is_empty());
     });
 }
@@ -532,8 +557,8 @@ fn the_preface_of_http2_is_no_request() {
     on_each(|release, server| {
         let preface = GoRequest { method: "PRI".into(), path: "*".into(), proto: (2, 0), ..GoRequest::default() };
         let writer = server.program.response(0, 0, true);
-        assert_eq!(server.hit_start(cookie::START_HANDLER, writer, &preface), None, "{release}");
-        assert_eq!(end(server.at(0, [0; 5], 1)), None);
+        assert_eq!(server.hit_start(cookie::START_HANDLER, writer, &preface), Err(Missed::NothingToDo), "{release}");
+        assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
         assert!(server.program.take_records().is_empty());
         // Methods that look alike are requests.
         let writer = server.program.http2_writer(&server.program.layout.http2_writer, 200, 0);
@@ -550,17 +575,17 @@ fn a_full_ring_leaves_nothing_behind() {
         let writer = server.program.response(200, 0, false);
         for path in ["/short".to_owned(), "/long".repeat(100)] {
             server.program.ring_is_full.set(true);
-            server.hit_start(cookie::START_HANDLER, writer, &GoRequest { path, ..GoRequest::default() }).unwrap();
-            assert_eq!(end(server.at(0, [0; 5], 1)), None);
-            server.hit_start(cookie::START_HANDLER, writer, &GoRequest::default()).unwrap();
+            let full = Err(Missed::RingFull);
+            assert_eq!(server.hit_start(cookie::START_HANDLER, writer, &GoRequest { path, ..GoRequest::default() }), full);
+            assert_eq!(end(server.at(0, [0; 5], 1)), full);
+            assert_eq!(server.hit_start(cookie::START_HANDLER, writer, &GoRequest::default()), full);
             server.program.panic(server.goroutine, Some([1, 1]));
-            assert_eq!(unwind(server.at(0, [0; 5], 1)), None);
+            assert_eq!(unwind(server.at(0, [0; 5], 1)), full);
             server.program.recover(server.goroutine);
             assert!(server.program.take_records().is_empty());
-            assert_eq!(server.program.lost.take(), 4);
             // There is room again: nothing is open from before.
             server.program.ring_is_full.set(false);
-            assert_eq!(end(server.at(0, [0; 5], 1)), None);
+            assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
             server.start(&GoRequest::default());
             server.end();
         }
@@ -584,8 +609,8 @@ fn unreadable_memory_costs_an_attribute_at_most() {
             let bytes = server.program.memory.unmap(page);
             let hit = begin();
             let records = server.program.take_records();
-            assert_eq!(records.len(), usize::from(hit.is_some()), "{release}");
-            assert_eq!(hit.is_none(), page == address / 4096, "{release}: only the request itself is indispensable");
+            assert_eq!(records.len(), usize::from(hit.is_ok()), "{release}");
+            assert_eq!(hit == Err(Missed::Fault), page == address / 4096, "{release}: only the request itself is indispensable");
             for record in &records {
                 assert_eq!(kind_of(record), kind::HTTP_SERVER_START_SHORT, "{release}");
                 let start = decode_start::<ShortTexts>(record);

@@ -38,8 +38,14 @@ impl<T: Copy> Remembered<T> {
     }
 
     /// Keeps what `keep` wants.
-    pub fn retain(&self, keep: impl Fn(u64, &T) -> bool) {
+    pub fn retain(&self, mut keep: impl FnMut(u64, &T) -> bool) {
         self.0.borrow_mut().retain(|address, value| keep(*address, value.get_mut()));
+    }
+
+    /// The addresses, in order.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<u64> {
+        self.0.borrow().keys().copied().collect()
     }
 
     /// How many there are.

@@ -40,7 +40,7 @@ impl Target for Program {
     }
 
     fn remember_context(&self, context: u64, span: &SpanIdentity) {
-        self.contexts.set(context, *span);
+        self.contexts.set(context, Sealed::new(span, context));
     }
 
     fn forget_context(&self, context: u64) {
@@ -51,12 +51,29 @@ impl Target for Program {
         self.origins.get(address)
     }
 
-    fn set_origin(&self, address: u64, goid: u64, span: &SpanIdentity) {
-        self.origins.set(address, Origin { goid, span: *span });
+    fn set_origin(&self, address: u64, origin: &Origin) {
+        self.origins.set(address, *origin);
     }
 
-    fn tidy_origins(&self, _now: u64) {
-        self.origins.retain(|address, origin| !is_over(self, &self.parents, address, origin));
+    fn tidying(&self) -> Option<&mut Tidying> {
+        // SAFETY: tests run one probe at a time, and it asks once.
+        Some(unsafe { &mut *self.tidying.get() })
+    }
+
+    fn each_origin(&self, tidying: &mut Tidying) {
+        let mut has_stopped = false;
+        self.origins.retain(|address, origin| {
+            if has_stopped {
+                return true;
+            }
+            let look = tidying.look(self, &self.parents, address, origin);
+            has_stopped = look == Look::Stop;
+            look != Look::Forget
+        });
+    }
+
+    fn count(&self, missed: Missed) {
+        self.missed.borrow_mut().push(missed);
     }
 
     fn pass_on(&self, map: u64, passed_on: &PassedOn) {
@@ -123,7 +140,9 @@ impl Target for Program {
     fn goroutine_or_new(&self, address: u64) -> Option<&mut Goroutine> {
         if self.goroutine(address).is_none() {
             self.goroutines.borrow_mut().insert(address, Box::new(UnsafeCell::new(NEW_GOROUTINE)));
-            self.goroutine(address)?.random.seed(self);
+            let new = self.goroutine(address)?;
+            new.holder = address;
+            new.random.seed(self);
         }
         self.goroutine(address)
     }
@@ -140,18 +159,17 @@ impl Target for Program {
         count.set(count.get() + 1);
     }
 
-    fn reserve<R: 'static>(&self) -> Option<&mut R> {
+    fn reserve<R: 'static>(&self) -> Result<&mut R, Missed> {
         assert!(size_of::<R>() <= Self::RECORD_WORDS * 8 && align_of::<R>() <= 8);
         if self.ring_is_full.get() {
-            self.lost.set(self.lost.get() + 1);
-            return None;
+            return Err(Missed::RingFull);
         }
         let room = Box::new(UnsafeCell::new([u64::from_ne_bytes([UNWRITTEN; 8]); Self::RECORD_WORDS]));
         let record = room.get().cast::<R>();
         self.reserved.borrow_mut().push(room);
         // SAFETY: large and aligned enough (asserted above), initialised, and records are integers only. The box stays
         // where it is until the record is submitted, and nobody else has a reference into it.
-        Some(unsafe { &mut *record })
+        Ok(unsafe { &mut *record })
     }
 
     fn submit<R: 'static>(&self, record: &mut R, _look: bool) {
@@ -160,5 +178,12 @@ impl Target for Program {
         let index = reserved.iter().position(|room| room.get().addr() == address).unwrap();
         let words = reserved.swap_remove(index).into_inner();
         self.submitted.borrow_mut().push(bytemuck::cast_slice(&words)[..size_of::<R>()].to_vec());
+    }
+
+    fn discard<R: 'static>(&self, record: &mut R) {
+        let mut reserved = self.reserved.borrow_mut();
+        let address = core::ptr::from_mut(record).addr();
+        let index = reserved.iter().position(|room| room.get().addr() == address).unwrap();
+        reserved.swap_remove(index);
     }
 }

@@ -1,11 +1,13 @@
 //! Parents through contexts as the Go library nests them, and through the creation of goroutines.
 
-use super::{DEAD, created, find};
+use super::{DEAD, MOST, created, find, tidy};
 use crate::config::parents::{ContextType, ParentsConfig, context_kind};
 use crate::config::{ABSENT, Setting};
+use crate::missed::Missed;
 use crate::records::SpanIdentity;
 use crate::target::fake::{Program, layouts};
 use crate::target::{Registers, Target};
+use crate::trace::{answered, sealed};
 
 /// Descriptors.
 const CANCEL: u64 = 0x50_0000;
@@ -13,6 +15,7 @@ const VALUE: u64 = 0x50_1000;
 const GIN: u64 = 0x50_2000;
 const BACKGROUND: u64 = 0x50_3000;
 const KEY: u64 = 0x50_4000;
+const SERVER_KEY: u64 = 0x50_7000;
 const SPAN: u64 = 0x50_5000;
 const OTHER_SPAN: u64 = 0x50_6000;
 /// Where the program was moved to.
@@ -25,6 +28,7 @@ fn span(number: u8) -> SpanIdentity {
 fn program() -> Program {
     let mut program = Program::new(layouts::GO_1_27);
     program.parents = ParentsConfig {
+        server_key: Setting::new(SERVER_KEY),
         span_key: Setting::new(KEY),
         wanted: Setting::new(1),
         goid: Setting::new(152),
@@ -133,7 +137,7 @@ fn create(program: &Program, creator: u64, new: u64) {
     program.memory.write_words(g0 + 48, &[thread]);
     program.memory.write_words(thread + 184, &[creator]);
     program.registers.set(Registers { arguments: [7, new, 1, 7, 7], goroutine: g0 });
-    created(program);
+    let _not_served = created(program);
 }
 
 fn active(program: &Program, address: u64) -> Option<SpanIdentity> {
@@ -149,7 +153,7 @@ fn a_goroutine_belongs_to_what_its_creators_did() {
     create(&program, server, stranger);
     assert_eq!(active(&program, stranger), None);
     let serving = program.goroutine_or_new(server).unwrap();
-    (serving.open, serving.span) = (1, span(1));
+    (serving.open, serving.span, serving.seal) = (1, span(1), sealed::seal(&span(1), server));
     create(&program, server, child);
     create(&program, child, grandchild);
     // The request ends; what it started goes on.
@@ -173,13 +177,92 @@ fn origins_of_the_dead_are_forgotten() {
     let program = program();
     let [server, dead, alive, again] = [1, 2, 3, 4].map(|goid| goroutine(&program, goid));
     let serving = program.goroutine_or_new(server).unwrap();
-    (serving.open, serving.span) = (1, span(1));
+    (serving.open, serving.span, serving.seal) = (1, span(1), sealed::seal(&span(1), server));
     for new in [dead, alive, again] {
         create(&program, server, new);
     }
     program.memory.write_words(dead + 144, &[DEAD.into()]);
     program.memory.write_words(again + 152, &[9]);
-    program.tidy_origins(0);
+    tidy(&program, 2_000_000_000);
     assert_eq!(program.origins.len(), 1);
     assert!(program.origin(alive).is_some());
+}
+
+/// More live ones than are looked at each time stand before the dead one: it is found all the same.
+#[test]
+fn origins_of_the_dead_do_not_hide_behind_live_ones() {
+    let program = program();
+    let server = goroutine(&program, 1);
+    let serving = program.goroutine_or_new(server).unwrap();
+    (serving.open, serving.span, serving.seal) = (1, span(1), sealed::seal(&span(1), server));
+    let mut last = 0;
+    for goid in 2..2 * MOST + 12 {
+        last = goroutine(&program, goid);
+        create(&program, server, last);
+    }
+    // The fake's map is in the order of addresses.
+    program.memory.write_words(last + 144, &[DEAD.into()]);
+    let all = program.origins.len();
+    for (second, left) in [(2, all), (3, all), (4, all - 1), (5, all - 1)] {
+        tidy(&program, second * 1_000_000_000);
+        tidy(&program, second * 1_000_000_000 + 1);
+        assert_eq!(program.origins.len(), left, "{second}");
+    }
+    // When all are dead, all go, and nothing is looked at any more.
+    for address in program.origins.addresses() {
+        program.memory.write_words(address + 144, &[DEAD.into()]);
+    }
+    for second in 6..12 {
+        tidy(&program, second * 1_000_000_000);
+    }
+    assert!(program.origins.is_empty());
+}
+
+/// What is made of a request's context names its span when the request has been answered, until another context has its address.
+#[test]
+fn the_context_of_an_answered_request_keeps_its_span() {
+    let program = program();
+    let connection = cancel(&program, [0, 0]);
+    let served = cancel(&program, connection);
+    let [table, data] = served;
+    let in_value = context(&program, VALUE, 0, &[table, data, 7, 7, 7, 7]);
+    let of_request = SpanIdentity { passes: 3, ..span(1) };
+    program.remember_context(data, &of_request);
+    assert_eq!(parent_of(&program, in_value), Some(of_request));
+    let answering = program.goroutine_or_new(goroutine(&program, 1)).unwrap();
+    (answering.context, answering.span) = (data, of_request);
+    answering.answered(&program);
+    assert!(program.contexts.is_empty());
+    // What came with it is not propagated any more.
+    assert_eq!(parent_of(&program, in_value), Some(span(1)));
+    // The same address, made of another context.
+    let other = cancel(&program, [0, 0]);
+    program.memory.write_words(data, &other);
+    assert_eq!(parent_of(&program, in_value), None);
+    program.memory.write_words(data, &connection);
+    assert_eq!(parent_of(&program, in_value), Some(span(1)));
+    // Others of its bucket take its place, the seventh at last; the same one twice takes one.
+    let others: Vec<u64> =
+        (1..1 << 20).map(|step| data + step * 16).filter(|other| answered::bucket(*other) == answered::bucket(data)).collect();
+    for other in &others[..answered::WAYS - 1] {
+        answered::remember(&program, *other, &span(2));
+        answered::remember(&program, *other, &span(2));
+        assert_eq!(parent_of(&program, in_value), Some(span(1)));
+    }
+    answered::remember(&program, others[answered::WAYS], &span(2));
+    assert_eq!(parent_of(&program, in_value), None);
+}
+
+/// A way through the context of a server's connection that has led to no request is counted.
+#[test]
+fn a_forgotten_request_is_counted() {
+    let program = program();
+    let connection = context(&program, VALUE, 0, &[0, 0, SERVER_KEY + BIAS, 7, 7, 7]);
+    let served = cancel(&program, connection);
+    assert_eq!(parent_of(&program, served), None);
+    assert_eq!(program.missed.take(), [Missed::ContextForgotten]);
+    program.remember_context(served[1], &span(1));
+    assert_eq!(parent_of(&program, served), Some(span(1)));
+    assert_eq!(parent_of(&program, cancel(&program, [0, 0])), None);
+    assert!(program.missed.take().is_empty());
 }

@@ -40,7 +40,7 @@ impl Client {
         Stream { connection, encoder, stack }
     }
 
-    fn encode(&self, stream: &Stream) -> Option<()> {
+    fn encode(&self, stream: &Stream) -> Done {
         self.hit(cookie::HTTP2_WRITE, [0; 5], stream.stack)
     }
 
@@ -77,7 +77,7 @@ fn what_was_left_behind_goes_with_the_next_request() {
         let stream = client.stream(request);
         client.encode(&stream).unwrap();
         client.program.passed_on.forget(header);
-        client.encode(&stream);
+        assert_eq!(client.encode(&stream), Err(Missed::NothingToDo), "{release}");
         assert!(client.queued().is_none(), "{release}");
     });
 }
@@ -89,6 +89,6 @@ fn nothing_is_queued_where_the_encoder_writes_elsewhere() {
         client.span(request);
         let stream = client.stream(request);
         client.program.memory.write_words(stream.encoder + u64::from(WRITER) + 8, &[stream.connection + 8]);
-        assert!(client.encode(&stream).is_none() && client.queued().is_none(), "{release}");
+        assert!(client.encode(&stream).is_err() && client.queued().is_none(), "{release}");
     });
 }
