@@ -7,7 +7,7 @@ mod support;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+use std::process::{ChildStderr, ChildStdout, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -15,12 +15,12 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use support::apps::{self, GoVersion, Variant};
 use support::plain::listening;
 use support::receiver::{Attributes as _, Receiver};
-use support::server::{get, launcher, sending_to};
+use support::server::{Running, get, launcher, sending_to};
 
 /// The program under the launcher.
 struct Again {
     receiver: Receiver,
-    process: Child,
+    process: Running,
     stdout: BufReader<ChildStdout>,
     stderr: BufReader<ChildStderr>,
 }
@@ -31,9 +31,9 @@ impl Again {
         let mut command = launcher();
         sending_to(&mut command, &receiver);
         command.arg("--").arg(apps::build("again", GoVersion::GO_1_26, variant)).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().unwrap();
-        let stdout = BufReader::new(process.stdout.take().unwrap());
-        let stderr = BufReader::new(process.stderr.take().unwrap());
+        let mut process = Running(command.spawn().unwrap());
+        let stdout = BufReader::new(process.0.stdout.take().unwrap());
+        let stderr = BufReader::new(process.0.stderr.take().unwrap());
         Self { receiver, process, stdout, stderr }
     }
 
@@ -41,21 +41,21 @@ impl Again {
         listening(&mut self.stdout, 1)[0]
     }
 
-    /// The next line of the launcher that holds this.
-    fn line_with(&mut self, text: &str) -> String {
+    /// Waits for the launcher's line about the exec, which is to say this.
+    fn is_said(&mut self, text: &str) {
         let mut line = String::new();
-        while !line.contains(text) {
+        while !line.contains("has executed") {
             line.clear();
-            assert!(self.stderr.read_line(&mut line).unwrap() > 0, "{text:?} is not said");
+            assert!(self.stderr.read_line(&mut line).unwrap() > 0, "the exec is not noticed");
         }
-        line
+        assert!(line.contains(text), "{line}");
     }
 
     /// Asks the program to end; its spans, and what the launcher has said since.
     fn end(mut self) -> (Vec<Span>, String) {
-        kill(Pid::from_raw(self.process.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        kill(Pid::from_raw(self.process.0.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
         let said = std::io::read_to_string(self.stderr).unwrap();
-        self.process.wait().unwrap();
+        self.process.0.wait().unwrap();
         (self.receiver.spans(), said)
     }
 }
@@ -78,7 +78,7 @@ fn the_same_file_at_the_same_addresses_is_traced_on() {
     let first = again.address();
     assert_eq!((get(first, "/get"), get(first, "/again")), (200, 0));
     let second = again.address();
-    again.line_with("has executed itself again, and is traced on; trace context is not passed on any more");
+    again.is_said("has executed itself again, and is traced on; trace context is not passed on any more");
     for _ in 0..10 {
         assert_eq!(get(second, "/get"), 200);
     }
@@ -102,7 +102,7 @@ fn what_has_no_probes_any_more_is_said_not_to_be_traced() {
         let first = again.address();
         assert_eq!((get(first, "/hello"), get(first, path)), (200, 0));
         let second = again.address();
-        again.line_with("has executed a program in its place, which is not traced");
+        again.is_said("has executed a program in its place, which is not traced");
         for _ in 0..10 {
             assert_eq!(get(second, "/hello"), 200);
         }
