@@ -159,7 +159,9 @@ mod tests {
     #[test]
     fn pages_of_its_own_are_told_by_smaps() {
         let mapping = |permissions, name, anonymous| {
-            format!("00400000-00401000 {permissions} 00000000 fe:00 7 {name}\nRss: 4 kB\nAnonymous:  {anonymous} kB\nVmFlags: rd ex\n")
+            format!(
+                "00400000-00401000 {permissions} 00000000 fe:00 7 {name}\nRss: 4 kB\nAnonymous:  {anonymous} kB\nVmFlags: rd ex\n"
+            )
         };
         let data = mapping("rw-p", "/srv/app", 8);
         assert!(has_anonymous_code(&(mapping("r-xp", "/srv/app", 4) + &data), "/srv/app"));

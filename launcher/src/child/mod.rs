@@ -24,6 +24,7 @@ mod inject;
 mod limits;
 mod listen_pid;
 mod lookup;
+mod mapped;
 mod other;
 mod parent;
 mod privilege;
