@@ -178,7 +178,7 @@ fn arm_program(candidate: Candidate<'_>, config: &Config) -> Result<Armed, Untra
         let reasons: Vec<String> = plan.left_out.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         return Err(Untraced::NothingKnown(reasons.join("; ")));
     }
-    let kind = KernelSupport::gather().uprobe_kind();
+    let kind = config.uprobes.unwrap_or_else(|| KernelSupport::gather().uprobe_kind());
     let attached = attach(&plan, &sampler_setting(config), kind, path, pid)?;
     Ok(Armed { attached, plan, build_info, exe, load_bias, syscall })
 }
