@@ -4,7 +4,8 @@
 use crate::slots::{Bucket, Slot, WAYS, bucket, site};
 use crate::target::Target;
 
-/// A goroutine that has not come to its detour for this long never will, or can do without: the slot may be given to another.
+/// Nanoseconds after which the slot of a goroutine that has not come to its detour may be given to another: its request has failed,
+/// or its thread was kept from running, and it goes without.
 const STALE: u64 = 20_000_000;
 
 /// A slot that is being filled: nobody else touches it, and the program does not obey it before it is published.

@@ -157,9 +157,9 @@ struct Read {
 }
 
 /// Reads the file and plans, without power.
-fn read(exe: &MappedExe, auxv: Option<Auxv>, is_held: bool, config: &Config) -> Result<Read, Untraced> {
+fn read(file: &[u8], auxv: Option<Auxv>, is_held: bool, config: &Config) -> Result<Read, Untraced> {
     debug_assert!(!is_raised(), "a file is read without capabilities");
-    let binary = GoBinary::parse(exe)?;
+    let binary = GoBinary::parse(file)?;
     let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
     let passes_on = !config.propagators.is_empty();
     let may_write = is_held && passes_on && config.may_write && executor::IS_AVAILABLE && load_bias.is_some();
@@ -173,12 +173,12 @@ fn read(exe: &MappedExe, auxv: Option<Auxv>, is_held: bool, config: &Config) -> 
 fn arm_program(candidate: Candidate<'_>, config: &Config) -> Result<Armed, Untraced> {
     let Candidate { pid, path, exe, auxv, is_held } = candidate;
     // The file may be hostile.
-    let Read { plan, load_bias, build_info, syscall } = lowered(|| read(&exe, auxv, is_held, config))?;
+    let Read { plan, load_bias, build_info, syscall } = lowered(|| exe.read(|file| read(file, auxv, is_held, config)))?;
     if plan.planned.is_empty() {
         let reasons: Vec<String> = plan.left_out.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         return Err(Untraced::NothingKnown(reasons.join("; ")));
     }
-    let kind = KernelSupport::gather().uprobe_kind();
+    let kind = config.uprobes.unwrap_or_else(|| KernelSupport::gather().uprobe_kind());
     let attached = attach(&plan, &sampler_setting(config), kind, path, pid)?;
     Ok(Armed { attached, plan, build_info, exe, load_bias, syscall })
 }

@@ -52,6 +52,9 @@ pub struct CommandLine {
     /// Never write into the program's memory: no outgoing propagation
     #[arg(long)]
     pub no_write: bool,
+    /// How probes are attached: auto, multi (one link for each BPF program, Linux 6.10) or perf-event (one event for each)
+    #[arg(long, value_name = "HOW")]
+    pub uprobes: Option<OsString>,
     /// How long the last spans may take to be sent after the program's end, such as 500ms or 2s
     #[arg(long, value_name = "TIME")]
     pub flush_timeout: Option<OsString>,

@@ -267,7 +267,10 @@ fn is_what_it_is_called(exe: &Exe) -> bool {
     let Ok(file) = MappedExe::open(exe) else {
         return true;
     };
-    lowered(|| GoBinary::parse(&file).map_or(true, |binary| binary.build_info().path.as_deref().is_some_and(is_go_wrapper)))
+    let is_known = |bytes: &[u8]| {
+        GoBinary::parse(bytes).map_or(true, |binary| binary.build_info().path.as_deref().is_some_and(is_go_wrapper))
+    };
+    lowered(|| file.read(is_known))
 }
 
 /// A file as it is now: device, inode, time of its last change in nanoseconds.

@@ -6,27 +6,38 @@
 //! probes ([`probes`]); the program runs. What the probes report is decoded ([`events`]), made into
 //! spans ([`spans`]) and sent away ([`export`]) until the program ends ([`outcome`]).
 
-pub mod arm;
-pub mod attach;
-pub mod binary;
-pub mod capabilities;
-pub mod check;
-pub mod child;
+pub mod modes;
+
 pub mod command_line;
 pub mod config;
-pub mod events;
-pub mod executor;
-pub mod export;
-pub mod install;
+
+pub mod capabilities;
+pub mod child;
+
+pub mod launch;
+pub mod wrappers;
+
+pub mod arm;
+pub mod binary;
 pub mod instrumentations;
 pub mod kernel;
-pub mod launch;
-pub mod log;
-pub mod modes;
-pub mod outcome;
 pub mod probes;
+
+pub mod executor;
+
+pub mod tracing;
+
+pub mod telemetry;
+
+pub mod events;
 pub mod resource;
 pub mod spans;
-pub mod telemetry;
-pub mod tracing;
-pub mod wrappers;
+
+pub mod export;
+pub mod outcome;
+
+// The other modes, and what all use.
+pub mod attach;
+pub mod check;
+pub mod install;
+pub mod log;

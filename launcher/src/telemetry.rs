@@ -145,7 +145,8 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
                 detaching.extend(programs.iter_mut().filter_map(Traced::judge_probes));
                 ticks = (ticks + 1) % TICKS_PER_LOOK;
                 if ticks == 0 {
-                    for replaced in programs.extract_if(.., Traced::is_replaced) {
+                    let replaced: Vec<Traced> = programs.extract_if(.., |program| !program.look(&mut exporting)).collect();
+                    for replaced in replaced {
                         losses += replaced.close(&mut exporting, &mut detaching);
                     }
                 }

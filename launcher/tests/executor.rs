@@ -42,8 +42,8 @@ fn launch(app: &str) {
     let program = Program::new(app.as_ref(), &["20".into(), "7".into()], Environment::inherited());
     let mut tree = child::spawn(program, &mut signals).unwrap();
     let Event::Exec(mut stopped) = tree.next(&signals).unwrap() else { panic!("held at its first instruction") };
-    let exe = MappedExe::map(&stopped.exe().unwrap().path).unwrap();
-    let binary = GoBinary::parse(&exe).unwrap();
+    let file = MappedExe::open(&stopped.exe().unwrap()).unwrap().read(<[u8]>::to_owned);
+    let binary = GoBinary::parse(&file).unwrap();
     let bias = stopped.auxv().unwrap().load_bias(binary.elf_entry().0).unwrap();
     let functions = binary.functions(&FUNCTIONS);
     let detours: Vec<Detour> = (0..)

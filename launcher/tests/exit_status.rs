@@ -175,7 +175,8 @@ fn flush(arguments: &str) {
         panic!("the shell is held at its first instruction");
     };
     assert!(stopped.auxv().unwrap().entry.is_some());
-    assert_eq!(&child::MappedExe::map(&stopped.exe().unwrap().path).unwrap()[..4], b"\x7fELF");
+    let exe = child::MappedExe::open(&stopped.exe().unwrap()).unwrap();
+    assert_eq!(exe.read(|bytes| bytes[..4].to_owned()), b"\x7fELF");
     stopped.release();
     let Event::Ended(exited) = tree.next(&signals).unwrap() else {
         panic!("what is released runs to its end");

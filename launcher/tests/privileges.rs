@@ -181,6 +181,34 @@ fn file_capabilities_of_an_ordinary_user() {
     assert_eq!(left.spans.len(), 1, "{}", left.stderr);
 }
 
+/// Where following ends for want of rights, a line says so: at once of the program that was named; of what an entry script runs,
+/// if nothing was traced.
+#[test]
+fn an_ordinary_user_is_told_where_following_ends() {
+    const SAID: &str = "follows only programs that are known to start others";
+    let folder = Folder::with_capabilities("cap_bpf,cap_perfmon+p");
+    // A program that starts others, and whose name does not say so.
+    let starter = folder.path().join("starter");
+    support::executable::copy("/bin/sh", &starter);
+    let starter = starter.to_str().unwrap();
+    let run = |program: &[&str]| {
+        let mut command = setpriv(NOBODY);
+        command.args(["sh", "-c", "exec \"$@\"", "sh"]).arg(folder.launcher()).args(["--console", "--"]).args(program);
+        String::from_utf8(command.output().unwrap().stderr).unwrap()
+    };
+    let said = run(&[starter, "-c", "true"]);
+    assert_eq!(said.matches(SAID).count(), 1, "{said}");
+    let said = run(&["sh", "-c", &format!("true; {starter} -c true; {starter} -c true")]);
+    let last = said.lines().last().unwrap_or_default();
+    assert!(last.contains("nothing was traced") && said.matches(SAID).count() == 1, "{said}");
+
+    let mut command = setpriv(NOBODY);
+    command.args(["sh", "-c", "exec \"$@\"", "sh"]).arg(folder.launcher());
+    command.args(["--", "sh", "-c", &format!("{starter} -c true; exec \"$@\""), "sh"]);
+    let left = start_without_separator(command, &folder.app()).end();
+    assert!(!left.stderr.contains(SAID), "{}", left.stderr);
+}
+
 /// [`Server::start_with`] puts `--` before the program, which a shell takes for the first word of its own command.
 fn start_without_separator(command: Command, app: &Path) -> Server {
     Server::start_as_typed(command, &[app.to_str().unwrap(), "-addr", "127.0.0.1:0"], 1)

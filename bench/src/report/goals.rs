@@ -28,11 +28,17 @@ impl Goal {
         Self { name: name.into(), value, unit, bound }
     }
 
+    /// The value as people read it; they compare that with the goal.
+    pub(super) fn shown(&self) -> String {
+        format!("{:.1}", self.value)
+    }
+
     pub(super) fn is_met(&self) -> bool {
+        let shown = self.shown().parse().unwrap_or(self.value);
         match self.bound {
-            Bound::AtMost(most) => self.value <= most,
-            Bound::AtLeast(least) => self.value >= least,
-            Bound::Below(limit) => self.value < limit,
+            Bound::AtMost(most) => shown <= most,
+            Bound::AtLeast(least) => shown >= least,
+            Bound::Below(limit) => shown < limit,
         }
     }
 
@@ -100,4 +106,17 @@ fn of_outgoing(measurement: &Measurement) -> Vec<Goal> {
         ]);
     }
     goals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_is_compared() {
+        let is_met = |value, bound| Goal::new("hits", value, "hits", bound).is_met();
+        assert!(is_met(3.006, Bound::AtMost(3.0)) && !is_met(3.06, Bound::AtMost(3.0)));
+        assert!(is_met(84.96, Bound::AtLeast(85.0)) && !is_met(84.94, Bound::AtLeast(85.0)));
+        assert!(is_met(49.94, Bound::Below(50.0)) && !is_met(49.96, Bound::Below(50.0)));
+    }
 }

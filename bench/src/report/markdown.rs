@@ -33,7 +33,7 @@ pub(super) fn write(options: &Options, measured: &Measured, goals: &[Goal]) -> R
     writeln!(text, "| goal | measured | wanted | |\n|---|---|---|---|")?;
     for goal in goals {
         let met = if goal.is_met() { "met" } else { "**missed**" };
-        writeln!(text, "| {} | {:.1} {} | {} | {met} |", goal.name, goal.value, goal.unit, goal.bound())?;
+        writeln!(text, "| {} | {} {} | {} | {met} |", goal.name, goal.shown(), goal.unit, goal.bound())?;
     }
     for measurement in &measured.workloads {
         workload(&mut text, options, measurement)?;

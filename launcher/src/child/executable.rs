@@ -3,12 +3,12 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
 use nix::unistd::Pid;
+
+use super::mapped::Mapped;
 
 /// The bytes of an executable file.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct MappedExe(Bytes);
 
 #[derive(Debug)]
 enum Bytes {
-    Mapped(Mmap),
+    Mapped(Mapped),
     Read(Vec<u8>),
 }
 
@@ -27,44 +27,24 @@ impl MappedExe {
         PathBuf::from(format!("/proc/{pid}/exe"))
     }
 
-    /// Takes the bytes of a file: mapped where a process executes it, else read.
+    /// Takes the bytes of a file: mapped where a process executes it, so that it hardly changes; else a copy.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn open(exe: &Exe) -> io::Result<Self> {
-        if exe.is_running() { Self::map(&exe.path) } else { Self::read(&exe.path) }
+        if exe.is_running()
+            && let Some(mapped) = Mapped::new(&File::open(&exe.path)?)?
+        {
+            return Ok(Self(Bytes::Mapped(mapped)));
+        }
+        std::fs::read(&exe.path).map(|bytes| Self(Bytes::Read(bytes)))
     }
 
-    /// Maps a file that a process executes.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn map(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        // SAFETY: the file must not change while it is mapped. It is the text of a process that is held or running, and
-        // the kernel refuses to open such a file for writing or to truncate it (ETXTBSY); replacing it by rename, as
-        // package managers do, leaves the mapped inode alone. A few kernels (6.11) and network file systems do not
-        // refuse: then readers see other bytes, as from any file, and all reading is bounds-checked.
-        let map = unsafe { Mmap::map(&file) }?;
-        Ok(Self(Bytes::Mapped(map)))
-    }
-
-    /// Reads a file that nobody executes yet, so that nothing protects it from being changed: a copy, not a mapping.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn read(path: &Path) -> io::Result<Self> {
-        std::fs::read(path).map(|bytes| Self(Bytes::Read(bytes)))
-    }
-}
-
-impl Deref for MappedExe {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
+    /// Reads the bytes. Where they have gone from the file meanwhile, there are zeros.
+    pub fn read<R>(&self, reader: impl FnOnce(&[u8]) -> R) -> R {
         match &self.0 {
-            Bytes::Mapped(map) => map,
-            Bytes::Read(bytes) => bytes,
+            Bytes::Mapped(mapped) => mapped.read(reader),
+            Bytes::Read(bytes) => reader(bytes),
         }
     }
 }
@@ -195,7 +175,10 @@ mod tests {
     #[test]
     fn the_own_executable_is_mapped_and_has_an_entry() {
         let own = nix::unistd::getpid();
-        assert_eq!(&MappedExe::map(&MappedExe::link(own)).unwrap()[..4], b"\x7fELF");
+        let link = MappedExe::link(own);
+        let exe = MappedExe::open(&Exe::of(link.clone(), link)).unwrap();
+        assert!(matches!(exe, MappedExe(Bytes::Mapped(_))));
+        assert_eq!(exe.read(|bytes| bytes[..4].to_owned()), b"\x7fELF");
         assert!(Auxv::of(own).unwrap().entry.is_some());
     }
 }

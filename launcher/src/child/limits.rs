@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::log;
+
 /// How many execs in a row are followed (`sh -c 'exec env … gosu … app'` has four).
 pub(super) const MAX_EXECS: u32 = 64;
 /// How long a program is followed that is not expected to start others. Entry scripts wait for databases and migrate
@@ -41,4 +43,36 @@ pub enum Limit {
          start others"
     )]
     OrdinaryUser,
+    /// A traced process would not get them.
+    #[error(
+        "a set-user-id program, or one with file capabilities, keeps its privileges only if the launcher, which has no \
+         CAP_SYS_PTRACE, does not follow it"
+    )]
+    Privileges,
+}
+
+/// The limits that were reached.
+#[derive(Debug, Default)]
+pub(super) struct Reached {
+    first: Option<Limit>,
+    /// A line says so.
+    is_said: bool,
+}
+
+impl Reached {
+    pub(super) fn first(&self) -> Option<Limit> {
+        self.first
+    }
+
+    pub(super) fn note(&mut self, limit: Limit) {
+        self.first.get_or_insert(limit);
+    }
+
+    /// One line for all of them.
+    pub(super) fn say(&mut self, limit: Limit) {
+        self.note(limit);
+        if !std::mem::replace(&mut self.is_said, true) {
+            log::warn(format_args!("not everything is followed any more, Go programs started there run untraced: {limit}"));
+        }
+    }
 }

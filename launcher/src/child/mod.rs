@@ -24,6 +24,7 @@ mod inject;
 mod limits;
 mod listen_pid;
 mod lookup;
+mod mapped;
 mod other;
 mod parent;
 mod privilege;
@@ -43,7 +44,7 @@ pub use executable::{Auxv, Exe, MappedExe, without_deletion};
 pub use exit::{ExitStatus, Exited};
 pub use flush::FlushEnd;
 pub use forwarding::Forwarding;
-pub use image::Image;
+pub use image::{Image, Successor};
 #[cfg(target_arch = "x86_64")]
 pub use inject::Injector;
 pub use limits::Limit;

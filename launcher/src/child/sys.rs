@@ -69,10 +69,18 @@ struct KernelAction {
 
 /// Replaces the calling thread's signal mask and returns the one before.
 pub(super) fn set_mask(mask: SignalSet) -> Result<SignalSet, Errno> {
+    change_mask(libc::SIG_SETMASK, mask)
+}
+
+/// Takes signals out of the calling thread's mask and returns the one before.
+pub(super) fn unblock(signals: SignalSet) -> Result<SignalSet, Errno> {
+    change_mask(libc::SIG_UNBLOCK, signals)
+}
+
+fn change_mask(how: c_int, mask: SignalSet) -> Result<SignalSet, Errno> {
     let mut before = 0u64;
     // SAFETY: both pointers are to live u64s of this frame and the size tells the kernel so.
-    let result =
-        unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask.0, &raw mut before, SET_BYTES) };
+    let result = unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const mask.0, &raw mut before, SET_BYTES) };
     Errno::result(result).map(|_| SignalSet(before))
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use super::limits::{BRIEF, Limit, MAX_BRIEF_STOPS, MAX_EXECS, MAX_THREADS, MAX_WATCHED_STOPS};
+use super::limits::{BRIEF, Limit, MAX_BRIEF_STOPS, MAX_EXECS, MAX_THREADS, MAX_WATCHED_STOPS, Reached};
 use super::privilege;
 use super::ptrace;
 use crate::capabilities::raised;
@@ -31,7 +31,7 @@ const SYSCALL_STOP: i32 = libc::SIGTRAP | 0x80;
 pub enum Follow {
     /// A shell, an init, a supervisor: as long as it runs.
     Always,
-    /// Something else that may execute a Go program: for ten minutes and 20,000 stops.
+    /// Something else that may execute a Go program: for ten minutes and 5,000 stops ([`super::limits`]).
     Briefly,
 }
 
@@ -66,32 +66,38 @@ pub(super) struct Tracees {
     threads: HashMap<Pid, Tracee>,
     brief_stops: u32,
     watched_stops: u32,
-    /// The first reason why something is not followed.
-    limit: Option<Limit>,
+    /// The launcher's program.
+    main: Option<Pid>,
+    reached: Reached,
     /// No program is to be held any more.
     letting_go: bool,
 }
 
 impl Tracees {
-    /// Takes `pid` under ptrace, while it runs or waits.
+    /// Takes the launcher's program under ptrace, while it runs or waits.
     ///
     /// `CAP_SYS_PTRACE` is raised for Yama's scope 2, and because the kernel remembers whether a tracer had it when it
     /// attached: only then do set-id programs keep their privileges (`ptracer_capable`, kernel/ptrace.c).
     pub(super) fn seize(&mut self, pid: Pid) -> Result<(), Errno> {
         raised(|| ptrace::request(libc::PTRACE_SEIZE.into(), pid, OPTIONS.into()))?;
         self.threads.insert(pid, Tracee { execs: 0, until: None, letting_go: false, watched: false });
+        self.main = Some(pid);
         Ok(())
     }
 
     /// The first reason why something is not followed, or not any more.
     pub(super) fn limit(&self) -> Option<Limit> {
-        self.limit
+        self.reached.first()
     }
 
-    fn reached(&mut self, limit: Limit) {
-        if self.limit.is_none() {
-            self.limit = Some(limit);
-            log::warn(format_args!("not everything is followed any more, Go programs started there run untraced: {limit}"));
+    /// Following `pid` ends for want of rights. An entry script runs many programs that start nothing: these are not worth a line,
+    /// unless nothing is traced in the end.
+    fn reached_for_want_of_rights(&mut self, pid: Pid, limit: Limit) {
+        if self.main == Some(pid) {
+            self.reached.say(limit);
+        } else {
+            self.reached.note(limit);
+            log::debug(format_args!("process {pid} is not followed: {limit}"));
         }
     }
 
@@ -165,11 +171,9 @@ impl Tracees {
         if let Some(limit) = limit {
             tracee.letting_go = true;
             if limit == Limit::OrdinaryUser {
-                // An entry script starts many programs that start nothing: not worth a line.
-                self.limit.get_or_insert(limit);
-                log::debug(format_args!("process {pid} is not followed: {limit}"));
+                self.reached_for_want_of_rights(pid, limit);
             } else {
-                self.reached(limit);
+                self.reached.say(limit);
             }
         }
         self.go_on(pid, 0);
@@ -195,7 +199,7 @@ impl Tracees {
         let is_overdue = |tracee: &Tracee| tracee.until.is_some_and(|until| until <= now);
         if self.threads.values().any(|tracee| !tracee.letting_go && is_overdue(tracee)) {
             self.interrupt(is_overdue);
-            self.reached(Limit::Time);
+            self.reached.say(Limit::Time);
         }
         let next = self.threads.values().filter(|tracee| !tracee.letting_go).filter_map(|tracee| tracee.until).min();
         next.map(|next| next.saturating_duration_since(now))
@@ -222,7 +226,7 @@ impl Tracees {
         }
         tracee.letting_go |= full || self.letting_go;
         if full {
-            self.reached(Limit::Threads);
+            self.reached.say(Limit::Threads);
         }
     }
 
@@ -247,6 +251,7 @@ impl Tracees {
             && let Some(tracee) = self.threads.get_mut(&pid)
         {
             tracee.letting_go = true;
+            self.reached_for_want_of_rights(pid, Limit::Privileges);
         }
         self.go_on(pid, 0);
     }
@@ -258,7 +263,7 @@ impl Tracees {
         if until.is_some() {
             self.brief_stops += 1;
             if self.brief_stops == MAX_BRIEF_STOPS {
-                self.reached(Limit::Stops);
+                self.reached.say(Limit::Stops);
             }
             if self.brief_stops >= MAX_BRIEF_STOPS {
                 self.interrupt(|tracee| tracee.until.is_some());
@@ -268,7 +273,7 @@ impl Tracees {
             self.watched_stops += 1;
             if self.watched_stops == MAX_WATCHED_STOPS {
                 self.interrupt(|tracee| tracee.watched);
-                self.reached(Limit::SystemCalls);
+                self.reached.say(Limit::SystemCalls);
             }
         }
     }

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::command_line::CommandLine;
+use crate::kernel::UprobeKind;
 use crate::log::Level;
 
 pub use init::Init;
@@ -41,6 +42,8 @@ pub struct Config {
     pub strict: bool,
     /// The program's memory may be written to.
     pub may_write: bool,
+    /// How probes are attached; `None`: as the kernel can.
+    pub uprobes: Option<UprobeKind>,
     /// Nothing is to be traced at all.
     pub disabled: bool,
     /// How much the launcher says.
@@ -120,6 +123,7 @@ impl Config {
             json: reader.switch(typed.json, "GO_AUTO_LAUNCH_JSON"),
             strict: reader.switch(typed.strict, "GO_AUTO_LAUNCH_STRICT"),
             may_write: !reader.switch(typed.no_write, "GO_AUTO_LAUNCH_NO_WRITE"),
+            uprobes: uprobes(typed, &mut reader),
             disabled: reader.switch(false, "OTEL_SDK_DISABLED"),
             log_level: log_level(typed, &mut reader),
             init: Init::read(typed, &mut reader),
@@ -168,6 +172,17 @@ fn mode<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reade
     let named = [install.map(|_path| "GO_AUTO_LAUNCH_INSTALL"), attach.map(|_pid| "GO_AUTO_LAUNCH_PID")];
     reader.problems.extend(named.into_iter().flatten().map(|name| Problem::NoEffect { name }));
     Mode::Launch
+}
+
+fn uprobes<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>) -> Option<UprobeKind> {
+    reader
+        .flag_or(typed.uprobes.as_deref(), &["GO_AUTO_LAUNCH_UPROBES"], |text| match text {
+            "auto" => Some(None),
+            "multi" => Some(Some(UprobeKind::Multi)),
+            "perf-event" => Some(Some(UprobeKind::PerfEvent)),
+            _ => None,
+        })
+        .flatten()
 }
 
 fn log_level<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>) -> Level {

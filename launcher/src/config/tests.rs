@@ -313,6 +313,11 @@ fn switches_levels_and_lists() {
     assert_eq!(config.log_level, Level::Debug);
     let (config, _) = problem(&[("OTEL_SDK_DISABLED", "1")]);
     assert!(!config.disabled);
+    let uprobes = |flags: &[&str], variable: &str| read(flags, &[("GO_AUTO_LAUNCH_UPROBES", variable)]).0.uprobes;
+    assert_eq!((uprobes(&[], ""), uprobes(&["--uprobes", "auto"], "multi")), (None, None));
+    assert_eq!(uprobes(&[], "multi"), Some(UprobeKind::Multi));
+    assert_eq!(uprobes(&["--uprobes", "perf-event"], "multi"), Some(UprobeKind::PerfEvent));
+    assert_eq!(problem(&[("GO_AUTO_LAUNCH_UPROBES", "both")]).0.uprobes, None);
     let (config, _) = read(&[], &[("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", "grpc, database/sql,")]);
     assert_eq!(config.disabled_instrumentations, ["grpc", "database/sql"]);
 }

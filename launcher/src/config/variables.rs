@@ -161,6 +161,13 @@ pub const VARIABLES: &[Variable] = &[
     variable("GO_AUTO_LAUNCH_STRICT", BOOLEAN, "false", "Exit with 125 instead of running the program untraced").flag("--strict"),
     variable("GO_AUTO_LAUNCH_VERBOSE", BOOLEAN, "false", "Say step by step what the launcher does").flag("--verbose"),
     variable("GO_AUTO_LAUNCH_NO_WRITE", BOOLEAN, "false", "Never write into the program's memory").flag("--no-write"),
+    variable(
+        "GO_AUTO_LAUNCH_UPROBES",
+        "auto, multi or perf-event",
+        "auto",
+        "How probes are attached: multi (one link for each BPF program) wherever the kernel can, else as perf events",
+    )
+    .flag("--uprobes"),
     variable("GO_AUTO_LAUNCH_FLUSH_TIMEOUT", "a time such as 500ms or 2s", "2s", "How long the last spans may take to be sent")
         .flag("--flush-timeout"),
     variable("GO_AUTO_LAUNCH_KILL_GROUP", BOOLEAN, "false", "Forward signals to the program's whole process group")

@@ -58,6 +58,10 @@ const ROUND_TRIP: &str = "net/http.(*Transport).roundTrip";
 /// The same of a transport of `golang.org/x/net/http2` that is used by itself: the first that the program has, and that is not
 /// inlined. Since x/net 0.54 `RoundTripOpt` only calls `roundTripOpt`, which only calls `roundTripViaPool` or, with Go 1.27, the
 /// standard library's transport.
+///
+/// match-go: v0.54.0..: golang.org/x/net/http2.(*Transport).roundTripOpt(t, req, opt)
+/// match-go: v0.54.0..: golang.org/x/net/http2.(*Transport).roundTripViaPool(t, req, opt, pool)
+/// match-go: v0.17.0..: golang.org/x/net/http2.(*Transport).RoundTripOpt(t, req, opt)
 const XNET_ROUND_TRIPS: [&str; 3] = [
     "golang.org/x/net/http2.(*Transport).roundTripOpt",
     "golang.org/x/net/http2.(*Transport).roundTripViaPool",

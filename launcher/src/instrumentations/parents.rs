@@ -18,6 +18,8 @@ pub const TYPES: [&str; 2] = ["runtime.g", "runtime.m"];
 /// Every server of `net/http` has it.
 const SERVER: &str = "net/http.serverHandler.ServeHTTP";
 /// What each `go` statement executes on the thread's own stack (`runtime/proc.go`, `newproc`), …
+///
+/// match-go: 1.18..: runtime.newproc(fn)
 const CREATE: &str = "runtime.newproc.func1";
 /// … and by what it makes the new goroutine, its second argument, run.
 const QUEUE: &str = "runtime.runqput";

@@ -211,9 +211,14 @@ impl<N: TypeNames> OpenSpans<N> {
         let mut starts: Vec<u64> = self.spans.values().map(|open| open.started).collect();
         let middle = starts.len() / 2;
         let (_, &mut median, _) = starts.select_nth_unstable(middle);
-        let old: Vec<[u8; 8]> = self.spans.iter().filter(|(_, open)| open.started < median).map(|(id, _)| *id).collect();
+        self.close_before(median, now)
+    }
+
+    /// Closes what was started before `time`, marked as unfinished, as of `now` (both in nanoseconds of `CLOCK_BOOTTIME`).
+    pub fn close_before(&mut self, time: u64, now: u64) -> Vec<SpanData> {
         let limits = self.limits;
-        old.iter().filter_map(|id| self.spans.remove(id)).filter_map(|open| open.close(now, &limits)).collect()
+        let old = self.spans.extract_if(|_id, open| open.started < time);
+        old.filter_map(|(_id, open)| open.close(now, &limits)).collect()
     }
 
     /// Ends whose start was lost.

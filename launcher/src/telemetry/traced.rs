@@ -13,7 +13,7 @@ use tokio::io::unix::AsyncFd;
 use super::Program;
 use super::losses::Losses;
 use crate::arm::Armed;
-use crate::child::{Image, MappedExe, pid_descriptor};
+use crate::child::{Image, Successor, pid_descriptor};
 use crate::config::Limits;
 use crate::events::decode::Record;
 use crate::events::ring::{ALL, Ring, TURN};
@@ -29,7 +29,7 @@ use crate::spans::panic_value::FileTypeNames;
 /// A program that is traced.
 pub(super) struct Traced {
     ring: Ring,
-    spans: OpenSpans<FileTypeNames<MappedExe>>,
+    spans: OpenSpans<FileTypeNames>,
     source: Source,
     probes: Probes,
     /// Readable when the process has ended. `None` where the kernel gives no such descriptor: then its last spans come
@@ -38,13 +38,19 @@ pub(super) struct Traced {
     /// What it is called in the log.
     file: PathBuf,
     image: Option<Image>,
+    /// Not position-independent: a second run of the file lies at the same addresses.
+    is_where_it_was: bool,
+    /// There are detours, which are not in the file.
+    propagates: bool,
+    /// When it executed itself again, if that was at the last look (nanoseconds of `CLOCK_BOOTTIME`).
+    executed_again: Option<u64>,
 }
 
 impl Traced {
     /// Takes over a program. Must be called within a tokio runtime.
     pub(super) fn new(program: Program, limits: Limits, exporting: &Exporting) -> std::io::Result<Self> {
         let Program { pid, armed, process, said, known_methods, file, image } = program;
-        let Armed { attached, plan: _, build_info, exe, load_bias, syscall: _ } = armed;
+        let Armed { attached, plan, build_info, exe, load_bias, syscall: _ } = armed;
         let resource = resource(&said, &facts(pid.get(), process, Some(build_info)));
         // SAFETY: the descriptor is owned by what is returned, and so stays open and the same.
         let end = pid_descriptor(pid).and_then(|fd| Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?));
@@ -56,6 +62,9 @@ impl Traced {
             end: end.ok(),
             file,
             image,
+            is_where_it_was: load_bias == Some(0),
+            propagates: plan.detours().next().is_some(),
+            executed_again: None,
         })
     }
 
@@ -72,14 +81,32 @@ impl Traced {
         }
     }
 
-    /// Whether the process is another program by now, or this one once more; says so. Its functions lie elsewhere, and what is
-    /// remembered of goroutines is not about its own: it is not traced.
-    pub(super) fn is_replaced(&mut self) -> bool {
-        let is_replaced = !self.has_ended() && self.image.as_ref().is_some_and(Image::is_replaced);
-        if is_replaced {
-            log::warn(format_args!("{} has executed a program in its place, which is not traced", self.file.display()));
+    /// Whether the process still is the program that is traced; says so where it is not, or is this one once more.
+    ///
+    /// The same file is traced on where the probes have come back: addresses, types and recipes are what they were, unless the
+    /// program lies elsewhere each time. Of any other, what is remembered of goroutines and types is not about its own.
+    pub(super) fn look(&mut self, exporting: &mut Exporting) -> bool {
+        if let Some(exec) = self.executed_again.take() {
+            // By now, what is open still was open then. Requests that began right behind the exec have ended meanwhile.
+            for span in self.spans.close_before(exec, exec) {
+                exporting.push(&self.source, span);
+            }
         }
-        is_replaced
+        let successor = if self.has_ended() { None } else { self.image.as_ref().and_then(Image::successor) };
+        match successor {
+            None => true,
+            Some(Successor::Again(image)) if self.is_where_it_was && image.has_breakpoints() => {
+                let unpropagated = if self.propagates { "; trace context is not passed on any more" } else { "" };
+                log::warn(format_args!("{} has executed itself again, and is traced on{unpropagated}", self.file.display()));
+                self.executed_again = Some(image.threads_since().unwrap_or_else(boot_time));
+                self.image = Some(image);
+                true
+            }
+            Some(Successor::Again(_) | Successor::Other) => {
+                log::warn(format_args!("{} has executed a program in its place, which is not traced", self.file.display()));
+                false
+            }
+        }
     }
 
     fn has_ended(&self) -> bool {

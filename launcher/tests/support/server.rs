@@ -44,7 +44,7 @@ pub(crate) struct Server {
 
 /// The launcher's process. A test that fails leaves neither it nor its program.
 #[derive(Debug)]
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
     /// The launcher's only child.

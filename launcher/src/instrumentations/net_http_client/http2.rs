@@ -2,6 +2,22 @@
 //!
 //! Read in `net/http/h2_bundle.go` (Go 1.21 to 1.26), `net/http/internal/http2/transport.go` (1.27) and
 //! `golang.org/x/net/http2/transport.go`; `bpf/src/instrumentations/net_http_client/http2.rs` says what the probes do.
+//!
+//! match-go: 1.21..1.24: net/http.(*http2ClientConn).encodeHeaders(cc, req, addGzipHeader, trailers, contentLength)
+//! match-go: 1.25..1.26: net/http.http2encodeRequestHeaders(req, addGzipHeader, peerMaxHeaderListSize, headerf)
+//! match-go: 1.25..: net/http/internal/httpcommon.EncodeHeaders(ctx, param, headerf)
+//! match-go: 1.21..1.26: net/http.(*http2ClientConn).writeHeaders(cc, streamID, endStream, maxFrameSize, hdrs)
+//! match-go: 1.27..: net/http/internal/http2.encodeRequestHeaders(req, addGzipHeader, peerMaxHeaderListSize, headerf)
+//! match-go: 1.27..: net/http/internal/http2.(*ClientConn).writeHeaders(cc, streamID, endStream, maxFrameSize, hdrs)
+//! match-go: 1.21..: vendor/golang.org/x/net/http2/hpack.(*Encoder).WriteField(e, f)
+//! match-go: 1.21..: bytes.(*Buffer).Write(b, p)
+//! match-go: v0.17.0..: golang.org/x/net/http2.(*clientStream).encodeAndWriteHeaders(cs, req)
+//! match-go: v0.17.0..v0.17.0: golang.org/x/net/http2.(*ClientConn).encodeHeaders(cc, req, addGzipHeader, trailers, contentLength)
+//! match-go: v0.35.0..v0.35.0: golang.org/x/net/internal/httpcommon.EncodeHeaders(param, headerf)
+//! match-go: v0.53.0..: golang.org/x/net/internal/httpcommon.EncodeHeaders(ctx, param, headerf)
+//! match-go: v0.53.0..: golang.org/x/net/http2.encodeRequestHeaders(req, addGzipHeader, peerMaxHeaderListSize, headerf)
+//! match-go: v0.17.0..: golang.org/x/net/http2.(*ClientConn).writeHeaders(cc, streamID, endStream, maxFrameSize, hdrs)
+//! match-go: v0.17.0..: golang.org/x/net/http2/hpack.(*Encoder).WriteField(e, f)
 
 use bpf::config::Setting;
 use bpf::config::http_client::{Http2ClientLayout, HttpClientConfig, cookie};
@@ -21,7 +37,7 @@ pub(super) struct Http2Client {
     /// Encodes a request's header fields, by one of `encoders`, and calls `write` with them.
     pub(super) encode: &'static str,
     /// What does the encoding, in one version or another.
-    pub(super) encoders: [&'static str; 3],
+    pub(super) encoders: &'static [&'static str],
     /// Writes encoded header fields: RSI, R8 and R9 are the slice.
     pub(super) write: &'static str,
     /// Encodes a header field.
@@ -40,7 +56,7 @@ pub(super) struct Http2Client {
 pub(super) const CLIENTS: [Http2Client; 3] = [
     Http2Client {
         encode: "net/http.(*http2clientStream).encodeAndWriteHeaders",
-        encoders: [
+        encoders: &[
             "net/http.(*http2ClientConn).encodeHeaders",
             "net/http.http2encodeRequestHeaders",
             "net/http/internal/httpcommon.EncodeHeaders",
@@ -54,11 +70,7 @@ pub(super) const CLIENTS: [Http2Client; 3] = [
     },
     Http2Client {
         encode: "net/http/internal/http2.(*clientStream).encodeAndWriteHeaders",
-        encoders: [
-            "net/http/internal/http2.(*ClientConn).encodeHeaders",
-            "net/http/internal/http2.encodeRequestHeaders",
-            "net/http/internal/httpcommon.EncodeHeaders",
-        ],
+        encoders: &["net/http/internal/http2.encodeRequestHeaders", "net/http/internal/httpcommon.EncodeHeaders"],
         write: "net/http/internal/http2.(*ClientConn).writeHeaders",
         write_field: "vendor/golang.org/x/net/http2/hpack.(*Encoder).WriteField",
         encoder: "vendor/golang.org/x/net/http2/hpack.Encoder",
@@ -68,7 +80,7 @@ pub(super) const CLIENTS: [Http2Client; 3] = [
     },
     Http2Client {
         encode: "golang.org/x/net/http2.(*clientStream).encodeAndWriteHeaders",
-        encoders: [
+        encoders: &[
             "golang.org/x/net/http2.(*ClientConn).encodeHeaders",
             "golang.org/x/net/http2.encodeRequestHeaders",
             "golang.org/x/net/internal/httpcommon.EncodeHeaders",

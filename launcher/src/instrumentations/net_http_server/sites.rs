@@ -14,6 +14,7 @@ const START_HTTP2_REQUEST: &str = "http2_request_start";
 const SERVE: &str = "net/http.(*conn).serve";
 const SERVE_DEFER: &str = "net/http.(*conn).serve.func1";
 const HANDLER: &str = "net/http.serverHandler.ServeHTTP";
+/// match-go: 1.18..: net/http.(*conn).hijacked(c)
 const HIJACKED: &str = "net/http.(*conn).hijacked";
 /// Go 1.27: every HTTP/2 request of the standard library's server passes here, whoever configured it.
 const HTTP2_HANDLER: &str = "net/http.http2Handler.ServeHTTP";
@@ -23,6 +24,10 @@ const FIND_HANDLER: &str = "net/http.(*ServeMux).findHandler";
 const EXITS: [&str; 2] = ["runtime.exit", "runtime.dieFromSignal"];
 /// One of these is present where `golang.org/x/net/http2` is linked as a server. With Go 1.27 it may have its own
 /// implementation or hand its connections to the standard library, past `serverHandler.ServeHTTP` in both cases.
+///
+/// match-go: v0.17.0..: golang.org/x/net/http2.(*Server).ServeConn(s, c, opts)
+/// match-go: v0.35.0..: golang.org/x/net/http2.(*Server).serveConn(s, c, opts, newf)
+/// match-go: v0.17.0..: golang.org/x/net/http2.(*serverConn).runHandler(sc, rw, req, handler)
 const XNET_SERVERS: [&str; 3] = [
     "golang.org/x/net/http2.(*Server).ServeConn",
     "golang.org/x/net/http2.(*Server).serveConn",
