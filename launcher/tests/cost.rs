@@ -1,4 +1,4 @@
-//! What a request costs that can be counted: probe hits. (What it costs in time is the benchmark's matter.)
+//! What a request costs that can be counted: probe hits of servers and clients. (What it costs in time is the benchmark's matter.)
 //!
 //! Needs root: the kernel's BPF statistics are switched on while this runs.
 
@@ -12,7 +12,9 @@ use aya::programs::loaded_programs;
 use aya::sys::{Stats, enable_stats};
 use nix::unistd::Pid;
 use support::apps::{self, GoVersion, Variant};
+use support::front::LIBRARIES;
 use support::server::{Client, Server, curl};
+use support::sink::Sink;
 
 /// How often each BPF program of this process has run, by the program's name in the kernel (15 characters).
 fn runs(launcher: Pid) -> BTreeMap<String, u64> {
@@ -90,4 +92,31 @@ fn the_third_hit_ends_where_it_is_not_needed() {
     send(1_000);
     assert_eq!(hits(), in_all);
     server.end();
+}
+
+/// Three hits for each outgoing request, in all versions: start, writing, end. And one for each `go` statement, as the program has a
+/// server too: that server's own, which reads ahead on the connection of a request without a body (`backgroundRead`), and that of
+/// an HTTP/2 client for each request (`doRequest`).
+#[test]
+fn hits_of_a_client() {
+    const REQUESTS: u64 = 100;
+    const BY_ITSELF: u64 = 3;
+    let _stats = enable_stats(Stats::RunTime).unwrap();
+    for version in GoVersion::ALL {
+        let sink = Sink::of_headers();
+        let app = apps::build("headers", version, Variant::Stripped);
+        let server = Server::start(&app, &["front", &sink.url, &sink.secure], 2);
+        let mut client = Client::connect(server.addresses[0]);
+        for library in LIBRARIES {
+            let mut send = || assert_eq!(client.send("GET", &format!("/via?by={library}"), &[], ""), Some(200));
+            // Connections cost `go` statements of their own.
+            send();
+            let before = runs(server.pid())["http_client"];
+            (0..REQUESTS).for_each(|_| send());
+            let hits = runs(server.pid())["http_client"] - before;
+            let go_statements = if library == "http1" { 1 } else { 2 };
+            assert_eq!(hits, REQUESTS * (BY_ITSELF + go_statements), "{version:?} {library}");
+        }
+        server.end();
+    }
 }
