@@ -10,9 +10,8 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
-use init::{Launched, state, until};
+use init::{Launched, Phase, in_each_phase, state, until};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use support::apps::{self, GoVersion, Variant};
 use support::server::{Server, get, launcher};
 
@@ -20,36 +19,33 @@ use support::server::{Server, get, launcher};
 fn in_no_phase_is_the_program_left_stopped() {
     let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
     // The start takes some 50 ms on the development machine; the rounds end well after it.
-    for round in 0..50u32 {
-        let mark = format!("-exit-code={}{round:03}", std::process::id());
+    let mark = |round| format!("-exit-code={}{round:03}", std::process::id());
+    let start = |round| {
         let mut command = launcher();
-        command.arg("--").arg(&app).args(["-addr", "127.0.0.1:0", &mark]).stderr(Stdio::null());
-        let launched = Launched::start(&mut command);
-        std::thread::sleep(Duration::from_millis(2) * round);
-        launched.kill_in_any_phase(&mark);
-    }
+        command.arg("--").arg(&app).args(["-addr", "127.0.0.1:0", &mark(round)]).stderr(Stdio::null());
+        Launched::start(&mut command)
+    };
+    in_each_phase(50, Duration::from_millis(2), start, Launched::pid, |launched, round, _phase| {
+        launched.kill_in_any_phase(&mark(round));
+    });
 }
 
 /// A signal that arrives while the program is held and armed reaches it when it is let go.
 #[test]
 fn an_early_termination_reaches_a_program_that_is_being_armed() {
     let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
-    for round in 0..50u32 {
+    let start = |_round| {
         let mut command = launcher();
-        command.arg("--").arg(&app).args(["-addr", "127.0.0.1:0"]).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut launched = command.spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(1) * round);
-        kill(Pid::from_raw(launched.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
-        let mut status = None;
-        until("the launcher to end", || {
-            status = launched.try_wait().unwrap();
-            status.is_some()
-        });
+        command.arg("--").arg(&app).args(["-addr", "127.0.0.1:0"]).stderr(Stdio::null());
+        Launched::start(&mut command)
+    };
+    in_each_phase(50, Duration::from_millis(1), start, Launched::pid, |mut launched, round, phase| {
+        launched.signal(Signal::SIGTERM);
+        let status = launched.end();
         // By the program's handler, before it had one, or before the launcher's main.
-        let status = status.unwrap();
-        let ended = matches!(status.code(), Some(0 | 143)) || status.signal() == Some(15);
-        assert!(ended, "round {round}: {status}");
-    }
+        let is_own = phase == Phase::Starting && status.signal() == Some(15);
+        assert!(matches!(status.code(), Some(0 | 143)) || is_own, "round {round}, {phase:?}: {status}");
+    });
 }
 
 #[test]

@@ -33,7 +33,7 @@ struct Claim {
 }
 
 impl Claim {
-    fn parse(text: &str, place: String) -> Self {
+    fn parse(text: &str, place: &str) -> Self {
         let parse = || {
             let (versions, function) = text.split_once(": ")?;
             let (first, last) = versions.split_once("..")?;
@@ -44,7 +44,7 @@ impl Claim {
                 versions: (first.to_owned(), last.to_owned()),
                 function: function.to_owned(),
                 arguments,
-                place: place.clone(),
+                place: place.to_owned(),
             })
         };
         parse().unwrap_or_else(|| {
@@ -206,7 +206,7 @@ fn claims() -> Vec<Claim> {
             let text = fs::read_to_string(&path).unwrap();
             let place = |number: usize| format!("{}:{}", path.strip_prefix(workspace()).unwrap().display(), number + 1);
             let lines = text.lines().enumerate();
-            claims.extend(lines.filter_map(|(number, line)| Some(Claim::parse(line.split_once(MARK)?.1, place(number)))));
+            claims.extend(lines.filter_map(|(number, line)| Some(Claim::parse(line.split_once(MARK)?.1, &place(number)))));
         }
     }
     claims
@@ -244,7 +244,7 @@ fn every_function_of_the_catalog_has_a_line() {
 fn a_line_that_is_wrong_is_objected_to() {
     let versions = versions();
     let objections = |text: &str| {
-        let claim = Claim::parse(text, "here".to_owned());
+        let claim = Claim::parse(text, "here");
         versions
             .iter()
             .filter(|version| claim.holds_for(version))

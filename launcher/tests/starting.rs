@@ -327,6 +327,7 @@ fn until(what: &str, mut condition: impl FnMut() -> bool) {
 fn a_launcher_killed_while_it_follows_leaves_nothing_held() {
     let app = short();
     let line = format!("echo ready; while :; do /bin/true; {app} 0 >/dev/null; done");
+    let mut held = 0;
     for round in 0..40 {
         let receiver = Receiver::start();
         let (mut child, mut stdout) = start(launcher(), &receiver, &["sh", "-c", &line]);
@@ -336,6 +337,7 @@ fn a_launcher_killed_while_it_follows_leaves_nothing_held() {
         // At another moment of the loop each time: in the shell, in true, in the reading of the Go program.
         std::thread::sleep(Duration::from_micros(round * 1_700));
         let below = descendants(shell);
+        held += usize::from(below.iter().any(|(_, state)| *state == 't'));
         child.kill().unwrap();
         child.wait().unwrap();
         for pid in below.iter().map(|(pid, _)| *pid).chain([shell]) {
@@ -348,4 +350,6 @@ fn a_launcher_killed_while_it_follows_leaves_nothing_held() {
         // Whoever holds the output is gone when it ends.
         stdout.read_to_string(&mut ready).unwrap();
     }
+    // Most of the time, the Go program is being read and armed.
+    assert_ne!(held, 0, "no program was held when its launcher was killed");
 }

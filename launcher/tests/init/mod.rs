@@ -179,6 +179,67 @@ pub(crate) fn children(pid: Pid) -> Vec<Pid> {
         .collect()
 }
 
+/// How far a launch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// The launcher has not forked yet.
+    Starting,
+    /// The child has not executed the program yet.
+    BeforeExec,
+    /// The program is held: its file is read, and it is armed.
+    Held,
+    Running,
+}
+
+impl Phase {
+    pub(crate) const ALL: [Self; 4] = [Self::Starting, Self::BeforeExec, Self::Held, Self::Running];
+
+    /// As of now.
+    fn of(launcher: Pid) -> Self {
+        let Some(child) = children(launcher).first().copied() else { return Self::Starting };
+        let exe = std::fs::read_link(format!("/proc/{child}/exe")).unwrap_or_default();
+        if exe == Path::new(env!("CARGO_BIN_EXE_go-auto-launch")) {
+            Self::BeforeExec
+        } else if state(child) == Some('t') {
+            Self::Held
+        } else {
+            Self::Running
+        }
+    }
+}
+
+/// Does something to launches in each of their phases: `start` starts one, `act` gets it with the phase that it was in right before.
+/// In every other round that is after a delay, one `step` longer each time; in those between, as soon as the next phase is seen. There
+/// are more rounds where no launch was caught in some phase.
+pub(crate) fn in_each_phase<L>(
+    rounds: u32,
+    step: Duration,
+    start: impl Fn(u32) -> L,
+    pid: impl Fn(&L) -> Pid,
+    mut act: impl FnMut(L, u32, Phase),
+) {
+    let mut met = Phase::ALL.map(|_| 0_u32);
+    let mut round = 0;
+    while round < rounds || met.contains(&0) {
+        assert!(round < 20 * rounds, "no launch was caught in some phase: {:?} {met:?}", Phase::ALL);
+        let wanted = Phase::ALL[(round / 2) as usize % Phase::ALL.len()];
+        let launched = start(round);
+        let pid = pid(&launched);
+        if round % 2 == 0 {
+            std::thread::sleep(step * round);
+        } else {
+            let begin = Instant::now();
+            while Phase::of(pid) < wanted {
+                assert!(begin.elapsed() < PATIENCE, "waited too long for {wanted:?}");
+            }
+        }
+        let phase = Phase::of(pid);
+        met[phase as usize] += 1;
+        act(launched, round, phase);
+        round += 1;
+    }
+}
+
 /// The state letter of a process, or `None` if there is none.
 pub(crate) fn state(pid: Pid) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
