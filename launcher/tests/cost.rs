@@ -13,7 +13,7 @@ use aya::sys::{Stats, enable_stats};
 use nix::unistd::Pid;
 use support::apps::{self, GoVersion, Variant};
 use support::front::LIBRARIES;
-use support::server::{Client, Server, curl};
+use support::server::{Client, Server, curl, launcher};
 use support::sink::Sink;
 
 /// How often each BPF program of this process has run, by the program's name in the kernel (15 characters).
@@ -118,5 +118,27 @@ fn hits_of_a_client() {
             assert_eq!(hits, REQUESTS * (BY_ITSELF + go_statements), "{version:?} {library}");
         }
         server.end();
+    }
+}
+
+/// Programs with a server and a client, as they are: verification delays their start by about a microsecond for each instruction.
+#[test]
+fn verification_of_whole_programs_is_short() {
+    for version in [GoVersion::GO_1_21, GoVersion::GO_1_26, GoVersion::GO_1_27] {
+        let mut command = launcher();
+        command.arg("--verbose");
+        let server =
+            Server::start_with(command, &apps::build("parentage", version, Variant::Stripped), &["http://127.0.0.1:1"], 1);
+        let left = server.end();
+        for (program, at_most) in [("http_server", 12_000), ("http_client", 20_000), ("http_route", 2_000)] {
+            let line = left.stderr.lines().find_map(|line| line.split_once(&format!("BPF program {program}: ")));
+            let Some((_, count)) = line else {
+                // Muxes of Go 1.21 note no patterns.
+                assert!(program == "http_route" && version == GoVersion::GO_1_21, "{version:?}: {}", left.stderr);
+                continue;
+            };
+            let count: u32 = count.split(' ').next().unwrap().parse().unwrap();
+            assert!(count < at_most, "{version:?}: {program} {count}");
+        }
     }
 }

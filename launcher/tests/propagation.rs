@@ -51,6 +51,8 @@ fn tracestate_and_baggage() {
     let state = "vendor=opaque,other@system=1";
     let baggage = "userId=alice,serverNode=DF%2028;meta=1 , isProduction=false";
     let none = || Case { incoming: &[], own: &[], tracestate: &[], baggage: &[] };
+    let too_many = (0..33).map(|number| format!("k{number}=v")).collect::<Vec<_>>().join(",");
+    let (later, not_later) = (PARENT.1.replacen("00", "cc", 1) + "-x", PARENT.1.replacen("00", "cc", 1) + ".x");
     let unknown = "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01";
     passed_on(&[
         none(),
@@ -64,6 +66,12 @@ fn tracestate_and_baggage() {
             tracestate: &[state],
             baggage: &[baggage],
         },
+        // What the grammars forbid goes no further; a later version may go on behind a dash.
+        Case { incoming: &[PARENT, ("tracestate", "Vendor=1")], own: &[], tracestate: &[], baggage: &[] },
+        Case { incoming: &[PARENT, ("tracestate", "vendor=1,other")], own: &[], tracestate: &[], baggage: &[] },
+        Case { incoming: &[PARENT, ("tracestate", &too_many)], own: &[], tracestate: &[], baggage: &[] },
+        Case { incoming: &[("traceparent", &not_later), ("tracestate", state)], own: &[], tracestate: &[], baggage: &[] },
+        Case { incoming: &[("traceparent", &later), ("tracestate", state)], own: &[], tracestate: &[state], baggage: &[] },
         Case { incoming: &[PARENT], own: &[], tracestate: &[], baggage: &[] },
         // It belongs to a traceparent, and is nothing without a valid one.
         Case { incoming: &[("tracestate", state)], own: &[], tracestate: &[], baggage: &[] },

@@ -1,15 +1,19 @@
 //! What comes with a request and is passed on as it is with what it does: `tracestate` and `baggage`.
 //!
-//! Longer ones, and those that came in several lines, are left out as a whole: half of one could mean something else.
+//! Longer ones, a state that its grammar forbids ([`super::tracestate`]), and those that came in several lines, are left out as a whole: half of one could mean something else.
 
 use crate::config::propagator;
 use crate::go::string::GoString;
 use crate::records::SpanIdentity;
-use crate::target::Target;
+use crate::target::{Lookup, Step, Target};
 use crate::trace::Goroutine;
+use crate::trace::tracestate::Grammar;
 
 /// Bytes of `tracestate` that are passed on (W3C Trace Context §3.3.1.5: at least 512).
 pub const MAX_STATE: usize = 512;
+/// As a number of turns.
+const MAX_TURNS: u32 = 512;
+const _: () = assert!(MAX_TURNS as usize == MAX_STATE && MAX_STATE.is_power_of_two());
 /// Bytes of `baggage` that are passed on.
 pub const MAX_BAGGAGE: usize = 1_024;
 
@@ -43,7 +47,7 @@ pub fn key(span: &SpanIdentity) -> u64 {
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
 pub fn take<T: Target>(target: &T, goroutine: &mut Goroutine) -> Option<()> {
-    let Goroutine { span, headers, remote, .. } = goroutine;
+    let Goroutine { span, headers, remote, grammar, .. } = goroutine;
     let (found, sampler) = (&headers.found, target.sampler());
     let has_state = sampler.has(propagator::TRACE_CONTEXT) && remote.is_w3c != 0 && found.trace_state != 0;
     let has_baggage = sampler.has(propagator::BAGGAGE) && found.baggage != 0;
@@ -52,8 +56,9 @@ pub fn take<T: Target>(target: &T, goroutine: &mut Goroutine) -> Option<()> {
     }
     let carried = target.carry(key(span))?;
     if has_state {
-        carried.state_length = copy(target, found.trace_state, &mut carried.state);
-        if carried.state_length != 0 {
+        let length = copy(target, found.trace_state, &mut carried.state);
+        if is_trace_state(target, &carried.state, length, grammar) {
+            carried.state_length = length;
             span.passes |= propagator::TRACE_STATE;
         }
     }
@@ -67,6 +72,36 @@ pub fn take<T: Target>(target: &T, goroutine: &mut Goroutine) -> Option<()> {
         target.forget_carried(key(span));
     }
     Some(())
+}
+
+/// Whether the first bytes of `text` are a `tracestate` as the specification wants it.
+#[inline(always)]
+fn is_trace_state<T: Target>(target: &T, text: &[u8; MAX_STATE], length: u64, grammar: &mut Grammar) -> bool {
+    *grammar = Grammar::new(target.opaque(0));
+    target.repeat(MAX_TURNS, &mut Check { text, length, grammar });
+    grammar.is_complete()
+}
+
+/// The loop over the bytes of a `tracestate`.
+struct Check<'a> {
+    text: &'a [u8; MAX_STATE],
+    length: u64,
+    grammar: &'a mut Grammar,
+}
+
+impl Step for Check<'_> {
+    #[inline(always)]
+    fn step<L: Lookup>(&mut self, _lookup: &L) -> bool {
+        let Self { text, length, grammar } = self;
+        if grammar.at >= *length || grammar.is_invalid() {
+            return false;
+        }
+        // The bound is a power of two: the verifier sees that nothing else is read.
+        #[expect(clippy::cast_possible_truncation, reason = "below the bound")]
+        let index = grammar.at as usize & (MAX_STATE - 1);
+        grammar.take(text[index]);
+        true
+    }
 }
 
 /// Copies the only string of a header, if it is not too long. Its length; 0 where there is none.

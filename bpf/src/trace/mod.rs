@@ -10,6 +10,7 @@ pub mod remote;
 pub mod sampling;
 pub mod sealed;
 pub mod traceparent;
+pub mod tracestate;
 
 use crate::go::header::{NEW_WALK, Walk};
 use crate::go::string::GoString;
@@ -19,6 +20,7 @@ use crate::trace::client::{ClientCall, NO_CALL};
 use crate::trace::ids::Random;
 use crate::trace::parents::{Ancestry, NO_ANCESTRY};
 use crate::trace::remote::{NO_REMOTE, Remote};
+use crate::trace::tracestate::Grammar;
 
 /// What is remembered of a goroutine between the start and the end of its operation.
 ///
@@ -54,6 +56,8 @@ pub struct Goroutine {
     pub ancestry: Ancestry,
     /// Its outgoing request.
     pub client: ClientCall,
+    /// How far the `tracestate` of a request has been read, while its start is handled.
+    pub grammar: Grammar,
     /// State of the goroutine's random numbers.
     pub random: Random,
     /// The headers of the request, while its start is handled.
@@ -115,6 +119,7 @@ pub const NEW_GOROUTINE: Goroutine = Goroutine {
     remote: NO_REMOTE,
     ancestry: NO_ANCESTRY,
     client: NO_CALL,
+    grammar: Grammar::new(0),
     random: Random::UNSEEDED,
     headers: NEW_WALK,
     texts: [GoString { address: 0, length: 0 }; SERVER_TEXTS],

@@ -48,11 +48,14 @@ pub fn read<T: Target>(target: &T, found: &Found, remote: &mut Remote) {
     remote.sampled = nothing + sampled::UNSAID;
     let sampler = target.sampler();
     if sampler.has(propagator::TRACE_CONTEXT) {
-        let value = GoString::first_of_slice(target, found.trace_parent);
+        // Several are none (§4.3 of W3C Trace Context: the header is sent once).
+        let value =
+            if found.trace_parent == 0 { GoString::none(target) } else { GoString::only_of_slice(target, found.trace_parent) };
         let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
         if value.length >= traceparent::LENGTH as u64
             && let Some(text) = target.read_into(value.address, &mut text)
             && let Some(parent) = traceparent::parse(text, value.length)
+            && (value.length == traceparent::LENGTH as u64 || goes_on(target, value))
         {
             remote.trace_id = parent.trace_id;
             remote.parent_id = parent.parent_id;
@@ -68,6 +71,12 @@ pub fn read<T: Target>(target: &T, found: &Found, remote: &mut Remote) {
     if sampler.has(propagator::B3_MULTI) && remote.found == 0 {
         b3::read_multi(target, found, remote);
     }
+}
+
+/// Whether a `traceparent` of a later version goes on as §3.2.4 says: what is behind the flags begins with a dash.
+#[inline(always)]
+fn goes_on<T: Target>(target: &T, value: GoString) -> bool {
+    target.read_or_zero::<u8>(value.address.wrapping_add(traceparent::LENGTH as u64)) == b'-'
 }
 
 impl Remote {

@@ -226,7 +226,9 @@ fn read_texts<T: Target>(
     texts[server_text::FORWARDED_HOST] = GoString::first_of_slice(target, found.forwarded_host);
     texts[server_text::UPGRADE] = GoString::first_of_slice(target, found.upgrade);
     let trace_state = if is_w3c == 0 { 0 } else { found.trace_state };
-    texts[server_text::TRACE_STATE] = GoString::first_of_slice(target, trace_state);
+    // Of several lines one alone would be another state.
+    texts[server_text::TRACE_STATE] =
+        if trace_state == 0 { GoString::none(target) } else { GoString::only_of_slice(target, trace_state) };
     let [first, next] = GoString::first_two_of_slice(target, found.forwarded_for);
     texts[server_text::FORWARDED_FOR] = first;
     texts[server_text::FORWARDED_FOR_NEXT] = next;

@@ -272,6 +272,8 @@ fn a_malformed_traceparent_makes_a_root() {
             &valid.replace(PARENT, &"0".repeat(16)),
             &valid.replace('-', "_"),
             &valid.replace("4bf9", "4bg9"),
+            &format!("{}.x", valid.replace("00-4b", "cc-4b")),
+            &format!("{}0", valid.replace("00-4b", "01-4b")),
         ] {
             let start = server.start(&with_traceparent(malformed).with([("Tracestate", "a=b")]));
             assert_ne!(hex(&start.span.trace_id), TRACE, "{release}: {malformed}");

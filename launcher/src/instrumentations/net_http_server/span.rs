@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bpf::records::{HttpServerEnd, HttpServerPanic, end_flag, server_text};
+use bpf::trace::tracestate::is_valid;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanKind, Status, TraceState};
 use opentelemetry_sdk::trace::SpanData;
@@ -57,7 +58,8 @@ pub fn start(record: &ServerStart<'_>, clock: &WallClock, known: &KnownMethods) 
 fn trace_state(record: &ServerStart<'_>) -> TraceState {
     match record.texts[server_text::TRACE_STATE] {
         ([], _) | (_, true) => TraceState::default(),
-        (text, false) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or_default(),
+        (text, false) if is_valid(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or_default(),
+        (_malformed, false) => TraceState::default(),
     }
 }
 
