@@ -201,6 +201,8 @@ fn one_mode(options: &Options, workload: &Workload, program: &Program<'_>, mode:
     values.push("application RSS", process::memory(subject.pid, "VmRSS") as f64);
     if mode.is_launched() {
         values.push("launcher RSS", process::memory(subject.launcher_pid(), "VmRSS") as f64);
+        values.push("launcher RSS, anonymous", process::memory(subject.launcher_pid(), "RssAnon") as f64);
+        values.push("launcher's BPF maps", bpf_stats::map_bytes(subject.launcher_pid())? as f64);
         values.push("launcher peak RSS", process::memory(subject.launcher_pid(), "VmHWM") as f64);
     }
     values.push("exit delay after load", subject.exit()? as f64 / 1e6);

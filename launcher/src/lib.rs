@@ -22,6 +22,7 @@ pub mod instrumentations;
 pub mod kernel;
 pub mod launch;
 pub mod log;
+pub mod memory;
 pub mod modes;
 pub mod outcome;
 pub mod probes;

@@ -66,7 +66,7 @@ fn workload(text: &mut String, options: &Options, measurement: &Measurement) -> 
         }
         extra_row(text, measurement, load)?;
     }
-    for name in ["application RSS", "launcher RSS", "launcher peak RSS"] {
+    for name in ["application RSS", "launcher RSS", "launcher RSS, anonymous", "launcher peak RSS", "launcher's BPF maps"] {
         row(text, measurement, name, " (MiB)", MIB)?;
     }
     spans(text, measurement)
@@ -156,6 +156,9 @@ time says. Every request is sampled and exported, but in the column *unsampled* 
 - The extra CPU of a server's application (a goal) is the difference of two medians; ratios, and extra CPU with all included \
 (application and launcher), are medians of what was found within each round. Why the extra differs between the loads (idle \
 states, caches shared with the other processes) was not separated.
+- The launcher's RSS counts the ring buffer of 4 MiB twice (the kernel maps it twice, so that a record may cross its end), and \
+its own code, of which all launchers of a machine share one copy. What no other process could use is the anonymous part, and \
+the kernel's memory for BPF maps, the ring buffer among them.
 - A probe hit costs the trap and its emulation (0.5 to 0.9 µs on such a machine) besides the BPF program's own time.
 - A client under test sends by itself, from as many goroutines as there are connections, and reports its latencies. \
 Go's timers wake them in bursts, which the latency at the fixed rate contains.

@@ -2,12 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 use nix::unistd::Pid;
 
 /// The bytes of an executable file.
@@ -17,7 +17,19 @@ pub struct MappedExe(Bytes);
 #[derive(Debug)]
 enum Bytes {
     Mapped(Mmap),
-    Read(Vec<u8>),
+    Read(Vec<u8>, File),
+}
+
+/// The file of a program that has been planned for: it takes no memory while nobody looks into it.
+#[derive(Debug)]
+pub struct KeptExe(Kept);
+
+#[derive(Debug)]
+enum Kept {
+    /// Its pages come from the page cache when they are looked at, and then go again.
+    Mapped(Mmap),
+    /// It is read when it is looked at.
+    File(File),
 }
 
 impl MappedExe {
@@ -54,8 +66,54 @@ impl MappedExe {
     /// # Errors
     /// When the file cannot be read.
     pub fn read(path: &Path) -> io::Result<Self> {
-        std::fs::read(path).map(|bytes| Self(Bytes::Read(bytes)))
+        let file = File::open(path)?;
+        Ok(Self(Bytes::Read(read(&file)?, file)))
     }
+
+    /// Gives the memory back, but not the file, which its name may not lead to later on.
+    #[must_use]
+    pub fn keep(self) -> KeptExe {
+        KeptExe(match self.0 {
+            Bytes::Mapped(map) => {
+                give_back(&map);
+                Kept::Mapped(map)
+            }
+            Bytes::Read(_bytes, file) => Kept::File(file),
+        })
+    }
+}
+
+impl KeptExe {
+    /// What `look` finds in the bytes of the file.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn look<T>(&self, look: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
+        match &self.0 {
+            Kept::Mapped(map) => {
+                let found = look(map);
+                give_back(map);
+                Ok(found)
+            }
+            Kept::File(file) => Ok(look(&read(file)?)),
+        }
+    }
+}
+
+/// The whole file.
+fn read(mut file: &File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Takes the pages of a mapped file out of our memory; they stay in the page cache.
+fn give_back(map: &Mmap) {
+    // SAFETY: this advice may change what a mapping holds only where that differs from the file, as in private mappings that
+    // were written to. This one is shared and read-only: whoever looks at it again finds the file's bytes.
+    // A kernel that refuses leaves the pages where they are.
+    let _kept_resident = unsafe { map.unchecked_advise(UncheckedAdvice::DontNeed) };
 }
 
 impl Deref for MappedExe {
@@ -64,7 +122,7 @@ impl Deref for MappedExe {
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Bytes::Mapped(map) => map,
-            Bytes::Read(bytes) => bytes,
+            Bytes::Read(bytes, _file) => bytes,
         }
     }
 }
@@ -189,6 +247,31 @@ mod tests {
             ("/srv (deleted)/app", "/srv (deleted)/app"),
         ] {
             assert_eq!(without_deletion(PathBuf::from(link)), Path::new(name));
+        }
+    }
+
+    #[test]
+    fn a_kept_file_takes_no_memory_and_can_be_looked_into() {
+        let own = std::fs::canonicalize(MappedExe::link(nix::unistd::getpid())).unwrap();
+        // Of a mapping of this file that begins at this address.
+        let resident = |map: &Mmap| {
+            let (all, begin) = (std::fs::read_to_string("/proc/self/smaps").unwrap(), format!("{:x}-", map.as_ptr() as usize));
+            let lines = all.lines().skip_while(|line| !line.starts_with(&begin));
+            lines.skip(1).find_map(|line| line.strip_prefix("Rss:")).unwrap().trim().to_owned()
+        };
+        let sum = |bytes: &[u8]| bytes.iter().fold(0_u64, |sum, byte| sum + u64::from(*byte));
+        let mapped = MappedExe::map(&own).unwrap();
+        let expected = sum(&mapped);
+        let kept = mapped.keep();
+        let Kept::Mapped(map) = &kept.0 else { panic!("{kept:?}") };
+        assert_eq!(resident(map), "0 kB");
+        assert_eq!(kept.look(|bytes| (sum(bytes), resident(map) == "0 kB")).unwrap(), (expected, false));
+        assert_eq!(resident(map), "0 kB");
+
+        let kept = MappedExe::read(&own).unwrap().keep();
+        assert!(matches!(kept.0, Kept::File(_)));
+        for _again in 0..2 {
+            assert_eq!(kept.look(sum).unwrap(), expected);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a Go panic was about: the type of its value and, for the types whose text is known, its message.
 
 use crate::binary::{GoBinary, VirtAddr};
+use crate::child::KeptExe;
 
 /// Reads the names of types from the program's file, by their run-time address.
 pub trait TypeNames {
@@ -10,17 +11,17 @@ pub trait TypeNames {
 
 /// Type names from the program's file and the difference between its addresses in the process and in the file.
 #[derive(Debug)]
-pub struct FileTypeNames<F> {
+pub struct FileTypeNames {
     /// The program's file.
-    pub file: F,
+    pub file: KeptExe,
     /// What to subtract from a run-time address; `None` where it is not known.
     pub load_bias: Option<u64>,
 }
 
-impl<F: std::ops::Deref<Target = [u8]>> TypeNames for FileTypeNames<F> {
+impl TypeNames for FileTypeNames {
     fn type_name(&self, address: u64) -> Option<String> {
-        let binary = GoBinary::parse(&self.file).ok()?;
-        binary.type_name_at(VirtAddr(address.checked_sub(self.load_bias?)?))
+        let address = VirtAddr(address.checked_sub(self.load_bias?)?);
+        self.file.look(|bytes| GoBinary::parse(bytes).ok()?.type_name_at(address)).ok()?
     }
 }
 

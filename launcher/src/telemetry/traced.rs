@@ -14,7 +14,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::Program;
 use crate::arm::Armed;
-use crate::child::{Image, MappedExe, pid_descriptor};
+use crate::child::{Image, pid_descriptor};
 use crate::config::Limits;
 use crate::events::decode::Record;
 use crate::events::ring::{ALL, Ring, TURN};
@@ -30,7 +30,7 @@ use crate::spans::panic_value::FileTypeNames;
 /// A program that is traced.
 pub(super) struct Traced {
     ring: Ring,
-    spans: OpenSpans<FileTypeNames<MappedExe>>,
+    spans: OpenSpans<FileTypeNames>,
     source: Source,
     probes: Probes,
     /// Readable when the process has ended. `None` where the kernel gives no such descriptor: then its last spans come
@@ -51,7 +51,7 @@ impl Traced {
         let end = pid_descriptor(pid).and_then(|fd| Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?));
         Ok(Self {
             ring: Ring::new(attached.records, attached.lost)?,
-            spans: OpenSpans::new(limits, known_methods, FileTypeNames { file: exe, load_bias }),
+            spans: OpenSpans::new(limits, known_methods, FileTypeNames { file: exe.keep(), load_bias }),
             source: exporting.source(&resource),
             probes: attached.probes,
             end: end.ok(),
