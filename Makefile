@@ -12,11 +12,12 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export GOCACHE := $(CURDIR)/target/go/cache
 export GOFLAGS := -buildvcs=false
 
-.PHONY: help setup demo test container-test lint bench release fuzz libraries clean
+.PHONY: help setup demo test test-all container-test lint bench release fuzz libraries clean
 
 help:
 	@echo "make demo     an example shop service under the launcher, with its traces drawn in the terminal"
 	@echo "make test     all tests (root)"
+	@echo "make test-all the same, with every way to build a program in every version of Go (nightly)"
 	@echo "make container-test  those through a Docker engine (root); IMAGES=\"tag …\" tests these images"
 	@echo "make lint     formatting, clippy for both architectures, licences and advisories, workflows, manifests"
 	@echo "make bench    the benchmark against no instrumentation (root)"
@@ -32,6 +33,9 @@ demo: setup
 
 test: setup
 	@scripts/test
+
+test-all: setup
+	@TEST_ALL=1 scripts/test
 
 container-test: setup
 	@tests/container/run $(IMAGES)

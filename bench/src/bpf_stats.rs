@@ -1,8 +1,8 @@
-//! How often the launcher's BPF programs ran, and for how long, as the kernel counts it.
+//! How often the launcher's BPF programs ran, and for how long, and how large its maps are, as the kernel counts it.
 //!
 //! `kernel.bpf_stats_enabled` costs something at every hit, so it is on in one extra round only.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 
 use anyhow::Context as _;
@@ -61,8 +61,22 @@ fn attached(launcher: u32) -> anyhow::Result<HashSet<u32>> {
     Ok(ids)
 }
 
+/// The kernel's memory for the maps that a launcher holds, in bytes (`memlock` in `/proc/PID/fdinfo`).
+pub(crate) fn map_bytes(launcher: u32) -> anyhow::Result<u64> {
+    let folder = format!("/proc/{launcher}/fdinfo");
+    let entries = fs::read_dir(&folder).with_context(|| folder.clone())?;
+    let texts = entries.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok());
+    // A map may have several descriptors.
+    let maps: HashMap<u64, u64> = texts.filter_map(|text| Some((field(&text, "map_id:")?, field(&text, "memlock:")?))).collect();
+    Ok(maps.values().sum())
+}
+
+fn field(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
 fn program_id(text: &str) -> Option<u32> {
-    text.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok())
+    field(text, "prog_id:").and_then(|id| id.try_into().ok())
 }
 
 #[cfg(test)]
@@ -73,5 +87,6 @@ mod tests {
     fn the_program_of_a_descriptor() {
         assert_eq!(program_id("pos:\t0\nlink_id:\t7\nprog_tag:\tabc\nprog_id:\t1234\n"), Some(1234));
         assert_eq!(program_id("pos:\t0\nflags:\t02\n"), None);
+        assert_eq!(field("map_type:\t27\nmemlock:\t4223304\nmap_id:\t7\n", "memlock:"), Some(4_223_304));
     }
 }

@@ -1,6 +1,6 @@
-//! What go-auto-launch costs Go programs, against the same programs bare, in one interleaved run.
+//! What go-auto-launch costs Go programs, against the same programs bare and with the OpenTelemetry SDK, in one interleaved run.
 //!
-//! Each round starts each program bare and under the launcher, and asks both the same. Medians over the rounds become
+//! Each round starts each program in each way, and asks all the same. Medians over the rounds become
 //! `bench/RESULTS.md` and `bench/results.json`, or the same below `target/bench` with `--only`. Needs root, as the
 //! launcher's probes do.
 #![expect(clippy::cast_precision_loss, reason = "nanoseconds and counts of a benchmark are far below 2^53")]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::bpf_stats::Program;
 use crate::options::Options;
-use crate::rounds::{Counted, Measured, Measurement};
+use crate::rounds::{Counted, Measured, Measurement, Spans};
 use goals::Goal;
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -58,12 +58,15 @@ fn to_json(options: &Options, measured: &Measured, goals: &[Goal]) -> Value {
 
 fn workload(options: &Options, measurement: &Measurement) -> Value {
     let values = measurement.values.iter().map(|(mode, values)| (mode.name(), values.all()));
+    let spans = measurement
+        .spans
+        .iter()
+        .map(|(mode, Spans { expected, received })| (mode.name(), json!({ "expected": expected, "received": received })));
     let statistics = measurement.counted.iter().map(|(mode, counted)| (mode.name(), statistics(counted)));
     json!({
         "rate": measurement.workload.rate(options.rate),
         "values": values.collect::<BTreeMap<_, _>>(),
-        "spans_expected": measurement.expected,
-        "spans_received": measurement.received,
+        "spans": spans.collect::<BTreeMap<_, _>>(),
         "statistics": statistics.collect::<BTreeMap<_, _>>(),
     })
 }

@@ -56,11 +56,17 @@ pub(crate) struct Measured {
 pub(crate) struct Measurement {
     pub(crate) workload: &'static Workload,
     pub(crate) values: BTreeMap<Mode, Values>,
-    /// Spans that traced requests are to make, and those that arrived.
-    pub(crate) expected: u64,
-    pub(crate) received: u64,
+    /// Of the modes in which requests are sampled.
+    pub(crate) spans: BTreeMap<Mode, Spans>,
     /// The round with BPF statistics.
     pub(crate) counted: BTreeMap<Mode, Counted>,
+}
+
+/// Spans that requests are to make, and those that arrived.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spans {
+    pub(crate) expected: u64,
+    pub(crate) received: u64,
 }
 
 /// What the BPF programs did.
@@ -72,7 +78,7 @@ pub(crate) struct Counted {
 
 impl Measurement {
     fn new(workload: &'static Workload) -> Self {
-        Self { workload, values: BTreeMap::new(), expected: 0, received: 0, counted: BTreeMap::new() }
+        Self { workload, values: BTreeMap::new(), spans: BTreeMap::new(), counted: BTreeMap::new() }
     }
 
     fn get(&self, mode: Mode, name: &str) -> &[f64] {
@@ -97,11 +103,12 @@ impl Measurement {
         median(pairs.filter(|(_, bare)| **bare > 0.0).map(|(with, bare)| with / bare).collect())
     }
 
-    /// Extra CPU of application and launcher together, in microseconds per request under a load: the median over the
-    /// rounds of the difference within a round.
+    /// Extra CPU of application and launcher, if there is one, together, in microseconds per request under a load: the
+    /// median over the rounds of the difference within a round.
     pub(crate) fn extra_cpu(&self, mode: Mode, load: &str) -> f64 {
         let [application, launcher] = ["application", "launcher"].map(|whose| format!("{load}: {whose} CPU"));
-        let with = self.get(mode, &application).iter().zip(self.get(mode, &launcher));
+        let of_launcher = self.get(mode, &launcher).iter().copied().chain(std::iter::repeat(0.0));
+        let with = self.get(mode, &application).iter().zip(of_launcher);
         let differences = with.zip(self.get(Mode::Bare, &application));
         median(differences.map(|((application, launcher), bare)| application + launcher - bare).collect())
     }
@@ -127,14 +134,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Measured> {
     let receiver = Receiver::start()?;
     let sink = Sink::start(&subject::build("sink")?)?;
     for workload in WORKLOADS.iter().filter(|workload| options.wants(workload.name)) {
-        let path = subject::build(workload.app)?;
+        let (path, with_sdk) = (subject::build(workload.app)?, subject::build_with_sdk(workload.app)?);
         let (launcher, argument) = (options.launcher.as_path(), workload.argument(&sink));
-        let program = Program { path: &path, argument, launcher, receiver: receiver.address };
+        let program = Program { path: &path, with_sdk: &with_sdk, argument, launcher, receiver: receiver.address };
         let mut measurement = Measurement::new(workload);
         for round in 0..options.rounds {
             one_round(options, round, &program, &receiver, &mut measurement)?;
         }
-        for &mode in workload.modes.iter().filter(|mode| **mode != Mode::Bare) {
+        for &mode in workload.modes.iter().filter(|mode| mode.is_launched()) {
             measurement.counted.insert(mode, count_hits(options, workload, &program, mode)?);
         }
         // Of the rounds that do not count.
@@ -163,12 +170,13 @@ fn one_round(
         for (name, more) in values.0 {
             all.0.entry(name).or_default().extend(more);
         }
-        let spans = receiver.take_spans()?;
-        if mode == Mode::Traced {
-            measurement.expected += requests * workload.spans;
-            measurement.received += spans;
+        let arrived = receiver.take_spans()?;
+        if mode.is_sampled() {
+            let spans = measurement.spans.entry(mode).or_default();
+            spans.expected += requests * workload.spans;
+            spans.received += arrived;
         } else {
-            anyhow::ensure!(spans == 0, "{}, {}: {spans} spans", workload.name, mode.name());
+            anyhow::ensure!(arrived == 0, "{}, {}: {arrived} spans", workload.name, mode.name());
         }
     }
     Ok(())
@@ -190,8 +198,11 @@ fn one_mode(options: &Options, workload: &Workload, program: &Program<'_>, mode:
         let load = Load { connections, rate, duration: options.seconds };
         requests += under_load(workload, &subject, name, load, &mut values)?;
     }
-    if mode != Mode::Bare {
+    values.push("application RSS", process::memory(subject.pid, "VmRSS") as f64);
+    if mode.is_launched() {
         values.push("launcher RSS", process::memory(subject.launcher_pid(), "VmRSS") as f64);
+        values.push("launcher RSS, anonymous", process::memory(subject.launcher_pid(), "RssAnon") as f64);
+        values.push("launcher's BPF maps", bpf_stats::map_bytes(subject.launcher_pid())? as f64);
         values.push("launcher peak RSS", process::memory(subject.launcher_pid(), "VmHWM") as f64);
     }
     values.push("exit delay after load", subject.exit()? as f64 / 1e6);

@@ -18,9 +18,18 @@ pub(crate) fn workspace() -> &'static Path {
 
 /// Builds a program of `bench/apps`; the path of its executable.
 pub(crate) fn build(app: &str) -> anyhow::Result<PathBuf> {
-    let output = workspace().join("target/bench").join(app);
+    build_with(app, "")
+}
+
+/// Builds it with the OpenTelemetry SDK.
+pub(crate) fn build_with_sdk(app: &str) -> anyhow::Result<PathBuf> {
+    build_with(app, "otel")
+}
+
+fn build_with(app: &str, tag: &str) -> anyhow::Result<PathBuf> {
+    let output = workspace().join("target/bench").join(format!("{app}{tag}"));
     let status = Command::new("go")
-        .args(["build", "-trimpath", "-o"])
+        .args(["build", "-trimpath", "-tags", tag, "-o"])
         .arg(&output)
         .arg(format!("./{app}"))
         .current_dir(workspace().join("bench/apps"))
@@ -40,6 +49,8 @@ pub(crate) enum Mode {
     Traced,
     /// Under the launcher, no request sampled.
     Unsampled,
+    /// Alone, instrumented by hand with the OpenTelemetry SDK, every request sampled.
+    Sdk,
 }
 
 impl Mode {
@@ -49,14 +60,23 @@ impl Mode {
             Self::Bare => "bare",
             Self::Traced => "traced",
             Self::Unsampled => "unsampled",
+            Self::Sdk => "the OpenTelemetry SDK",
         }
     }
 
-    fn sampler(self) -> Option<&'static str> {
+    /// Whether the launcher starts the program.
+    pub(crate) fn is_launched(self) -> bool {
         match self {
-            Self::Bare => None,
-            Self::Traced => Some("parentbased_always_on"),
-            Self::Unsampled => Some("always_off"),
+            Self::Bare | Self::Sdk => false,
+            Self::Traced | Self::Unsampled => true,
+        }
+    }
+
+    /// Whether spans arrive.
+    pub(crate) fn is_sampled(self) -> bool {
+        match self {
+            Self::Bare | Self::Unsampled => false,
+            Self::Traced | Self::Sdk => true,
         }
     }
 }
@@ -65,23 +85,35 @@ impl Mode {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Program<'a> {
     pub(crate) path: &'a Path,
+    /// The same program with the OpenTelemetry SDK.
+    pub(crate) with_sdk: &'a Path,
     pub(crate) argument: &'a str,
     pub(crate) launcher: &'a Path,
-    /// Where the launcher sends spans.
+    /// Where spans are sent.
     pub(crate) receiver: SocketAddr,
 }
 
 impl Program<'_> {
     fn command(&self, mode: Mode) -> Command {
-        let Some(sampler) = mode.sampler() else {
-            let mut command = Command::new(self.path);
-            command.arg(self.argument);
-            return command;
+        let mut command = match mode {
+            Mode::Bare => Command::new(self.path),
+            Mode::Sdk => Command::new(self.with_sdk),
+            Mode::Traced | Mode::Unsampled => {
+                let mut command = Command::new(self.launcher);
+                command.arg("--").arg(self.path);
+                command
+            }
         };
-        let mut command = Command::new(self.launcher);
-        command.arg("--").arg(self.path).arg(self.argument).envs([
+        let sampler = if mode.is_sampled() { "parentbased_always_on" } else { "always_off" };
+        // The launcher and the SDK get the same: the defaults of the SDK's queue are smaller.
+        command.arg(self.argument).envs([
             ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", self.receiver).as_str()),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "20480"),
+            ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "512"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "5000"),
+            ("OTEL_BSP_EXPORT_TIMEOUT", "30000"),
             ("OTEL_SERVICE_NAME", "bench"),
             ("OTEL_TRACES_SAMPLER", sampler),
         ]);

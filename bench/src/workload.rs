@@ -38,8 +38,8 @@ enum Asked {
     Secure,
 }
 
-const TWO_MODES: &[Mode] = &[Mode::Bare, Mode::Traced];
-const ALL_MODES: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::Unsampled];
+const SAMPLED: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::Sdk];
+const ALL_MODES: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::Unsampled, Mode::Sdk];
 
 /// All of them; the goals of a server are those of the first.
 pub(crate) static WORKLOADS: [Workload; 4] = [
@@ -52,7 +52,7 @@ pub(crate) static WORKLOADS: [Workload; 4] = [
         spans: 1,
         starts: 5,
         divisor: 1,
-        modes: TWO_MODES,
+        modes: SAMPLED,
     },
     Workload {
         name: "client",
@@ -85,7 +85,7 @@ pub(crate) static WORKLOADS: [Workload; 4] = [
         spans: 3,
         starts: 0,
         divisor: 5,
-        modes: TWO_MODES,
+        modes: SAMPLED,
     },
 ];
 

@@ -41,3 +41,4 @@ pub mod attach;
 pub mod check;
 pub mod install;
 pub mod log;
+pub mod memory;

@@ -13,6 +13,7 @@ use crate::config::{Config, Mode};
 use crate::install::install;
 use crate::launch::{failed, launch};
 use crate::log;
+use crate::memory;
 use crate::outcome::Outcome;
 
 /// The prefix of the launcher's own variables, which the program does not get.
@@ -23,6 +24,7 @@ const OWN_VARIABLES: &str = "GO_AUTO_LAUNCH_";
 pub fn main() -> Outcome {
     let signals = Signals::take_over();
     capabilities::lower();
+    memory::share();
     let typed = match CommandLine::read(std::env::args_os()) {
         Ok(typed) => typed,
         Err(stop) => return stop.print(),

@@ -27,6 +27,7 @@ use crate::child::Image;
 use crate::config::{KnownMethods, Limits};
 use crate::export::{Exporting, Report};
 use crate::log;
+use crate::memory;
 use crate::resource::{ProcessFacts, ResourceSettings};
 
 /// How often the ring buffers are looked at; a backlog is reported by the kernel at once.
@@ -133,10 +134,15 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
     // A turn has left records.
     let mut more = false;
     let mut ticks = 0;
+    // What a start has taken is to be given back, behind it.
+    let mut has_added = false;
     let deadline = loop {
         tokio::select! {
             message = messages.recv() => match message {
-                Some(Message::Program(program)) => add(*program, limits, &exporting, &mut programs),
+                Some(Message::Program(program)) => {
+                    add(*program, limits, &exporting, &mut programs);
+                    has_added = true;
+                }
                 Some(Message::Finish(deadline)) => break deadline,
                 None => break Instant::now(),
             },
@@ -145,6 +151,9 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
                 detaching.extend(programs.iter_mut().filter_map(Traced::judge_probes));
                 ticks = (ticks + 1) % TICKS_PER_LOOK;
                 if ticks == 0 {
+                    if std::mem::take(&mut has_added) {
+                        memory::trim();
+                    }
                     let replaced: Vec<Traced> = programs.extract_if(.., |program| !program.look(&mut exporting)).collect();
                     for replaced in replaced {
                         losses += replaced.close(&mut exporting, &mut detaching);

@@ -1,4 +1,5 @@
-//! What a request costs that can be counted: probe hits of servers and clients. (What it costs in time is the benchmark's matter.)
+//! What tracing costs that can be counted: probe hits of servers and clients, verified instructions, pages of the program's file.
+//! (What it costs in time is the benchmark's matter.)
 //!
 //! Needs root: the kernel's BPF statistics are switched on while this runs.
 
@@ -7,13 +8,15 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use aya::programs::loaded_programs;
 use aya::sys::{Stats, enable_stats};
 use nix::unistd::Pid;
 use support::apps::{self, GoVersion, Variant};
 use support::front::LIBRARIES;
-use support::server::{Client, Server, curl, launcher};
+use support::receiver::Attributes as _;
+use support::server::{Client, Server, curl, get, launcher};
 use support::sink::Sink;
 
 /// How often each BPF program of this process has run, by the program's name in the kernel (15 characters).
@@ -141,4 +144,43 @@ fn verification_of_whole_programs_is_short() {
             assert!(count < at_most, "{version:?}: {program} {count}");
         }
     }
+}
+
+/// KiB of a file that this process holds in memory by mapping it.
+fn resident(pid: Pid, file: &Path) -> u64 {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
+    let mut is_of_file = false;
+    let mut kilobytes = None;
+    for line in maps.lines() {
+        match line.split_once(':') {
+            Some(("Rss", size)) if is_of_file => {
+                let size: u64 = size.trim().trim_end_matches(" kB").parse().unwrap();
+                *kilobytes.get_or_insert(0) += size;
+            }
+            // "7f2a81a00000-7f2a81c00000 r--s 00000000 fe:00 1234   /srv/app": the only lines with a device.
+            Some((before, _)) if before.contains('-') => is_of_file = line.ends_with(file.to_str().unwrap()),
+            Some(_) | None => {}
+        }
+    }
+    kilobytes.unwrap_or_else(|| panic!("{} is not mapped", file.display()))
+}
+
+/// The file is read to plan, and where a type is looked up; in between it takes no memory.
+#[test]
+fn the_programs_file_is_not_resident() {
+    let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
+    let mut command = launcher();
+    command.env("OTEL_BSP_SCHEDULE_DELAY", "50");
+    let server = Server::start_with(command, &app, &["-addr", "127.0.0.1:0"], 1);
+    for (path, attribute) in [("/hello", None), ("/panic-runtime", Some("runtime.boundsError"))] {
+        get(server.addresses[0], path);
+        // What sends its span has taken the program over, and has found the type.
+        server.receiver.wait_for(|span| {
+            let is_it = span.text("url.path").as_deref() == Some(path);
+            let found = span.events.first().and_then(|event| event.attributes.text("exception.type"));
+            is_it && found.as_deref() == attribute
+        });
+        assert_eq!(resident(server.pid(), &app), 0, "after {path}");
+    }
+    server.end();
 }

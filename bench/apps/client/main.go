@@ -48,7 +48,7 @@ func newClient(secure bool) *http.Client {
 		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
 		transport.ForceAttemptHTTP2 = true
 	}
-	return &http.Client{Transport: transport}
+	return &http.Client{Transport: subject.Transport(transport)}
 }
 
 func obey(connection net.Conn, client *http.Client, url string) error {

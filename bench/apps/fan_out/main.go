@@ -13,7 +13,7 @@ import (
 
 func main() {
 	subject.Run(func(listener net.Listener) {
-		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}
+		client := &http.Client{Transport: subject.Transport(&http.Transport{MaxIdleConnsPerHost: 128})}
 		http.HandleFunc("/hello", func(w http.ResponseWriter, r *http.Request) {
 			if err := both(r.Context(), client, os.Args[1]); err != nil {
 				http.Error(w, err.Error(), http.StatusBadGateway)
@@ -21,7 +21,7 @@ func main() {
 			}
 			fmt.Fprintln(w, "both have answered")
 		})
-		_ = http.Serve(listener, nil)
+		_ = http.Serve(listener, subject.Handler(http.DefaultServeMux, "fan_out"))
 	})
 }
 

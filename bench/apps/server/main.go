@@ -22,6 +22,6 @@ func main() {
 			w.Header().Set("Content-Type", "application/json")
 			_ = json.NewEncoder(w).Encode(greeting{"hello", []string{"one", "two", "three"}, time.Now().Unix()})
 		})
-		_ = http.Serve(listener, nil)
+		_ = http.Serve(listener, subject.Handler(http.DefaultServeMux, "server"))
 	})
 }

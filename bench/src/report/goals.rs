@@ -59,7 +59,8 @@ pub(super) fn all(options: &Options, measured: &Measured) -> Vec<Goal> {
         goals.extend(of_inits(&measured.inits));
     }
     goals.extend(others.iter().flat_map(of_outgoing));
-    let lost: u64 = measured.workloads.iter().map(|workload| workload.expected.saturating_sub(workload.received)).sum();
+    let of_launcher = measured.workloads.iter().filter_map(|workload| workload.spans.get(&Mode::Traced));
+    let lost: u64 = of_launcher.map(|spans| spans.expected.saturating_sub(spans.received)).sum();
     goals.push(Goal::new("spans lost", lost as f64, "spans", Bound::AtMost(0.0)));
     goals
 }

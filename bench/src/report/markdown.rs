@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::inits::{Inits, PROGRAMS};
 use crate::options::Options;
-use crate::rounds::{Counted, LOADS, Measured, Measurement};
+use crate::rounds::{Counted, LOADS, Measured, Measurement, Spans};
 use crate::subject::Mode;
 use crate::workload::Workload;
 
@@ -25,7 +25,7 @@ pub(super) fn write(options: &Options, measured: &Measured, goals: &[Goal]) -> R
     let mut text = "# What go-auto-launch costs\n\nWritten by `make bench`; not edited by hand. ".to_owned();
     writeln!(
         text,
-        "Medians of {} rounds, bare and traced in turn, each load {} s; the load generator, the sink of outgoing requests, the \
+        "Medians of {} rounds, all columns in turn, each load {} s; the load generator, the sink of outgoing requests, the \
          OTLP receiver and the program share the machine.\n",
         options.rounds,
         options.seconds.as_secs_f64()
@@ -66,10 +66,19 @@ fn workload(text: &mut String, options: &Options, measurement: &Measurement) -> 
         }
         extra_row(text, measurement, load)?;
     }
-    for name in ["launcher RSS", "launcher peak RSS"] {
+    for name in ["application RSS", "launcher RSS", "launcher RSS, anonymous", "launcher peak RSS", "launcher's BPF maps"] {
         row(text, measurement, name, " (MiB)", MIB)?;
     }
-    writeln!(text, "\n{} spans to be made by traced requests, {} received.", measurement.expected, measurement.received)
+    spans(text, measurement)
+}
+
+/// How many of the spans have arrived.
+fn spans(text: &mut String, measurement: &Measurement) -> std::fmt::Result {
+    writeln!(text, "\n| spans | to be made | received |\n|---|---|---|")?;
+    for (mode, Spans { expected, received }) in &measurement.spans {
+        writeln!(text, "| {} | {expected} | {received} |", mode.name())?;
+    }
+    Ok(())
 }
 
 /// One value in each mode, if there is one, and its ratio to bare.
@@ -85,10 +94,10 @@ fn row(text: &mut String, measurement: &Measurement, name: &str, unit: &str, sca
             Some(value) => write!(text, " {:.1} |", value / scale)?,
             None => write!(text, " |")?,
         }
-        match mode {
-            Mode::Bare => {}
-            Mode::Traced | Mode::Unsampled if has_bare => write!(text, " **{:.2}** |", measurement.ratio(mode, name))?,
-            Mode::Traced | Mode::Unsampled => write!(text, " |")?,
+        if mode != Mode::Bare && has_bare {
+            write!(text, " **{:.2}** |", measurement.ratio(mode, name))?;
+        } else if mode != Mode::Bare {
+            write!(text, " |")?;
         }
     }
     writeln!(text)
@@ -147,6 +156,13 @@ time says. Every request is sampled and exported, but in the column *unsampled* 
 - The extra CPU of a server's application (a goal) is the difference of two medians; ratios, and extra CPU with all included \
 (application and launcher), are medians of what was found within each round. Why the extra differs between the loads (idle \
 states, caches shared with the other processes) was not separated.
+- The launcher's RSS counts the ring buffer of 4 MiB twice (the kernel maps it twice, so that a record may cross its end), and \
+its own code, of which all launchers of a machine share one copy. What no other process could use is the anonymous part, and \
+the kernel's memory for BPF maps, the ring buffer among them.
 - A probe hit costs the trap and its emulation (0.5 to 0.9 µs on such a machine) besides the BPF program's own time.
 - A client under test sends by itself, from as many goroutines as there are connections, and reports its latencies. \
-Go's timers wake them in bursts, which the latency at the fixed rate contains.";
+Go's timers wake them in bursts, which the latency at the fixed rate contains.
+- *The OpenTelemetry SDK* is the same program, not under the launcher but instrumented by hand with `otelhttp` and the SDK \
+(`bench/apps/subject/otel.go`; versions in `bench/apps/go.mod`), with the launcher's sampler, queue, batches and protocol. \
+Its set-up belongs to the launch delay, its flush to the exit delay. All it needs is in the application's CPU and memory; \
+spans that find its queue full are lost, and cost less.";

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,19 @@ pub struct MappedExe(Bytes);
 #[derive(Debug)]
 enum Bytes {
     Mapped(Mapped),
-    Read(Vec<u8>),
+    Read(Vec<u8>, File),
+}
+
+/// The file of a program that has been planned for: it takes no memory while nobody looks into it.
+#[derive(Debug)]
+pub struct KeptExe(Kept);
+
+#[derive(Debug)]
+enum Kept {
+    /// Its pages come from the page cache when they are looked at, and then go again.
+    Mapped(Mapped),
+    /// It is read when it is looked at.
+    File(File),
 }
 
 impl MappedExe {
@@ -32,21 +44,59 @@ impl MappedExe {
     /// # Errors
     /// When the file cannot be read.
     pub fn open(exe: &Exe) -> io::Result<Self> {
+        let file = File::open(&exe.path)?;
         if exe.is_running()
-            && let Some(mapped) = Mapped::new(&File::open(&exe.path)?)?
+            && let Some(mapped) = Mapped::new(&file)?
         {
             return Ok(Self(Bytes::Mapped(mapped)));
         }
-        std::fs::read(&exe.path).map(|bytes| Self(Bytes::Read(bytes)))
+        Ok(Self(Bytes::Read(read(&file)?, file)))
     }
 
     /// Reads the bytes. Where they have gone from the file meanwhile, there are zeros.
     pub fn read<R>(&self, reader: impl FnOnce(&[u8]) -> R) -> R {
         match &self.0 {
             Bytes::Mapped(mapped) => mapped.read(reader),
-            Bytes::Read(bytes) => reader(bytes),
+            Bytes::Read(bytes, _file) => reader(bytes),
         }
     }
+
+    /// Gives the memory back, but not the file, which its name may not lead to later on.
+    #[must_use]
+    pub fn keep(self) -> KeptExe {
+        KeptExe(match self.0 {
+            Bytes::Mapped(mapped) => {
+                mapped.give_back();
+                Kept::Mapped(mapped)
+            }
+            Bytes::Read(_bytes, file) => Kept::File(file),
+        })
+    }
+}
+
+impl KeptExe {
+    /// What `look` finds in the bytes of the file.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn look<T>(&self, look: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
+        match &self.0 {
+            Kept::Mapped(mapped) => {
+                let found = mapped.read(look);
+                mapped.give_back();
+                Ok(found)
+            }
+            Kept::File(file) => Ok(look(&read(file)?)),
+        }
+    }
+}
+
+/// The whole file.
+fn read(mut file: &File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// An executable file: what it is called, and how it is opened.
@@ -169,6 +219,31 @@ mod tests {
             ("/srv (deleted)/app", "/srv (deleted)/app"),
         ] {
             assert_eq!(without_deletion(PathBuf::from(link)), Path::new(name));
+        }
+    }
+
+    #[test]
+    fn a_kept_file_takes_no_memory_and_can_be_looked_into() {
+        let own = std::fs::canonicalize(MappedExe::link(nix::unistd::getpid())).unwrap();
+        // Of a mapping of this file that begins at this address.
+        let resident = |begin: usize| {
+            let (all, begin) = (std::fs::read_to_string("/proc/self/smaps").unwrap(), format!("{begin:x}-"));
+            let lines = all.lines().skip_while(|line| !line.starts_with(&begin));
+            lines.skip(1).find_map(|line| line.strip_prefix("Rss:")).unwrap().trim().to_owned()
+        };
+        let sum = |bytes: &[u8]| bytes.iter().fold(0_u64, |sum, byte| sum + u64::from(*byte));
+        let mapped = MappedExe::open(&Exe::of(own.clone(), own.clone())).unwrap();
+        let (expected, begin) = mapped.read(|bytes| (sum(bytes), bytes.as_ptr().addr()));
+        let kept = mapped.keep();
+        assert!(matches!(kept.0, Kept::Mapped(_)));
+        assert_eq!(resident(begin), "0 kB");
+        assert_eq!(kept.look(|bytes| (sum(bytes), resident(begin) == "0 kB")).unwrap(), (expected, false));
+        assert_eq!(resident(begin), "0 kB");
+
+        let kept = MappedExe::open(&Exe::at(&own)).unwrap().keep();
+        assert!(matches!(kept.0, Kept::File(_)));
+        for _again in 0..2 {
+            assert_eq!(kept.look(sum).unwrap(), expected);
         }
     }
 

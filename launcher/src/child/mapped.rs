@@ -12,7 +12,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libc::{c_int, c_void, siginfo_t, ucontext_t};
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 use nix::errno::Errno;
 use nix::unistd::{SysconfVar, sysconf};
 
@@ -77,6 +77,13 @@ impl Mapped {
     pub(super) fn read<R>(&self, reader: impl FnOnce(&[u8]) -> R) -> R {
         let _unblocked = Unblocked::new();
         reader(&self.map)
+    }
+
+    /// Takes the pages out of our memory; they stay in the page cache. A kernel that refuses leaves them where they are.
+    pub(super) fn give_back(&self) {
+        // SAFETY: this advice may change what a mapping holds only where that differs from the file, as in private mappings that
+        // were written to. This one is shared and read-only: whoever looks at it again finds the file's bytes.
+        let _kept_resident = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) };
     }
 }
 

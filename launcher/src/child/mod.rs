@@ -40,7 +40,7 @@ mod tree;
 
 pub use barrier::{AtBarrier, BarrierReason};
 pub use environment::Environment;
-pub use executable::{Auxv, Exe, MappedExe, without_deletion};
+pub use executable::{Auxv, Exe, KeptExe, MappedExe, without_deletion};
 pub use exit::{ExitStatus, Exited};
 pub use flush::FlushEnd;
 pub use forwarding::Forwarding;

@@ -1,7 +1,7 @@
 //! What a Go panic was about: the type of its value and, for the types whose text is known, its message.
 
 use crate::binary::{GoBinary, VirtAddr};
-use crate::child::MappedExe;
+use crate::child::KeptExe;
 
 /// Reads the names of types from the program's file, by their run-time address.
 pub trait TypeNames {
@@ -13,7 +13,7 @@ pub trait TypeNames {
 #[derive(Debug)]
 pub struct FileTypeNames {
     /// The program's file.
-    pub file: MappedExe,
+    pub file: KeptExe,
     /// What to subtract from a run-time address; `None` where it is not known.
     pub load_bias: Option<u64>,
 }
@@ -21,7 +21,7 @@ pub struct FileTypeNames {
 impl TypeNames for FileTypeNames {
     fn type_name(&self, address: u64) -> Option<String> {
         let address = VirtAddr(address.checked_sub(self.load_bias?)?);
-        self.file.read(|bytes| GoBinary::parse(bytes).ok()?.type_name_at(address))
+        self.file.look(|bytes| GoBinary::parse(bytes).ok()?.type_name_at(address)).ok()?
     }
 }
 

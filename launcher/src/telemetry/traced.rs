@@ -56,7 +56,7 @@ impl Traced {
         let end = pid_descriptor(pid).and_then(|fd| Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?));
         Ok(Self {
             ring: Ring::new(attached.records, attached.missed)?,
-            spans: OpenSpans::new(limits, known_methods, FileTypeNames { file: exe, load_bias }),
+            spans: OpenSpans::new(limits, known_methods, FileTypeNames { file: exe.keep(), load_bias }),
             source: exporting.source(&resource),
             probes: attached.probes,
             end: end.ok(),

@@ -1,16 +1,19 @@
 //! The Go programs below `tests/apps`, built on demand: `apps::build("http_server", GoVersion::GO_1_24, Variant::Default)`.
 //!
 //! A program is built at most once per change of its sources. Everything lies below `target/apps`, Go's build cache too;
-//! file locks keep test processes that run at the same time apart.
+//! file locks keep test processes that run at the same time apart. `scripts/go-std` fills the cache in advance. With `SHOW_TIMES`
+//! set, each build says how long it took.
 
 #![expect(clippy::expect_used, reason = "tests panic rather than return errors")]
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 /// A released Go toolchain; the `go` command fetches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,10 +37,21 @@ impl GoVersion {
     pub(crate) const ALL: [Self; 7] =
         [Self::GO_1_21, Self::GO_1_22, Self::GO_1_23, Self::GO_1_24, Self::GO_1_25, Self::GO_1_26, Self::GO_1_27];
 
+    /// Whether what hardly depends on the version is tested with this one: the oldest, the one that changed maps, and the last
+    /// two, of which most programs are built; all of them with `TEST_ALL` (`make test-all`).
+    pub(crate) fn is_sampled(self) -> bool {
+        tests_all() || [Self::GO_1_21, Self::GO_1_24, Self::GO_1_26, Self::GO_1_27].contains(&self)
+    }
+
     /// As in `GOTOOLCHAIN` and in the build information.
     pub(crate) fn toolchain(self) -> String {
         format!("go1.{}.{}", self.minor, self.patch)
     }
+}
+
+/// Whether there is time for every combination.
+pub(crate) fn tests_all() -> bool {
+    std::env::var_os("TEST_ALL").is_some_and(|value| !value.is_empty())
 }
 
 /// How a program is built.
@@ -180,8 +194,13 @@ fn build_once(app: &str, version: GoVersion, variant: Variant, module_file: Opti
         .env("GOWORK", "off")
         .env("GOCACHE", apps.join("gocache"))
         .envs(environment.iter().copied());
+    let begin = Instant::now();
     let status = command.status().expect("the go command is installed");
     assert!(status.success(), "{command:?} failed: {status}");
+    if std::env::var_os("SHOW_TIMES").is_some() {
+        let seconds = begin.elapsed().as_secs_f64();
+        writeln!(std::io::stderr(), "{}: built in {seconds:.1} s", output.display()).expect("standard error is open");
+    }
     fs::write(&stamp, wanted).expect("target/apps can be written");
     output
 }
