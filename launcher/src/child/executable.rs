@@ -70,20 +70,26 @@ impl MappedExe {
         Ok(Self(Bytes::Read(read(&file)?, file)))
     }
 
-    /// Gives the memory back, but not the file, which its name may not lead to later on.
+    /// Keeps the file, which its name may not lead to later on. A copy of its bytes is dropped; what is mapped goes with
+    /// [`KeptExe::give_back`].
     #[must_use]
     pub fn keep(self) -> KeptExe {
         KeptExe(match self.0 {
-            Bytes::Mapped(map) => {
-                give_back(&map);
-                Kept::Mapped(map)
-            }
+            Bytes::Mapped(map) => Kept::Mapped(map),
             Bytes::Read(_bytes, file) => Kept::File(file),
         })
     }
 }
 
 impl KeptExe {
+    /// Gives the memory back that reading the file took.
+    pub fn give_back(&self) {
+        match &self.0 {
+            Kept::Mapped(map) => give_back(map),
+            Kept::File(_) => {}
+        }
+    }
+
     /// What `look` finds in the bytes of the file.
     ///
     /// # Errors
@@ -263,6 +269,7 @@ mod tests {
         let mapped = MappedExe::map(&own).unwrap();
         let expected = sum(&mapped);
         let kept = mapped.keep();
+        kept.give_back();
         let Kept::Mapped(map) = &kept.0 else { panic!("{kept:?}") };
         assert_eq!(resident(map), "0 kB");
         assert_eq!(kept.look(|bytes| (sum(bytes), resident(map) == "0 kB")).unwrap(), (expected, false));
