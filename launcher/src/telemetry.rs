@@ -152,6 +152,7 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
                 ticks = (ticks + 1) % TICKS_PER_LOOK;
                 if ticks == 0 {
                     if std::mem::take(&mut has_added) {
+                        programs.iter().for_each(Traced::give_back);
                         memory::trim();
                     }
                     let replaced: Vec<Traced> = programs.extract_if(.., |program| !program.look(&mut exporting)).collect();

@@ -10,9 +10,10 @@
 mod support;
 
 use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
+use std::os::unix::fs::FileExt as _;
 
 use bpf::slots::{BUCKETS, Bucket};
-use go_auto_launch::binary::GoBinary;
+use go_auto_launch::binary::{Function, GoBinary};
 use go_auto_launch::child::{self, Environment, Event, MappedExe, Program, Signals};
 use go_auto_launch::executor::{Detour, Moment, place};
 use support::apps::{self, GoVersion, Variant};
@@ -74,10 +75,40 @@ fn launch(app: &str) {
     let mut injector = stopped.inject(syscall).unwrap();
     place(&mut injector, stopped.pid().as_raw().cast_unsigned(), slots.as_fd(), 8, &detours).unwrap();
     drop(injector);
+    if let Some(number) = std::env::var("EXECUTOR_POISONED").ok().and_then(|number| number.parse::<usize>().ok()) {
+        poison(stopped.pid().as_raw(), &binary, functions.get(FUNCTIONS[number]).unwrap(), bias);
+    }
     println!("\nplaced in {:?}", begin.elapsed());
     stopped.release();
     let Event::Ended(exited) = tree.next(&signals).unwrap() else { panic!("runs to its end") };
     println!("\n{:?}", exited.status());
+}
+
+/// Puts an illegal instruction where the jump in `function` leads.
+fn poison(pid: i32, binary: &GoBinary<'_>, function: &Function, bias: u64) {
+    let memory = std::fs::File::options().read(true).write(true).open(format!("/proc/{pid}/mem")).unwrap();
+    let site = binary.detour_site(function).unwrap().unwrap().address.0.wrapping_add(bias);
+    let mut jump = [0; 5];
+    memory.read_exact_at(&mut jump, site).unwrap();
+    let [0xe9, distance @ ..] = jump else { panic!("{jump:x?} is no jump") };
+    let stub = site.wrapping_add(5).wrapping_add_signed(i32::from_le_bytes(distance).into());
+    memory.write_all_at(&[0x0f, 0x0b], stub).unwrap();
+}
+
+/// Each detour lies on the way of what the program does: with an illegal instruction in it, the program dies of that.
+#[test]
+fn detours_are_taken() {
+    for (version, variant) in [(GoVersion::GO_1_21, Variant::Default), (GoVersion::GO_1_27, Variant::PieStripped)] {
+        for (number, name) in FUNCTIONS.iter().enumerate() {
+            let app = apps::build("short", version, variant);
+            let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+            command.args(["--exact", "executor_process", "--nocapture", "--test-threads=1"]).env("EXECUTOR_PROCESS", &app);
+            let output = command.env("EXECUTOR_POISONED", number.to_string()).output().unwrap();
+            let (text, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            let what = format!("{version:?} {variant:?} {name}: {text}{stderr}");
+            assert!(stderr.contains("SIGILL: illegal instruction") && !text.contains("served 20"), "{what}");
+        }
+    }
 }
 
 /// A SIGSTOP that arrives while system calls are made in a program's name stops it afterwards.

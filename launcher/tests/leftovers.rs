@@ -7,8 +7,11 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::mem::offset_of;
 use std::time::{Duration, Instant};
 
+use bpf::trace::Goroutine;
+use bpf::trace::client::ClientCall;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use support::apps::{self, GoVersion, Variant};
@@ -96,9 +99,34 @@ fn nothing_is_left(version: GoVersion) {
         alive = goroutines(&server);
         entries = maps::entries(server.pid());
     }
+    // The entries of goroutines stay: they are bounded, and one is used again. None has anything open.
+    let word = |value: &[u8], at: usize| u64::from_ne_bytes(value[at..at + 8].try_into().unwrap());
+    let client_open = offset_of!(Goroutine, client) + offset_of!(ClientCall, open);
+    for goroutine in maps::values(server.pid(), "GOROUTINES") {
+        assert_eq!(word(&goroutine, offset_of!(Goroutine, open)), 0, "{version:?}: a request");
+        assert_eq!(word(&goroutine, client_open), 0, "{version:?}: a round trip");
+    }
+    assert!(maps::names(server.pid()).iter().all(|name| KNOWN.contains(&name.as_str()) || name.starts_with('.')), "{version:?}");
     let left = server.end();
     assert!(left.status.success(), "{version:?}: {}", left.stderr);
 }
+
+/// All maps. What was looked at above, and what is of a fixed size and holds numbers, or places that are used again. A new one
+/// is to be thought about.
+const KNOWN: [&str; 12] = [
+    "CONTEXTS",
+    "PASSED_ON",
+    "CARRIED",
+    "ORIGINS",
+    "GOROUTINES",
+    "RECORDS",
+    "ANSWERED",
+    "SLOTS",
+    "CONTEXT_TYPES",
+    "TIDYING",
+    "MISSED",
+    "ROUTES",
+];
 
 #[test]
 fn go_1_21() {

@@ -61,20 +61,26 @@ impl MappedExe {
         }
     }
 
-    /// Gives the memory back, but not the file, which its name may not lead to later on.
+    /// Keeps the file, which its name may not lead to later on. A copy of its bytes is dropped; what is mapped goes with
+    /// [`KeptExe::give_back`].
     #[must_use]
     pub fn keep(self) -> KeptExe {
         KeptExe(match self.0 {
-            Bytes::Mapped(mapped) => {
-                mapped.give_back();
-                Kept::Mapped(mapped)
-            }
+            Bytes::Mapped(mapped) => Kept::Mapped(mapped),
             Bytes::Read(_bytes, file) => Kept::File(file),
         })
     }
 }
 
 impl KeptExe {
+    /// Gives the memory back that reading the file took.
+    pub fn give_back(&self) {
+        match &self.0 {
+            Kept::Mapped(mapped) => mapped.give_back(),
+            Kept::File(_) => {}
+        }
+    }
+
     /// What `look` finds in the bytes of the file.
     ///
     /// # Errors
@@ -236,6 +242,7 @@ mod tests {
         let (expected, begin) = mapped.read(|bytes| (sum(bytes), bytes.as_ptr().addr()));
         let kept = mapped.keep();
         assert!(matches!(kept.0, Kept::Mapped(_)));
+        kept.give_back();
         assert_eq!(resident(begin), "0 kB");
         assert_eq!(kept.look(|bytes| (sum(bytes), resident(begin) == "0 kB")).unwrap(), (expected, false));
         assert_eq!(resident(begin), "0 kB");

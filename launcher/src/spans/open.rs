@@ -113,6 +113,11 @@ impl<N: TypeNames> OpenSpans<N> {
         }
     }
 
+    /// What is asked when a panic is reported.
+    pub fn type_names(&self) -> &N {
+        &self.type_names
+    }
+
     /// Takes one record; returns the span that it finishes.
     pub fn apply(&mut self, record: &Record<'_>, clock: &WallClock) -> Option<SpanData> {
         match record {

@@ -113,6 +113,11 @@ impl Traced {
         self.end.as_ref().is_some_and(|end| is_readable(end.get_ref().as_fd()))
     }
 
+    /// Gives back what reading the program's file took.
+    pub(super) fn give_back(&self) {
+        self.spans.type_names().file.give_back();
+    }
+
     /// Takes the probe away that is not needed, if one is; a thread waits for the kernel.
     pub(super) fn judge_probes(&mut self) -> Option<JoinHandle<()>> {
         let link = self.probes.routes.as_mut()?.judge()?;
