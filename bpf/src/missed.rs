@@ -11,14 +11,16 @@ pub enum Missed {
     RingFull = 0,
     /// Memory of the program could not be read.
     Fault = 1,
-    /// No room to remember a goroutine, or for what the program is to write.
+    /// No room to remember a goroutine.
     NoRoom = 2,
     /// What was remembered had been given to another goroutine, request or context, of which there were too many.
     Evicted = 3,
     /// The context of a request that was answered long ago: its span is not remembered any more.
     ContextForgotten = 4,
+    /// A request was sent without trace context: its header could not be reached, or there was no room for what belongs into it.
+    NotWritten = 5,
     /// There was nothing to do. Not counted.
-    NothingToDo = 5,
+    NothingToDo = 6,
 }
 
 /// Kinds that are counted: those below [`Missed::NothingToDo`].

@@ -219,6 +219,9 @@ fn say(losses: &Losses, report: &Report) {
     if losses.any() {
         log::warn(format_args!("spans are lost: of what was reported, {losses}"));
     }
+    if losses.not_written() > 0 {
+        log::warn(format_args!("{} requests were sent without trace context: it could not be written", losses.not_written()));
+    }
     if losses.without_parent() > 0 {
         log::warn(format_args!(
             "{} spans have no parent: the requests whose contexts they used were answered too long before",

@@ -13,9 +13,17 @@ use std::time::{Duration, Instant};
 
 use aya::programs::loaded_programs;
 use aya::sys::{Stats, enable_stats};
+use bpf::config::{SamplerSetting, Setting};
+use go_auto_launch::binary::GoBinary;
+use go_auto_launch::instrumentations::CATALOG;
+use go_auto_launch::kernel::UprobeKind;
+use go_auto_launch::probes::attach::attach;
+use go_auto_launch::probes::plan::{Circumstances, Plan};
+use go_auto_launch::probes::routes::TRIAL;
 use nix::unistd::Pid;
 use support::apps::{self, GoVersion, Variant};
 use support::front::LIBRARIES;
+use support::plain::Plain;
 use support::receiver::Attributes as _;
 use support::server::{Client, Server, curl, get, launcher};
 use support::sink::Sink;
@@ -66,10 +74,11 @@ fn two_hits_per_request() {
     }
 }
 
-/// A request whose route the server's own request holds pays for the mux's probe some thousand times, and never again. Where
-/// muxes note no patterns there is no such probe.
+/// A program whose requests hold their routes themselves pays for the mux's probe for some time, and never again; one in which a
+/// middleware replaces them does all the time. Where muxes note no patterns there is no such probe.
 #[test]
 fn the_third_hit_ends_where_it_is_not_needed() {
+    const REQUESTS: u64 = 4_200;
     let _stats = enable_stats(Stats::RunTime).unwrap();
     let before = apps::build("http_server", GoVersion::GO_1_21, Variant::Stripped);
     let server = Server::start(&before, &["-addr", "127.0.0.1:0"], 1);
@@ -77,25 +86,29 @@ fn the_third_hit_ends_where_it_is_not_needed() {
     server.end();
 
     let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
-    let server = Server::start(&app, &["-addr", "127.0.0.1:0"], 1);
-    let mut client = Client::connect(server.addresses[0]);
-    let mut send = |count: u64| (0..count).for_each(|_| assert_eq!(client.send("GET", "/hello", &[], ""), Some(200)));
-    send(100);
-    assert_eq!(runs(server.pid())["http_route"], 100);
-    send(4_100);
-    // It is taken away on a thread, once the records have been read. Until then it is hit by each request.
-    let hits = || runs(server.pid())["http_route"];
-    while {
-        let before = hits();
-        send(1);
-        hits() > before
-    } {
-        assert!(hits() < 100_000, "the probe of the mux stays");
+    let file = std::fs::read(&app).unwrap();
+    let circumstances = Circumstances { load_bias: Some(0), ..Circumstances::default() };
+    let plan = Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), circumstances).unwrap();
+    let everything =
+        SamplerSetting { parent_based: Setting::new(0), propagators: Setting::new(1), threshold: Setting::new(1 << 63) };
+    for is_needed in [false, true] {
+        let args: &[&str] = if is_needed { &["-addr", "127.0.0.1:0", "-replaced"] } else { &["-addr", "127.0.0.1:0"] };
+        let server = Plain::start(&app, args, 1);
+        let mut attached = attach(&plan, &everything, UprobeKind::Multi, &app, server.pid()).unwrap();
+        let mut client = Client::connect(server.addresses[0]);
+        let mut send = |count: u64| (0..count).for_each(|_| assert_eq!(client.send("GET", "/hello", &[], ""), Some(200)));
+        let hits = || runs(nix::unistd::getpid())["http_route"];
+        send(REQUESTS);
+        let routes = attached.probes.routes.as_mut().unwrap();
+        assert_eq!(hits(), REQUESTS);
+        assert!(routes.judge().is_none(), "it is too early");
+        let link = routes.judge_after(TRIAL);
+        assert_eq!(link.is_some(), !is_needed);
+        drop(link);
+        send(100);
+        assert_eq!(hits(), if is_needed { REQUESTS + 100 } else { REQUESTS });
+        drop(attached);
     }
-    let in_all = hits();
-    send(1_000);
-    assert_eq!(hits(), in_all);
-    server.end();
 }
 
 /// Three hits for each outgoing request, in all versions: start, writing, end. And one for each `go` statement, as the program has a

@@ -9,7 +9,7 @@ mod support;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use support::apps::{self, GoVersion, Variant};
 use support::receiver::Attributes as _;
-use support::server::{Client, Server, curl, get, launcher};
+use support::server::{Server, curl, get};
 
 fn route(spans: &[Span], path: &str) -> Option<String> {
     let mut found = spans.iter().filter(|span| span.text("url.path").as_deref() == Some(path));
@@ -50,43 +50,4 @@ fn requests_that_are_replaced_have_routes() {
     for variant in [Variant::Stripped, Variant::Pie, Variant::Cgo] {
         replaced(GoVersion::GO_1_26, variant);
     }
-}
-
-/// Where requests hold their routes themselves, the mux's probe goes after some thousand of them, and routes stay right.
-#[test]
-fn the_probe_goes_where_it_is_not_needed() {
-    let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Default);
-    let mut command = launcher();
-    command.arg("--verbose");
-    let server = Server::start_with(command, &app, &["-addr", "127.0.0.1:0"], 1);
-    let mut client = Client::connect(server.addresses[0]);
-    for number in 0..4_200 {
-        assert_eq!(client.send("GET", &format!("/items/{number}"), &[], ""), Some(200));
-    }
-    // The probes are judged when records are read: once these have arrived, that has happened.
-    server.receiver.wait_for(|span| span.text("url.path").as_deref() == Some("/items/4199"));
-    for number in 4_200..4_300 {
-        assert_eq!(client.send("GET", &format!("/items/{number}"), &[], ""), Some(200));
-    }
-    let left = server.end();
-    assert!(left.stderr.contains("the probe of the mux is taken away"), "{}", left.stderr);
-    assert_eq!(left.spans.len(), 4_300);
-    assert!(left.spans.iter().all(|span| span.text("http.route").as_deref() == Some("/items/{id}")));
-}
-
-/// It stays where a single request has needed it.
-#[test]
-fn the_probe_stays_where_it_is_needed() {
-    let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Default);
-    let mut command = launcher();
-    command.arg("--verbose");
-    let server = Server::start_with(command, &app, &["-addr", "127.0.0.1:0", "-replaced"], 1);
-    let mut client = Client::connect(server.addresses[0]);
-    for number in 0..5_000 {
-        assert_eq!(client.send("GET", &format!("/items/{number}"), &[], ""), Some(200));
-    }
-    let left = server.end();
-    assert!(!left.stderr.contains("is taken away"), "{}", left.stderr);
-    assert_eq!(left.spans.len(), 5_000);
-    assert!(left.spans.iter().all(|span| span.text("http.route").as_deref() == Some("/items/{id}")));
 }

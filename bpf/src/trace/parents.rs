@@ -66,11 +66,11 @@ pub fn find<T: Target>(target: &T, goroutine: &mut Goroutine, address: u64, cont
         if ancestry.found != 0 {
             return;
         }
-        if ancestry.from_server != 0 {
-            target.count(Missed::ContextForgotten);
-        }
         if *open == 0 {
             ancestry.found = u64::from(origin(target, address, &mut ancestry.parent));
+            if ancestry.from_server > ancestry.found {
+                target.count(Missed::ContextForgotten);
+            }
             return;
         }
     }

@@ -17,15 +17,17 @@ const INLINE_INDEX: usize = 2;
 const FUNCTION: usize = 44;
 /// Bytes of a `runtime.inlinedCall` (Go ≥ 1.20): the function's id, its name, the parent's pc, a line.
 const CALL: usize = 16;
-/// Pairs of pc values and calls that are looked at, at most: thirty times those of a program of 50 MB. A limit for damaged files.
-const MOST: usize = 1 << 26;
+/// Pairs of pc values and calls that are looked at, at most: several times those of a program of 50 MB. A limit for damaged files.
+const MOST: usize = 1 << 24;
+/// Callers of each that are named.
+const MAX_CALLERS: usize = 8;
 
 /// The functions that contain copies, by the name of what was inlined.
 #[derive(Clone, Debug, Default)]
 pub struct Inlined(BTreeMap<String, Vec<String>>);
 
 impl Inlined {
-    /// The functions into which `name` is inlined.
+    /// Functions into which `name` is inlined, some of them.
     #[must_use]
     pub fn callers(&self, name: &str) -> &[String] {
         self.0.get(name).map_or(&[], Vec::as_slice)
@@ -45,18 +47,26 @@ impl FunctionTable<'_, '_> {
             return found;
         };
         let mut left = MOST;
+        // By the offsets of names: what they are called matters for a few.
+        let mut callers: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for entry in self.pclntab.entries() {
             let tree = self.tree(entry, trees, &mut left).unwrap_or_default();
             let calls = tree.as_chunks::<CALL>().0.iter().filter_map(|call| u32_at(call, 4));
             for offset in calls.filter(|offset| offsets.binary_search(offset).is_ok()) {
-                let caller = self.pclntab.name_offset(entry).and_then(|offset| self.pclntab.name(offset));
-                if let (Some(name), Some(caller)) = (self.pclntab.name(offset), caller) {
-                    let callers = found.0.entry(name.to_owned()).or_default();
-                    if callers.last().is_none_or(|last| last != caller) {
-                        callers.push(caller.to_owned());
-                    }
+                let known = callers.entry(offset).or_default();
+                if let Some(caller) = self.pclntab.name_offset(entry)
+                    && known.len() < MAX_CALLERS
+                    && known.last() != Some(&caller)
+                {
+                    known.push(caller);
                 }
             }
+        }
+        for (name, callers) in callers {
+            let Some(name) = self.pclntab.name(name) else { continue };
+            let callers = callers.into_iter().filter_map(|caller| self.pclntab.name(caller)).map(str::to_owned);
+            let known = found.0.entry(name.to_owned()).or_default();
+            known.extend(callers.take(MAX_CALLERS.saturating_sub(known.len())));
         }
         found
     }

@@ -1,5 +1,7 @@
 //! Bytes of the ring buffer into records; what is not exactly a known record is refused.
 
+use std::net::SocketAddr;
+
 use bpf::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientEnd, HttpClientStart, LongClientTexts, ShortClientTexts};
 use bpf::records::{
     HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, ProxiedTexts, RecordHeader, SERVER_TEXTS, ServerTexts,
@@ -58,12 +60,14 @@ pub struct ServerStart<'a> {
 }
 
 impl ServerStart<'_> {
-    /// The client's address, where the request asks for an upgrade of its connection to HTTP/2 (RFC 7540 §3.2).
+    /// The client's address, where the request asks for an upgrade of its connection to HTTP/2 (RFC 7540 §3.2), and that tells its
+    /// connection from all others: one of a Unix socket does not.
     #[must_use]
     pub fn upgrade_to_http2(&self) -> Option<Box<str>> {
         let (upgrade, _cut) = self.texts[server_text::UPGRADE];
         let asks = upgrade.split(|&byte| byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"h2c"));
-        asks.then(|| String::from_utf8_lossy(self.texts[server_text::REMOTE].0).into())
+        let remote = std::str::from_utf8(self.texts[server_text::REMOTE].0).ok()?;
+        (asks && remote.parse::<SocketAddr>().is_ok()).then(|| remote.into())
     }
 }
 

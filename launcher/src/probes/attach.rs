@@ -13,7 +13,7 @@ use bpf::config::SamplerSetting;
 
 use super::object::{Object, ObjectError, source_chain, verify};
 use super::plan::{Plan, Site};
-use super::routes::{ROUTE, Routes};
+use super::routes::{ROUTE, Routes, WITHOUT_ROUTE};
 use crate::kernel::UprobeKind;
 
 /// Why no probes could be attached.
@@ -101,7 +101,9 @@ pub fn attach(
     })?;
     let (records, missed, slots) = (object.take_records()?, object.take_missed()?, object.take_slots()?);
     let routes = match links.iter().position(|(name, _)| *name == ROUTE) {
-        Some(index) => Some(Routes::new(object.take_routes()?, links.swap_remove(index).1)),
+        Some(index) => {
+            Some(Routes::new(object.take_routes()?, links.swap_remove(index).1, by_program.contains_key(WITHOUT_ROUTE)))
+        }
         None => None,
     };
     let links = links.into_iter().map(|(_name, link)| link).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bpf::records::{HttpServerEnd, HttpServerPanic, end_flag};
+use bpf::records::{HttpServerEnd, HttpServerPanic};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;
@@ -134,12 +134,8 @@ impl<N: TypeNames> OpenSpans<N> {
                 self.spans.insert(start.span.span_id, open);
                 None
             }
-            Record::HttpServerEnd(end) => {
-                self.note_upgrade(end);
-                self.finish(end.span_id, end.time, |span| net_http_server::finish(span, end))
-            }
+            Record::HttpServerEnd(end) => self.finish(end.span_id, end.time, |span| net_http_server::finish(span, end)),
             Record::HttpServerUnfinished(end) => {
-                self.note_upgrade(end);
                 // Its end may still come: the program has some instructions left.
                 if let Some(open) = self.spans.get_mut(&end.span_id) {
                     open.interrupt(end);
@@ -160,16 +156,6 @@ impl<N: TypeNames> OpenSpans<N> {
                 let error = (end.error_type != 0).then(|| self.value(end.error_type, end.error, end.message.get().0));
                 self.finish(end.span_id, end.time, |span| net_http_client::finish(span, end, error))
             }
-        }
-    }
-
-    /// A handler that has taken over a connection which was to be upgraded has served the request by HTTP/2.
-    fn note_upgrade(&mut self, end: &HttpServerEnd) {
-        if end.flags & end_flag::HIJACKED != 0
-            && let Some(open) = self.spans.get_mut(&end.span_id)
-            && open.upgrade.is_some()
-        {
-            open.without_end = WithoutEnd::Upgraded;
         }
     }
 
@@ -223,7 +209,9 @@ impl<N: TypeNames> OpenSpans<N> {
     pub fn close_before(&mut self, time: u64, now: u64) -> Vec<SpanData> {
         let limits = self.limits;
         let old = self.spans.extract_if(|_id, open| open.started < time);
-        old.filter_map(|(_id, open)| open.close(now, &limits)).collect()
+        let closed = old.filter_map(|(_id, open)| open.close(now, &limits)).collect();
+        self.upgrades.retain(|_client, id| self.spans.contains_key(id));
+        closed
     }
 
     /// Ends whose start was lost.

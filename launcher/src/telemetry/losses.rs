@@ -8,6 +8,14 @@ use bpf::missed::{COUNTED, Missed};
 /// Kinds that the kernel counts.
 const KINDS: usize = COUNTED as usize;
 
+/// Those that cost a span, and what is said of them.
+const LOSSES: [(Missed, &str); 4] = [
+    (Missed::RingFull, "found the ring buffer full"),
+    (Missed::Fault, "could not be read from the program's memory"),
+    (Missed::NoRoom, "found no room to be remembered"),
+    (Missed::Evicted, "were forgotten, because too many were open"),
+];
+
 /// What was lost.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
@@ -30,8 +38,13 @@ impl Losses {
 
     /// Whether spans were lost, or may have been.
     pub(super) fn any(&self) -> bool {
-        let spans = self.missed.iter().sum::<u64>() - self.of(Missed::ContextForgotten);
+        let spans: u64 = LOSSES.into_iter().map(|(kind, _)| self.of(kind)).sum();
         spans + self.unknown + self.invalid + self.orphans > 0
+    }
+
+    /// Requests that were sent without trace context.
+    pub(super) fn not_written(&self) -> u64 {
+        self.of(Missed::NotWritten)
     }
 
     /// Spans whose parent was not remembered any more.
@@ -55,16 +68,10 @@ impl AddAssign for Losses {
 impl fmt::Display for Losses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = self.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        let kinds = [
-            (self.of(Missed::RingFull), "found the ring buffer full"),
-            (self.of(Missed::Fault), "could not be read from the program's memory"),
-            (self.of(Missed::NoRoom), "found no room to be remembered"),
-            (self.of(Missed::Evicted), "were forgotten, because too many were open"),
-            (self.invalid, "were invalid"),
-            (self.orphans, "were ends without a start"),
-        ];
+        let kinds = [(self.invalid, "were invalid"), (self.orphans, "were ends without a start")];
         let mut separator = "";
-        for (count, what) in kinds.into_iter().filter(|(count, _)| *count > 0) {
+        let counted = LOSSES.into_iter().map(|(kind, what)| (self.of(kind), what));
+        for (count, what) in counted.chain(kinds).filter(|(count, _)| *count > 0) {
             write!(f, "{separator}{count} {what}")?;
             if what == "were invalid" {
                 f.write_str(&why)?;
@@ -102,7 +109,8 @@ mod tests {
     #[test]
     fn nothing_lost_is_nothing_said() {
         assert!(!Losses::default().any());
-        assert!(!losses(Missed::ContextForgotten, 7).any());
+        assert!(!losses(Missed::ContextForgotten, 7).any() && !losses(Missed::NotWritten, 7).any());
+        assert_eq!(losses(Missed::NotWritten, 7).not_written(), 7);
         assert_eq!(losses(Missed::ContextForgotten, 7).without_parent(), 7);
         assert!(losses(Missed::Evicted, 1).any() && Losses { unknown: 1, ..Losses::default() }.any());
     }

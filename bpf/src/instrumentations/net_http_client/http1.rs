@@ -19,7 +19,7 @@ pub fn pass_on<T: Target>(target: &T) -> Done {
         return Err(Missed::NothingToDo);
     }
     let passed_on = target.passing_on(map).ok_or(Missed::NothingToDo)?;
-    let words: [u64; WRITER_WORDS] = target.read(writer).ok_or(Missed::Fault)?;
+    let words: [u64; WRITER_WORDS] = target.read(writer).ok_or(Missed::NotWritten)?;
     let at = |offset: u32| word(&words, offset);
     // The data pointer of the interface is the `*persistConn`.
     let connection = at(config.destination.get() + 8);
@@ -27,12 +27,12 @@ pub fn pass_on<T: Target>(target: &T) -> Done {
     let (buffer, size) = (at(config.buffer.get()), at(config.buffer.get() + 8));
     let (count, count_at) = (at(config.buffered.get()), writer + u64::from(config.buffered.get()));
     // The request line and what follows it end so.
-    if count == 0 || count > size || target.read::<u8>(buffer + count - 1).ok_or(Missed::Fault)? != b'\n' {
+    if count == 0 || count > size || target.read::<u8>(buffer + count - 1).ok_or(Missed::NotWritten)? != b'\n' {
         return Err(Missed::NothingToDo);
     }
     // The stack may be moved in between, by the check at the start of the function that is called.
     let depth = depth(target, config, goroutine).wrapping_add(FROM_CALL);
-    let claimed = write::claim(target, goroutine, site::WRITE_SUBSET, 0).ok_or(Missed::NoRoom)?;
+    let claimed = write::claim(target, goroutine, site::WRITE_SUBSET, 0).ok_or(Missed::NotWritten)?;
     let slot = &mut *claimed.slot;
     text::compose::<T, false, TEXT>(target, slot, passed_on);
     let mut length = slot.length;
@@ -43,7 +43,7 @@ pub fn pass_on<T: Target>(target: &T) -> Done {
     let is_of_map = passed_on.is_of(map);
     if length == 0 || size - count < length || !is_of_map {
         claimed.abandon();
-        return Err(if is_of_map { Missed::NothingToDo } else { Missed::Evicted });
+        return Err(if is_of_map { Missed::NothingToDo } else { Missed::NotWritten });
     }
     slot.meant_for[meant_for::DEPTH] = depth;
     command(slot, (count_at, count + length), (buffer + count, length));

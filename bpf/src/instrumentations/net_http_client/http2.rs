@@ -29,27 +29,27 @@ pub fn pass_on_http2<T: Target>(target: &T) -> Done {
         write::release(target, goroutine, site::HEADER_FIELDS);
         return Err(Missed::NothingToDo);
     };
-    let stream: u64 = target.read(stack + u64::from(layout.stream.get())).ok_or(Missed::Fault)?;
-    let connection: u64 = target.read(stream + u64::from(layout.connection.get())).ok_or(Missed::Fault)?;
+    let stream: u64 = target.read(stack + u64::from(layout.stream.get())).ok_or(Missed::NotWritten)?;
+    let connection: u64 = target.read(stream + u64::from(layout.connection.get())).ok_or(Missed::NotWritten)?;
     peer::note(target, connection + u64::from(layout.connected.get()), passed_on);
-    let encoder: u64 = target.read(connection + u64::from(layout.encoder.get())).ok_or(Missed::Fault)?;
+    let encoder: u64 = target.read(connection + u64::from(layout.encoder.get())).ok_or(Missed::NotWritten)?;
     let buffer = connection + u64::from(layout.buffer.get());
     if passed_on.span.passes == 0 {
         write::release(target, goroutine, site::HEADER_FIELDS);
         return Err(Missed::NothingToDo);
     }
     // The data pointer of the interface: the encoder writes to this buffer.
-    if target.read::<u64>(encoder + u64::from(layout.writer.get()) + 8).ok_or(Missed::Fault)? != buffer {
+    if target.read::<u64>(encoder + u64::from(layout.writer.get()) + 8).ok_or(Missed::NotWritten)? != buffer {
         return Err(Missed::NothingToDo);
     }
-    let claimed = write::claim(target, goroutine, site::HEADER_FIELDS, target.now()).ok_or(Missed::NoRoom)?;
+    let claimed = write::claim(target, goroutine, site::HEADER_FIELDS, target.now()).ok_or(Missed::NotWritten)?;
     let slot = &mut *claimed.slot;
     // As `meant_for` numbers them.
     slot.meant_for = [encoder, buffer, connection];
     text::compose::<T, true, 0>(target, slot, passed_on);
     if !passed_on.is_of(map) {
         claimed.abandon();
-        return Err(Missed::Evicted);
+        return Err(Missed::NotWritten);
     }
     claimed.publish();
     Ok(())

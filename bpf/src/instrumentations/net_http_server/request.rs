@@ -139,7 +139,12 @@ fn start_request<T: Target>(
     if !is_sampled {
         return Ok(());
     }
-    report_start(target, time, goroutine, holder, &request)
+    let reported = report_start(target, time, goroutine, holder, &request);
+    if reported.is_err() {
+        // Its end is not reported either.
+        goroutine.open = 0;
+    }
+    reported
 }
 
 impl Request {

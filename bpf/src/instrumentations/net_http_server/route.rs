@@ -16,7 +16,7 @@ use crate::target::Target;
 #[inline(always)]
 pub fn route<T: Target>(target: &T) -> Done {
     let goroutine = target.goroutine(target.registers().goroutine).ok_or(Missed::NothingToDo)?;
-    if goroutine.open == 0 || goroutine.route.length != 0 {
+    if goroutine.open == 0 || goroutine.route.length != 0 || goroutine.span.trace_flags & 1 == 0 {
         return Err(Missed::NothingToDo);
     }
     let results = results::read_by(target, target.http_route_ends(), target.cookie() as u32);

@@ -4,12 +4,10 @@ use bpf::config::{ROUTE_ENDS, cookie};
 
 use crate::binary::first_call_after;
 use crate::probes::plan::{Facts, Global, LeftOut, Site};
-use crate::probes::routes::ROUTE;
+use crate::probes::routes::{ROUTE, WITHOUT_ROUTE};
 
 /// The BPF program of all probes but one; the cookie tells it which was hit.
 const SERVER: &str = "http_server";
-/// The BPF program at the start of a request that is a `*http2.ServerRequest`.
-const START_HTTP2_REQUEST: &str = "http2_request_start";
 
 const SERVE: &str = "net/http.(*conn).serve";
 const SERVE_DEFER: &str = "net/http.(*conn).serve.func1";
@@ -162,12 +160,8 @@ pub(super) fn http2(facts: &Facts<'_>, server: &Http2Server, start_at_handler: b
         }
         RequestType::ServerRequest if start_at_handler => {}
         RequestType::ServerRequest => {
-            let site = facts.entry_site(
-                HTTP2_HANDLER,
-                "an HTTP/2 handler is called",
-                START_HTTP2_REQUEST,
-                cookie::START_HTTP2_REQUEST,
-            )?;
+            let site =
+                facts.entry_site(HTTP2_HANDLER, "an HTTP/2 handler is called", WITHOUT_ROUTE, cookie::START_HTTP2_REQUEST)?;
             sites.push(site);
         }
     }
