@@ -155,6 +155,13 @@ pub fn detach_link(link: UProbeLink) -> Option<JoinHandle<()>> {
     std::thread::Builder::new().name("detach".to_owned()).spawn(move || drop(link)).ok()
 }
 
+impl Probes {
+    /// Forgets what is remembered of the program, which has begun anew.
+    pub fn forget(&mut self) {
+        self.object.forget();
+    }
+}
+
 impl std::fmt::Debug for Probes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Probes").finish_non_exhaustive()

@@ -9,6 +9,9 @@ use aya::programs::{ProgramError, UProbe};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use bpf::config::parents::{ContextType, MAX_CONTEXT_TYPES};
 use bpf::config::{ReadOnlyData as _, SamplerSetting, Setting};
+use bpf::trace::Goroutine;
+use bpf::trace::parents::Origin;
+use bpf::trace::sealed::Sealed;
 
 use super::plan::Global;
 use crate::kernel::UprobeKind;
@@ -154,6 +157,15 @@ impl Object {
         Ok(())
     }
 
+    /// Forgets what is remembered of goroutines and contexts: the program has begun anew, and others stand at their addresses. What
+    /// the kernel refuses stays.
+    pub fn forget(&mut self) {
+        let Self { ebpf } = self;
+        ebpf.map_mut("GOROUTINES").map(clear::<{ size_of::<Goroutine>() }>);
+        ebpf.map_mut("ORIGINS").map(clear::<{ size_of::<Origin>() }>);
+        ebpf.map_mut("CONTEXTS").map(clear::<{ size_of::<Sealed>() }>);
+    }
+
     /// Takes the ring buffer out of the object.
     ///
     /// # Errors
@@ -190,6 +202,18 @@ impl Object {
     pub fn take_missed(&mut self) -> Result<Array<MapData, u64>, ObjectError> {
         let map = self.ebpf.take_map("MISSED").ok_or(ObjectError::Incomplete("MISSED"))?;
         Array::try_from(map).map_err(|error| ObjectError::Load(error.into()))
+    }
+}
+
+/// Removes all entries of a hash map with values of `N` bytes.
+fn clear<const N: usize>(map: &mut Map) {
+    let Ok(mut map) = HashMap::<_, u64, [u8; N]>::try_from(map) else {
+        return;
+    };
+    let keys: Vec<u64> = map.keys().filter_map(Result::ok).collect();
+    for key in keys {
+        // One that has been removed meanwhile is gone, too.
+        let _gone = map.remove(&key);
     }
 }
 
