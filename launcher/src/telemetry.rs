@@ -157,7 +157,7 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
                     }
                     let replaced: Vec<Traced> = programs.extract_if(.., |program| !program.look(&mut exporting)).collect();
                     for replaced in replaced {
-                        losses += replaced.close(&mut exporting, &mut detaching);
+                        losses += replaced.close_replaced(&mut exporting, &mut detaching);
                     }
                 }
             }

@@ -103,11 +103,16 @@ impl Traced {
                 self.image = Some(image);
                 true
             }
-            Some(Successor::Again(_) | Successor::Other) => {
-                log::warn(format_args!("{} has executed a program in its place, which is not traced", self.file.display()));
-                false
-            }
+            Some(Successor::Again(_) | Successor::Other) => false,
         }
+    }
+
+    /// Ends with the program in whose place another one runs, and says so: behind the line, nothing of that one is reported.
+    pub(super) fn close_replaced(self, exporting: &mut Exporting, detaching: &mut Vec<JoinHandle<()>>) -> Losses {
+        let file = self.file.clone();
+        let losses = self.close(exporting, detaching);
+        log::warn(format_args!("{} has executed a program in its place, which is not traced", file.display()));
+        losses
     }
 
     fn has_ended(&self) -> bool {
