@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::arm::{Armed, Untraced};
 use crate::child::Image;
 use crate::command_line::CommandLine;
-use crate::config::Config;
+use crate::config::{Config, Otlp};
 use crate::export::Exporting;
 use crate::export::settings::ExportSettings;
 use crate::log;
@@ -85,10 +85,7 @@ impl<'c> Tracing<'c> {
     /// One line for each file; when it is started again, it is said only on request.
     fn say_traced(&mut self, file: &Path, armed: &Armed, begin: Instant) {
         let names: Vec<&str> = armed.plan.planned.iter().map(|planned| planned.name).collect();
-        let destination = match (&self.config.otlp, self.config.console) {
-            (Some(otlp), _) => format!("{} ({})", otlp.endpoint, otlp.protocol),
-            (None, _) => "the console".to_owned(),
-        };
+        let destination = self.config.otlp.as_ref().map_or_else(|| "the console".to_owned(), Otlp::destination);
         let version = armed.build_info.go_version.as_ref().map_or("Go", |version| version.raw.as_str());
         let line = format!("tracing {} ({version}): {}; spans go to {destination}", file.display(), names.join(", "));
         if self.is_new(file) {

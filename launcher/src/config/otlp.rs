@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -113,11 +114,18 @@ impl Endpoint {
             Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
             Some(_) | None => (host, None),
         };
+        let is_host = match name.strip_prefix('[') {
+            Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+            None => !name.is_empty() && !name.contains(':'),
+        };
+        let url = format!("{scheme}://{rest}");
         let usable = matches!(scheme.as_str(), "http" | "https")
-            && !name.is_empty()
+            && is_host
             && port.is_none_or(|port| port.parse::<u16>().is_ok())
-            && text.chars().all(|char| char.is_ascii_graphic());
-        usable.then(|| Self(format!("{scheme}://{rest}")))
+            && text.chars().all(|char| char.is_ascii_graphic())
+            // What the client makes of it: it takes fewer characters in a host.
+            && url.parse::<http::Uri>().is_ok();
+        usable.then_some(Self(url))
     }
 
     /// The base URL with `/v1/traces` appended to its path; a query stays behind it.
@@ -172,6 +180,13 @@ impl fmt::Debug for Headers {
 }
 
 impl Otlp {
+    /// Where spans go, and how.
+    #[must_use]
+    pub fn destination(&self) -> String {
+        let by = self.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+        format!("{} ({}){by}", self.endpoint, self.protocol)
+    }
+
     /// Reads the settings: the variable for traces before the general one, the flag before both.
     pub(super) fn read<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>) -> Self {
         let protocol = reader

@@ -1,7 +1,8 @@
 //! Through which proxy the collector is reached: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, read as Go programs read them
 //! (`golang.org/x/net/http/httpproxy`).
 //!
-//! hyper-util's matcher reads them as curl does: names in capitals first, no ports in `NO_PROXY`, loopback addresses proxied.
+//! As there (`FromEnvironment`), a name in capitals counts before the one in small letters. hyper-util's matcher reads them as curl
+//! does: no ports in `NO_PROXY`, loopback addresses proxied.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -57,7 +58,7 @@ impl Proxy {
         protocol: Protocol,
     ) -> Option<Self> {
         let text = |text: &str| Some(text.to_owned());
-        let exceptions = reader.first(&["no_proxy", "NO_PROXY"], text).unwrap_or_default();
+        let exceptions = reader.first(&["NO_PROXY", "no_proxy"], text).unwrap_or_default();
         let (host, port) = endpoint.host_and_port();
         if is_local(host) || is_excepted(&exceptions, host, port) {
             return None;
@@ -65,12 +66,14 @@ impl Proxy {
         // gRPC asks for a tunnel, with TLS or without, and takes that of HTTPS (`google.golang.org/grpc`, internal/resolver/
         // delegatingresolver).
         if endpoint.is_tls() || protocol == Protocol::Grpc {
-            return reader.first(&["https_proxy", "HTTPS_PROXY"], Self::parse);
+            return reader.first(&["HTTPS_PROXY", "https_proxy"], Self::parse);
         }
-        let proxy = reader.first(&["http_proxy", "HTTP_PROXY"], Self::parse)?;
-        // In a CGI program, HTTP_PROXY is the header `Proxy` of a request: https://go.dev/s/cgihttpproxy
+        let mut read = |name| Some((name, reader.first(&[name], Self::parse)?));
+        let (name, proxy) = ["HTTP_PROXY", "http_proxy"].into_iter().find_map(&mut read)?;
+        // In a CGI program, HTTP_PROXY is the header `Proxy` of a request: https://go.dev/s/cgihttpproxy. Go refuses the proxy
+        // whichever of the two names it (`proxyForURL`).
         if reader.first(&["REQUEST_METHOD"], text).is_some() {
-            reader.problems.push(Problem::Cgi { name: "HTTP_PROXY" });
+            reader.problems.push(Problem::Cgi { name });
             return None;
         }
         Some(proxy)
@@ -184,6 +187,11 @@ mod tests {
             assert!(!format!("{proxy:?} {proxy}").contains("us"), "{text}");
         }
         for text in ["socks5://proxy:1080", "http://", "proxy:port", "http://:3128", "pro xy", "u%zz@proxy", "://", "proxy:70000"]
+        {
+            assert_eq!(Proxy::parse(text), None, "{text}");
+        }
+        for text in
+            ["http://[::1", "[::1", "http://::1]:80", "::1", "[proxy]:80", "[::1]x:80", "http://pr_oxy%41:80", "pro<xy>", "a[b"]
         {
             assert_eq!(Proxy::parse(text), None, "{text}");
         }

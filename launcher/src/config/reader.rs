@@ -41,7 +41,7 @@ impl fmt::Display for Problem {
             Self::Cgi { name } => {
                 return write!(
                     f,
-                    "{name} has no effect where REQUEST_METHOD is set: in a CGI program it may be a request's header"
+                    "{name} has no effect where REQUEST_METHOD is set: in a CGI program the proxy may be a request's header"
                 );
             }
         };
@@ -163,8 +163,7 @@ impl<'a, E: Fn(&str) -> Option<OsString>> Reader<'a, E> {
         self.problems.push(Problem::Unusable {
             name: shown,
             // What is not in the table is treated as a secret. (A test sees to it that everything is.)
-            // A URL's user and query may be secrets too.
-            value: variable.filter(|variable| !variable.secret && !value.contains(['@', '?'])).map(|_| value.to_owned()),
+            value: variable.filter(|variable| !variable.may_be_secret(value)).map(|_| value.to_owned()),
             allowed: variable.map_or("unknown", |variable| variable.allowed),
             used: used.or(variable.map(|variable| variable.default)).unwrap_or("nothing"),
         });

@@ -194,20 +194,72 @@ fn the_proxy_of_an_endpoint() {
     assert_eq!(with(&[(BASE, "http://collector")]), "http://plain:1");
     assert_eq!(with(&[(BASE, "https://collector")]), "http://secure:2");
     assert_eq!(with(&[(BASE, "http://collector:4317"), (PROTOCOL, "grpc")]), "http://secure:2");
-    assert_eq!(with(&[(BASE, "http://collector"), ("http_proxy", "https://small")]), "https://small");
-    assert_eq!(with(&[(BASE, "https://collector"), ("https_proxy", "small:3")]), "http://small:3");
+    assert_eq!(with(&[(BASE, "http://collector"), ("http_proxy", "https://small")]), "http://plain:1");
+    assert_eq!(with(&[(BASE, "https://collector"), ("https_proxy", "small:3")]), "http://secure:2");
+    assert_eq!(with(&[(BASE, "http://collector"), ("HTTP_PROXY", ""), ("http_proxy", "https://small")]), "https://small");
+    assert_eq!(proxy(&[(BASE, "https://collector"), ("https_proxy", "small:3")]), "http://small:3");
     assert_eq!(with(&[]), "", "localhost");
     assert_eq!(with(&[(BASE, "http://127.1.2.3:4318")]), "");
     assert_eq!(with(&[(BASE, "http://user@collector:4318"), ("NO_PROXY", "collector:4318")]), "");
-    assert_eq!(with(&[(BASE, "http://collector"), ("NO_PROXY", "collector"), ("no_proxy", "other")]), "http://plain:1");
+    assert_eq!(with(&[(BASE, "http://collector"), ("NO_PROXY", "other"), ("no_proxy", "collector")]), "http://plain:1");
+    assert_eq!(with(&[(BASE, "http://collector"), ("no_proxy", "collector")]), "");
     // A CGI server makes HTTP_PROXY of a request's header; HTTPS_PROXY cannot be made so.
     assert_eq!(with(&[(BASE, "https://collector"), ("REQUEST_METHOD", "GET")]), "http://secure:2");
-    let (refused, line) = problem(&[(BASE, "http://collector"), ("HTTP_PROXY", "plain:1"), ("REQUEST_METHOD", "GET")]);
-    assert_eq!(refused.otlp.unwrap().proxy, None);
-    assert!(line.starts_with("HTTP_PROXY has no effect where REQUEST_METHOD is set"), "{line}");
-    let (bad, line) = problem(&[(BASE, "http://collector"), ("http_proxy", "socks5://u:secret@p"), ("HTTP_PROXY", "plain:1")]);
+    for name in ["HTTP_PROXY", "http_proxy"] {
+        let (refused, line) = problem(&[(BASE, "http://collector"), (name, "plain:1"), ("REQUEST_METHOD", "GET")]);
+        assert_eq!(refused.otlp.unwrap().proxy, None);
+        assert!(line.starts_with(&format!("{name} has no effect where REQUEST_METHOD is set")), "{line}");
+    }
+    let (bad, line) = problem(&[(BASE, "http://collector"), ("HTTP_PROXY", "socks5://u:secret@p"), ("http_proxy", "plain:1")]);
     assert_eq!(bad.otlp.unwrap().proxy.unwrap().url(), "http://plain:1");
-    assert!(line.starts_with("the value of http_proxy (not shown) cannot be used: allowed is host:port"), "{line}");
+    assert!(line.starts_with("the value of HTTP_PROXY (not shown) cannot be used: allowed is host:port"), "{line}");
+    assert!(line.ends_with("used instead: http_proxy"), "{line}");
+}
+
+#[test]
+fn the_way_of_the_spans_names_the_proxy() {
+    let destination = |variables: &[(&str, &str)]| config(variables).otlp.unwrap().destination();
+    assert_eq!(destination(&[(BASE, "http://collector")]), "http://collector/v1/traces (http/protobuf)");
+    assert_eq!(
+        destination(&[(BASE, "http://u:secret@collector"), ("HTTP_PROXY", "u:secret@proxy:3128")]),
+        "http://collector/v1/traces (http/protobuf) through the proxy http://proxy:3128"
+    );
+}
+
+/// Else every span is lost, by a message that names no variable.
+#[test]
+fn what_no_client_connects_to_is_an_unusable_value() {
+    for bad in ["http://[::1", "http://pr_oxy%41:80", "http://[collector]:80", "http://::1"] {
+        for name in ["HTTP_PROXY", "http_proxy"] {
+            let (config, line) = problem(&[(BASE, "http://collector"), (name, bad)]);
+            assert_eq!(config.otlp.unwrap().proxy, None, "{bad}");
+            assert!(line.starts_with(&format!("the value of {name} (not shown) cannot be used")), "{line}");
+        }
+        let (config, line) = problem(&[(BASE, bad)]);
+        assert_eq!(config.otlp.unwrap().endpoint.url(), "http://localhost:4318/v1/traces", "{bad}");
+        assert!(line.starts_with(&format!("{BASE}={bad:?} cannot be used")), "{line}");
+    }
+}
+
+#[test]
+fn only_what_may_hold_credentials_is_not_shown() {
+    for (name, bad) in [
+        ("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "B@D"),
+        ("OTEL_PROPAGATORS", "what?"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many@once"),
+    ] {
+        let (_, line) = problem(&[(name, bad)]);
+        assert!(line.starts_with(&format!("{name}={bad:?} cannot be used")), "{line}");
+    }
+    // The URL may stand where it does not belong.
+    for (name, bad) in [
+        (BASE, "user:secret@c:port"),
+        ("OTEL_TRACES_EXPORTER", "http://user:secret@c"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "https://c/?token=secret"),
+    ] {
+        let (_, line) = problem(&[(name, bad)]);
+        assert!(line.starts_with(&format!("the value of {name} (not shown) cannot be used")), "{line}");
+    }
 }
 
 #[test]

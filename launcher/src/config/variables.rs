@@ -32,6 +32,12 @@ impl Variable {
         self
     }
 
+    /// Whether this value of it may hold credentials. A URL's user and query may, where a URL does not belong too.
+    pub(super) fn may_be_secret(&self, value: &str) -> bool {
+        let is_url = self.allowed == URL || value.contains("://");
+        self.secret || is_url && value.contains(['@', '?'])
+    }
+
     /// The variable of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
@@ -107,19 +113,19 @@ pub const VARIABLES: &[Variable] = &[
     variable("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", PATH, GENERAL, "The same, for traces"),
     variable("OTEL_EXPORTER_OTLP_INSECURE", BOOLEAN, "false", "No TLS for a grpc endpoint without http:// or https://"),
     variable("OTEL_EXPORTER_OTLP_TRACES_INSECURE", BOOLEAN, GENERAL, "The same, for traces"),
-    variable("http_proxy", PROXY, "none", "The proxy to a collector by http; http/protobuf and http/json only").secret(),
-    variable("HTTP_PROXY", PROXY, "none", "The same; http_proxy counts first").secret(),
+    variable("HTTP_PROXY", PROXY, "http_proxy", "The proxy to a collector by http; http/protobuf and http/json only").secret(),
+    variable("http_proxy", PROXY, "none", "The same; HTTP_PROXY counts first").secret(),
     variable(
-        "https_proxy",
+        "HTTPS_PROXY",
         PROXY,
-        "none",
+        "https_proxy",
         "The proxy to a collector by https, and to any by grpc, which it must let through (CONNECT)",
     )
     .secret(),
-    variable("HTTPS_PROXY", PROXY, "none", "The same; https_proxy counts first").secret(),
-    variable("no_proxy", EXCEPTIONS, "none", "Where no proxy is used; never for localhost"),
-    variable("NO_PROXY", EXCEPTIONS, "none", "The same; no_proxy counts first"),
-    variable("REQUEST_METHOD", "any text", "none", "Set by CGI servers: then HTTP_PROXY is not used"),
+    variable("https_proxy", PROXY, "none", "The same; HTTPS_PROXY counts first").secret(),
+    variable("NO_PROXY", EXCEPTIONS, "no_proxy", "Where no proxy is used; never for localhost"),
+    variable("no_proxy", EXCEPTIONS, "none", "The same; NO_PROXY counts first"),
+    variable("REQUEST_METHOD", "any text", "none", "Set by CGI servers: then neither HTTP_PROXY nor http_proxy is used"),
     variable("OTEL_BSP_SCHEDULE_DELAY", MILLISECONDS, "5000", "The longest time a span waits to be sent"),
     variable("OTEL_BSP_EXPORT_TIMEOUT", TIMEOUT, "30000", "How long one batch may take, retries included"),
     variable(

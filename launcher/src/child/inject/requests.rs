@@ -42,8 +42,8 @@ pub(super) fn set_tracee_mask(pid: Pid, mask: u64) -> Result<(), Errno> {
     Errno::result(result).map(drop)
 }
 
-/// Waits for the next stop of `pid`, which was just let go for a moment. `None` when it has ended instead: that is not taken, for
-/// the one wait loop is to learn it.
+/// Waits for the next stop of `pid`, which was just let go for a moment. `None` when it has ended instead, or is killed in the
+/// stop: that is not taken, for the one wait loop is to learn it.
 pub(super) fn wait_stop(pid: Pid) -> Option<Change> {
     let id = libc::id_t::try_from(pid.as_raw()).ok()?;
     // SAFETY: the struct consists of integers and pointers that nobody follows, for which all zeroes is a value.
@@ -56,12 +56,15 @@ pub(super) fn wait_stop(pid: Pid) -> Option<Change> {
         }
     }
     let has_ended = matches!(info.si_code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED);
-    if has_ended { None } else { sys::wait(pid.as_raw(), libc::__WALL).map(|(_, change)| change) }
+    if has_ended { None } else { sys::take_stop(pid) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
     use super::*;
+    use crate::child::ptrace;
 
     /// Else the launcher would wait for good for a program that was killed while system calls were made in its name.
     #[test]
@@ -69,5 +72,48 @@ mod tests {
         let mut child = std::process::Command::new("false").spawn().unwrap();
         assert_eq!(wait_stop(Pid::from_raw(child.id().try_into().unwrap())), None);
         assert_eq!(child.wait().unwrap().code(), Some(1));
+    }
+
+    /// Waits until `pid` stops or ends, and takes neither.
+    fn await_change(pid: Pid, what: libc::c_int) {
+        let id = libc::id_t::try_from(pid.as_raw()).unwrap();
+        // SAFETY: the struct consists of integers and pointers that nobody follows, for which all zeroes is a value.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the info is a live struct.
+        let result = unsafe { libc::waitid(libc::P_PID, id, &raw mut info, what | libc::WNOWAIT | libc::__WALL) };
+        assert_eq!(result, 0, "{}", Errno::last());
+    }
+
+    /// A tracee, on its way to a stop with an event.
+    fn interrupted() -> (std::process::Child, Pid) {
+        let child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = Pid::from_raw(child.id().try_into().unwrap());
+        ptrace::request(libc::PTRACE_SEIZE.into(), pid, 0).unwrap();
+        ptrace::request(libc::PTRACE_INTERRUPT.into(), pid, 0).unwrap();
+        (child, pid)
+    }
+
+    #[test]
+    fn a_stop_with_an_event_is_told_from_one_for_a_signal() {
+        let (mut child, pid) = interrupted();
+        let event = wait_stop(pid);
+        sys::kill(pid, libc::SIGUSR1).unwrap();
+        ptrace::request(libc::PTRACE_CONT.into(), pid, 0).unwrap();
+        let signal = wait_stop(pid);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(event, Some(Change::Stopped { signal: libc::SIGTRAP, event: libc::PTRACE_EVENT_STOP }));
+        assert_eq!(signal, Some(Change::Stopped { signal: libc::SIGUSR1, event: 0 }));
+    }
+
+    /// It may be killed between the report of a stop and its taking.
+    #[test]
+    fn the_end_that_follows_a_stop_is_left_to_the_wait_loop_too() {
+        let (mut child, pid) = interrupted();
+        await_change(pid, libc::WSTOPPED);
+        sys::kill(pid, libc::SIGKILL).unwrap();
+        await_change(pid, libc::WEXITED);
+        assert_eq!(sys::take_stop(pid), None);
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
     }
 }

@@ -4,7 +4,7 @@
 //! Anybody may write these headers; they are believed, as the semantic conventions want it.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use bpf::records::{SERVER_TEXTS, server_text};
 
@@ -53,7 +53,8 @@ impl<'a> Forwarded<'a> {
         forwarded.client =
             forwarded.client.or_else(|| clients.into_iter().find_map(Line::first).and_then(address).map(Cow::from));
         forwarded.scheme = forwarded.scheme.or_else(|| line(server_text::FORWARDED_PROTO).first().and_then(scheme));
-        forwarded.host = forwarded.host.or_else(|| line(server_text::FORWARDED_HOST).first().map(Cow::from));
+        forwarded.host =
+            forwarded.host.or_else(|| line(server_text::FORWARDED_HOST).first().filter(|host| is_host(host)).map(Cow::from));
         forwarded
     }
 
@@ -66,8 +67,8 @@ impl<'a> Forwarded<'a> {
                 client = client.or(Some(value));
             } else if name.eq_ignore_ascii_case("proto") {
                 forwarded.scheme = forwarded.scheme.or_else(|| scheme(&value));
-            } else if name.eq_ignore_ascii_case("host") && !value.is_empty() {
-                forwarded.host = forwarded.host.or(Some(value));
+            } else if name.eq_ignore_ascii_case("host") {
+                forwarded.host = forwarded.host.or_else(|| Some(value).filter(|host| is_host(host)));
             }
         }
         forwarded.client = client.and_then(|node| match node {
@@ -82,6 +83,37 @@ impl<'a> Forwarded<'a> {
 fn address(node: &str) -> Option<&str> {
     let is_address = |host: &&str| host.parse::<IpAddr>().is_ok();
     Some(node).filter(is_address).or_else(|| http::split_host_port(node).0.filter(is_address))
+}
+
+/// Whether a text is a host, with or without port (RFC 3986, sections 3.2.2 and 3.2.3). `server.address` is made of it.
+fn is_host(text: &str) -> bool {
+    let (is_host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (address, port) = rest.split_once(']').unwrap_or_default();
+        (address.parse::<Ipv6Addr>().is_ok(), port)
+    } else {
+        let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+        (is_name(name), port)
+    };
+    is_host && (matches!(port, "" | ":") || port.strip_prefix(':').is_some_and(is_port))
+}
+
+/// Whether a text is an IPv4 address or a name; the characters of both are those of `reg-name`.
+fn is_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let is_allowed = match byte {
+            b'%' => bytes.by_ref().take(2).filter(u8::is_ascii_hexdigit).count() == 2,
+            other => other.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&other),
+        };
+        if !is_allowed {
+            return false;
+        }
+    }
+    !text.is_empty()
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
 /// The scheme of an HTTP request; the requests of web sockets have that of HTTP (RFC 8441, section 5).
@@ -263,6 +295,75 @@ mod tests {
         }
         assert_eq!(of(&[(HOST, "shop.example:8443, inner")]).host.unwrap(), "shop.example:8443");
         assert_eq!(of(&[(HOST, "shop.exam…")]).host, None);
+    }
+
+    #[test]
+    fn hosts() {
+        for (text, expected) in [
+            ("shop", true),
+            ("shop.example", true),
+            ("shop.example:8443", true),
+            ("shop.example:", true),
+            ("shop_1.example.", true),
+            ("a-b~c.example:0", true),
+            ("xn--bcher-kva.example", true),
+            ("b%C3%BCcher.example", true),
+            ("!$&'()*+;=", true),
+            ("192.0.2.43", true),
+            ("192.0.2.43:80", true),
+            ("[2001:db8::1]", true),
+            ("[2001:db8::1]:8443", true),
+            ("[::ffff:192.0.2.43]:1", true),
+            ("", false),
+            (":80", false),
+            ("a b", false),
+            ("c<>", false),
+            ("http://evil/:99", false),
+            ("shop.example/path", false),
+            ("user@shop.example", false),
+            ("shop.example:http", false),
+            ("shop.example:+80", false),
+            ("shop.example:65536", false),
+            ("shop.example:80:80", false),
+            ("2001:db8::1", false),
+            ("[::1", false),
+            ("::1]", false),
+            ("[]", false),
+            ("[shop]", false),
+            ("[::1]x", false),
+            ("[::1]80", false),
+            ("[::1%eth0]", false),
+            ("[192.0.2.43]", false),
+            ("b%C3%BCcher%", false),
+            ("%4", false),
+            ("%zz", false),
+            ("%+1", false),
+            ("bücher.example", false),
+            ("shop\u{7f}", false),
+            ("shop\\", false),
+            ("\"shop\"", false),
+        ] {
+            assert_eq!(is_host(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_says_nothing() {
+        let host = |lines: &[(usize, &'static str)]| of(lines).host.map(Cow::into_owned);
+        let shop = Some("shop.example".to_owned());
+        for bad in ["a b", "c<>", "http://evil/:99", "[::1", "shop:http"] {
+            assert_eq!(host(&[(HOST, bad)]), None, "{bad}");
+            let (plain, quoted) = (format!("host={bad}").leak(), format!("for=_a;host=\"{bad}\"").leak());
+            for line in [&*plain, &*quoted] {
+                assert_eq!(host(&[(STANDARD, line)]), None, "{line}");
+                assert_eq!(host(&[(STANDARD, line), (HOST, "shop.example")]), shop, "{line}");
+                assert_eq!(host(&[(STANDARD, line), (STANDARD_NEXT, "host=shop.example")]), shop, "{line}");
+            }
+        }
+        assert_eq!(host(&[(HOST, "[::1]:80")]).as_deref(), Some("[::1]:80"));
+        // Only the first one counts: what is behind it are proxies nearer to the server.
+        assert_eq!(host(&[(HOST, "a b, c<>")]), None);
+        assert_eq!(host(&[(HOST, "a b, shop.example")]), None);
     }
 
     #[test]
