@@ -1,7 +1,9 @@
 //! The seam's kernel side: helpers, maps and registers behind [`bpf::target::Target`].
 
+mod goroutines;
 mod memory;
 mod parents;
+mod records;
 mod registers;
 mod requests;
 mod slots;
@@ -9,15 +11,13 @@ mod slots;
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
 
-use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP, pt_regs};
-use aya_ebpf::helpers::generated::{bpf_for_each_map_elem, bpf_get_attach_cookie, bpf_get_prandom_u32, bpf_ktime_get_boot_ns};
-use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, LruHashMap, RingBuf};
+use aya_ebpf::bindings::pt_regs;
+use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_get_prandom_u32, bpf_ktime_get_boot_ns};
 use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig};
 use bpf::config::parents::{ContextType, ParentsConfig};
 use bpf::config::{EndRecipes, HttpServerConfig, ROUTE_ENDS, SamplerSetting, Setting};
-use bpf::missed::{COUNTED, Missed};
-use bpf::records::{RING_BYTES, SpanIdentity};
+use bpf::missed::Missed;
+use bpf::records::SpanIdentity;
 use bpf::slots::{Bucket, SLOT_WORDS};
 use bpf::target::{AllRegisters, Lookup, Memory, Registers, Step, Target, Visit};
 use bpf::trace::Goroutine;
@@ -29,23 +29,6 @@ use bpf::trace::sealed::Sealed;
 use bytemuck::AnyBitPattern;
 
 use memory::UserMemory;
-
-/// A backlog of this many bytes wakes the launcher at once; a smaller one waits for its timer.
-const WAKE_AT_BYTES: u64 = 512 << 10;
-/// `BPF_RB_AVAIL_DATA` of `bpf_ringbuf_query`.
-const AVAILABLE_DATA: u64 = 0;
-
-#[map(name = "RECORDS")]
-static RECORDS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
-/// What is remembered of each goroutine, by the address of its `runtime.g`.
-#[map(name = "GOROUTINES")]
-static GOROUTINES: LruHashMap<u64, Goroutine> = LruHashMap::with_max_entries(8_192, 0);
-/// Requests whose route a mux has found: those in which it is not noted, and those in which it is.
-#[map(name = "ROUTES")]
-static ROUTES: Array<u64> = Array::with_max_entries(2, 0);
-/// What nothing came of, by [`Missed`].
-#[map(name = "MISSED")]
-static MISSED: Array<u64> = Array::with_max_entries(COUNTED, 0);
 
 /// Layouts of the program, set by the launcher.
 #[unsafe(no_mangle)]
@@ -67,9 +50,6 @@ static SAMPLER: SamplerSetting = bpf::config::EMPTY_SAMPLER;
 #[unsafe(no_mangle)]
 static LOAD_BIAS: Setting<u64> = Setting::new(0);
 
-/// All zero; here, because it is too large for the stack.
-static NEW_GOROUTINE: Goroutine = bpf::trace::NEW_GOROUTINE;
-
 /// One hit of a probe.
 pub(crate) struct Hit(*mut pt_regs);
 
@@ -77,18 +57,6 @@ impl Hit {
     pub(crate) const fn new(context: *mut c_void) -> Self {
         Self(context.cast())
     }
-}
-
-/// One goroutine of [`Target::each_goroutine`].
-unsafe extern "C" fn visit<V: Visit>(
-    _map: *mut c_void,
-    _address: *const u64,
-    goroutine: *const Goroutine,
-    _: *mut c_void,
-) -> i64 {
-    // SAFETY: the kernel passes a value of the map. No visit looks at registers.
-    V::visit(&Hit(core::ptr::null_mut()), unsafe { &*goroutine });
-    0
 }
 
 impl Memory for Hit {
@@ -288,69 +256,42 @@ impl Target for Hit {
 
     #[inline(always)]
     fn goroutine(&self, address: u64) -> Option<&mut Goroutine> {
-        // SAFETY: only the goroutine's own thread touches its entry. One that is evicted meanwhile stays valid memory, and the seal
-        // of what two write to it says so.
-        GOROUTINES.get_ptr_mut(&address).map(|goroutine| unsafe { &mut *goroutine })
+        goroutines::goroutine(address)
     }
 
     #[inline(always)]
     fn goroutine_or_new(&self, address: u64) -> Option<&mut Goroutine> {
-        if let Some(known) = self.goroutine(address) {
-            return Some(known);
-        }
-        let _full = GOROUTINES.insert(&address, &NEW_GOROUTINE, 0);
-        let new = self.goroutine(address)?;
-        new.holder = address;
-        new.random.seed(self);
-        Some(new)
+        goroutines::goroutine_or_new(self, address)
     }
 
     #[inline(always)]
     fn each_goroutine<V: Visit>(&self) {
-        let map = core::ptr::from_ref(&GOROUTINES).cast_mut().cast();
-        // SAFETY: the callback gets the map's entries, needs no context, and is done when the helper returns.
-        unsafe { bpf_for_each_map_elem(map, visit::<V> as *mut c_void, core::ptr::null_mut(), 0) };
+        goroutines::each::<V>();
     }
 
     #[inline(always)]
     fn count_route(&self, in_request: bool) {
-        if let Some(count) = ROUTES.get_ptr_mut(u32::from(in_request)) {
-            // SAFETY: valid and aligned. What two processors count at once may be counted once: the launcher wants to know
-            // which of the two is zero.
-            unsafe { *count += 1 };
-        }
+        goroutines::count_route(in_request);
     }
 
     #[inline(always)]
     fn count(&self, missed: Missed) {
-        // There is no counter for nothing to do. Not a constant: what follows is verified once, not for each kind.
-        if let Some(count) = MISSED.get_ptr_mut(self.opaque(missed as u64) as u32) {
-            // SAFETY: the map value is valid and aligned for 8 bytes; the instruction only adds to it, atomically.
-            unsafe { core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) count, in(reg) 1u64) };
-        }
+        // Not a constant: what follows is verified once, not for each kind.
+        records::count(self.opaque(missed as u64) as u32);
     }
 
     #[inline(always)]
     fn reserve<R: 'static>(&self) -> Result<&mut R, Missed> {
-        let Some(entry) = RECORDS.reserve::<R>(0) else {
-            return Err(Missed::RingFull);
-        };
-        let entry = core::mem::ManuallyDrop::new(entry);
-        // SAFETY: records are integers only, and the body fills the fields that the launcher reads.
-        Ok(unsafe { &mut *entry.as_ptr().cast_mut() })
+        records::reserve()
     }
 
     #[inline(always)]
     fn submit<R: 'static>(&self, record: &mut R, look: bool) {
-        let flags = if look && RECORDS.query(AVAILABLE_DATA) > WAKE_AT_BYTES { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP };
-        // SAFETY: `record` comes from `reserve` and is not used afterwards.
-        unsafe { aya_ebpf::helpers::generated::bpf_ringbuf_submit(core::ptr::from_mut(record).cast(), u64::from(flags)) };
+        records::submit(record, look);
     }
 
     #[inline(always)]
     fn discard<R: 'static>(&self, record: &mut R) {
-        let no_wakeup = u64::from(BPF_RB_NO_WAKEUP);
-        // SAFETY: `record` comes from `reserve` and is not used afterwards.
-        unsafe { aya_ebpf::helpers::generated::bpf_ringbuf_discard(core::ptr::from_mut(record).cast(), no_wakeup) };
+        records::discard(record);
     }
 }

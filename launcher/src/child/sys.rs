@@ -153,12 +153,6 @@ impl Change {
             Self::Continued
         }
     }
-
-    /// From the `si_status` of a stop: the signal, and the ptrace event in the byte above it, which a wait status has one byte
-    /// higher (`wait_task_stopped` of Linux).
-    fn from_stop(code: c_int) -> Self {
-        Self::Stopped { signal: code & 0xff, event: code >> 8 }
-    }
 }
 
 /// One change of any child or tracee, without waiting for it. `None`: nothing changed, or there is no child.
@@ -174,18 +168,6 @@ pub(super) fn wait_end(pid: Pid) {
             return;
         }
     }
-}
-
-/// Takes the stop that `pid` is in, without waiting for one. `None`: it is in none, or has ended; its end is never taken.
-pub(super) fn take_stop(pid: Pid) -> Option<Change> {
-    let id = libc::id_t::try_from(pid.as_raw()).ok()?;
-    // SAFETY: the struct consists of integers and pointers that nobody follows, for which all zeroes is a value.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the info is a live struct.
-    let result = unsafe { libc::waitid(libc::P_PID, id, &raw mut info, libc::WSTOPPED | libc::WNOHANG | libc::__WALL) };
-    // SAFETY: waitid has filled in the fields of SIGCHLD, or left all zeroes.
-    let (stopped, code) = unsafe { (info.si_pid(), info.si_status()) };
-    (result == 0 && stopped == pid.as_raw()).then(|| Change::from_stop(code))
 }
 
 /// Waits as waitpid does.
@@ -255,12 +237,5 @@ mod tests {
         let exec = (libc::PTRACE_EVENT_EXEC << 16) | (libc::SIGTRAP << 8) | 0x7f;
         assert_eq!(Change::from_status(exec), Change::Stopped { signal: libc::SIGTRAP, event: libc::PTRACE_EVENT_EXEC });
         assert_eq!(Change::from_status(0xffff), Change::Continued);
-    }
-
-    #[test]
-    fn a_stop_is_the_same_however_it_is_taken() {
-        for code in [libc::SIGSTOP, libc::SIGTRAP | 0x80, (libc::PTRACE_EVENT_STOP << 8) | libc::SIGTRAP] {
-            assert_eq!(Change::from_stop(code), Change::from_status((code << 8) | 0x7f), "{code:x}");
-        }
     }
 }

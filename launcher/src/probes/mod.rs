@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod ends;
+pub mod facts;
 pub mod object;
 pub mod plan;
 pub mod routes;

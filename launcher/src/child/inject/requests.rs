@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use crate::child::sys::{self, Change, SET_BYTES};
+use crate::child::sys::{Change, SET_BYTES};
 
 /// Writes one word of the memory of `pid`, which stands in a ptrace stop; into read-only private pages too (`FOLL_FORCE`).
 pub(super) fn poke(pid: Pid, address: u64, word: u64) -> Result<(), Errno> {
@@ -56,7 +56,25 @@ pub(super) fn wait_stop(pid: Pid) -> Option<Change> {
         }
     }
     let has_ended = matches!(info.si_code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED);
-    if has_ended { None } else { sys::take_stop(pid) }
+    if has_ended { None } else { take_stop(pid) }
+}
+
+/// The stop of which this is the `si_status`: the signal, and the ptrace event in the byte above it, which a wait status has one byte
+/// higher (`wait_task_stopped`, `kernel/exit.c`).
+fn stop(code: libc::c_int) -> Change {
+    Change::Stopped { signal: code & 0xff, event: code >> 8 }
+}
+
+/// Takes the stop that `pid` is in, without waiting for one. `None`: it is in none, or has ended; its end is never taken.
+fn take_stop(pid: Pid) -> Option<Change> {
+    let id = libc::id_t::try_from(pid.as_raw()).ok()?;
+    // SAFETY: the struct consists of integers and pointers that nobody follows, for which all zeroes is a value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the info is a live struct.
+    let result = unsafe { libc::waitid(libc::P_PID, id, &raw mut info, libc::WSTOPPED | libc::WNOHANG | libc::__WALL) };
+    // SAFETY: waitid has filled in the fields of SIGCHLD, or left all zeroes.
+    let (stopped, code) = unsafe { (info.si_pid(), info.si_status()) };
+    (result == 0 && stopped == pid.as_raw()).then(|| stop(code))
 }
 
 #[cfg(test)]
@@ -64,7 +82,7 @@ mod tests {
     use std::os::unix::process::ExitStatusExt as _;
 
     use super::*;
-    use crate::child::ptrace;
+    use crate::child::{ptrace, sys};
 
     /// Else the launcher would wait for good for a program that was killed while system calls were made in its name.
     #[test]
@@ -113,7 +131,7 @@ mod tests {
         await_change(pid, libc::WSTOPPED);
         sys::kill(pid, libc::SIGKILL).unwrap();
         await_change(pid, libc::WEXITED);
-        assert_eq!(sys::take_stop(pid), None);
+        assert_eq!(take_stop(pid), None);
         assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
     }
 }
