@@ -238,7 +238,8 @@ texts! {
 #[repr(C)]
 #[derive(AnyBitPattern, Clone, Copy, Debug)]
 pub struct HttpServerEnd {
-    /// `kind` is [`kind::HTTP_SERVER_END`], [`kind::HTTP_SERVER_UNFINISHED`] or, within [`HttpServerPanic`], [`kind::HTTP_SERVER_PANIC`].
+    /// `kind` is [`kind::HTTP_SERVER_END`], [`kind::HTTP_SERVER_UNFINISHED`] or, within [`HttpServerPanic`],
+    /// [`kind::HTTP_SERVER_PANIC`].
     pub header: RecordHeader,
     /// When, in nanoseconds of `CLOCK_BOOTTIME`.
     pub time: u64,

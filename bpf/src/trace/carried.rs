@@ -1,6 +1,7 @@
 //! What comes with a request and is passed on as it is with what it does: `tracestate` and `baggage`.
 //!
-//! Longer ones, a state that its grammar forbids ([`super::tracestate`]), and those that came in several lines, are left out as a whole: half of one could mean something else.
+//! Longer ones, a state that its grammar forbids ([`super::tracestate`]), and those that came in several lines, are left out as a
+//! whole: half of one could mean something else.
 
 use crate::config::propagator;
 use crate::go::string::GoString;

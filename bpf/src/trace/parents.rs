@@ -243,7 +243,8 @@ pub enum Look {
     Stop,
 }
 
-/// Forgets origins of goroutines that are no more, now and then. They are harmless (a `goid` is never given twice), but fill the map.
+/// Forgets origins of goroutines that are no more, now and then. They are harmless (a `goid` is never given twice), but fill the
+/// map.
 #[inline(always)]
 pub fn tidy<T: Target>(target: &T, now: u64) {
     let Some(tidying) = target.tidying() else {

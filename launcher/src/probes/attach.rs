@@ -138,7 +138,8 @@ pub fn leave_until_exit(probes: Probes) {
     std::mem::forget(probes);
 }
 
-/// Takes probes away from a program that has ended, each BPF program's on a thread of its own: the kernel makes us wait for grace periods here too.
+/// Takes probes away from a program that has ended, each BPF program's on a thread of its own: the kernel makes us wait for grace
+/// periods here too.
 ///
 /// Returns the threads at once; the process does not end before the kernel is done with them.
 #[must_use]

@@ -24,11 +24,16 @@ pub fn pass_on<T: Target>(target: &T) -> Done {
     // The data pointer of the interface is the `*persistConn`.
     let connection = at(config.destination.get() + 8);
     peer::note(target, connection + u64::from(config.peer.persist_conn.get()), passed_on);
+    if passed_on.span.passes == 0 {
+        // An earlier request of this goroutine may have failed before its header was written.
+        write::release(target, goroutine, site::WRITE_SUBSET);
+        return Err(Missed::NothingToDo);
+    }
     let (buffer, size) = (at(config.buffer.get()), at(config.buffer.get() + 8));
     let (count, count_at) = (at(config.buffered.get()), writer + u64::from(config.buffered.get()));
     // The request line and what follows it end so.
     if count == 0 || count > size || target.read::<u8>(buffer + count - 1).ok_or(Missed::NotWritten)? != b'\n' {
-        return Err(Missed::NothingToDo);
+        return Err(Missed::NotWritten);
     }
     // The stack may be moved in between, by the check at the start of the function that is called.
     let depth = depth(target, config, goroutine).wrapping_add(FROM_CALL);
@@ -40,10 +45,9 @@ pub fn pass_on<T: Target>(target: &T) -> Done {
         // The first line is worth more than the rest.
         length = text::LINE;
     }
-    let is_of_map = passed_on.is_of(map);
-    if length == 0 || size - count < length || !is_of_map {
+    if length == 0 || size - count < length || !passed_on.is_of(map) {
         claimed.abandon();
-        return Err(if is_of_map { Missed::NothingToDo } else { Missed::NotWritten });
+        return Err(Missed::NotWritten);
     }
     slot.meant_for[meant_for::DEPTH] = depth;
     command(slot, (count_at, count + length), (buffer + count, length));

@@ -39,8 +39,8 @@ pub fn pass_on_http2<T: Target>(target: &T) -> Done {
         return Err(Missed::NothingToDo);
     }
     // The data pointer of the interface: the encoder writes to this buffer.
-    if target.read::<u64>(encoder + u64::from(layout.writer.get()) + 8).ok_or(Missed::NotWritten)? != buffer {
-        return Err(Missed::NothingToDo);
+    if target.read::<u64>(encoder + u64::from(layout.writer.get()) + 8) != Some(buffer) {
+        return Err(Missed::NotWritten);
     }
     let claimed = write::claim(target, goroutine, site::HEADER_FIELDS, target.now()).ok_or(Missed::NotWritten)?;
     let slot = &mut *claimed.slot;

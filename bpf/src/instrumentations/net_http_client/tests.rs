@@ -186,12 +186,12 @@ impl Client {
     }
 
     /// `Header.writeSubset` is called, from a frame below `roundTrip`'s.
-    fn write(&self, map: u64, table: u64, writer: u64, exclude: u64) -> Option<&Slot> {
-        self.hit(cookie::WRITE, [map, table, writer, exclude, 0], STACK - 0x200).ok()?;
+    fn write(&self, map: u64, table: u64, writer: u64, exclude: u64) -> Result<&Slot, Missed> {
+        self.hit(cookie::WRITE, [map, table, writer, exclude, 0], STACK - 0x200)?;
         // SAFETY: no probe runs while the test looks.
         let bucket = unsafe { &*self.program.buckets[bucket(self.goroutine) as usize].get() };
         let way = bucket.tags.iter().position(|tag| *tag == self.goroutine + u64::from(site::WRITE_SUBSET)).unwrap();
-        Some(&bucket.slots[way])
+        Ok(&bucket.slots[way])
     }
 }
 
@@ -299,7 +299,7 @@ fn the_programs_own_traceparent_is_the_parent_and_stays_alone() {
             let span = client.span(request);
             assert_eq!((hex(&span.trace_id), hex(&span.parent_span_id)), (TRACE.into(), PARENT.into()), "{release} {name}");
             let (writer, _) = client.writer(4096, "GET / HTTP/1.1\r\n");
-            assert!(client.write(header, BUFFERED, writer, 8).is_none(), "{release} {name}");
+            assert_eq!(client.write(header, BUFFERED, writer, 8).err(), Some(Missed::NothingToDo), "{release} {name}");
         });
     }
 }
@@ -353,17 +353,18 @@ fn nothing_is_written_where_it_cannot_be_right() {
         let (request, header) = client.request("/", &[]);
         client.span(request);
         let line = "GET / HTTP/1.1\r\n";
-        let refused = |case: &str, map, table, (writer, _): (u64, u64), exclude| {
-            assert!(client.write(map, table, writer, exclude).is_none(), "{release}: {case}");
+        let refused = |case: &str, missed, map, table, (writer, _): (u64, u64), exclude| {
+            assert_eq!(client.write(map, table, writer, exclude).err(), Some(missed), "{release}: {case}");
         };
-        refused("another header", header + 8, BUFFERED, client.writer(4096, line), 8);
-        refused("another kind of writer", header, BUFFERED + 64, client.writer(4096, line), 8);
-        refused("the transport's own headers", header, BUFFERED, client.writer(4096, line), 0);
-        refused("nothing buffered", header, BUFFERED, client.writer(4096, ""), 8);
-        refused("in the middle of a line", header, BUFFERED, client.writer(4096, "GET / HTTP"), 8);
-        refused("one byte too few", header, BUFFERED, client.writer(line.len() as u64 + 69, line), 8);
-        refused("no writer", header, BUFFERED, (0, 0), 8);
+        let (not_ours, lost) = (Missed::NothingToDo, Missed::NotWritten);
+        refused("another header", not_ours, header + 8, BUFFERED, client.writer(4096, line), 8);
+        refused("another kind of writer", not_ours, header, BUFFERED + 64, client.writer(4096, line), 8);
+        refused("the transport's own headers", not_ours, header, BUFFERED, client.writer(4096, line), 0);
+        refused("nothing buffered", lost, header, BUFFERED, client.writer(4096, ""), 8);
+        refused("in the middle of a line", lost, header, BUFFERED, client.writer(4096, "GET / HTTP"), 8);
+        refused("one byte too few", lost, header, BUFFERED, client.writer(line.len() as u64 + 69, line), 8);
+        refused("no writer", lost, header, BUFFERED, (0, 0), 8);
         let (writer, _) = client.writer(line.len() as u64 + 70, line);
-        assert!(client.write(header, BUFFERED, writer, 8).is_some(), "{release}: just enough room");
+        assert!(client.write(header, BUFFERED, writer, 8).is_ok(), "{release}: just enough room");
     });
 }

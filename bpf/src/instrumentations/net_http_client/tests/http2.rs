@@ -89,6 +89,7 @@ fn nothing_is_queued_where_the_encoder_writes_elsewhere() {
         client.span(request);
         let stream = client.stream(request);
         client.program.memory.write_words(stream.encoder + u64::from(WRITER) + 8, &[stream.connection + 8]);
-        assert!(client.encode(&stream).is_err() && client.queued().is_none(), "{release}");
+        assert_eq!(client.encode(&stream), Err(Missed::NotWritten), "{release}");
+        assert!(client.queued().is_none(), "{release}");
     });
 }
