@@ -21,6 +21,7 @@ mod map_layout;
 mod module_data;
 mod pclntab;
 mod sites;
+mod type_name;
 mod types;
 mod wanted;
 
