@@ -1,23 +1,18 @@
-//! What the launcher tells the probes before they are loaded: layouts of the program's types, the sampler.
+//! What the launcher tells the probes: layouts of the process's types, how ends are read, the sampler.
 //!
-//! The values stand in read-only data, which the kernel's verifier treats as constants: code for a layout
-//! that the program does not have is removed when the object is loaded.
+//! Layouts stand in read-only data, which the kernel's verifier treats as constants: code for a layout that the process does not
+//! have is removed when the object is loaded. [`Settings`] may change at any time.
 
+mod ends;
 pub mod http_client;
-mod http_server;
+pub mod http_server;
 pub mod parents;
 
 use core::mem::size_of;
 
-mod ends;
+use crate::shared::Shared;
 
-pub use ends::{
-    ALWAYS, EMPTY_RECIPE, EndRecipe, EndRecipes, MAX_LOADS, MAX_PER_SITE, MAX_RESULTS, NO_RESULT, ResultLocation, base,
-};
-pub use http_server::{
-    EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, PanicLayout, ROUTE_ENDS, RequestLayout, ResponseLayout, UrlLayout,
-    cookie,
-};
+pub use ends::{ALWAYS, EMPTY_RECIPE, EndRecipe, MAX_LOADS, MAX_PER_SITE, MAX_RESULTS, NO_RESULT, ResultLocation, base};
 
 /// A number that the launcher sets before the object is loaded.
 ///
@@ -46,20 +41,78 @@ pub type Offset = Setting<u32>;
 /// The program has no such field.
 pub const ABSENT: u32 = u32::MAX;
 
-/// How traces are sampled (OpenTelemetry specification, "SDK", "Sampling").
+/// What may change while the process runs. It stands in a map that the launcher can write to.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct SamplerSetting {
-    /// 1: a sampled or unsampled parent decides; 0: every span is decided on its own.
-    pub parent_based: Setting<u32>,
-    /// Which headers are read and written: bits of [`propagator`].
-    pub propagators: Setting<u32>,
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The sampler (OpenTelemetry specification, "SDK", "Sampling"). 1: a sampled or unsampled parent decides; 0: every span is
+    /// decided on its own.
+    pub parent_based: Shared<u32>,
+    /// Instrumentations that are switched off: bits of [`instrumentation`].
+    pub off: Shared<u32>,
     /// A trace is taken where bytes 8–15 of its id, read big-endian and shifted right by one, are below this:
     /// 0 takes none, 2^63 takes all.
-    pub threshold: Setting<u64>,
+    pub threshold: Shared<u64>,
 }
 
-/// Bits of [`SamplerSetting::propagators`], and of [`crate::records::SpanIdentity::propagation`].
+impl Settings {
+    /// Before the launcher has set anything: nothing is sampled.
+    pub const NONE: Self = Self { parent_based: Shared::new(0), off: Shared::new(0), threshold: Shared::new(0) };
+
+    /// Whether this [`instrumentation`] is switched off.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_off(&self, instrumentation: u32) -> bool {
+        self.off.get() & instrumentation != 0
+    }
+
+    /// The words, as the map holds them.
+    #[must_use]
+    pub fn to_words(&self) -> [u64; 2] {
+        [u64::from(self.parent_based.get()) | u64::from(self.off.get()) << 32, self.threshold.get()]
+    }
+}
+
+/// Bits of [`Settings::off`].
+pub mod instrumentation {
+    /// Servers of `net/http`.
+    pub const HTTP_SERVER: u32 = 1;
+    /// Clients of `net/http`.
+    pub const HTTP_CLIENT: u32 = 2;
+}
+
+/// What a probe is told of the site that was hit (`bpf_get_attach_cookie`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Cookie {
+    /// What the hit means: one of the events of its instrumentation.
+    pub event: u32,
+    /// For the end of a function, the number of the recipe by which it is read ([`EndRecipe`]).
+    pub recipe: u32,
+}
+
+impl Cookie {
+    /// As the kernel keeps it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        self.event as u64 | (self.recipe as u64) << 32
+    }
+
+    /// What the kernel has kept.
+    #[inline(always)]
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "both halves")]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self { event: bits as u32, recipe: (bits >> 32) as u32 }
+    }
+}
+
+/// Which headers are extracted and injected: bits of [`propagator`].
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug)]
+pub struct Propagators(pub Setting<u32>);
+
+/// Bits of [`Propagators`], and of [`crate::records::SpanIdentity::propagation`].
 pub mod propagator {
     /// `traceparent` and `tracestate` (W3C Trace Context).
     pub const TRACE_CONTEXT: u8 = 1;
@@ -73,12 +126,12 @@ pub mod propagator {
     pub const TRACE_STATE: u8 = 16;
 }
 
-impl SamplerSetting {
-    /// Whether the headers of this [`propagator`] are read and written.
+impl Propagators {
+    /// Whether the headers of this [`propagator`] are extracted and injected.
     #[inline(always)]
     #[must_use]
     pub fn has(&self, propagator: u8) -> bool {
-        self.propagators.get() & u32::from(propagator) != 0
+        self.0.get() & u32::from(propagator) != 0
     }
 }
 
@@ -141,10 +194,6 @@ const NO_MAP: MapLayout = MapLayout {
     overflow: NO_OFFSET,
 };
 
-/// Before the launcher has set anything: nothing is sampled.
-pub const EMPTY_SAMPLER: SamplerSetting =
-    SamplerSetting { parent_based: Setting::new(0), propagators: Setting::new(0), threshold: Setting::new(0) };
-
 /// The bytes of a configuration, as the object's read-only data holds them.
 ///
 /// # Safety
@@ -159,7 +208,8 @@ pub unsafe trait ReadOnlyData: Sized {
 
 // SAFETY: one 64-bit setting.
 unsafe impl ReadOnlyData for Setting<u64> {}
-const _: () = assert!(size_of::<SamplerSetting>() == 16);
-
-// SAFETY: no padding: two 32-bit settings and one of 64 bits.
-unsafe impl ReadOnlyData for SamplerSetting {}
+// SAFETY: one 32-bit setting.
+unsafe impl ReadOnlyData for Setting<u32> {}
+// SAFETY: one 32-bit setting.
+unsafe impl ReadOnlyData for Propagators {}
+const _: () = assert!(size_of::<Settings>() == 16);

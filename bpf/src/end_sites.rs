@@ -1,4 +1,4 @@
-//! A BPF object for tests: counts the hits at ends of functions and adds up what was returned, by cookie.
+//! A BPF object for tests: counts the hits at ends of functions and adds up what was returned, by the number of the recipe.
 //!
 //! It is not part of the launcher: only `launcher/tests/end_sites.rs` loads it.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
@@ -17,7 +17,7 @@ mod entry_points {
     use aya_ebpf::macros::{map, uprobe};
     use aya_ebpf::maps::Array;
     use aya_ebpf::programs::ProbeContext;
-    use bpf::config::{EndRecipes, MAX_RESULTS};
+    use bpf::config::MAX_RESULTS;
     use bpf::go::results;
     use bpf::target::Target as _;
 
@@ -26,11 +26,7 @@ mod entry_points {
     /// As many as the test attaches at once.
     const SITES: usize = 1024;
 
-    /// The recipe of each cookie, set by the test.
-    #[unsafe(no_mangle)]
-    static END_RECIPES: EndRecipes<SITES> = EndRecipes::EMPTY;
-
-    /// For each cookie the hits that count, and the sum of each result.
+    /// For each recipe the hits that count, and the sum of each result.
     #[map(name = "TALLY")]
     static TALLY: Array<[u64; 1 + MAX_RESULTS]> = Array::with_max_entries(SITES as u32, 0);
 
@@ -42,9 +38,9 @@ mod entry_points {
 
     #[inline(always)]
     fn count(hit: &Hit) -> Option<()> {
-        let cookie = hit.cookie();
-        let results: [u64; MAX_RESULTS] = results::read(hit, END_RECIPES.get(cookie)?)?;
-        let sums = TALLY.get_ptr_mut(cookie as u32)?.cast::<u64>();
+        let number = hit.cookie().recipe;
+        let results: [u64; MAX_RESULTS] = results::read(hit, hit.recipe(number)?)?;
+        let sums = TALLY.get_ptr_mut(number)?.cast::<u64>();
         add(sums, 1);
         for (number, result) in (1..).zip(results) {
             // SAFETY: the map's value has one word more than there are results.

@@ -13,6 +13,8 @@
 pub mod config;
 pub mod missed;
 pub mod records;
+pub mod scratch;
+pub mod shared;
 pub mod slots;
 pub mod target;
 pub mod write;

@@ -15,21 +15,31 @@ mod entry_points {
     use aya_ebpf::EbpfContext as _;
     use aya_ebpf::macros::uprobe;
     use aya_ebpf::programs::ProbeContext;
+    use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
+    use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig};
     use bpf::instrumentations::{net_http_client, net_http_server};
     use bpf::missed::{Done, Missed};
     use bpf::target::Target as _;
+    use bpf::trace::creators;
 
     use crate::kernel::Hit;
 
+    /// Layouts of the process's server, set by the launcher.
+    #[unsafe(no_mangle)]
+    static HTTP_SERVER: HttpServerConfig = EMPTY_HTTP_SERVER;
+    /// Layouts of the process's client, set by the launcher.
+    #[unsafe(no_mangle)]
+    static HTTP_CLIENT: HttpClientConfig = EMPTY_HTTP_CLIENT;
+
     macro_rules! probe {
-        ($multi:ident, $single:ident, $body:path) => {
+        ($multi:ident, $perf_event:ident, $body:expr) => {
             #[uprobe(multi)]
             fn $multi(context: ProbeContext) -> u32 {
                 count($body, &Hit::new(context.as_ptr()))
             }
 
             #[uprobe]
-            fn $single(context: ProbeContext) -> u32 {
+            fn $perf_event(context: ProbeContext) -> u32 {
                 count($body, &Hit::new(context.as_ptr()))
             }
         };
@@ -46,10 +56,12 @@ mod entry_points {
         0
     }
 
-    probe!(http_server, http_server_single, net_http_server::any);
-    probe!(http_client, http_client_single, net_http_client::any);
-    probe!(http_route, http_route_single, net_http_server::route);
-    probe!(http2_request_start, http2_request_start_single, net_http_server::start_http2_request);
+    // As `launcher/src/probes` names them.
+    probe!(http_server, http_server_p, |hit| net_http_server::any(hit, &HTTP_SERVER));
+    probe!(http_client, http_client_p, |hit| net_http_client::any(hit, &HTTP_CLIENT));
+    probe!(http_route, http_route_p, |hit| net_http_server::route(hit));
+    probe!(http2_request, http2_request_p, |hit| net_http_server::start_http2_request(hit, &HTTP_SERVER));
+    probe!(new_goroutine, new_goroutine_p, |hit| creators::created(hit));
 
     #[panic_handler]
     fn panic(_info: &core::panic::PanicInfo) -> ! {

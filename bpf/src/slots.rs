@@ -4,6 +4,10 @@
 //! A goroutine's slot lies in the bucket that its `g` hashes to, under a tag that is the address of that `g` plus the number of
 //! the slot. The program may write to all of this: it is read by nobody but its own detours, and BPF only compares tags.
 
+use core::cell::UnsafeCell;
+
+use crate::shared::Shared;
+
 /// Buckets: entries of the map.
 pub const BUCKETS: u32 = 16;
 /// Slots in each: goroutines that may stand between a probe and its detour at once, by bucket.
@@ -60,21 +64,24 @@ pub mod meant_for {
 
 /// Slots of goroutines with the same hash.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Bucket {
     /// The address of each slot's `g`, plus the slot's number; 0 where the slot is free.
-    pub tags: [u64; WAYS],
+    pub tags: [Shared<u64>; WAYS],
     /// Fills the cache line.
     pub padding: [u64; 8 - WAYS],
-    /// The slots.
-    pub slots: [Slot; WAYS],
+    /// The slots; each is that of whoever has swapped its tag.
+    pub slots: [UnsafeCell<Slot>; WAYS],
 }
+
+/// A slot before it is used.
+pub const EMPTY_SLOT: Slot = Slot { meant_for: [0; 3], length: 0, used: 0, queued_at: 0, words: [0; SLOT_WORDS] };
 
 /// All slots are free.
 pub const EMPTY: Bucket = Bucket {
-    tags: [0; WAYS],
+    tags: [const { Shared::new(0) }; WAYS],
     padding: [0; 8 - WAYS],
-    slots: [Slot { meant_for: [0; 3], length: 0, used: 0, queued_at: 0, words: [0; SLOT_WORDS] }; WAYS],
+    slots: [const { UnsafeCell::new(EMPTY_SLOT) }; WAYS],
 };
 
 const _: () = assert!(size_of::<Slot>() == 2_048 && size_of::<Bucket>() == 64 + WAYS * 2_048);

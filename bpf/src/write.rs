@@ -1,6 +1,7 @@
 //! What is to be written into the process, put into the slot of the current goroutine; the program carries it out itself
 //! (`slots`).
 
+use crate::shared::Shared;
 use crate::slots::{Bucket, Slot, WAYS, bucket, site};
 use crate::target::Target;
 
@@ -13,7 +14,7 @@ const STALE: u64 = 20_000_000;
 pub struct Claimed<'b> {
     /// The slot.
     pub slot: &'b mut Slot,
-    tag: &'b mut u64,
+    tag: &'b Shared<u64>,
     /// The tag by which the program finds it.
     published: u64,
 }
@@ -22,13 +23,13 @@ impl Claimed<'_> {
     /// Lets the program find the slot.
     #[inline(always)]
     pub fn publish(self) {
-        *self.tag = self.published;
+        self.tag.set(self.published);
     }
 
     /// Frees the slot.
     #[inline(always)]
     pub fn abandon(self) {
-        *self.tag = 0;
+        self.tag.set(0);
     }
 }
 
@@ -40,18 +41,24 @@ pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, queued_at: u64) -
     // Armed ones are not given to others.
     let taken = published | u64::from(site::ARMED);
     let Bucket { tags, slots, padding: _ } = target.bucket(bucket(goroutine))?;
+    let is_old = |tag: &Shared<u64>| tag.get() == taken || tag.get() == published && target.swap_tag(tag, published, taken);
     // What this goroutine has left behind (it did not come to its detours) is overwritten, never added to.
-    let way = (0..WAYS)
-        .find(|&way| tags[way] == taken || tags[way] == published && target.swap_tag(&mut tags[way], published, taken))
-        .or_else(|| (0..WAYS).find(|&way| target.swap_tag(&mut tags[way], 0, taken)))
+    let way = tags
+        .iter()
+        .position(is_old)
+        .or_else(|| tags.iter().position(|tag| target.swap_tag(tag, 0, taken)))
         .or_else(|| {
             let now = target.now();
             (0..WAYS).find(|&way| {
-                let old = tags[way];
-                is_stale(old, &slots[way], now) && target.swap_tag(&mut tags[way], old, taken)
+                let old = tags[way].get();
+                // SAFETY: valid and aligned; a time that is written meanwhile is one that is not old.
+                let queued_at = unsafe { (&raw const (*slots[way].get()).queued_at).read_volatile() };
+                is_stale(old, queued_at, now) && target.swap_tag(&tags[way], old, taken)
             })
         })?;
-    let (slot, tag) = (slots.get_mut(way)?, tags.get_mut(way)?);
+    let (slot, tag) = (slots.get(way)?, tags.get(way)?);
+    // SAFETY: whoever has taken the tag is the only one who touches the slot, until it publishes or frees it.
+    let slot = unsafe { &mut *slot.get() };
     slot.queued_at = queued_at;
     slot.used = 0;
     Some(Claimed { slot, tag, published })
@@ -65,8 +72,8 @@ pub fn release<T: Target>(target: &T, goroutine: u64, site: u32) {
     let Some(bucket) = target.bucket(bucket(goroutine)) else {
         return;
     };
-    for tag in &mut bucket.tags {
-        let old = *tag;
+    for tag in &bucket.tags {
+        let old = tag.get();
         if old == taken || old == published {
             target.swap_tag(tag, old, 0);
         }
@@ -75,8 +82,8 @@ pub fn release<T: Target>(target: &T, goroutine: u64, site: u32) {
 
 /// Whether the goroutine of a queued slot has not come to its detour for long.
 #[inline(always)]
-fn is_stale(tag: u64, slot: &Slot, now: u64) -> bool {
-    tag & u64::from(site::ARMED) == 0 && slot.queued_at != 0 && now.saturating_sub(slot.queued_at) > STALE
+fn is_stale(tag: u64, queued_at: u64, now: u64) -> bool {
+    tag & u64::from(site::ARMED) == 0 && queued_at != 0 && now.saturating_sub(queued_at) > STALE
 }
 
 /// Eight lower-case hexadecimal digits of four bytes, as text in the order of memory, without a branch.
@@ -102,7 +109,7 @@ mod tests {
     const SITE: u32 = site::HEADER_FIELDS;
 
     fn tags(process: &FakeProcess) -> [u64; WAYS] {
-        process.bucket(bucket(G)).unwrap().tags
+        process.bucket(bucket(G)).unwrap().tags.each_ref().map(Shared::get)
     }
 
     fn queue(process: &FakeProcess, goroutine: u64, now: u64) -> bool {
@@ -124,10 +131,10 @@ mod tests {
     fn what_a_goroutine_has_left_behind_is_its_own() {
         let process = FakeProcess::new(layouts::GO_1_27);
         for left in [G + u64::from(SITE), G + u64::from(SITE | site::ARMED)] {
-            process.bucket(bucket(G)).unwrap().tags[2] = left;
+            process.bucket(bucket(G)).unwrap().tags[2].set(left);
             assert!(queue(&process, G, 1));
             assert_eq!(tags(&process), [0, 0, G + u64::from(SITE), 0]);
-            process.bucket(bucket(G)).unwrap().tags[2] = left;
+            process.bucket(bucket(G)).unwrap().tags[2].set(left);
             release(&process, G, SITE);
             assert_eq!(tags(&process), [0; WAYS]);
         }
@@ -142,7 +149,8 @@ mod tests {
         }
         process.now.set(STALE);
         assert!(!queue(&process, G, STALE), "nobody has left anything behind");
-        process.bucket(bucket(G)).unwrap().tags[0] |= u64::from(site::ARMED);
+        let first = &process.bucket(bucket(G)).unwrap().tags[0];
+        first.set(first.get() | u64::from(site::ARMED));
         process.now.set(STALE + 10);
         // One whose detour follows at once takes it over as well.
         assert!(queue(&process, G, 0));

@@ -1,6 +1,6 @@
 //! How a hit at the end of a function is read: whether it counts, and where the results are.
 //!
-//! The launcher makes these (`launcher/src/probes/ends.rs`), [`crate::go::results`] follows them.
+//! The launcher makes these, [`crate::go::results`] follows them. They stand in a map, by the numbers that the planner has dealt out.
 
 use core::mem::size_of;
 
@@ -40,7 +40,7 @@ pub struct ResultLocation {
     pub mask: Setting<u64>,
 }
 
-/// How a hit at the end of a function is read; chosen by the site's cookie.
+/// How a hit at the end of a function is read; chosen by the site's [`super::Cookie`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct EndRecipe {
@@ -58,25 +58,8 @@ pub struct EndRecipe {
     pub results: [ResultLocation; MAX_RESULTS],
 }
 
-/// A table of recipes, by number.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct EndRecipes<const N: usize>(pub [EndRecipe; N]);
-
-impl<const N: usize> EndRecipes<N> {
-    /// No recipe at all: no hit counts.
-    pub const EMPTY: Self = Self([EMPTY_RECIPE; N]);
-
-    /// The recipe with this number; none where there are not so many.
-    #[inline(always)]
-    #[must_use]
-    pub fn get(&self, number: u64) -> Option<&EndRecipe> {
-        self.0.get(usize::try_from(number).ok()?)
-    }
-}
-
 /// Recipes that one site may have.
-pub const MAX_PER_SITE: usize = 3;
+pub const MAX_PER_SITE: u32 = 3;
 
 /// A result that is not asked for.
 pub const NO_RESULT: ResultLocation = ResultLocation {
@@ -103,4 +86,4 @@ const _: () = {
 };
 
 // SAFETY: no padding: pairs of 32-bit settings and ones of 64 bits (see the size assertions).
-unsafe impl<const N: usize> ReadOnlyData for EndRecipes<N> {}
+unsafe impl ReadOnlyData for EndRecipe {}

@@ -48,8 +48,6 @@ pub struct HttpClientConfig {
     pub buffer: Offset,
     /// `bufio.Writer.n int`.
     pub buffered: Offset,
-    /// `g.stack.hi uintptr`.
-    pub stack_high: Offset,
     /// `bufio.Writer.wr io.Writer`: a `persistConnWriter`, which is a pointer to the connection.
     pub destination: Offset,
     /// Connections and their peers.
@@ -158,19 +156,14 @@ pub const EMPTY_HTTP_CLIENT: HttpClientConfig = HttpClientConfig {
     response_length: Setting::new(ABSENT),
     buffer: Setting::new(ABSENT),
     buffered: Setting::new(ABSENT),
-    stack_high: Setting::new(ABSENT),
     destination: Setting::new(ABSENT),
     peer: NO_PEER,
     http2: [NO_HTTP2; 2],
     header_map: NO_MAP,
 };
 
-/// Ends of round trips that are provided for: `(*Transport).roundTrip` has 16 returns in Go 1.21 to 1.27, and
-/// `RoundTripOpt` of `golang.org/x/net/http2` about as many.
-pub const CLIENT_ENDS: usize = 64;
-
-/// Cookies of the client's probes.
-pub mod cookie {
+/// What a hit of the client's probes means ([`super::Cookie::event`]).
+pub mod event {
     /// Start of `(*Transport).roundTrip` or `(*http2.Transport).RoundTripOpt`: RBX the `*http.Request`.
     pub const START: u32 = 1;
     /// `CALL Header.writeSubset` in `(*Request).write`: RAX the header, RBX, RCX the `io.Writer`, RDI the names left out.
@@ -180,10 +173,8 @@ pub mod cookie {
     pub const INJECT_HTTP2: u32 = 4;
     /// The same of `golang.org/x/net/http2`.
     pub const INJECT_XNET: u32 = 5;
-    /// The first end of `(*Transport).roundTrip`; the others follow.
+    /// An end of what [`START`] is the start of.
     pub const END: u32 = 16;
-    /// `CALL runtime.runqput` in `runtime.newproc.func1`: RBX the new `*g`.
-    pub const NEW_GOROUTINE: u32 = 8;
 }
 
 const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (22 + 10 + 16 + 16));

@@ -114,11 +114,8 @@ const _: () = {
     assert!(size_of::<HttpServerConfig>() == 4 * (12 + 12 + 2 + 1 + 5 + 4 + 4 + 3 + 16));
 };
 
-/// Returns of `(*ServeMux).findHandler` that are provided for; a power of two. Seven versions of Go have at most 9.
-pub const ROUTE_ENDS: usize = 32;
-
-/// Cookies tell a probe which of its sites was hit.
-pub mod cookie {
+/// What a hit of the server's probes means ([`super::Cookie::event`]).
+pub mod event {
     /// `CALL serverHandler.ServeHTTP` in `(*conn).serve`, or that function's start:
     /// RBX, RCX the `ResponseWriter` interface, RDI the `*http.Request`.
     pub const START_HANDLER: u32 = 1;
@@ -133,6 +130,8 @@ pub mod cookie {
     /// Start of `(*conn).serve.func1`: the connection's goroutine ends, by a panic where a request is open; or start of
     /// `(*serverConn).runHandler.func1`: an HTTP/2 handler has returned or panicked.
     pub const UNWIND: u32 = 17;
+    /// An end of `(*ServeMux).findHandler`.
+    pub const ROUTE: u32 = 19;
     /// Start of `runtime.exit` or `runtime.dieFromSignal`: the program ends, whatever is still open.
     pub const EXIT: u32 = 18;
 }

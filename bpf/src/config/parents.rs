@@ -1,4 +1,4 @@
-//! What finding a span's parent needs to know of a program: its contexts and its goroutines.
+//! What finding a span's parent needs to know of a process: its contexts and its goroutines.
 
 use core::mem::size_of;
 
@@ -22,8 +22,8 @@ pub struct ParentsConfig {
     pub g_m: Offset,
     /// `m.curg *g`.
     pub m_curg: Offset,
-    /// Zero.
-    pub padding: Setting<u32>,
+    /// `g.stack.hi uintptr`.
+    pub stack_high: Offset,
 }
 
 /// Before the launcher has set anything: nothing is remembered.
@@ -35,7 +35,7 @@ pub const EMPTY_PARENTS: ParentsConfig = ParentsConfig {
     status: Setting::new(ABSENT),
     g_m: Setting::new(ABSENT),
     m_curg: Setting::new(ABSENT),
-    padding: Setting::new(0),
+    stack_high: Setting::new(ABSENT),
 };
 
 /// Types of contexts that are remembered.

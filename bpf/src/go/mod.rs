@@ -1,5 +1,6 @@
 //! Go's own data structures, as they lie in the program's memory.
 
+pub mod abi;
 pub mod header;
 pub mod panic;
 pub mod results;

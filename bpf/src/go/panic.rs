@@ -1,6 +1,6 @@
 //! The panic that a goroutine is unwinding (`runtime._panic`, `runtime/runtime2.go`).
 
-use crate::config::PanicLayout;
+use crate::config::http_server::PanicLayout;
 use crate::target::Memory;
 
 /// A panic under way.

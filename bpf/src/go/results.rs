@@ -1,52 +1,56 @@
 //! The end of a function: whether a hit counts, and what the function returns.
 //!
 //! The launcher found, in the program's own code, an instruction that stands before each `RET` and where the results are
-//! there (`launcher/src/binary/code/ends`). It says so by an [`EndRecipe`], one for each site, in read-only data; the
-//! site's cookie is its number. The recipe is not a constant to the verifier, which so follows one for all.
+//! there (`launcher/src/binary/code/ends`). It says so by an [`EndRecipe`], one for each site, in a map; the site's cookie has its
+//! number. The recipe is not a constant to the verifier, which so follows one for all.
 
-use crate::config::{ALWAYS, EndRecipe, EndRecipes, MAX_LOADS, MAX_PER_SITE, ResultLocation, base};
-use crate::target::{AllRegisters, Target};
+use crate::config::{ALWAYS, EndRecipe, MAX_LOADS, MAX_PER_SITE, ResultLocation, base};
+use crate::go::abi::Registers;
+use crate::target::Target;
 
 /// Stands for a result in memory that could not be read. No address and no length has this value.
 pub const UNREADABLE: u64 = u64::MAX;
 
 /// The first `N` results of the function whose end was hit at a site, by the recipe with this number or those that follow for the
-/// same site; `None` where the hit is not one of its ends. `R` is a power of two.
+/// same site; `None` where the hit is not one of its ends.
 #[inline(always)]
-pub fn read_by<T: Target, const N: usize, const R: usize>(target: &T, recipes: &EndRecipes<R>, number: u32) -> Option<[u64; N]> {
-    let registers = target.all_registers();
-    // Numbers that the compiler does not know, so that the bound stays where the verifier sees it; and that the verifier does
-    // not know, so that it follows what comes behind the loop once.
-    let mut number = target.opaque(u64::from(number));
-    let last = number + MAX_PER_SITE as u64 - 1;
-    let recipe = loop {
-        let recipe = recipes.get(number & (R as u64 - 1))?;
+pub fn read_by<T: Target, const N: usize>(target: &T, number: u32) -> Option<[u64; N]> {
+    let registers = target.registers();
+    let (mut found, mut is_found) = (number, false);
+    for number in number..number.wrapping_add(MAX_PER_SITE) {
+        let recipe = target.recipe(number)?;
         if counts(target, recipe, &registers) {
-            break recipes.get(target.opaque(number) & (R as u64 - 1))?;
+            (found, is_found) = (number, true);
+            break;
         }
-        if recipe.more.get() == 0 || number == last {
+        if recipe.more.get() == 0 {
             return None;
         }
-        number += 1;
-    };
+    }
+    if !is_found {
+        return None;
+    }
+    // Whichever it was, what comes behind is verified once.
+    #[expect(clippy::cast_possible_truncation, reason = "it was made of 32 bits")]
+    let recipe = target.recipe(target.opaque(found.into()) as u32)?;
     Some(values(target, recipe, &registers))
 }
 
 /// The first `N` results of the function, in the order of Go's ABI; `None` where this hit is not one of its ends.
 #[inline(always)]
 pub fn read<T: Target, const N: usize>(target: &T, recipe: &EndRecipe) -> Option<[u64; N]> {
-    let registers = target.all_registers();
+    let registers = target.registers();
     counts(target, recipe, &registers).then(|| values(target, recipe, &registers))
 }
 
 /// Whether a hit with these registers is one of the function's ends.
 #[inline(always)]
-fn counts<T: Target>(target: &T, recipe: &EndRecipe, registers: &AllRegisters) -> bool {
+fn counts<T: Target>(target: &T, recipe: &EndRecipe, registers: &Registers) -> bool {
     holds(recipe.condition.get(), registers.flags) && guarded(target, recipe, registers.stack_pointer)
 }
 
 #[inline(always)]
-fn values<T: Target, const N: usize>(target: &T, recipe: &EndRecipe, registers: &AllRegisters) -> [u64; N] {
+fn values<T: Target, const N: usize>(target: &T, recipe: &EndRecipe, registers: &Registers) -> [u64; N] {
     let bases = bases(target, registers);
     let mut results = [0; N];
     for (result, location) in results.iter_mut().zip(&recipe.results) {
@@ -87,9 +91,10 @@ fn guarded<T: Target>(target: &T, recipe: &EndRecipe, stack_pointer: u64) -> boo
 
 /// What locations count from, by [`ResultLocation::base`].
 #[inline(always)]
-fn bases<T: Target>(target: &T, registers: &AllRegisters) -> [u64; base::COUNT] {
+fn bases<T: Target>(target: &T, registers: &Registers) -> [u64; base::COUNT] {
     let mut bases = [0; base::COUNT];
-    for (base, register) in bases.iter_mut().zip(registers.integers) {
+    // Results are in registers, on the stack of amd64, or constants: those that arm64 has beyond hold none.
+    for (base, register) in bases.iter_mut().take(base::ZERO as usize).zip(registers.integers) {
         *base = register;
     }
     bases[base::IMAGE as usize] = target.load_bias();

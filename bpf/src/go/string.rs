@@ -1,6 +1,5 @@
 //! Go strings: a pointer and a length (`runtime.stringStruct`).
 
-use crate::records::Text;
 use crate::target::Memory;
 
 /// A string header.
@@ -59,31 +58,6 @@ impl GoString {
     pub fn only_of_slice<M: Memory>(memory: &M, address: u64) -> Self {
         let [first, length]: [u64; 2] = memory.read_or_zero(address);
         if length == 1 { Self::at(memory, first) } else { Self::none(memory) }
-    }
-
-    /// Whether each string fits its capacity.
-    #[inline(always)]
-    #[must_use]
-    pub fn all_fit<const N: usize>(strings: &[Self; N], capacities: [u32; N]) -> bool {
-        let mut room = 0;
-        // Negative where one does not fit: one branch, and not one for each, of which the verifier would follow both.
-        for (string, capacity) in strings.iter().zip(capacities) {
-            room |= u64::from(capacity).wrapping_sub(string.length);
-        }
-        room >> 63 == 0
-    }
-
-    /// Copies the string into a record. No helper call where there is no string, nor where the record has no room for any.
-    #[inline(always)]
-    pub fn copy_to<M: Memory, const N: usize>(self, memory: &M, text: &mut Text<N>) {
-        if N == 0 {
-            text.length = 0;
-            return;
-        }
-        // A length beyond 31 bits is no string.
-        #[expect(clippy::cast_possible_truncation, reason = "what does not fit is 0")]
-        let length = if self.length >> 31 == 0 { self.length as u32 } else { 0 };
-        text.length = if length != 0 && memory.read_bytes(self.address, length, &mut text.bytes) { length } else { 0 };
     }
 }
 

@@ -6,11 +6,6 @@
 //! match-go: 1.21..1.26: net/http.(*http2clientStream).encodeAndWriteHeaders(cs, req)
 //! match-go: 1.27..: net/http/internal/http2.(*clientStream).encodeAndWriteHeaders(cs, req)
 
-#![expect(
-    clippy::cast_possible_truncation,
-    reason = "cookies, sizes of records, and numbers of the program that are cut to what a record holds"
-)]
-
 mod http1;
 mod http2;
 mod peer;
@@ -24,20 +19,18 @@ pub use peer::ADDRESS_WORDS;
 pub use request::{REQUEST_WORDS, URL_WORDS, start};
 pub use response::{RESPONSE_WORDS, end};
 
-use crate::config::http_client::{HttpClientConfig, cookie};
+use crate::config::http_client::{HttpClientConfig, event};
 use crate::missed::Done;
 use crate::target::Target;
-use crate::trace::parents;
 
 /// Any probe of the client; the cookie says which.
 #[inline(always)]
-pub fn any<T: Target>(target: &T) -> Done {
-    match target.cookie() as u32 {
-        cookie::START => start(target),
-        cookie::INJECT => inject(target),
-        cookie::INJECT_HTTP2 | cookie::INJECT_XNET => inject_http2(target),
-        cookie::NEW_GOROUTINE => parents::created(target),
-        site => end(target, site.wrapping_sub(cookie::END)),
+pub fn any<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
+    match target.cookie().event {
+        event::START => start(target, config),
+        event::INJECT => inject(target, config),
+        event @ (event::INJECT_HTTP2 | event::INJECT_XNET) => inject_http2(target, config, event),
+        _ => end(target, config),
     }
 }
 
@@ -46,9 +39,9 @@ const FROM_CALL: u64 = 16;
 
 /// Bytes between the stack pointer and the upper end of the goroutine's stack.
 #[inline(always)]
-fn depth<T: Target>(target: &T, config: &HttpClientConfig, goroutine: u64) -> u64 {
-    let high: u64 = target.read_or_zero(goroutine + u64::from(config.stack_high.get()));
-    high.wrapping_sub(target.all_registers().stack_pointer)
+fn depth<T: Target>(target: &T, goroutine: u64) -> u64 {
+    let high: u64 = target.read_or_zero(goroutine + u64::from(target.parents().stack_high.get()));
+    high.wrapping_sub(target.registers().stack_pointer)
 }
 
 #[cfg(test)]

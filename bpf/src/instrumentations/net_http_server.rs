@@ -9,8 +9,6 @@
 //! match-go: 1.18..: runtime.exit(code)
 //! match-go: 1.18..: runtime.dieFromSignal(sig)
 
-#![expect(clippy::cast_possible_truncation, reason = "cookies have 32 bits")]
-
 mod exit;
 mod request;
 mod response;
@@ -20,47 +18,36 @@ pub use request::{REQUEST_WORDS, URL_WORDS, start, start_http2_request};
 pub use response::{RESPONSE_WORDS, end};
 pub use route::route;
 
-use crate::config::cookie;
+use crate::config::http_server::{HttpServerConfig, event};
 use crate::missed::Done;
 use crate::target::Target;
+use crate::trace::operation::kind;
 
-/// Any probe of the server but [`start_http2_request`]; the cookie says which.
+/// Any probe of the server but [`start_http2_request`] and [`route`]; the cookie says which.
 ///
-/// One program and so one link: taking a link away makes the launcher wait for a grace period of the kernel (some 30 ms
+/// One BPF program and so one link: taking a link away makes the launcher wait for a grace period of the kernel (some 30 ms
 /// each, one after the other) before it can end.
 #[inline(always)]
-pub fn any<T: Target>(target: &T) -> Done {
-    match target.cookie() as u32 {
-        site @ (cookie::END | cookie::UNWIND) => end(target, site),
-        cookie::EXIT => {
-            exit::exit(target);
+pub fn any<T: Target>(target: &T, config: &HttpServerConfig) -> Done {
+    match target.cookie().event {
+        event @ (event::END | event::UNWIND) => end(target, config, event),
+        event::EXIT => {
+            exit::exit(target, config);
             Ok(())
         }
-        site => start(target, site),
+        event => start(target, config, event),
     }
 }
 
-/// Whose response writer it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-enum Server {
-    /// `net/http.response`.
-    Http1 = 0,
-    /// The standard library's HTTP/2 server.
-    Http2 = 1,
-    /// That of `golang.org/x/net/http2`.
-    Xnet = 2,
-}
-
-impl Server {
-    /// The server that calls a handler at this site, with a request of this major version.
-    #[inline(always)]
-    fn of(site: u32, proto_major: u64) -> Self {
-        match site {
-            cookie::START_XNET => Self::Xnet,
-            cookie::START_HANDLER if proto_major < 2 => Self::Http1,
-            _ => Self::Http2,
-        }
+/// The server that calls a handler at the site of this event, with a request of this major version: a [`kind`] of operation.
+#[inline(always)]
+const fn server_of(event: u64, proto_major: u64) -> u32 {
+    if event == event::START_XNET as u64 {
+        kind::XNET_SERVER
+    } else if event == event::START_HANDLER as u64 && proto_major < 2 {
+        kind::HTTP1_SERVER
+    } else {
+        kind::HTTP2_SERVER
     }
 }
 

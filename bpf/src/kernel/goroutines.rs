@@ -6,7 +6,7 @@ use aya_ebpf::helpers::generated::bpf_for_each_map_elem;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap};
 use bpf::target::Visit;
-use bpf::trace::Goroutine;
+use bpf::trace::goroutine::{Goroutine, NEW_GOROUTINE};
 
 use super::Hit;
 
@@ -18,43 +18,38 @@ static GOROUTINES: LruHashMap<u64, Goroutine> = LruHashMap::with_max_entries(8_1
 static ROUTES: Array<u64> = Array::with_max_entries(2, 0);
 
 /// All zero; here, because it is too large for the stack.
-static NEW_GOROUTINE: Goroutine = bpf::trace::NEW_GOROUTINE;
+static NEW: Goroutine = NEW_GOROUTINE;
 
 #[inline(always)]
-pub(super) fn goroutine(address: u64) -> Option<&'static mut Goroutine> {
-    // SAFETY: only the goroutine's own thread touches its entry. One that is evicted meanwhile stays valid memory, and the seal
-    // of what two write to it says so.
-    GOROUTINES.get_ptr_mut(&address).map(|goroutine| unsafe { &mut *goroutine })
+pub(super) fn goroutine(address: u64) -> Option<&'static Goroutine> {
+    // SAFETY: one that is evicted meanwhile stays valid memory, whose words are read and written one by one.
+    GOROUTINES.get_ptr(&address).map(|goroutine| unsafe { &*goroutine })
 }
 
 #[inline(always)]
-pub(super) fn goroutine_or_new(hit: &Hit, address: u64) -> Option<&'static mut Goroutine> {
+pub(super) fn goroutine_or_new(address: u64) -> Option<&'static Goroutine> {
     if let Some(known) = goroutine(address) {
         return Some(known);
     }
-    let _full = GOROUTINES.insert(&address, &NEW_GOROUTINE, 0);
+    let _full = GOROUTINES.insert(&address, &NEW, 0);
     let new = goroutine(address)?;
-    new.holder = address;
-    new.random.seed(hit);
+    new.give_to(address);
     Some(new)
 }
 
 #[inline(always)]
-pub(super) fn each<V: Visit>() {
+pub(super) fn each<V: Visit>(visit: &V) {
     let map = core::ptr::from_ref(&GOROUTINES).cast_mut().cast();
-    // SAFETY: the callback gets the map's entries, needs no context, and is done when the helper returns.
-    unsafe { bpf_for_each_map_elem(map, visit::<V> as *mut c_void, core::ptr::null_mut(), 0) };
+    // The kernel wants an address on the stack.
+    let mut context: &V = visit;
+    // SAFETY: the callback gets the map's entries and `context`, and is done with them when the helper returns.
+    unsafe { bpf_for_each_map_elem(map, visit_one::<V> as *mut c_void, core::ptr::from_mut(&mut context).cast(), 0) };
 }
 
 /// One of them.
-unsafe extern "C" fn visit<V: Visit>(
-    _map: *mut c_void,
-    _address: *const u64,
-    goroutine: *const Goroutine,
-    _: *mut c_void,
-) -> i64 {
-    // SAFETY: the kernel passes a value of the map. No visit looks at registers.
-    V::visit(&Hit(core::ptr::null_mut()), unsafe { &*goroutine });
+unsafe extern "C" fn visit_one<V: Visit>(_: *mut c_void, _: *const u64, goroutine: *const Goroutine, visit: *const &V) -> i64 {
+    // SAFETY: the kernel passes a value of the map, and what `each` gave. No visit looks at registers.
+    unsafe { (*visit).visit(&Hit(core::ptr::null_mut()), &*goroutine) };
     0
 }
 

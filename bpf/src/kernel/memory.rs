@@ -1,9 +1,10 @@
-//! The program's memory by the kernel's helpers.
+//! The process's memory by the kernel's helpers.
 
 use core::ffi::c_void;
 use core::mem::{MaybeUninit, size_of};
 
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
+use bpf::records::{MAX_TEXT, RecordBuffer};
 use bpf::target::Memory;
 use bytemuck::AnyBitPattern;
 
@@ -16,7 +17,7 @@ struct Zero(core::cell::UnsafeCell<u64>);
 // SAFETY: nobody writes it.
 unsafe impl Sync for Zero {}
 
-/// The program's memory, as the current task sees it.
+/// The process's memory, as the current task sees it.
 pub(crate) struct UserMemory;
 
 impl Memory for UserMemory {
@@ -60,6 +61,15 @@ impl Memory for UserMemory {
         let length = length.min(N as u32);
         // SAFETY: `length` is at most the size of `bytes`.
         unsafe { bpf_probe_read_user(bytes.as_mut_ptr().cast(), length, address as *const c_void) == 0 }
+    }
+
+    #[inline(always)]
+    fn read_text(&self, address: u64, length: u32, record: &mut RecordBuffer) -> bool {
+        // No record is so long that anything is cut: the verifier wants to see that.
+        let at = record.length.min((size_of_val(&record.bytes) - MAX_TEXT) as u64);
+        let length = length.min(MAX_TEXT as u32);
+        // SAFETY: `at + MAX_TEXT` bytes lie within the record, and `length` is at most `MAX_TEXT`.
+        unsafe { bpf_probe_read_user(record.bytes.as_mut_ptr().add(at as usize).cast(), length, address as *const c_void) == 0 }
     }
 
     #[inline(always)]

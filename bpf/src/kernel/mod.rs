@@ -6,6 +6,7 @@ mod parents;
 mod records;
 mod registers;
 mod requests;
+mod scratch;
 mod slots;
 
 use core::ffi::c_void;
@@ -13,42 +14,42 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_get_prandom_u32, bpf_ktime_get_boot_ns};
-use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig};
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::Array;
 use bpf::config::parents::{ContextType, ParentsConfig};
-use bpf::config::{EndRecipes, HttpServerConfig, ROUTE_ENDS, SamplerSetting, Setting};
-use bpf::missed::Missed;
-use bpf::records::SpanIdentity;
+use bpf::config::{Cookie, EndRecipe, Propagators, Setting, Settings};
+use bpf::go::abi::Registers;
+use bpf::missed::{Done, Missed};
+use bpf::records::RecordBuffer;
+use bpf::scratch::Scratch;
+use bpf::shared::Shared;
 use bpf::slots::{Bucket, SLOT_WORDS};
-use bpf::target::{AllRegisters, Lookup, Memory, Registers, Step, Target, Visit};
-use bpf::trace::Goroutine;
+use bpf::target::{Lookup, Memory, Step, Target, Visit};
 use bpf::trace::answered;
-use bpf::trace::client::Injection;
+use bpf::trace::creators::Sweep;
 use bpf::trace::extracted::Extracted;
-use bpf::trace::parents::{Creator, Sweep};
-use bpf::trace::sealed::Sealed;
+use bpf::trace::goroutine::Goroutine;
+use bpf::trace::injection::Injection;
+use bpf::trace::sealed::SealedSpan;
 use bytemuck::AnyBitPattern;
 
 use memory::UserMemory;
 
-/// Layouts of the program, set by the launcher.
+/// Which headers are extracted and injected, set by the launcher.
 #[unsafe(no_mangle)]
-static HTTP_SERVER: HttpServerConfig = bpf::config::EMPTY_HTTP_SERVER;
-/// Layouts of the program's client, set by the launcher.
-#[unsafe(no_mangle)]
-static HTTP_CLIENT: HttpClientConfig = EMPTY_HTTP_CLIENT;
-/// How the returns of `(*ServeMux).findHandler` are read, set by the launcher.
-#[unsafe(no_mangle)]
-static HTTP_ROUTE_ENDS: EndRecipes<ROUTE_ENDS> = EndRecipes::EMPTY;
-/// How the ends of the client's round trips are read, set by the launcher.
-#[unsafe(no_mangle)]
-static HTTP_CLIENT_ENDS: EndRecipes<CLIENT_ENDS> = EndRecipes::EMPTY;
-/// The sampler, set by the launcher.
-#[unsafe(no_mangle)]
-static SAMPLER: SamplerSetting = bpf::config::EMPTY_SAMPLER;
-
-/// Address in the process minus address in the program's file, set by the launcher.
+static PROPAGATORS: Propagators = Propagators(Setting::new(0));
+/// Address in the process minus address in its file, set by the launcher.
 #[unsafe(no_mangle)]
 static LOAD_BIAS: Setting<u64> = Setting::new(0);
+
+/// The sampler, and what is switched off. Not read-only data, which would be frozen.
+#[map(name = "SETTINGS")]
+static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
+/// How ends of functions are read; as many as the launcher says.
+#[map(name = "RECIPES")]
+static RECIPES: Array<EndRecipe> = Array::with_max_entries(1, 0);
+/// What stands for settings where the kernel has none, which it never says.
+static NO_SETTINGS: Settings = Settings::NONE;
 
 /// One hit of a probe.
 pub(crate) struct Hit(*mut pt_regs);
@@ -86,6 +87,11 @@ impl Memory for Hit {
     }
 
     #[inline(always)]
+    fn read_text(&self, address: u64, length: u32, record: &mut RecordBuffer) -> bool {
+        UserMemory.read_text(address, length, record)
+    }
+
+    #[inline(always)]
     fn opaque(&self, value: u64) -> u64 {
         UserMemory.opaque(value)
     }
@@ -93,12 +99,17 @@ impl Memory for Hit {
 
 impl Lookup for Hit {
     #[inline(always)]
-    fn context_span(&self, context: u64) -> Option<&Sealed> {
-        UserMemory.context_span(context)
+    fn goroutine(&self, address: u64) -> Option<&Goroutine> {
+        goroutines::goroutine(address)
     }
 
     #[inline(always)]
-    fn answered(&self, bucket: u32) -> Option<&mut answered::Bucket> {
+    fn context_goroutine(&self, context: u64) -> Option<u64> {
+        UserMemory.context_goroutine(context)
+    }
+
+    #[inline(always)]
+    fn answered(&self, bucket: u32) -> Option<&answered::Bucket> {
         UserMemory.answered(bucket)
     }
 
@@ -116,13 +127,7 @@ impl Lookup for Hit {
 impl Target for Hit {
     #[inline(always)]
     fn registers(&self) -> Registers {
-        // SAFETY: the kernel passes a valid `pt_regs` for as long as the program runs.
-        registers::arguments(unsafe { &*self.0 })
-    }
-
-    #[inline(always)]
-    fn all_registers(&self) -> AllRegisters {
-        // SAFETY: the kernel passes a valid `pt_regs` for as long as the program runs.
+        // SAFETY: the kernel passes a valid `pt_regs` for as long as the BPF program runs.
         registers::all(unsafe { &*self.0 })
     }
 
@@ -132,29 +137,15 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn cookie(&self) -> u64 {
-        // SAFETY: the context is the one the kernel passed to this program.
-        unsafe { bpf_get_attach_cookie(self.0.cast()) }
+    fn cookie(&self) -> Cookie {
+        // SAFETY: the context is the one the kernel passed to this BPF program.
+        Cookie::from_bits(unsafe { bpf_get_attach_cookie(self.0.cast()) })
     }
 
     #[inline(always)]
-    fn http_server(&self) -> &HttpServerConfig {
-        &HTTP_SERVER
-    }
-
-    #[inline(always)]
-    fn http_client(&self) -> &HttpClientConfig {
-        &HTTP_CLIENT
-    }
-
-    #[inline(always)]
-    fn http_route_ends(&self) -> &EndRecipes<ROUTE_ENDS> {
-        &HTTP_ROUTE_ENDS
-    }
-
-    #[inline(always)]
-    fn http_client_ends(&self) -> &EndRecipes<CLIENT_ENDS> {
-        &HTTP_CLIENT_ENDS
+    fn recipe(&self, number: u32) -> Option<&EndRecipe> {
+        // SAFETY: only the launcher writes to the map, before the process runs.
+        RECIPES.get_ptr(number).map(|recipe| unsafe { &*recipe })
     }
 
     #[inline(always)]
@@ -163,8 +154,51 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn remember_context(&self, context: u64, span: &SpanIdentity) {
-        parents::remember_context(context, span);
+    fn propagators(&self) -> &Propagators {
+        &PROPAGATORS
+    }
+
+    #[inline(always)]
+    fn settings(&self) -> &Settings {
+        // SAFETY: valid and aligned; its words are read one by one.
+        SETTINGS.get_ptr(0).map_or(&NO_SETTINGS, |settings| unsafe { &*settings })
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        // SAFETY: no arguments, no preconditions.
+        unsafe { bpf_ktime_get_boot_ns() }
+    }
+
+    #[inline(always)]
+    fn random(&self) -> u32 {
+        // SAFETY: no arguments, no preconditions.
+        unsafe { bpf_get_prandom_u32() }
+    }
+
+    #[inline(always)]
+    fn with_scratch(&self, work: impl FnOnce(&mut Scratch) -> Done) -> Done {
+        scratch::with(self, work)
+    }
+
+    #[inline(always)]
+    fn goroutine_or_new(&self, address: u64) -> Option<&Goroutine> {
+        goroutines::goroutine_or_new(address)
+    }
+
+    #[inline(always)]
+    fn each_goroutine<V: Visit>(&self, visit: &V) {
+        goroutines::each(visit);
+    }
+
+    #[inline(always)]
+    fn count_route(&self, in_request: bool) {
+        goroutines::count_route(in_request);
+    }
+
+    #[inline(always)]
+    fn remember_context(&self, context: u64, goroutine: u64) {
+        parents::remember_context(context, goroutine);
     }
 
     #[inline(always)]
@@ -173,43 +207,43 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn creator(&self, address: u64) -> Option<&Creator> {
+    fn creator(&self, address: u64) -> Option<&SealedSpan> {
         parents::creator(address)
     }
 
     #[inline(always)]
-    fn set_creator(&self, address: u64, creator: &Creator) {
+    fn set_creator(&self, address: u64, creator: &SealedSpan) {
         parents::set_creator(address, creator);
     }
 
     #[inline(always)]
-    fn sweep(&self) -> Option<&mut Sweep> {
+    fn sweep(&self) -> Option<&Sweep> {
         parents::sweep()
     }
 
     #[inline(always)]
-    fn each_creator(&self, sweep: &mut Sweep) {
+    fn each_creator(&self, sweep: &Sweep) {
         parents::each_creator(sweep);
     }
 
     #[inline(always)]
-    fn set_injection(&self, map: u64, injection: &Injection) {
-        requests::set_injection(map, injection);
+    fn set_injection(&self, carrier: u64, injection: &Injection) {
+        requests::set_injection(carrier, injection);
     }
 
     #[inline(always)]
-    fn injection(&self, map: u64) -> Option<&mut Injection> {
-        requests::injection(map)
+    fn injection(&self, carrier: u64) -> Option<&Injection> {
+        requests::injection(carrier)
     }
 
     #[inline(always)]
-    fn forget_injection(&self, map: u64) {
-        requests::forget_injection(map);
+    fn forget_injection(&self, carrier: u64) {
+        requests::forget_injection(carrier);
     }
 
     #[inline(always)]
-    fn new_extracted(&self, key: u64) -> Option<&mut Extracted> {
-        requests::new_extracted(key)
+    fn set_extracted(&self, key: u64, extracted: &Extracted) -> bool {
+        requests::set_extracted(key, extracted)
     }
 
     #[inline(always)]
@@ -228,50 +262,13 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn bucket(&self, number: u32) -> Option<&mut Bucket> {
+    fn bucket(&self, number: u32) -> Option<&Bucket> {
         slots::bucket(number)
     }
 
     #[inline(always)]
-    fn swap_tag(&self, tag: &mut u64, old: u64, new: u64) -> bool {
+    fn swap_tag(&self, tag: &Shared<u64>, old: u64, new: u64) -> bool {
         slots::swap_tag(tag, old, new)
-    }
-
-    #[inline(always)]
-    fn sampler(&self) -> &SamplerSetting {
-        &SAMPLER
-    }
-
-    #[inline(always)]
-    fn now(&self) -> u64 {
-        // SAFETY: no arguments, no preconditions.
-        unsafe { bpf_ktime_get_boot_ns() }
-    }
-
-    #[inline(always)]
-    fn random(&self) -> u32 {
-        // SAFETY: no arguments, no preconditions.
-        unsafe { bpf_get_prandom_u32() }
-    }
-
-    #[inline(always)]
-    fn goroutine(&self, address: u64) -> Option<&mut Goroutine> {
-        goroutines::goroutine(address)
-    }
-
-    #[inline(always)]
-    fn goroutine_or_new(&self, address: u64) -> Option<&mut Goroutine> {
-        goroutines::goroutine_or_new(self, address)
-    }
-
-    #[inline(always)]
-    fn each_goroutine<V: Visit>(&self) {
-        goroutines::each::<V>();
-    }
-
-    #[inline(always)]
-    fn count_route(&self, in_request: bool) {
-        goroutines::count_route(in_request);
     }
 
     #[inline(always)]
@@ -281,17 +278,12 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn reserve<R: 'static>(&self) -> Result<&mut R, Missed> {
-        records::reserve()
+    fn count_unsampled(&self, kind: u32, duration: u64) {
+        records::count_unsampled(kind, duration);
     }
 
     #[inline(always)]
-    fn submit<R: 'static>(&self, record: &mut R, look: bool) {
-        records::submit(record, look);
-    }
-
-    #[inline(always)]
-    fn discard<R: 'static>(&self, record: &mut R) {
-        records::discard(record);
+    fn output(&self, record: &RecordBuffer, look: bool) -> Done {
+        records::output(record, look)
     }
 }

@@ -6,26 +6,27 @@ use aya_ebpf::helpers::generated::{bpf_for_each_map_elem, bpf_loop, bpf_map_dele
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap};
 use bpf::config::parents::{ContextType, EMPTY_PARENTS, MAX_CONTEXT_TYPES, ParentsConfig};
-use bpf::records::SpanIdentity;
 use bpf::target::{Lookup, Step};
 use bpf::trace::answered;
-use bpf::trace::parents::{Creator, Look, Sweep};
-use bpf::trace::sealed::Sealed;
+use bpf::trace::creators::{Look, Sweep};
+use bpf::trace::goroutine::Goroutine;
+use bpf::trace::sealed::SealedSpan;
 
+use super::goroutines;
 use super::memory::UserMemory;
 
-/// The spans of requests that are being served, by the data pointers of their contexts.
+/// The goroutines that serve requests, by the data pointers of the requests' contexts.
 #[map(name = "CONTEXTS")]
-static CONTEXTS: LruHashMap<u64, Sealed> = LruHashMap::with_max_entries(8_192, 0);
+static CONTEXTS: LruHashMap<u64, u64> = LruHashMap::with_max_entries(8_192, 0);
 /// The spans of requests that have been answered.
 #[map(name = "ANSWERED")]
 static ANSWERED: Array<answered::Bucket> = Array::with_max_entries(answered::BUCKETS, 0);
 /// The program's types of contexts, by the addresses of their descriptors; set by the launcher.
 #[map(name = "CONTEXT_TYPES")]
 static CONTEXT_TYPES: HashMap<u64, ContextType> = HashMap::with_max_entries(MAX_CONTEXT_TYPES, 0);
-/// What goroutines have from their creators, by the address of their `runtime.g`.
+/// The spans under which goroutines were created, by the address of their `runtime.g`.
 #[map(name = "CREATORS")]
-static CREATORS: LruHashMap<u64, Creator> = LruHashMap::with_max_entries(8_192, 0);
+static CREATORS: LruHashMap<u64, SealedSpan> = LruHashMap::with_max_entries(8_192, 0);
 /// The state of the look for creators of goroutines that are no more.
 #[map(name = "SWEEP")]
 static SWEEP: Array<Sweep> = Array::with_max_entries(1, 0);
@@ -36,15 +37,20 @@ static PARENTS: ParentsConfig = EMPTY_PARENTS;
 
 impl Lookup for UserMemory {
     #[inline(always)]
-    fn context_span(&self, context: u64) -> Option<&Sealed> {
-        // SAFETY: an evicted entry stays valid memory for this program, and its seal says whose it is.
-        CONTEXTS.get_ptr(&context).map(|span| unsafe { &*span })
+    fn goroutine(&self, address: u64) -> Option<&Goroutine> {
+        goroutines::goroutine(address)
     }
 
     #[inline(always)]
-    fn answered(&self, bucket: u32) -> Option<&mut answered::Bucket> {
+    fn context_goroutine(&self, context: u64) -> Option<u64> {
+        // SAFETY: valid and aligned; of an evicted entry it is another goroutine, which does not serve this context.
+        CONTEXTS.get_ptr(&context).map(|goroutine| unsafe { goroutine.read_volatile() })
+    }
+
+    #[inline(always)]
+    fn answered(&self, bucket: u32) -> Option<&answered::Bucket> {
         // SAFETY: valid and aligned; what two processors write to it at once has no valid seal.
-        ANSWERED.get_ptr_mut(bucket).map(|answered| unsafe { &mut *answered })
+        ANSWERED.get_ptr(bucket).map(|answered| unsafe { &*answered })
     }
 
     #[inline(always)]
@@ -72,9 +78,9 @@ pub(super) fn parents() -> &'static ParentsConfig {
 }
 
 #[inline(always)]
-pub(super) fn remember_context(context: u64, span: &SpanIdentity) {
+pub(super) fn remember_context(context: u64, goroutine: u64) {
     // Full: the oldest is forgotten.
-    let _never = CONTEXTS.insert(&context, &Sealed::new(span, context), 0);
+    let _never = CONTEXTS.insert(&context, &goroutine, 0);
 }
 
 #[inline(always)]
@@ -83,34 +89,34 @@ pub(super) fn forget_context(context: u64) {
 }
 
 #[inline(always)]
-pub(super) fn creator(address: u64) -> Option<&'static Creator> {
-    // SAFETY: an evicted entry stays valid memory for this program, and its seal says whose it is.
+pub(super) fn creator(address: u64) -> Option<&'static SealedSpan> {
+    // SAFETY: an evicted entry stays valid memory, and its seal says whose it is.
     CREATORS.get_ptr(&address).map(|creator| unsafe { &*creator })
 }
 
 #[inline(always)]
-pub(super) fn set_creator(address: u64, creator: &Creator) {
+pub(super) fn set_creator(address: u64, creator: &SealedSpan) {
     // Full: the oldest is forgotten.
     let _never = CREATORS.insert(&address, creator, 0);
 }
 
 #[inline(always)]
-pub(super) fn sweep() -> Option<&'static mut Sweep> {
+pub(super) fn sweep() -> Option<&'static Sweep> {
     // SAFETY: valid and aligned; what two processors do to it at once does no harm.
-    SWEEP.get_ptr_mut(0).map(|sweep| unsafe { &mut *sweep })
+    SWEEP.get_ptr(0).map(|sweep| unsafe { &*sweep })
 }
 
 #[inline(always)]
-pub(super) fn each_creator(sweep: &mut Sweep) {
+pub(super) fn each_creator(sweep: &Sweep) {
     let map = core::ptr::from_ref(&CREATORS).cast_mut().cast();
     // The kernel wants an address on the stack.
-    let mut context: &mut Sweep = sweep;
+    let mut context: &Sweep = sweep;
     // SAFETY: the callback gets the map's entries and `context`, and is done with them when the helper returns.
     unsafe { bpf_for_each_map_elem(map, look as *mut c_void, core::ptr::from_mut(&mut context).cast(), 0) };
 }
 
 /// One creator; a result of 1 ends the look.
-unsafe extern "C" fn look(map: *mut c_void, address: *const u64, creator: *const Creator, sweep: *mut &mut Sweep) -> i64 {
+unsafe extern "C" fn look(map: *mut c_void, address: *const u64, creator: *const SealedSpan, sweep: *const &Sweep) -> i64 {
     // SAFETY: the kernel passes the map, a key and a value of it, and what `each_creator` gave.
     unsafe {
         match (*sweep).look(&UserMemory, &PARENTS, *address, &*creator) {

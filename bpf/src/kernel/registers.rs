@@ -1,28 +1,13 @@
-//! The registers at a probe, as Go's ABI uses them.
+//! The registers at a probe.
 
 use aya_ebpf::bindings::pt_regs;
-use bpf::target::{AllRegisters, Registers};
+use bpf::go::abi::Registers;
 
-/// Those that pass arguments.
+/// All general-purpose ones.
 #[inline(always)]
-pub(super) fn arguments(registers: &pt_regs) -> Registers {
+pub(super) fn all(registers: &pt_regs) -> Registers {
     #[cfg(bpf_target_arch = "x86_64")]
     return Registers {
-        arguments: [registers.rax, registers.rbx, registers.rcx, registers.rdi, registers.rsi],
-        goroutine: registers.r14,
-    };
-    #[cfg(bpf_target_arch = "aarch64")]
-    return Registers {
-        arguments: [registers.regs[0], registers.regs[1], registers.regs[2], registers.regs[3], registers.regs[4]],
-        goroutine: registers.regs[28],
-    };
-}
-
-/// All of them.
-#[inline(always)]
-pub(super) fn all(registers: &pt_regs) -> AllRegisters {
-    #[cfg(bpf_target_arch = "x86_64")]
-    return AllRegisters {
         integers: [
             registers.rax,
             registers.rcx,
@@ -45,7 +30,7 @@ pub(super) fn all(registers: &pt_regs) -> AllRegisters {
         flags: registers.eflags,
     };
     #[cfg(bpf_target_arch = "aarch64")]
-    return AllRegisters {
+    return Registers {
         integers: core::array::from_fn(|number| registers.regs[number]),
         stack_pointer: registers.sp,
         flags: 0,

@@ -5,6 +5,7 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::Array;
+use bpf::shared::Shared;
 use bpf::slots::{BUCKETS, Bucket, SLOT_WORDS};
 
 /// What the program is to write; it has this mapped.
@@ -14,20 +15,20 @@ static SLOTS: Array<Bucket> = Array::with_max_entries(BUCKETS, MMAPABLE);
 const MMAPABLE: u32 = 1 << 10;
 
 #[inline(always)]
-pub(super) fn bucket(number: u32) -> Option<&'static mut Bucket> {
-    // SAFETY: each goroutine writes to its own slot only, and tags are taken by an atomic instruction.
-    SLOTS.get_ptr_mut(number).map(|bucket| unsafe { &mut *bucket })
+pub(super) fn bucket(number: u32) -> Option<&'static Bucket> {
+    // SAFETY: a slot is written to by whoever has its tag, and tags are taken by an atomic instruction.
+    SLOTS.get_ptr(number).map(|bucket| unsafe { &*bucket })
 }
 
 /// Stores `new` where `tag` is `old`, atomically, and says whether it was.
 #[inline(always)]
-pub(super) fn swap_tag(tag: &mut u64, old: u64, new: u64) -> bool {
+pub(super) fn swap_tag(tag: &Shared<u64>, old: u64, new: u64) -> bool {
     let found: u64;
     // SAFETY: the tag is valid and aligned for 8 bytes; the instruction stores to it only where it is the old one.
     unsafe {
         core::arch::asm!(
             "r0 = cmpxchg_64({tag} + 0, r0, {new})",
-            tag = in(reg) core::ptr::from_mut(tag),
+            tag = in(reg) tag.as_ptr(),
             new = in(reg) new,
             inout("r0") old => found,
         );

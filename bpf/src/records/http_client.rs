@@ -1,14 +1,15 @@
 //! Records of an HTTP client.
 
-use bytemuck::AnyBitPattern;
+use bytemuck::{Pod, Zeroable};
 
-use super::{RecordHeader, SpanIdentity, Text};
+use super::{RecordHeader, SpanIdentity};
 
-/// A client is about to send a request.
+/// A client is about to send a request. Its strings follow: method, scheme, host, path and query of the URL, and the host that is
+/// sent where it is another one.
 #[repr(C)]
-#[derive(AnyBitPattern, Clone, Copy, Debug)]
-pub struct HttpClientStart<Texts> {
-    /// `kind` is [`super::kind::HTTP_CLIENT_START_SHORT`] or [`super::kind::HTTP_CLIENT_START_LONG`].
+#[derive(Pod, Zeroable, Clone, Copy, Debug)]
+pub struct HttpClientStart {
+    /// `kind` is [`super::kind::HTTP_CLIENT_START`].
     pub header: RecordHeader,
     /// When, in nanoseconds of `CLOCK_BOOTTIME`.
     pub time: u64,
@@ -20,66 +21,20 @@ pub struct HttpClientStart<Texts> {
     pub has_user: u32,
     /// How many redirects have led to the request.
     pub redirects: u32,
-    /// The request's strings.
-    pub texts: Texts,
+    /// Lengths of the strings in the process.
+    pub lengths: [u32; TEXTS],
 }
 
 /// Number of strings in a start record.
-pub const CLIENT_TEXTS: usize = 6;
+pub const TEXTS: usize = 6;
+/// How many bytes of each string a record holds at most.
+pub static CAPACITIES: [u32; TEXTS] = [64, 12, 256, 2_048, 2_048, 256];
+/// The same of the text of an error.
+pub const CAPACITY: u32 = 252;
 
-/// The strings of a request: method, scheme, host, path and query of its URL, and the host that is sent.
-pub trait ClientTexts {
-    /// Each string's bytes, and whether it was cut.
-    fn texts(&self) -> [(&[u8], bool); CLIENT_TEXTS];
-    /// The capacities in bytes.
-    fn capacities() -> [u32; CLIENT_TEXTS];
-}
-
-macro_rules! texts {
-    ($(#[$doc:meta])* $name:ident { $method:literal, $scheme:literal, $host:literal, $path:literal, $query:literal, $sent_host:literal }) => {
-        $(#[$doc])*
-        #[repr(C)]
-        #[derive(AnyBitPattern, Clone, Copy, Debug)]
-        pub struct $name {
-            /// `http.Request.Method`.
-            pub method: Text<$method>,
-            /// `url.URL.Scheme`.
-            pub scheme: Text<$scheme>,
-            /// `url.URL.Host`, with the port.
-            pub host: Text<$host>,
-            /// `url.URL.Path`.
-            pub path: Text<$path>,
-            /// `url.URL.RawQuery`.
-            pub query: Text<$query>,
-            /// `http.Request.Host`; empty where it is that of the URL.
-            pub sent_host: Text<$sent_host>,
-        }
-
-        impl ClientTexts for $name {
-            fn texts(&self) -> [(&[u8], bool); CLIENT_TEXTS] {
-                let Self { method, scheme, host, path, query, sent_host } = self;
-                [method.get(), scheme.get(), host.get(), path.get(), query.get(), sent_host.get()]
-            }
-            fn capacities() -> [u32; CLIENT_TEXTS] {
-                [$method, $scheme, $host, $path, $query, $sent_host]
-            }
-        }
-    };
-}
-
-texts! {
-    /// Strings of an ordinary request; keeps the ring buffer dense.
-    ShortClientTexts { 12, 12, 88, 124, 64, 52 }
-}
-
-texts! {
-    /// Strings of a request of which one does not fit [`ShortClientTexts`].
-    LongClientTexts { 64, 12, 256, 2048, 2048, 256 }
-}
-
-/// A round trip has ended.
+/// A round trip has ended. The bytes behind the error's words follow, where they are a plausible string header.
 #[repr(C)]
-#[derive(AnyBitPattern, Clone, Copy, Debug)]
+#[derive(Pod, Zeroable, Clone, Copy, Debug)]
 pub struct HttpClientEnd {
     /// `kind` is [`super::kind::HTTP_CLIENT_END`].
     pub header: RecordHeader,
@@ -103,13 +58,15 @@ pub struct HttpClientEnd {
     pub writes: u64,
     /// To whom.
     pub peer: Peer,
-    /// The bytes behind the error's words, where they are a plausible string header.
-    pub message: Text<252>,
+    /// Length of the error's text.
+    pub message_length: u32,
+    /// Zero.
+    pub padding: u32,
 }
 
 /// The other end of a connection.
 #[repr(C)]
-#[derive(bytemuck::Pod, bytemuck::Zeroable, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Pod, Zeroable, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// The IP address: 4 or 16 bytes, then zeros.
     pub address: [u8; 16],
@@ -119,20 +76,10 @@ pub struct Peer {
     pub port: u32,
 }
 
-impl Peer {
-    /// Copies by words, as [`SpanIdentity::copy_to`].
-    #[inline(always)]
-    pub fn copy_to(&self, other: &mut Self) {
-        let words: [u64; 3] = bytemuck::cast(*self);
-        *other = bytemuck::cast(words);
-    }
-}
-
 /// Nobody known.
 pub const NO_PEER: Peer = Peer { address: [0; 16], length: 0, port: 0 };
 
 const _: () = {
-    assert!(size_of::<HttpClientStart<ShortClientTexts>>() == 72 + 6 * 4 + 352);
-    assert!(size_of::<HttpClientStart<LongClientTexts>>() == 72 + 6 * 4 + 4684 + 4);
-    assert!(size_of::<HttpClientEnd>() == 8 + 8 + 8 + 8 + 8 + 8 + 24 + 8 + 24 + 256);
+    assert!(size_of::<HttpClientStart>() == 72 + TEXTS * 4);
+    assert!(size_of::<HttpClientEnd>() == 40 + 32 + 8 + 24 + 8);
 };

@@ -15,136 +15,127 @@ mod target;
 pub use pages::{PAGE, Pages};
 pub use remembered::Remembered;
 
-use core::cell::{Cell, RefCell, UnsafeCell};
-use core::mem::{MaybeUninit, size_of};
+use core::cell::{Cell, RefCell};
+use core::mem::MaybeUninit;
 use std::collections::BTreeMap;
 
 use bytemuck::AnyBitPattern;
 
-use crate::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig};
+use crate::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
+use crate::config::http_server::HttpServerConfig;
 use crate::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig};
-use crate::config::{EndRecipes, HttpServerConfig, ROUTE_ENDS, SamplerSetting, Setting};
-use crate::missed::Missed;
-use crate::records::SpanIdentity;
+use crate::config::{Cookie, EndRecipe, Propagators, Setting, Settings};
+use crate::go::abi::Registers;
+use crate::missed::{Done, Missed};
+use crate::records::RecordBuffer;
+use crate::scratch::{NEW_SCRATCH, Scratch};
+use crate::shared::Shared;
 use crate::slots::{BUCKETS, Bucket, SLOT_WORDS};
-use crate::target::{AllRegisters, Lookup, Memory, Registers, Step, Target, Visit};
+use crate::target::{Lookup, Memory, Step, Target, Visit};
 use crate::trace::answered;
-use crate::trace::client::Injection;
-use crate::trace::extracted::{Extracted, NOTHING_EXTRACTED};
-use crate::trace::parents::{Creator, Look, NOT_SWEEPING, Sweep};
-use crate::trace::sealed::Sealed;
-use crate::trace::{Goroutine, NEW_GOROUTINE};
+use crate::trace::creators::{Look, NOT_SWEEPING, Sweep};
+use crate::trace::extracted::Extracted;
+use crate::trace::goroutine::{Goroutine, NEW_GOROUTINE};
+use crate::trace::ids::Random;
+use crate::trace::injection::Injection;
+use crate::trace::sealed::SealedSpan;
 
-/// Fills records before a probe does: what a probe has not written shows.
+/// Fills scratch memory before a probe has it: what a probe has not written shows.
 pub const UNWRITTEN: u8 = 0xa5;
-/// A stopped program at a probe.
+
+/// A stopped process at a probe.
 #[derive(Debug)]
 pub struct FakeProcess {
     /// Its memory.
     pub memory: Pages,
-    /// How its types are laid out.
+    /// How the types of its server are laid out.
     pub layout: HttpServerConfig,
     /// How the types of its client are laid out.
     pub client: HttpClientConfig,
-    /// How the returns of its `(*ServeMux).findHandler` are read.
-    pub route_ends: Box<EndRecipes<ROUTE_ENDS>>,
+    /// How the ends of its functions are read.
+    pub recipes: Vec<EndRecipe>,
     /// Routes that were found by the mux alone, and those that the request had as well.
     pub routes: [Cell<u64>; 2],
-    /// How the ends of its round trips are read.
-    pub client_ends: Box<EndRecipes<CLIENT_ENDS>>,
     /// What finding a parent needs to know.
     pub parents: ParentsConfig,
     /// The types of contexts, by descriptor.
     pub context_types: BTreeMap<u64, ContextType>,
-    /// The spans of requests, by context.
-    pub contexts: Remembered<Sealed>,
+    /// The goroutines that serve requests, by context.
+    pub contexts: Remembered<u64>,
     /// The spans of requests that have been answered.
-    pub answered: Vec<UnsafeCell<answered::Bucket>>,
+    pub answered: Vec<answered::Bucket>,
     /// The look for creators of goroutines that are no more.
-    pub sweep: UnsafeCell<Sweep>,
+    pub sweep: Sweep,
     /// What goroutines have from their creators.
-    pub creators: Remembered<Creator>,
+    pub creators: Remembered<SealedSpan>,
     /// What is to be injected into outgoing requests, by header map.
     pub injections: Remembered<Injection>,
     /// The texts that came with requests, by span id.
     pub extracted: Remembered<Extracted>,
     /// What it is to write.
-    pub buckets: Vec<UnsafeCell<Bucket>>,
-    /// The sampler; takes everything and honours parents at first.
-    pub sampler: SamplerSetting,
+    pub buckets: Vec<Bucket>,
+    /// Which headers are extracted and injected.
+    pub propagators: Propagators,
+    /// The sampler takes everything and honours parents at first.
+    pub settings: Settings,
     /// The registers at the probe.
     pub registers: Cell<Registers>,
-    /// All of them, where a probe asks for that.
-    pub all_registers: Cell<AllRegisters>,
     /// The load bias.
     pub load_bias: Cell<u64>,
     /// The cookie of the probe.
-    pub cookie: Cell<u32>,
+    pub cookie: Cell<Cookie>,
     /// What the clock says.
     pub now: Cell<u64>,
     /// No room for records.
     pub ring_is_full: Cell<bool>,
     /// What nothing came of.
     pub missed: RefCell<Vec<Missed>>,
-    random: Cell<u32>,
-    goroutines: RefCell<BTreeMap<u64, Box<UnsafeCell<Goroutine>>>>,
-    /// Reserved and not submitted yet.
-    reserved: RefCell<Vec<Box<UnsafeCell<[u64; Self::RECORD_WORDS]>>>>,
+    /// Operations that were not sampled: kind and duration.
+    pub unsampled: RefCell<Vec<(u32, u64)>>,
+    seed: Cell<u32>,
+    numbers: Cell<Random>,
+    goroutines: Remembered<Goroutine>,
     submitted: RefCell<Vec<Vec<u8>>>,
 }
 
 impl FakeProcess {
-    /// No record is larger.
-    const RECORD_WORDS: usize = 1024;
-
-    /// A program with these layouts that has done nothing yet.
+    /// A process with these layouts that has done nothing yet.
     #[must_use]
     pub fn new(layout: HttpServerConfig) -> Self {
         Self {
             memory: Pages::default(),
             layout,
             client: EMPTY_HTTP_CLIENT,
-            route_ends: Box::new(EndRecipes::EMPTY),
+            recipes: Vec::new(),
             routes: Default::default(),
-            client_ends: Box::new(EndRecipes::EMPTY),
             parents: EMPTY_PARENTS,
             context_types: BTreeMap::new(),
             contexts: Remembered::default(),
-            answered: (0..answered::BUCKETS).map(|_| UnsafeCell::new(answered::NONE_ANSWERED)).collect(),
-            sweep: UnsafeCell::new(NOT_SWEEPING),
+            answered: vec![answered::NONE_ANSWERED; answered::BUCKETS as usize],
+            sweep: NOT_SWEEPING,
             creators: Remembered::default(),
             injections: Remembered::default(),
             extracted: Remembered::default(),
-            buckets: (0..BUCKETS).map(|_| UnsafeCell::new(crate::slots::EMPTY)).collect(),
-            sampler: SamplerSetting {
-                parent_based: Setting::new(1),
-                propagators: Setting::new(3),
-                threshold: Setting::new(1 << 63),
-            },
+            buckets: (0..BUCKETS).map(|_| crate::slots::EMPTY).collect(),
+            propagators: Propagators(Setting::new(3)),
+            settings: Settings { parent_based: Shared::new(1), off: Shared::new(0), threshold: Shared::new(1 << 63) },
             registers: Cell::default(),
-            all_registers: Cell::default(),
             load_bias: Cell::new(0),
-            cookie: Cell::new(0),
+            cookie: Cell::default(),
             now: Cell::new(0),
             ring_is_full: Cell::new(false),
             missed: RefCell::default(),
-            random: Cell::new(1),
-            goroutines: RefCell::default(),
-            reserved: RefCell::default(),
+            unsampled: RefCell::default(),
+            seed: Cell::new(1),
+            numbers: Cell::new(Random::UNSEEDED),
+            goroutines: Remembered::default(),
             submitted: RefCell::default(),
         }
     }
 
     /// The records submitted since the last call.
     pub fn take_records(&self) -> Vec<Vec<u8>> {
-        assert_eq!(self.reserved.borrow().len(), 0, "a record was reserved and never submitted");
         self.submitted.take()
-    }
-
-    /// What is remembered of a goroutine.
-    #[must_use]
-    pub fn remembered(&self, goroutine: u64) -> Option<Goroutine> {
-        self.goroutine(goroutine).map(|goroutine| *goroutine)
     }
 }
 
@@ -169,19 +160,26 @@ impl Memory for FakeProcess {
         self.memory.read_bytes(address, length, bytes)
     }
 
+    fn read_text(&self, address: u64, length: u32, record: &mut RecordBuffer) -> bool {
+        self.memory.read_text(address, length, record)
+    }
+
     fn opaque(&self, value: u64) -> u64 {
         value
     }
 }
 
 impl Lookup for FakeProcess {
-    fn context_span(&self, context: u64) -> Option<&Sealed> {
-        self.contexts.get(context)
+    fn goroutine(&self, address: u64) -> Option<&Goroutine> {
+        self.goroutines.get(address)
     }
 
-    fn answered(&self, bucket: u32) -> Option<&mut answered::Bucket> {
-        // SAFETY: tests run one probe at a time, and it asks for one bucket.
-        self.answered.get(usize::try_from(bucket).unwrap()).map(|answered| unsafe { &mut *answered.get() })
+    fn context_goroutine(&self, context: u64) -> Option<u64> {
+        self.contexts.get(context).copied()
+    }
+
+    fn answered(&self, bucket: u32) -> Option<&answered::Bucket> {
+        self.answered.get(bucket as usize)
     }
 
     fn context_type(&self, address: u64) -> Option<&ContextType> {

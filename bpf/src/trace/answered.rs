@@ -6,8 +6,9 @@
 //! which has taken the place then.
 
 use crate::records::SpanIdentity;
+use crate::shared::Shared;
 use crate::target::{Lookup, Target};
-use crate::trace::sealed::{copy_of, seal};
+use crate::trace::sealed::SealedSpan;
 
 /// Buckets: entries of the map. A power of two.
 pub const BUCKETS: u32 = 1_024;
@@ -16,33 +17,32 @@ pub const WAYS: usize = 7;
 
 /// An answered request.
 #[repr(C)]
-#[derive(bytemuck::Pod, bytemuck::Zeroable, Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Answered {
     /// The data pointer of its context.
-    context: u64,
+    context: Shared<u64>,
     /// That of the context which this one is made of.
-    parent: u64,
-    /// That the span is that of both: the holder is their sum.
-    seal: u64,
-    /// Its span.
-    span: SpanIdentity,
+    parent: Shared<u64>,
+    /// Its span; the holder is the sum of both.
+    span: SealedSpan,
 }
 
 /// Answered requests whose contexts have the same hash.
 #[repr(C)]
-#[derive(bytemuck::Pod, bytemuck::Zeroable, Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Bucket {
     /// How many there were: the next one's place.
-    count: u64,
+    count: Shared<u64>,
     /// Fills the cache line.
     padding: [u64; 7],
     /// The last ones.
     requests: [Answered; WAYS],
 }
 
+const NO_REQUEST: Answered = Answered { context: Shared::new(0), parent: Shared::new(0), span: SealedSpan::NONE };
+
 /// None.
-pub const NONE_ANSWERED: Bucket =
-    Bucket { count: 0, padding: [0; 7], requests: [Answered { context: 0, parent: 0, seal: 0, span: SpanIdentity::NONE }; WAYS] };
+pub const NONE_ANSWERED: Bucket = Bucket { count: Shared::new(0), padding: [0; 7], requests: [const { NO_REQUEST }; WAYS] };
 
 /// The bucket of the context at `context`; contexts are 80 bytes or more apart (`context.cancelCtx`).
 #[inline(always)]
@@ -64,37 +64,37 @@ impl Bucket {
     /// The place of this context, if it has one; else [`WAYS`].
     #[inline(always)]
     fn place(&self, context: u64) -> usize {
-        self.requests.iter().position(|one| one.context == context).unwrap_or(WAYS)
+        self.requests.iter().position(|one| one.context.get() == context).unwrap_or(WAYS)
     }
 }
 
-/// Remembers the span of the request with the context at `context`, which has been answered.
+/// Remembers the span of the request with the context at `context`, which has been answered. What came with it is not propagated
+/// any more.
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub fn remember<T: Target>(target: &T, context: u64, span: &SpanIdentity) {
+pub fn remember<T: Target>(target: &T, context: u64, span: &mut SpanIdentity) {
     let parent = parent_of(target, context);
     let Some(bucket) = target.answered(bucket(context)) else {
         return;
     };
     let mut place = bucket.place(context);
     if place == WAYS {
+        let count = bucket.count.get();
         #[expect(clippy::cast_possible_truncation, reason = "below the number of ways")]
-        let next = (bucket.count % WAYS as u64) as usize;
+        let next = (count % WAYS as u64) as usize;
         place = next;
-        bucket.count = bucket.count.wrapping_add(1);
+        bucket.count.set(count.wrapping_add(1));
     }
-    // Through memory that the verifier does not follow: one way for all places.
+    // A number that the verifier does not know: one way for all places.
     #[expect(clippy::cast_possible_truncation, reason = "below the number of ways")]
-    let Some(one) = bucket.requests.get_mut(target.opaque(place as u64) as usize) else {
+    let Some(one) = bucket.requests.get(target.opaque(place as u64) as usize) else {
         return;
     };
-    one.context = context;
-    one.parent = parent;
-    span.copy_to(&mut one.span);
-    // What came with it is not propagated any more.
-    one.span.propagation = 0;
-    one.seal = seal(&one.span, context.wrapping_add(parent));
+    one.context.set(context);
+    one.parent.set(parent);
+    span.propagation = 0;
+    one.span.set(span, context.wrapping_add(parent));
 }
 
 /// Copies the span of the answered request with the context at `context`; false where there is none.
@@ -107,8 +107,8 @@ pub fn find<L: Lookup>(lookup: &L, context: u64, copy: &mut SpanIdentity) -> boo
     let Some(one) = bucket.requests.get(lookup.opaque(bucket.place(context) as u64) as usize) else {
         return false;
     };
-    let parent = one.parent;
-    copy_of(&one.span, &one.seal, context.wrapping_add(parent), copy) && parent_of(lookup, context) == parent
+    let parent = one.parent.get();
+    one.span.copy_of(context.wrapping_add(parent), copy) && parent_of(lookup, context) == parent
 }
 
 const _: () = assert!(size_of::<Bucket>() == 512 && size_of::<Answered>() == 64);

@@ -5,9 +5,8 @@
 
 use crate::config::propagator;
 use crate::go::string::GoString;
-use crate::records::SpanIdentity;
+use crate::scratch::Scratch;
 use crate::target::{Lookup, Step, Target};
-use crate::trace::Goroutine;
 use crate::trace::tracestate::Grammar;
 
 /// Bytes of `tracestate` that are propagated (W3C Trace Context §3.3.1.5: at least 512).
@@ -36,26 +35,27 @@ pub struct Extracted {
 pub const NOTHING_EXTRACTED: Extracted =
     Extracted { trace_state_length: 0, baggage_length: 0, trace_state: [0; MAX_TRACE_STATE], baggage: [0; MAX_BAGGAGE] };
 
-/// Under which number the texts of a span's request are remembered: its id.
+/// Under which number the texts of a request are remembered: the id of its span.
 #[inline(always)]
 #[must_use]
-pub fn key(span: &SpanIdentity) -> u64 {
-    u64::from_ne_bytes(span.span_id)
+pub fn key(span_id: [u8; 8]) -> u64 {
+    u64::from_ne_bytes(span_id)
 }
 
-/// Remembers the texts of the request that `goroutine` begins to serve, as far as there are any; its span says which.
+/// Extracts the texts of a request that begins to be served, as far as there are any, and remembers them; its span says which.
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub fn extract<T: Target>(target: &T, goroutine: &mut Goroutine) -> Option<()> {
-    let Goroutine { span, headers, remote, grammar, .. } = goroutine;
-    let (found, sampler) = (&headers.found, target.sampler());
-    let has_state = sampler.has(propagator::TRACE_CONTEXT) && remote.is_w3c != 0 && found.trace_state != 0;
-    let has_baggage = sampler.has(propagator::BAGGAGE) && found.baggage != 0;
+pub fn extract<T: Target>(target: &T, scratch: &mut Scratch) {
+    let Scratch { span, headers, remote, grammar, extracted, .. } = scratch;
+    let (found, propagators) = (&headers.found, target.propagators());
+    let has_state = propagators.has(propagator::TRACE_CONTEXT) && remote.is_w3c != 0 && found.trace_state != 0;
+    let has_baggage = propagators.has(propagator::BAGGAGE) && found.baggage != 0;
     if !has_state && !has_baggage {
-        return None;
+        return;
     }
-    let extracted = target.new_extracted(key(span))?;
+    extracted.trace_state_length = target.opaque(0);
+    extracted.baggage_length = target.opaque(0);
     if has_state {
         let length = copy(target, found.trace_state, &mut extracted.trace_state);
         if is_trace_state(target, &extracted.trace_state, length, grammar) {
@@ -69,10 +69,10 @@ pub fn extract<T: Target>(target: &T, goroutine: &mut Goroutine) -> Option<()> {
             span.propagation |= propagator::BAGGAGE;
         }
     }
-    if span.propagation == 0 {
-        target.forget_extracted(key(span));
+    if span.propagation != 0 && !target.set_extracted(key(span.span_id), extracted) {
+        // Too many such requests are served.
+        span.propagation = 0;
     }
-    Some(())
 }
 
 /// Whether the first bytes of `text` are a `tracestate` as the specification wants it.

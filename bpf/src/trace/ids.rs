@@ -1,7 +1,7 @@
 //! New trace and span ids (W3C Trace Context §3.2.2: random, not all zero).
 //!
 //! A call of the kernel for each 32 random bits would cost more than all else in a probe that is not sampled. So each
-//! goroutine has a generator of its own (xoroshiro128+, <https://prng.di.unimi.it>), seeded by the kernel.
+//! place of scratch memory has a generator of its own (xoroshiro128+, <https://prng.di.unimi.it>), seeded by the kernel.
 
 use crate::target::Target;
 
@@ -13,6 +13,14 @@ pub struct Random([u64; 2]);
 impl Random {
     /// Not seeded yet.
     pub const UNSEEDED: Self = Self([0; 2]);
+
+    /// Whether it has not been seeded.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_unseeded(&self) -> bool {
+        let [first, second] = self.0;
+        first | second == 0
+    }
 
     /// Seeds the generator from the kernel's.
     #[inline(always)]

@@ -47,8 +47,8 @@ pub fn extract<T: Target>(target: &T, found: &Found, remote: &mut RemoteParent) 
     remote.found = nothing;
     remote.is_w3c = nothing;
     remote.sampled = nothing + sampled::UNSAID;
-    let sampler = target.sampler();
-    if sampler.has(propagator::TRACE_CONTEXT) {
+    let propagators = target.propagators();
+    if propagators.has(propagator::TRACE_CONTEXT) {
         // Several are none (§4.3 of W3C Trace Context: the header is sent once).
         let value =
             if found.trace_parent == 0 { GoString::none(target) } else { GoString::only_of_slice(target, found.trace_parent) };
@@ -66,10 +66,10 @@ pub fn extract<T: Target>(target: &T, found: &Found, remote: &mut RemoteParent) 
             return;
         }
     }
-    if sampler.has(propagator::B3) {
+    if propagators.has(propagator::B3) {
         b3::read_single(target, GoString::first_of_slice(target, found.b3), remote);
     }
-    if sampler.has(propagator::B3_MULTI) && remote.found == 0 {
+    if propagators.has(propagator::B3_MULTI) && remote.found == 0 {
         b3::read_multi(target, found, remote);
     }
 }

@@ -3,32 +3,28 @@
 //! Equal to the SDKs' for the same trace ids: `TraceIDRatioBased` compares the trace id's last eight bytes,
 //! big-endian, shifted right by one, with `ratio × 2^63` (opentelemetry-go `sdk/trace/sampling.go`).
 
-use crate::config::SamplerSetting;
+use crate::config::Settings;
 
 /// Whether a span of this trace is recorded. `parent` is the parent's sampled flag, where there is a parent.
 #[inline(always)]
 #[must_use]
-pub fn is_sampled(sampler: &SamplerSetting, trace_id: &[u8; 16], parent: Option<bool>) -> bool {
-    if sampler.parent_based.get() != 0
+pub fn is_sampled(settings: &Settings, trace_id: &[u8; 16], parent: Option<bool>) -> bool {
+    if settings.parent_based.get() != 0
         && let Some(sampled) = parent
     {
         return sampled;
     }
     let [_, _, _, _, _, _, _, _, low @ ..] = *trace_id;
-    u64::from_be_bytes(low) >> 1 < sampler.threshold.get()
+    u64::from_be_bytes(low) >> 1 < settings.threshold.get()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Setting;
+    use crate::shared::Shared;
 
-    fn sampler(parent_based: u32, threshold: u64) -> SamplerSetting {
-        SamplerSetting {
-            parent_based: Setting::new(parent_based),
-            propagators: Setting::new(3),
-            threshold: Setting::new(threshold),
-        }
+    fn sampler(parent_based: u32, threshold: u64) -> Settings {
+        Settings { parent_based: Shared::new(parent_based), off: Shared::new(0), threshold: Shared::new(threshold) }
     }
 
     fn trace(low: u64) -> [u8; 16] {

@@ -1,6 +1,6 @@
 //! The names of the headers that tracing needs.
 
-use crate::config::{SamplerSetting, propagator};
+use crate::config::{Propagators, propagator};
 use crate::go::string::GoString;
 use crate::target::Memory;
 
@@ -64,25 +64,25 @@ impl Found {
 /// The lengths of the names that are looked for in a request that is served, a bit each.
 #[inline(always)]
 #[must_use]
-pub fn served_lengths(sampler: &SamplerSetting) -> u32 {
+pub fn served_lengths(propagators: &Propagators) -> u32 {
     const FORWARDED: u32 = 1 << 9 | 1 << 15 | 1 << 16 | 1 << 17;
     const UPGRADE: u32 = 1 << 7;
-    lengths(sampler) | FORWARDED | UPGRADE
+    lengths(propagators) | FORWARDED | UPGRADE
 }
 
 /// The lengths of the names that are looked for in any request, a bit each.
 #[inline(always)]
 #[must_use]
-pub fn lengths(sampler: &SamplerSetting) -> u32 {
+pub fn lengths(propagators: &Propagators) -> u32 {
     const W3C: u32 = 1 << 10 | 1 << 11;
     let mut lengths = W3C;
-    if sampler.has(propagator::BAGGAGE) {
+    if propagators.has(propagator::BAGGAGE) {
         lengths |= 1 << 7;
     }
-    if sampler.has(propagator::B3) {
+    if propagators.has(propagator::B3) {
         lengths |= 1 << 2;
     }
-    if sampler.has(propagator::B3_MULTI) {
+    if propagators.has(propagator::B3_MULTI) {
         lengths |= 1 << 12;
     }
     lengths

@@ -27,23 +27,23 @@ fn recipe(results: &[ResultLocation]) -> EndRecipe {
     recipe
 }
 
-/// A program whose register n has the value 100 + n, with a stack.
-fn program() -> (FakeProcess, u64) {
+/// A process whose register n has the value 100 + n, with a stack.
+fn process() -> (FakeProcess, u64) {
     let process = FakeProcess::new(layouts::ALL[0].1);
     let stack = process.memory.allocate(256) + 64;
     let mut integers = core::array::from_fn(|number| 100 + number as u64);
     integers[SP as usize] = stack;
-    process.all_registers.set(AllRegisters { integers, stack_pointer: stack, flags: 0 });
+    process.registers.set(Registers { integers, stack_pointer: stack, flags: 0 });
     (process, stack)
 }
 
 fn set_flags(process: &FakeProcess, flags: u64) {
-    process.all_registers.set(AllRegisters { flags, ..process.all_registers.get() });
+    process.registers.set(Registers { flags, ..process.registers.get() });
 }
 
 #[test]
 fn registers_numbers_and_memory() {
-    let (process, stack) = program();
+    let (process, stack) = process();
     process.load_bias.set(0x1000);
     process.memory.write_words(stack + 16, &[0xabcd_ef01_2345_6789]);
     let object = process.memory.allocate(64);
@@ -63,26 +63,26 @@ fn registers_numbers_and_memory() {
 
 #[test]
 fn what_is_not_asked_for_is_zero() {
-    let (process, _) = program();
+    let (process, _) = process();
     assert_eq!(read(&process, &recipe(&[NO_RESULT, location(1, 0, &[])])), Some([0, 101, 0, 0, 0, 0]));
 }
 
 #[test]
 fn memory_that_cannot_be_read_is_not_taken_for_zero() {
-    let (process, _) = program();
+    let (process, _) = process();
     let results = read(&process, &recipe(&[location(base::ZERO, 8, &[0]), location(0, 0, &[])]));
     assert_eq!(results, Some([UNREADABLE, 100, 0, 0, 0, 0]));
 }
 
 #[test]
 fn a_base_that_does_not_exist_is_zero() {
-    let (process, _) = program();
+    let (process, _) = process();
     assert_eq!(read(&process, &recipe(&[location(99, 5, &[])])), Some([5, 0, 0, 0, 0, 0]));
 }
 
 #[test]
 fn an_empty_recipe_counts_nothing() {
-    let (process, stack) = program();
+    let (process, stack) = process();
     assert_eq!(read::<_, 1>(&process, &EMPTY_RECIPE), None);
     process.memory.write_words(stack, &[1]);
     assert_eq!(read::<_, 1>(&process, &EMPTY_RECIPE), None);
@@ -90,7 +90,7 @@ fn an_empty_recipe_counts_nothing() {
 
 #[test]
 fn a_guard_lets_its_range_pass() {
-    let (process, stack) = program();
+    let (process, stack) = process();
     process.load_bias.set(0x1_0000);
     let guarded = EndRecipe {
         guarded: Setting::new(1),
@@ -116,7 +116,7 @@ fn conditions() {
     const ZERO: u64 = 1 << 6;
     const SIGN: u64 = 1 << 7;
     const OVERFLOW: u64 = 1 << 11;
-    let (process, _) = program();
+    let (process, _) = process();
     for bits in 0..32_u64 {
         let pick = |bit: u64, flag: u64| if bits & (1 << bit) == 0 { 0 } else { flag };
         let flags = pick(0, CARRY) | pick(1, PARITY) | pick(2, ZERO) | pick(3, SIGN) | pick(4, OVERFLOW);

@@ -1,30 +1,37 @@
 //! The header of an HTTP/1 request is written: the span's context goes before it.
 
 use super::{FROM_CALL, depth, peer, text};
+use crate::config::http_client::HttpClientConfig;
 use crate::config::propagator;
 use crate::go::words::word;
 use crate::missed::{Done, Missed};
+use crate::records::SpanIdentity;
 use crate::slots::{Slot, meant_for, site};
-use crate::target::{Registers, Target};
+use crate::target::Target;
 use crate::write;
 
 /// The header of a request is about to be written: the span's context is written before it.
 #[inline(always)]
-pub fn inject<T: Target>(target: &T) -> Done {
-    let Registers { arguments: [map, table, writer, exclude, _], goroutine } = target.registers();
-    let config = target.http_client();
+pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
+    let registers = target.registers();
+    let (carrier, table, writer) = (registers.argument(0), registers.argument(1), registers.argument(2));
     let buffered = config.buffered_writer.get().wrapping_add(target.load_bias());
     // Without names left out it is the second call, for the headers that the transport adds.
-    if exclude == 0 || table != buffered {
+    if registers.argument(3) == 0 || table != buffered {
         return Err(Missed::NothingToDo);
     }
-    let injection = target.injection(map).ok_or(Missed::NothingToDo)?;
+    let injection = target.injection(carrier).ok_or(Missed::NothingToDo)?;
     let words: [u64; WRITER_WORDS] = target.read(writer).ok_or(Missed::NotInjected)?;
     let at = |offset: u32| word(&words, offset);
     // The data pointer of the interface is the `*persistConn`.
     let connection = at(config.destination.get() + 8);
-    peer::note(target, connection + u64::from(config.peer.persist_conn.get()), injection);
-    if injection.span.propagation == 0 {
+    peer::note(target, &config.peer, connection + u64::from(config.peer.persist_conn.get()), injection);
+    let mut span = SpanIdentity::NONE;
+    if !injection.span.copy_of(carrier, &mut span) {
+        return Err(Missed::NotInjected);
+    }
+    let goroutine = registers.goroutine();
+    if span.propagation == 0 {
         // An earlier request of this goroutine may have failed before its header was written.
         write::release(target, goroutine, site::WRITE_SUBSET);
         return Err(Missed::NothingToDo);
@@ -36,16 +43,16 @@ pub fn inject<T: Target>(target: &T) -> Done {
         return Err(Missed::NotInjected);
     }
     // The stack may be moved in between, by the check at the start of the function that is called.
-    let depth = depth(target, config, goroutine).wrapping_add(FROM_CALL);
+    let depth = depth(target, goroutine).wrapping_add(FROM_CALL);
     let claimed = write::claim(target, goroutine, site::WRITE_SUBSET, 0).ok_or(Missed::NotInjected)?;
     let slot = &mut *claimed.slot;
-    text::compose::<T, false, TEXT>(target, slot, injection);
+    text::compose::<T, false, TEXT>(target, slot, &span, injection.extracted.get());
     let mut length = slot.length;
-    if size - count < length && injection.span.propagation & propagator::TRACE_CONTEXT != 0 {
+    if size - count < length && span.propagation & propagator::TRACE_CONTEXT != 0 {
         // The first line is worth more than the rest.
         length = text::LINE;
     }
-    if length == 0 || size - count < length || !injection.is_of(map) {
+    if length == 0 || size - count < length {
         claimed.abandon();
         return Err(Missed::NotInjected);
     }

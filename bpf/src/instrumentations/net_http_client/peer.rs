@@ -2,9 +2,9 @@
 
 use crate::config::http_client::PeerLayout;
 use crate::go::words::word;
-use crate::records::http_client::Peer;
+use crate::records::http_client::{NO_PEER, Peer};
 use crate::target::Target;
-use crate::trace::client::Injection;
+use crate::trace::injection::Injection;
 
 /// Words of a `net.TCPAddr` that are read at once.
 pub const ADDRESS_WORDS: usize = 4;
@@ -13,19 +13,17 @@ pub const ADDRESS_WORDS: usize = 4;
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub(super) fn note<T: Target>(target: &T, connection: u64, injection: &mut Injection) -> Option<()> {
-    injection.writes += 1;
-    let layout = &target.http_client().peer;
+pub(super) fn note<T: Target>(target: &T, layout: &PeerLayout, connection: u64, injection: &Injection) {
+    injection.writes.set(injection.writes.get().wrapping_add(1));
     // What nobody will see need not be read.
-    if layout.tcp.get() == 0 || injection.span.trace_flags & 1 == 0 {
-        return None;
+    if layout.tcp.get() == 0 || !injection.span.is_sampled() {
+        return;
     }
-    injection.peer.length = 0;
-    find(target, layout, connection, &mut injection.peer)
+    injection.set_peer(find(target, layout, connection).unwrap_or(NO_PEER));
 }
 
 #[inline(always)]
-fn find<T: Target>(target: &T, layout: &PeerLayout, connection: u64, peer: &mut Peer) -> Option<()> {
+fn find<T: Target>(target: &T, layout: &PeerLayout, connection: u64) -> Option<Peer> {
     let bias = target.load_bias();
     let [mut table, mut data]: [u64; 2] = target.read(connection)?;
     if layout.tls.get() != 0 && table == layout.tls.get().wrapping_add(bias) {
@@ -47,11 +45,6 @@ fn find<T: Target>(target: &T, layout: &PeerLayout, connection: u64, peer: &mut 
         return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "4 or 16, and a port")]
-    let (length, port) = (length as u32, port as u32);
-    if !target.read_bytes(bytes, length, &mut peer.address) {
-        return None;
-    }
-    peer.length = length;
-    peer.port = port;
-    Some(())
+    let mut peer = Peer { length: length as u32, port: port as u32, ..NO_PEER };
+    target.read_bytes(bytes, peer.length, &mut peer.address).then_some(peer)
 }

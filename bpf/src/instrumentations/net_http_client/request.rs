@@ -1,60 +1,98 @@
 //! A round trip begins: the span's identity, and what is reported of the request.
 
+#![expect(clippy::cast_possible_truncation, reason = "numbers of the process that are cut to what a record holds")]
+
 use core::mem::MaybeUninit;
 
 use super::depth;
 use crate::config::http_client::HttpClientConfig;
-use crate::config::{SamplerSetting, propagator};
+use crate::config::{Propagators, instrumentation, propagator};
 use crate::go::header::{self, Found, SCRATCH_WORDS, Walk};
 use crate::go::string::GoString;
 use crate::go::words::{string, word};
 use crate::missed::{Done, Missed};
-use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientStart, LongClientTexts, ShortClientTexts};
-use crate::records::{RecordHeader, SpanIdentity, kind};
-use crate::target::{Lookup, Memory, Registers, Step, Target};
-use crate::trace::client::{ClientCall, Injection};
-use crate::trace::{Goroutine, extracted, parents, remote, sampling, sealed};
+use crate::records::http_client::{CAPACITIES, HttpClientStart, TEXTS};
+use crate::records::{Append, kind};
+use crate::scratch::Scratch;
+use crate::target::{Lookup, Step, Target};
+use crate::trace::goroutine::Goroutine;
+use crate::trace::operation::{self, Operation};
+use crate::trace::{extracted, parents, remote, sampling};
 
 /// A round trip begins.
 #[inline(always)]
-pub fn start<T: Target>(target: &T) -> Done {
-    let Registers { arguments: [_, request, ..], goroutine: address } = target.registers();
-    let config = target.http_client();
-    let depth = depth(target, config, address);
+pub fn start<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
+    let registers = target.registers();
+    let (request, address) = (registers.argument(1), registers.goroutine());
+    let depth = depth(target, address);
     let goroutine = target.goroutine_or_new(address).ok_or(Missed::NoRoom)?;
-    if goroutine.client.open != 0 && depth > goroutine.client.depth && is_within(target, &goroutine.client, depth) {
-        // A proxy function or a dialler that makes a request itself: part of this one.
-        goroutine.client.nested += 1;
+    if let Some((number, outer)) = goroutine.round_trip() {
+        if depth > outer.depth.get() && is_within(target, outer, depth) {
+            // A proxy function or a dialler that makes a request itself: part of this one.
+            outer.nested.set(outer.nested.get() + 1);
+            return Err(Missed::NothingToDo);
+        }
+        // One that a panic has unwound.
+        goroutine.abandon(target, number);
+    }
+    if target.settings().is_off(instrumentation::HTTP_CLIENT) {
         return Err(Missed::NothingToDo);
     }
+    target.with_scratch(|scratch| begin(target, config, scratch, goroutine, &Sent { request, goroutine: address, depth }))
+}
+
+/// A request, and where it is sent.
+struct Sent {
+    /// The `*http.Request`.
+    request: u64,
+    /// The address of the goroutine's `g`.
+    goroutine: u64,
+    /// [`Operation::depth`].
+    depth: u64,
+}
+
+#[inline(always)]
+fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch, goroutine: &Goroutine, sent: &Sent) -> Done {
     let time = target.now();
-    goroutine.client.abandon(target);
-    let context = request + u64::from(config.context.get());
-    let request = Request::read(target, request).ok_or(Missed::Fault)?;
-    goroutine.client.open = 1;
-    goroutine.client.depth = depth;
-    goroutine.client.nested = 0;
-    goroutine.client.caller = target.read_or_zero(target.all_registers().stack_pointer);
-    let map = request.header;
-    header::find(target, &config.header_map, map, header::lengths(target.sampler()), &mut goroutine.headers);
-    parents::find(target, goroutine, address, target.read_or_zero(context));
-    identify(target, goroutine);
-    let span = &goroutine.client.injection.span;
-    goroutine.client.seal = sealed::seal(span, address);
-    goroutine.client.injection.seal = sealed::seal(span, map);
-    goroutine.client.header = map;
-    if !config.is_written() {
-        goroutine.client.header = target.opaque(0);
-    } else if goroutine.client.injection.span.propagation != 0 || goroutine.client.injection.span.trace_flags & 1 != 0 {
-        target.set_injection(map, &goroutine.client.injection);
-    } else {
-        // A round trip that panicked may have left one behind, for a map that stood here then.
-        target.forget_injection(map);
+    let context_at = sent.request + u64::from(config.context.get());
+    let request = Request::read(target, config, sent.request).ok_or(Missed::Fault)?;
+    let carrier = request.header;
+    header::find(target, &config.header_map, carrier, header::lengths(target.propagators()), &mut scratch.headers);
+    parents::find(target, goroutine, &mut scratch.search, sent.goroutine, target.read_or_zero(context_at));
+    let extracted = identify(target, scratch);
+    let operation = goroutine.next().ok_or(Missed::NoRoom)?;
+    operation.span.set(&scratch.span, sent.goroutine);
+    operation.kind.set(operation::kind::HTTP_CLIENT);
+    operation.nested.set(0);
+    operation.is_reported.set(1);
+    operation.began.set(time);
+    operation.depth.set(sent.depth);
+    operation.object.set(if config.is_written() { carrier } else { 0 });
+    let [caller, _] = &operation.words;
+    caller.set(target.read_or_zero(target.registers().stack_pointer));
+    goroutine.opened();
+    let is_sampled = scratch.span.trace_flags & 1 != 0;
+    if config.is_written() {
+        if is_sampled || scratch.span.propagation != 0 {
+            let Scratch { injection, span, .. } = scratch;
+            injection.span.set(span, carrier);
+            injection.extracted.set(extracted);
+            injection.reset();
+            target.set_injection(carrier, injection);
+        } else {
+            // A round trip that panicked may have left one behind, for a map that stood here then.
+            target.forget_injection(carrier);
+        }
     }
-    if goroutine.client.injection.span.trace_flags & 1 == 0 {
+    if !is_sampled {
         return Ok(());
     }
-    report_start(target, time, goroutine, &request)
+    let reported = report_start(target, config, time, scratch, &request);
+    if reported.is_err() {
+        // Its end is not reported either.
+        operation.is_reported.set(0);
+    }
+    reported
 }
 
 /// Words of a `http.Request` that are read at once; all that is needed of it but its context lies in them.
@@ -76,8 +114,7 @@ struct Request {
 impl Request {
     /// A call of its own in BPF: its stack is free again when it returns.
     #[inline(never)]
-    fn read<T: Target>(target: &T, address: u64) -> Option<Self> {
-        let config = target.http_client();
+    fn read<T: Target>(target: &T, config: &HttpClientConfig, address: u64) -> Option<Self> {
         let mut words = MaybeUninit::<[u64; REQUEST_WORDS]>::uninit();
         let words = target.read_into(address, &mut words)?;
         let has_body = word(words, config.body.get()) != 0;
@@ -95,21 +132,19 @@ impl Request {
 
 /// Whether a call at this depth of the stack is made by the round trip `outer`, which has not ended; it may have panicked.
 #[inline(always)]
-fn is_within<T: Target>(target: &T, outer: &ClientCall, depth: u64) -> bool {
-    let stack_pointer = target.all_registers().stack_pointer;
-    target.read_or_zero::<u64>(stack_pointer.wrapping_add(depth.wrapping_sub(outer.depth))) == outer.caller
+fn is_within<T: Target>(target: &T, outer: &Operation, depth: u64) -> bool {
+    let stack_pointer = target.registers().stack_pointer;
+    let [caller, _] = &outer.words;
+    target.read_or_zero::<u64>(stack_pointer.wrapping_add(depth.wrapping_sub(outer.depth.get()))) == caller.get()
 }
 
 /// Gives a new span its identity: under the parent that the program has named in the request's headers itself, else under the
-/// one that was found. What the program has set stays the only one of its kind.
+/// one that was found. What the program has set stays the only one of its kind. Returns under which number the texts are remembered
+/// that are propagated with it.
 #[inline(always)]
-fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) {
-    let Goroutine { search, random, headers, remote, client: ClientCall { injection, .. }, .. } = goroutine;
-    let sampler = target.sampler();
+fn identify<T: Target>(target: &T, scratch: &mut Scratch) -> u64 {
+    let Scratch { span, search, random, headers, remote, .. } = scratch;
     remote::extract(target, &headers.found, remote);
-    let Injection { span, extracted, writes, peer, .. } = injection;
-    *writes = 0;
-    peer.length = 0;
     span.span_id = random.span_id();
     span.parent_is_remote = 0;
     // A proxy that copies the headers of the request that it serves has not named a parent.
@@ -128,16 +163,16 @@ fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) {
         span.parent_span_id = [0; 8];
         None
     };
-    span.trace_flags = u8::from(sampling::is_sampled(sampler, &span.trace_id, decision));
+    span.trace_flags = u8::from(sampling::is_sampled(target.settings(), &span.trace_id, decision));
     // Without a parent that was found there is nothing that came with it.
-    *extracted = extracted::key(&search.parent);
     let came = if search.found == 0 { 0 } else { search.parent.propagation };
-    span.propagation = to_inject(sampler, came, &headers.found);
+    span.propagation = to_inject(target.propagators(), came, &headers.found);
+    extracted::key(search.parent.span_id)
 }
 
 /// Which headers a request gets, of those that it does not have.
 #[inline(always)]
-fn to_inject(sampler: &SamplerSetting, came: u8, own: &Found) -> u8 {
+fn to_inject(propagators: &Propagators, came: u8, own: &Found) -> u8 {
     let mut propagation = came & (propagator::TRACE_STATE | propagator::BAGGAGE);
     // The state of a trace goes with its `traceparent`.
     if own.trace_parent | own.trace_state != 0 {
@@ -151,7 +186,7 @@ fn to_inject(sampler: &SamplerSetting, came: u8, own: &Found) -> u8 {
         (propagator::B3, own.b3),
         (propagator::B3_MULTI, own.b3_trace | own.b3_span | own.b3_sampled | own.b3_flags),
     ] {
-        if sampler.has(propagator) && own == 0 {
+        if propagators.has(propagator) && own == 0 {
             propagation |= propagator;
         }
     }
@@ -187,55 +222,43 @@ impl Step for Redirects<'_> {
 
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn report_start<T: Target>(target: &T, time: u64, goroutine: &mut Goroutine, request: &Request) -> Done {
-    let Goroutine { client, headers: Walk { scratch, .. }, texts, .. } = goroutine;
+fn report_start<T: Target>(target: &T, config: &HttpClientConfig, time: u64, scratch: &mut Scratch, request: &Request) -> Done {
+    let Scratch { span, headers: Walk { scratch: url, .. }, texts, record, .. } = scratch;
     // All of the URL at once; what cannot be read is zero.
-    target.read_prefix(request.url, (URL_WORDS * 8) as u32, scratch);
-    let strings = texts.first_chunk_mut::<CLIENT_TEXTS>().ok_or(Missed::NothingToDo)?;
-    find_strings(target, request, scratch, strings);
-    let mut redirects = Redirects { config: target.http_client(), response: request.redirect, count: target.opaque(0) };
+    target.read_prefix(request.url, (URL_WORDS * 8) as u32, url);
+    let strings = texts.first_chunk_mut::<TEXTS>().ok_or(Missed::NothingToDo)?;
+    find_strings(target, config, request, url, strings);
+    let mut redirects = Redirects { config, response: request.redirect, count: target.opaque(0) };
     if request.redirect != 0 {
         target.repeat(MAX_REDIRECTS, &mut redirects);
     }
-    let user = word(scratch, target.http_client().user.get());
-    let numbers = Numbers { content_length: request.content_length, has_user: user != 0, redirects: redirects.count };
-    if GoString::all_fit(strings, ShortClientTexts::capacities()) {
-        let record = target.reserve::<HttpClientStart<ShortClientTexts>>()?;
-        fill_start(record, kind::HTTP_CLIENT_START_SHORT, time, &client.injection.span, numbers);
-        copy_to_short(target, strings, &mut record.texts);
-        target.submit(record, false);
-    } else {
-        let record = target.reserve::<HttpClientStart<LongClientTexts>>()?;
-        fill_start(record, kind::HTTP_CLIENT_START_LONG, time, &client.injection.span, numbers);
-        copy_to_long(target, strings, &mut record.texts);
-        target.submit(record, false);
+    let has_user = word(url, config.user.get()) != 0;
+    record.length = target.opaque(size_of::<HttpClientStart>() as u64);
+    let mut append = Append { record, strings, capacities: &CAPACITIES, next: target.opaque(0) };
+    target.repeat(TEXTS as u32, &mut append);
+    let Append { record, strings, .. } = append;
+    let head: &mut HttpClientStart = record.head();
+    head.time = time;
+    span.copy_to(&mut head.span);
+    head.content_length = request.content_length.cast_signed();
+    head.has_user = u32::from(has_user);
+    head.redirects = redirects.count as u32;
+    for (length, string) in head.lengths.iter_mut().zip(strings) {
+        *length = string.length as u32;
     }
-    Ok(())
+    record.submit(target, kind::HTTP_CLIENT_START, false)
 }
 
-/// What a record says of a request besides its strings.
-#[derive(Clone, Copy)]
-struct Numbers {
-    content_length: u64,
-    has_user: bool,
-    redirects: u64,
-}
-
+/// The strings of a request, where they lie in the process, in the order of [`HttpClientStart::lengths`]; `url` is the beginning of
+/// the `url.URL`.
 #[inline(always)]
-fn fill_start<Texts>(record: &mut HttpClientStart<Texts>, kind: u32, time: u64, span: &SpanIdentity, numbers: Numbers) {
-    record.header = RecordHeader { kind, size: size_of::<HttpClientStart<Texts>>() as u32 };
-    record.time = time;
-    span.copy_to(&mut record.span);
-    record.content_length = numbers.content_length.cast_signed();
-    record.has_user = u32::from(numbers.has_user);
-    record.redirects = numbers.redirects as u32;
-}
-
-/// The strings of a request, where they lie in the program, in the order of [`ClientTexts`]; `url` is the beginning of the
-/// `url.URL`.
-#[inline(always)]
-fn find_strings<T: Target>(target: &T, request: &Request, url: &[u64], strings: &mut [GoString; CLIENT_TEXTS]) {
-    let config = target.http_client();
+fn find_strings<T: Target>(
+    target: &T,
+    config: &HttpClientConfig,
+    request: &Request,
+    url: &[u64],
+    strings: &mut [GoString; TEXTS],
+) {
     let host = string(url, config.host.get());
     // `http.NewRequest` takes it from the URL: then it is the same string, at the same address.
     let is_same = (request.host.address ^ host.address) | (request.host.length ^ host.length) == 0;
@@ -248,21 +271,3 @@ fn find_strings<T: Target>(target: &T, request: &Request, url: &[u64], strings: 
         if is_same { GoString::none(target) } else { request.host },
     ];
 }
-
-macro_rules! copy_texts {
-    ($name:ident, $texts:ty) => {
-        #[inline(always)]
-        fn $name<M: Memory>(memory: &M, strings: &[GoString; CLIENT_TEXTS], texts: &mut $texts) {
-            let [method, scheme, host, path, query, sent_host] = strings;
-            method.copy_to(memory, &mut texts.method);
-            scheme.copy_to(memory, &mut texts.scheme);
-            host.copy_to(memory, &mut texts.host);
-            path.copy_to(memory, &mut texts.path);
-            query.copy_to(memory, &mut texts.query);
-            sent_host.copy_to(memory, &mut texts.sent_host);
-        }
-    };
-}
-
-copy_texts!(copy_to_short, ShortClientTexts);
-copy_texts!(copy_to_long, LongClientTexts);

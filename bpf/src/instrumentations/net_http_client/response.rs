@@ -1,46 +1,68 @@
 //! A round trip ends: what is reported of the response, or of the error.
 
+#![expect(clippy::cast_possible_truncation, reason = "numbers of the process that are cut to what a record holds")]
+
+use crate::config::http_client::HttpClientConfig;
 use crate::go::results;
 use crate::go::string::GoString;
 use crate::go::words::word;
 use crate::missed::{Done, Missed};
-use crate::records::http_client::HttpClientEnd;
-use crate::records::{RecordHeader, kind};
+use crate::records::http_client::{CAPACITY, HttpClientEnd};
+use crate::records::kind;
+use crate::scratch::Scratch;
 use crate::target::Target;
-use crate::trace::client::{ClientCall, Injection};
+use crate::trace::operation;
 
-/// A round trip may have ended; `number` is that of the recipe.
+/// A round trip may have ended; the cookie has the number of the recipe that says so.
 #[inline(always)]
-pub fn end<T: Target>(target: &T, number: u32) -> Done {
-    let address = target.registers().goroutine;
-    let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
-    if goroutine.client.open == 0 {
+pub fn end<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
+    let holder = target.registers().goroutine();
+    let goroutine = target.goroutine(holder).ok_or(Missed::NothingToDo)?;
+    let (number, operation) = goroutine.round_trip().ok_or(Missed::NothingToDo)?;
+    let [response, error_table, error] = results::read_by(target, target.cookie().recipe).ok_or(Missed::NothingToDo)?;
+    let nested = operation.nested.get();
+    if nested != 0 {
+        operation.nested.set(nested - 1);
         return Err(Missed::NothingToDo);
     }
-    let [response, error_table, error] =
-        results::read_by(target, target.http_client_ends(), number).ok_or(Missed::NothingToDo)?;
-    if goroutine.client.nested != 0 {
-        goroutine.client.nested -= 1;
-        return Err(Missed::NothingToDo);
-    }
-    goroutine.client.open = 0;
-    let ClientCall { injection, header: map, .. } = &mut goroutine.client;
-    // Once the request is done with, another one may have its map.
-    if *map != 0
-        && let Some(sent) = target.injection(*map)
-        && sent.span.span_id == injection.span.span_id
-    {
-        injection.writes = sent.writes;
-        sent.peer.copy_to(&mut injection.peer);
-        target.forget_injection(*map);
-    }
-    if goroutine.client.injection.span.trace_flags & 1 == 0 {
-        return Err(Missed::NothingToDo);
-    }
-    if !(goroutine.is_held_by(address) & goroutine.client.is_of(address)) {
-        return Err(Missed::Evicted);
-    }
-    report_end(target, &goroutine.client.injection, response, error_table, error)
+    target.with_scratch(|scratch| {
+        let is_ours = operation.span.copy_of(holder, &mut scratch.span);
+        let (began, is_reported, carrier) = (operation.began.get(), operation.is_reported.get(), operation.object.get());
+        scratch.injection.reset();
+        // Once the request is done with, another one may have its map.
+        if carrier != 0
+            && let Some(injection) = target.injection(carrier)
+            && injection.span.span_id() == scratch.span.span_id
+        {
+            scratch.injection.writes.set(injection.writes.get());
+            scratch.injection.set_peer(injection.peer());
+        } else {
+            operation.object.set(0);
+        }
+        goroutine.abandon(target, number);
+        if !(is_ours & goroutine.is_held_by(holder)) {
+            return Err(Missed::Evicted);
+        }
+        let time = target.now();
+        if scratch.span.trace_flags & 1 == 0 {
+            target.count_unsampled(operation::kind::HTTP_CLIENT, time.wrapping_sub(began));
+            return Err(Missed::NothingToDo);
+        }
+        if is_reported == 0 {
+            return Err(Missed::NothingToDo);
+        }
+        report_end(target, config, time, scratch, &Outcome { response, error_table, error })
+    })
+}
+
+/// What a round trip returns.
+struct Outcome {
+    /// The `*http.Response`.
+    response: u64,
+    /// The error: address of its itab; 0 where there is none.
+    error_table: u64,
+    /// Its data pointer.
+    error: u64,
 }
 
 /// Words of a `http.Response` that are read at once.
@@ -48,34 +70,38 @@ pub const RESPONSE_WORDS: usize = 12;
 
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn report_end<T: Target>(target: &T, injection: &Injection, response: u64, error_table: u64, error: u64) -> Done {
-    let span = &injection.span;
-    let config = target.http_client();
-    let time = target.now();
-    let record = target.reserve::<HttpClientEnd>()?;
-    record.header = RecordHeader { kind: kind::HTTP_CLIENT_END, size: size_of::<HttpClientEnd>() as u32 };
-    record.time = time;
-    record.span_id = span.span_id;
-    // At once; zeros where there is no response, that the verifier does not know.
-    let mut words = [target.opaque(0); RESPONSE_WORDS];
-    if response != 0 {
-        target.read_prefix(response, (RESPONSE_WORDS * 8) as u32, &mut words);
-    }
-    let number = |offset: u32| word(&words, offset);
-    record.status = number(config.status_code.get()) as u32;
-    record.proto_major = number(config.proto_major.get()) as u16;
-    record.proto_minor = number(config.proto_minor.get()) as u16;
-    record.content_length = number(config.response_length.get()).cast_signed();
+fn report_end<T: Target>(target: &T, config: &HttpClientConfig, time: u64, scratch: &mut Scratch, outcome: &Outcome) -> Done {
+    let Outcome { response, error_table, error } = *outcome;
+    let Scratch { span, injection, record, .. } = scratch;
+    let nothing = target.opaque(0);
     // `itab.Type` (`internal/abi.ITab`).
-    record.error_type = if error_table == 0 { target.opaque(0) } else { target.read_or_zero(error_table + 8) };
-    record.writes = injection.writes;
-    injection.peer.copy_to(&mut record.peer);
-    record.message.length = 0;
-    record.error = [0; 3];
+    let (mut error_type, mut words) = (nothing, [nothing; 3]);
+    record.length = target.opaque(size_of::<HttpClientEnd>() as u64);
+    let mut message = nothing as u32;
     if error_table != 0 {
-        record.error = target.read_or_zero(error);
-        GoString { address: record.error[0], length: record.error[1] }.copy_to(target, &mut record.message);
+        error_type = target.read_or_zero(error_table + 8);
+        words = target.read_or_zero(error);
+        message = record.append(target, GoString { address: words[0], length: words[1] }, CAPACITY);
     }
-    target.submit(record, span.span_id[0].is_multiple_of(8));
-    Ok(())
+    // At once; zeros where there is no response, that the verifier does not know.
+    let mut fields = [nothing; RESPONSE_WORDS];
+    if response != 0 {
+        target.read_prefix(response, (RESPONSE_WORDS * 8) as u32, &mut fields);
+    }
+    let number = |offset: u32| word(&fields, offset);
+    let head: &mut HttpClientEnd = record.head();
+    head.time = time;
+    head.span_id = span.span_id;
+    head.status = number(config.status_code.get()) as u32;
+    head.proto_major = number(config.proto_major.get()) as u16;
+    head.proto_minor = number(config.proto_minor.get()) as u16;
+    head.content_length = number(config.response_length.get()).cast_signed();
+    head.error_type = error_type;
+    head.error = words;
+    head.writes = injection.writes.get();
+    head.peer = injection.peer();
+    head.message_length = message;
+    head.padding = 0;
+    // One in eight looks whether the launcher must be woken; the span id is random.
+    record.submit(target, kind::HTTP_CLIENT_END, span.span_id[0].is_multiple_of(8))
 }

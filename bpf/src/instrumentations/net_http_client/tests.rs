@@ -1,18 +1,20 @@
 //! Round trips from start to end, as the launcher and the executor see them, on the layouts of three releases of Go.
 
-use bytemuck::AnyBitPattern;
+use bytemuck::Pod;
 
 use super::any;
-use crate::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, cookie};
-use crate::config::{EMPTY_RECIPE, EndRecipe, HttpServerConfig, ResultLocation, Setting};
+use crate::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, event};
+use crate::config::http_server::HttpServerConfig;
+use crate::config::{Cookie, EMPTY_RECIPE, EndRecipe, ResultLocation, Setting};
+use crate::go::abi::Registers;
 use crate::missed::{Done, Missed};
-use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientEnd, HttpClientStart, LongClientTexts, ShortClientTexts};
-use crate::records::{RecordHeader, SpanIdentity, kind};
+use crate::records::http_client::{CAPACITIES, CAPACITY, HttpClientEnd, HttpClientStart, TEXTS};
+use crate::records::{RecordHeader, SpanIdentity, kind, taken};
 use crate::slots::{Slot, bucket, meant_for, site};
+use crate::target::Target as _;
 use crate::target::fake::maps::Shape;
 use crate::target::fake::{FakeProcess, layouts};
-use crate::target::{AllRegisters, Registers, Target as _};
-use crate::trace::client::NO_INJECTION;
+use crate::trace::injection::NO_INJECTION;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -27,20 +29,19 @@ const HOST: u32 = 40;
 
 mod http2;
 
-/// A program that sends requests from one goroutine.
+/// A process that sends requests from one goroutine.
 struct Client {
     process: FakeProcess,
     goroutine: u64,
 }
 
-/// A start record without regard to how long its strings may be.
+/// A start record with its strings.
 struct Start {
-    kind: u32,
     span: SpanIdentity,
     content_length: i64,
     has_user: u32,
     redirects: u32,
-    texts: [String; CLIENT_TEXTS],
+    texts: [String; TEXTS],
 }
 
 fn layout(server: &HttpServerConfig) -> HttpClientConfig {
@@ -66,7 +67,6 @@ fn layout(server: &HttpServerConfig) -> HttpClientConfig {
         response_length: Setting::new(80),
         buffer: Setting::new(16),
         buffered: Setting::new(40),
-        stack_high: Setting::new(8),
         destination: Setting::new(48),
         peer: EMPTY_HTTP_CLIENT.peer,
         http2: EMPTY_HTTP_CLIENT.http2,
@@ -89,20 +89,45 @@ fn recipe() -> EndRecipe {
     recipe
 }
 
-fn decode<R: AnyBitPattern>(bytes: &[u8]) -> R {
-    bytemuck::pod_read_unaligned(bytes)
+/// The head of a record, and what follows it.
+fn decode<H: Pod>(bytes: &[u8]) -> (H, &[u8]) {
+    let (head, rest) = bytes.split_at(size_of::<H>());
+    (bytemuck::pod_read_unaligned(head), rest)
 }
 
 fn kind_of(bytes: &[u8]) -> u32 {
-    let header: RecordHeader = decode(&bytes[..8]);
+    let (header, _): (RecordHeader, _) = decode(bytes);
     assert_eq!(header.size as usize, bytes.len());
     header.kind
 }
 
-fn decode_start<Texts: ClientTexts + AnyBitPattern>(bytes: &[u8]) -> Start {
-    let HttpClientStart { header, span, content_length, has_user, redirects, texts, .. }: HttpClientStart<Texts> = decode(bytes);
-    let texts = texts.texts().map(|(text, _cut)| String::from_utf8(text.to_vec()).unwrap());
-    Start { kind: header.kind, span, content_length, has_user, redirects, texts }
+/// Takes a string of this length off what follows the head.
+fn take(rest: &mut &[u8], length: u32, capacity: u32) -> String {
+    let (text, behind) = rest.split_at(taken(length, capacity) as usize);
+    *rest = behind;
+    String::from_utf8(text.to_vec()).unwrap()
+}
+
+fn decode_start(bytes: &[u8]) -> Start {
+    assert_eq!(kind_of(bytes), kind::HTTP_CLIENT_START);
+    let (head, mut rest): (HttpClientStart, _) = decode(bytes);
+    let texts = std::array::from_fn(|index| take(&mut rest, head.lengths[index], CAPACITIES[index]));
+    assert!(rest.is_empty());
+    let HttpClientStart { header: _, time: _, span, content_length, has_user, redirects, lengths: _ } = head;
+    Start { span, content_length, has_user, redirects, texts }
+}
+
+/// The end of a round trip, and the text of its error.
+struct End {
+    head: HttpClientEnd,
+    message: String,
+}
+
+impl std::ops::Deref for End {
+    type Target = HttpClientEnd;
+    fn deref(&self) -> &HttpClientEnd {
+        &self.head
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -114,7 +139,8 @@ fn on_each(test: impl Fn(&str, Client)) {
     for (release, server) in layouts::ALL {
         let mut process = FakeProcess::new(server);
         process.client = layout(&server);
-        process.client_ends.0[0] = recipe();
+        process.recipes = vec![recipe()];
+        process.parents.stack_high = Setting::new(8);
         let goroutine = process.goroutine_struct();
         process.memory.write_words(goroutine + 8, &[STACK_HIGH]);
         test(release, Client { process, goroutine });
@@ -122,14 +148,10 @@ fn on_each(test: impl Fn(&str, Client)) {
 }
 
 impl Client {
-    fn hit(&self, cookie: u32, arguments: [u64; 5], stack_pointer: u64) -> Done {
-        let [rax, rbx, rcx, ..] = arguments;
-        let mut integers = [0; 16];
-        (integers[0], integers[3], integers[1]) = (rax, rbx, rcx);
-        self.process.registers.set(Registers { arguments, goroutine: self.goroutine });
-        self.process.all_registers.set(AllRegisters { integers, stack_pointer, flags: 0 });
-        self.process.cookie.set(cookie);
-        any(&self.process)
+    fn hit(&self, event: u32, arguments: [u64; 5], stack_pointer: u64) -> Done {
+        self.process.registers.set(Registers { stack_pointer, ..Registers::calling(&arguments, self.goroutine) });
+        self.process.cookie.set(Cookie { event, recipe: 0 });
+        any(&self.process, &self.process.client)
     }
 
     /// A `*http.Request` for `http://shop.example:8080/items/7?page=2`, and its header's map.
@@ -153,26 +175,25 @@ impl Client {
     }
 
     fn start(&self, request: u64) -> Start {
-        self.hit(cookie::START, [7, request, 7, 7, 7], STACK).unwrap();
+        self.hit(event::START, [7, request, 7, 7, 7], STACK).unwrap();
         let records = self.process.take_records();
         assert_eq!(records.len(), 1);
-        match kind_of(&records[0]) {
-            kind::HTTP_CLIENT_START_SHORT => decode_start::<ShortClientTexts>(&records[0]),
-            kind::HTTP_CLIENT_START_LONG => decode_start::<LongClientTexts>(&records[0]),
-            other => panic!("record of kind {other}"),
-        }
+        decode_start(&records[0])
     }
 
     fn span(&self, request: u64) -> SpanIdentity {
         self.start(request).span
     }
 
-    fn end(&self, response: u64, error: [u64; 2]) -> HttpClientEnd {
-        self.hit(cookie::END, [response, error[0], error[1], 0, 0], STACK).unwrap();
+    fn end(&self, response: u64, error: [u64; 2]) -> End {
+        self.hit(event::END, [response, error[0], error[1], 0, 0], STACK).unwrap();
         let records = self.process.take_records();
         assert_eq!(records.len(), 1);
         assert_eq!(kind_of(&records[0]), kind::HTTP_CLIENT_END);
-        decode(&records[0])
+        let (head, mut rest): (HttpClientEnd, _) = decode(&records[0]);
+        let message = take(&mut rest, head.message_length, CAPACITY);
+        assert!(rest.is_empty() && head.padding == 0);
+        End { head, message }
     }
 
     /// A `*bufio.Writer` of this size that holds `text`.
@@ -187,20 +208,19 @@ impl Client {
 
     /// `Header.writeSubset` is called, from a frame below `roundTrip`'s.
     fn write(&self, map: u64, table: u64, writer: u64, exclude: u64) -> Result<&Slot, Missed> {
-        self.hit(cookie::INJECT, [map, table, writer, exclude, 0], STACK - 0x200)?;
+        self.hit(event::INJECT, [map, table, writer, exclude, 0], STACK - 0x200)?;
+        let bucket = self.process.bucket(bucket(self.goroutine)).unwrap();
+        let way = bucket.tags.iter().position(|tag| tag.get() == self.goroutine + u64::from(site::WRITE_SUBSET)).unwrap();
         // SAFETY: no probe runs while the test looks.
-        let bucket = unsafe { &*self.process.buckets[bucket(self.goroutine) as usize].get() };
-        let way = bucket.tags.iter().position(|tag| *tag == self.goroutine + u64::from(site::WRITE_SUBSET)).unwrap();
-        Ok(&bucket.slots[way])
+        Ok(unsafe { &*bucket.slots[way].get() })
     }
 }
 
 #[test]
-fn a_round_trip_is_reported_and_passed_on() {
+fn a_round_trip_is_reported_and_injected() {
     on_each(|release, client| {
         let (request, header) = client.request("/items/7", &[("Accept", "*/*")]);
         let start = client.start(request);
-        assert_eq!(start.kind, kind::HTTP_CLIENT_START_SHORT, "{release}");
         assert_eq!(start.texts, ["POST", "http", "shop.example:8080", "/items/7", "page=2", ""], "{release}");
         assert_eq!((start.content_length, start.has_user, start.redirects), (17, 0, 0), "{release}");
         assert_eq!((start.span.parent_span_id, start.span.trace_flags), ([0; 8], 1), "{release}");
@@ -258,7 +278,7 @@ fn a_host_of_its_own_and_a_length_without_body() {
         client.process.memory.write_words(request + sent_host, &client.process.string("other.example"));
         client.process.memory.write_words(request + 64, &[0, 0]);
         let start = client.start(request);
-        assert_eq!((start.kind, start.content_length), (kind::HTTP_CLIENT_START_SHORT, 0), "{release}");
+        assert_eq!(start.content_length, 0, "{release}");
         assert_eq!((&*start.texts[2], &*start.texts[5]), ("shop.example:8080", "other.example"), "{release}");
         client.end(0, [0, 0]);
         client.process.memory.write_words(request + sent_host, &[0, 0]);
@@ -267,11 +287,11 @@ fn a_host_of_its_own_and_a_length_without_body() {
 }
 
 #[test]
-fn a_long_path_takes_the_long_record() {
+fn a_long_path_is_cut() {
     on_each(|release, client| {
-        let path = format!("/{}", "x".repeat(500));
+        let path = format!("/{}", "x".repeat(5_000));
         let start = client.start(client.request(&path, &[]).0);
-        assert_eq!((start.kind, &start.texts[3]), (kind::HTTP_CLIENT_START_LONG, &path), "{release}");
+        assert_eq!(start.texts[3], path[..2_048], "{release}");
     });
 }
 
@@ -284,7 +304,7 @@ fn an_error_says_its_type_and_words() {
         client.process.memory.write_words(error, &client.process.string("connection refused"));
         let end = client.end(0, [table, error]);
         assert_eq!((end.status, end.error_type), (0, 0x51_0000), "{release}");
-        assert_eq!(end.message.get().0, b"connection refused", "{release}");
+        assert_eq!(end.message, "connection refused", "{release}");
     });
 }
 
@@ -308,14 +328,15 @@ fn the_programs_own_traceparent_is_the_parent_and_stays_alone() {
 #[test]
 fn a_copied_traceparent_is_not_the_programs_own() {
     on_each(|release, client| {
-        let served = client.process.goroutine_or_new(client.goroutine).unwrap();
-        served.open = 1;
-        served.span = SpanIdentity { span_id: [7; 8], trace_flags: 1, ..SpanIdentity::NONE };
-        for (bytes, text) in [(&mut served.span.trace_id[..], TRACE), (&mut served.span.parent_span_id[..], PARENT)] {
+        let mut served = SpanIdentity { span_id: [7; 8], trace_flags: 1, ..SpanIdentity::NONE };
+        for (bytes, text) in [(&mut served.trace_id[..], TRACE), (&mut served.parent_span_id[..], PARENT)] {
             for (at, byte) in bytes.iter_mut().enumerate() {
                 *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap();
             }
         }
+        let goroutine = client.process.goroutine_or_new(client.goroutine).unwrap();
+        goroutine.next().unwrap().span.set(&served, client.goroutine);
+        goroutine.opened();
         let copied = client.span(client.request("/", &[("Traceparent", &format!("00-{TRACE}-{PARENT}-01"))]).0);
         assert_eq!((hex(&copied.trace_id), copied.parent_span_id), (TRACE.into(), [7; 8]), "{release}");
         let other = "1111111111111111";
@@ -329,8 +350,8 @@ fn a_request_within_a_round_trip_is_part_of_it() {
     on_each(|release, client| {
         let span = client.span(client.request("/", &[]).0);
         let (within, _) = client.request("/proxy", &[]);
-        assert!(client.hit(cookie::START, [7, within, 7, 7, 7], STACK - 0x100) == Err(Missed::NothingToDo), "{release}");
-        assert!(client.hit(cookie::END, [0; 5], STACK - 0x100) == Err(Missed::NothingToDo), "{release}");
+        assert!(client.hit(event::START, [7, within, 7, 7, 7], STACK - 0x100) == Err(Missed::NothingToDo), "{release}");
+        assert!(client.hit(event::END, [0; 5], STACK - 0x100) == Err(Missed::NothingToDo), "{release}");
         assert!(client.process.take_records().is_empty(), "{release}");
         assert_eq!(client.end(0, [0, 0]).span_id, span.span_id, "{release}");
     });

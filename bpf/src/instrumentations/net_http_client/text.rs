@@ -4,9 +4,9 @@
 #![expect(clippy::cast_possible_truncation, reason = "lengths below 127")]
 
 use crate::config::propagator;
+use crate::records::SpanIdentity;
 use crate::slots::{SLOT_WORDS, Slot};
 use crate::target::Target;
-use crate::trace::client::Injection;
 use crate::trace::extracted::{MAX_BAGGAGE, MAX_TRACE_STATE};
 use crate::write;
 
@@ -15,14 +15,20 @@ pub(super) const LINE: u64 = 70;
 /// The same as a field.
 const FIELD: u64 = 1 + 1 + 11 + 1 + 55;
 
-/// Writes what `injection` says into the slot, from its word `AT` on, and the number of bytes into [`Slot::length`].
+/// Writes what is to be injected for this span into the slot, from its word `AT` on, and the number of bytes into
+/// [`Slot::length`]. `extracted` is the number of the texts that are propagated with it.
 #[inline(always)]
-pub(super) fn compose<T: Target, const HTTP2: bool, const AT: usize>(target: &T, slot: &mut Slot, injection: &Injection) {
-    let propagation = injection.span.propagation;
+pub(super) fn compose<T: Target, const HTTP2: bool, const AT: usize>(
+    target: &T,
+    slot: &mut Slot,
+    span: &SpanIdentity,
+    extracted: u64,
+) {
+    let propagation = span.propagation;
     // In memory, so that the verifier does not follow each length.
     slot.length = target.opaque(0);
     if propagation & propagator::TRACE_CONTEXT != 0 {
-        let ids = Ids::of(injection);
+        let ids = Ids::of(span);
         let flags = u64::from_le_bytes([b'-', b'0', ids.flag, b'\r', b'\n', 0, 0, 0]);
         let words = &mut slot.words;
         if HTTP2 {
@@ -38,7 +44,7 @@ pub(super) fn compose<T: Target, const HTTP2: bool, const AT: usize>(target: &T,
         }
     }
     if propagation & !propagator::TRACE_CONTEXT != 0 {
-        more::<T, HTTP2, AT>(target, slot, injection);
+        more::<T, HTTP2, AT>(target, slot, span, extracted);
     }
 }
 
@@ -51,13 +57,13 @@ struct Ids {
 
 impl Ids {
     #[inline(always)]
-    fn of(injection: &Injection) -> Self {
-        let [t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, t12, t13, t14, t15] = injection.span.trace_id;
-        let [s0, s1, s2, s3, s4, s5, s6, s7] = injection.span.span_id;
+    fn of(identity: &SpanIdentity) -> Self {
+        let [t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, t12, t13, t14, t15] = identity.trace_id;
+        let [s0, s1, s2, s3, s4, s5, s6, s7] = identity.span_id;
         Self {
             trace: [[t0, t1, t2, t3], [t4, t5, t6, t7], [t8, t9, t10, t11], [t12, t13, t14, t15]].map(write::hexadecimal),
             span: [[s0, s1, s2, s3], [s4, s5, s6, s7]].map(write::hexadecimal),
-            flag: b'0' + (injection.span.trace_flags & 1),
+            flag: b'0' + (identity.trace_flags & 1),
         }
     }
 
@@ -85,21 +91,20 @@ const fn rest(digits: u64, at: u32) -> u64 {
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn more<T: Target, const HTTP2: bool, const AT: usize>(target: &T, slot: &mut Slot, injection: &Injection) {
+fn more<T: Target, const HTTP2: bool, const AT: usize>(target: &T, slot: &mut Slot, span: &SpanIdentity, extracted: u64) {
     let mut text = Text::<T, AT> { target, slot };
-    let propagation = injection.span.propagation;
-    let sampler = target.sampler();
+    let (propagation, propagators) = (span.propagation, target.propagators());
     text.slot.used = target.opaque(0);
     let ours = text.slot.length;
     // The verifier knows what is listed, and does not look at what is not.
-    if sampler.has(propagator::B3) && propagation & propagator::B3 != 0 {
-        text.b3::<HTTP2>(&Ids::of(injection));
+    if propagators.has(propagator::B3) && propagation & propagator::B3 != 0 {
+        text.b3::<HTTP2>(&Ids::of(span));
     }
-    if sampler.has(propagator::B3_MULTI) && propagation & propagator::B3_MULTI != 0 {
-        text.b3_multi::<HTTP2>(&Ids::of(injection));
+    if propagators.has(propagator::B3_MULTI) && propagation & propagator::B3_MULTI != 0 {
+        text.b3_multi::<HTTP2>(&Ids::of(span));
     }
     if propagation & (propagator::TRACE_STATE | propagator::BAGGAGE) != 0
-        && let Some(extracted) = target.extracted(injection.extracted)
+        && let Some(extracted) = target.extracted(extracted)
     {
         if propagation & propagator::TRACE_STATE != 0 && extracted.trace_state_length != 0 {
             let name = if HTTP2 { *b"\x00\x0atracestate\0\0\0\0" } else { *b"Tracestate: \0\0\0\0" };

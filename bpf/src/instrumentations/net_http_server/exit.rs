@@ -1,49 +1,61 @@
-//! The program ends, and requests are still open: an event stream, a connection that was taken over, a slow handler.
+//! The process ends, and requests are still open: an event stream, a connection that was taken over, a slow handler.
 
-use super::Server;
-use super::response::fill_end;
+use super::response::{Served, append_pattern, fill_end};
 use crate::config::ABSENT;
-use crate::records::{HttpServerEnd, RecordHeader, end_flag, kind};
+use crate::config::http_server::HttpServerConfig;
+use crate::records::http_server::{HttpServerEnd, end_flag};
+use crate::records::kind;
 use crate::target::{Target, Visit};
-use crate::trace::Goroutine;
+use crate::trace::goroutine::Goroutine;
+use crate::trace::operation;
 
-/// The program is about to end: `runtime.exit` or, by a signal that it does not handle, `runtime.dieFromSignal`.
+/// The process is about to end: `runtime.exit` or, by a signal that it does not handle, `runtime.dieFromSignal`.
 #[inline(always)]
-pub(super) fn exit<T: Target>(target: &T) {
-    target.each_goroutine::<Unfinished>();
+pub(super) fn exit<T: Target>(target: &T, config: &HttpServerConfig) {
+    target.each_goroutine(&Unfinished { config });
 }
 
 /// Reports what is known of an open request.
-struct Unfinished;
+struct Unfinished<'a> {
+    config: &'a HttpServerConfig,
+}
 
-impl Visit for Unfinished {
+impl Visit for Unfinished<'_> {
     #[inline(always)]
-    fn visit<T: Target>(target: &T, goroutine: &Goroutine) {
-        if goroutine.open == 0 || goroutine.span.trace_flags & 1 == 0 {
+    fn visit<T: Target>(&self, target: &T, goroutine: &Goroutine) {
+        let Some((_, operation)) = goroutine.served() else {
+            return;
+        };
+        if !operation.span.is_sampled() || operation.is_reported.get() == 0 {
             return;
         }
-        let record = match target.reserve::<HttpServerEnd>() {
-            Ok(record) => record,
-            Err(missed) => return target.count(missed),
-        };
-        record.header = RecordHeader { kind: kind::HTTP_SERVER_UNFINISHED, size: size_of::<HttpServerEnd>() as u32 };
-        let flags = if was_sent(target, goroutine) { end_flag::SENT } else { 0 };
-        fill_end(target, record, target.now(), goroutine, flags);
-        target.submit(record, false);
+        let served = Served::of(goroutine, operation);
+        let reported = target.with_scratch(|scratch| {
+            let flags = if was_sent(target, self.config, &served) { end_flag::SENT } else { 0 };
+            scratch.record.length = target.opaque(size_of::<HttpServerEnd>() as u64);
+            let pattern = append_pattern(target, self.config, &served, &mut scratch.record);
+            let head: &mut HttpServerEnd = scratch.record.head();
+            fill_end(target, self.config, head, target.now(), &served, flags);
+            head.span_id = operation.span.span_id();
+            head.pattern_length = pattern;
+            scratch.record.submit(target, kind::HTTP_SERVER_UNFINISHED, false)
+        });
+        if let Err(missed) = reported {
+            target.count(missed);
+        }
     }
 }
 
 /// Whether the header of the response has left the handler's buffer: `chunkWriter.wroteHeader` (`net/http/server.go`) or
-/// `responseWriterState.sentHeader` (`http2/server.go`). Where the program has no such field, a status counts as sent.
+/// `responseWriterState.sentHeader` (`http2/server.go`). Where the process has no such field, a status counts as sent.
 #[inline(always)]
-fn was_sent<T: Target>(target: &T, goroutine: &Goroutine) -> bool {
-    let config = target.http_server();
-    let (base, field) = if goroutine.server == Server::Http1 as u32 {
-        (goroutine.writer, config.response.sent.get())
+fn was_sent<T: Target>(target: &T, config: &HttpServerConfig, served: &Served) -> bool {
+    let (base, field) = if served.kind == operation::kind::HTTP1_SERVER {
+        (served.writer, config.response.sent.get())
     } else {
-        let is_xnet = goroutine.server == Server::Xnet as u32;
+        let is_xnet = served.kind == operation::kind::XNET_SERVER;
         let layout = if is_xnet { &config.xnet_writer } else { &config.http2_writer };
-        (target.read_or_zero(goroutine.writer + u64::from(layout.rws.get())), layout.sent.get())
+        (target.read_or_zero(served.writer + u64::from(layout.rws.get())), layout.sent.get())
     };
     field == ABSENT || target.read_or_zero::<u8>(base + u64::from(field)) != 0
 }

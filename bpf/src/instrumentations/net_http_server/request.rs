@@ -7,18 +7,18 @@
 
 use core::mem::MaybeUninit;
 
-use super::Server;
-use crate::config::{RequestLayout, cookie};
-use crate::go::header::{self, Found, SCRATCH_WORDS, Walk};
+use super::server_of;
+use crate::config::http_server::{HttpServerConfig, RequestLayout, event};
+use crate::config::instrumentation;
+use crate::go::header::{self, Walk};
 use crate::go::string::GoString;
 use crate::go::words::{string, word};
 use crate::missed::{Done, Missed};
-use crate::records::{
-    HttpServerStart, LongTexts, ProxiedTexts, RecordHeader, SERVER_TEXTS, ServerTexts, ShortTexts, SpanIdentity, kind,
-    server_text,
-};
-use crate::target::{Memory, Registers, Target};
-use crate::trace::{Goroutine, extracted, remote, sampling, sealed};
+use crate::records::http_server::{CAPACITIES, HttpServerStart, TEXTS, text};
+use crate::records::{Append, kind};
+use crate::scratch::Scratch;
+use crate::target::{Memory, Target};
+use crate::trace::{extracted, remote, sampling};
 
 /// Words of a request that are read at once; all fields that are needed at the start lie in them.
 pub const REQUEST_WORDS: usize = 32;
@@ -60,27 +60,32 @@ impl Request {
     }
 }
 
-/// A handler is about to be called with a `*http.Request`; `site` is one of [`cookie`].
+/// A handler is about to be called with a `*http.Request`; `event` says where.
 #[inline(always)]
-pub fn start<T: Target>(target: &T, site: u32) -> Done {
-    let Registers { arguments: [_, second, third, fourth, _], goroutine: holder } = target.registers();
-    let goroutine = target.goroutine_or_new(holder).ok_or(Missed::NoRoom)?;
-    // Through memory, so that the verifier does not follow each value to the end.
-    goroutine.started_at = site;
-    let (writer, request) = if goroutine.started_at == cookie::START_HANDLER { (third, fourth) } else { (second, third) };
-    start_request(target, &target.http_server().request, goroutine, holder, Handled { writer, request, with_pattern: request })
+pub fn start<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Done {
+    let registers = target.registers();
+    target.with_scratch(|scratch| {
+        // Through memory, so that the verifier does not follow each value to the end.
+        scratch.event = event.into();
+        let (second, third, fourth) = (registers.argument(1), registers.argument(2), registers.argument(3));
+        let (writer, request) = if scratch.event == u64::from(event::START_HANDLER) { (third, fourth) } else { (second, third) };
+        let handled = Handled { writer, request, with_pattern: request };
+        start_request(target, config, &config.request, scratch, registers.goroutine(), handled)
+    })
 }
 
 /// A handler is about to be called with a `*http2.ServerRequest` (Go 1.27).
 ///
-/// A program of its own, because the verifier follows each layout separately.
+/// A BPF program of its own, because the verifier follows each layout separately.
 #[inline(always)]
-pub fn start_http2_request<T: Target>(target: &T) -> Done {
-    let Registers { arguments: [_, _, writer, request, _], goroutine: holder } = target.registers();
-    let goroutine = target.goroutine_or_new(holder).ok_or(Missed::NoRoom)?;
-    goroutine.started_at = cookie::START_HTTP2_REQUEST;
-    // It has no pattern, and the `*http.Request` that is made of it is not known here.
-    start_request(target, &target.http_server().http2_request, goroutine, holder, Handled { writer, request, with_pattern: 0 })
+pub fn start_http2_request<T: Target>(target: &T, config: &HttpServerConfig) -> Done {
+    let registers = target.registers();
+    target.with_scratch(|scratch| {
+        scratch.event = event::START_HTTP2_REQUEST.into();
+        // It has no pattern, and the `*http.Request` that is made of it is not known here.
+        let handled = Handled { writer: registers.argument(2), request: registers.argument(3), with_pattern: 0 };
+        start_request(target, config, &config.http2_request, scratch, registers.goroutine(), handled)
+    })
 }
 
 /// What a handler is called with: addresses.
@@ -96,53 +101,62 @@ struct Handled {
 #[inline(always)]
 fn start_request<T: Target>(
     target: &T,
+    config: &HttpServerConfig,
     layout: &RequestLayout,
-    goroutine: &mut Goroutine,
+    scratch: &mut Scratch,
     holder: u64,
     handled: Handled,
 ) -> Done {
     let Handled { writer, request: address, with_pattern } = handled;
+    let goroutine = target.goroutine_or_new(holder).ok_or(Missed::NoRoom)?;
     let time = target.now();
     // Whatever an earlier operation left open: this one's end must not be taken for that one's.
-    goroutine.open = 0;
-    goroutine.client.abandon(target);
-    goroutine.forget(target);
+    goroutine.abandon(target, 0);
+    if target.settings().is_off(instrumentation::HTTP_SERVER) {
+        return Err(Missed::NothingToDo);
+    }
     let mut request = Request::read(target, layout, address).ok_or(Missed::Fault)?;
     // An h2c client's preface reaches a handler as the HTTP/1 request "PRI * HTTP/2.0"; x/net/http2/h2c takes it from there.
     if request.proto_major == 2 && request.method.length == 3 && request.is_preface(target) {
         return Err(Missed::NothingToDo);
     }
-    if goroutine.started_at == cookie::START_HTTP2_REQUEST {
+    if scratch.event == u64::from(event::START_HTTP2_REQUEST) {
         // `http2Handler.ServeHTTP` tells the program so, whatever came before an upgrade.
         (request.proto_major, request.proto_minor) = (target.opaque(2), target.opaque(0));
     }
-    let context_at = address.wrapping_add(layout.context.get().into());
-    goroutine.request = with_pattern;
-    goroutine.route = GoString::none(target);
-    goroutine.writer = writer;
-    goroutine.server = Server::of(goroutine.started_at, request.proto_major) as u32;
-    goroutine.open = 1;
-    let layout = &target.http_server().header_map;
-    header::find(target, layout, request.header, header::served_lengths(target.sampler()), &mut goroutine.headers);
-    let is_sampled = identify(target, goroutine);
-    if target.parents().wanted.get() != 0 {
-        // The data pointer of the interface: a context that was made for this request.
-        goroutine.context = target.read_or_zero(context_at + 8);
-        if goroutine.context != 0 {
-            extracted::extract(target, goroutine);
-        }
+    let map = &config.header_map;
+    header::find(target, map, request.header, header::served_lengths(target.propagators()), &mut scratch.headers);
+    let is_sampled = identify(target, scratch);
+    // The data pointer of the interface: a context that was made for this request.
+    let context_at = address.wrapping_add(layout.context.get().into()) + 8;
+    let context: u64 = if target.parents().wanted.get() == 0 { 0 } else { target.read_or_zero(context_at) };
+    if context != 0 {
+        extracted::extract(target, scratch);
     }
-    goroutine.seal = sealed::seal(&goroutine.span, holder);
-    if goroutine.context != 0 {
-        target.remember_context(goroutine.context, &goroutine.span);
+    let operation = goroutine.next().ok_or(Missed::NoRoom)?;
+    operation.span.set(&scratch.span, holder);
+    operation.kind.set(server_of(scratch.event, request.proto_major));
+    operation.nested.set(0);
+    operation.is_reported.set(1);
+    operation.began.set(time);
+    operation.depth.set(u64::MAX);
+    operation.object.set(context);
+    let [request_word, writer_word] = &operation.words;
+    request_word.set(with_pattern);
+    writer_word.set(writer);
+    let [_, route_length] = &goroutine.route;
+    route_length.set(0);
+    goroutine.opened();
+    if context != 0 {
+        target.remember_context(context, holder);
     }
     if !is_sampled {
         return Ok(());
     }
-    let reported = report_start(target, time, goroutine, holder, &request);
+    let reported = report_start(target, config, time, scratch, &request);
     if reported.is_err() {
         // Its end is not reported either.
-        goroutine.open = 0;
+        operation.is_reported.set(0);
     }
     reported
 }
@@ -156,8 +170,8 @@ impl Request {
 
 /// Gives a new span its identity, under the parent that the request's headers name if they do. True where it is recorded.
 #[inline(always)]
-fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) -> bool {
-    let Goroutine { span, random, headers, remote, .. } = goroutine;
+fn identify<T: Target>(target: &T, scratch: &mut Scratch) -> bool {
+    let Scratch { span, random, headers, remote, .. } = scratch;
     remote::extract(target, &headers.found, remote);
     span.span_id = random.span_id();
     span.propagation = 0;
@@ -170,118 +184,60 @@ fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) -> bool {
         span.parent_span_id = [0; 8];
         span.parent_is_remote = 0;
     }
-    let sampled = sampling::is_sampled(target.sampler(), &span.trace_id, remote.decision());
+    let sampled = sampling::is_sampled(target.settings(), &span.trace_id, remote.decision());
     span.trace_flags = u8::from(sampled);
     sampled
 }
 
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn report_start<T: Target>(target: &T, time: u64, goroutine: &mut Goroutine, holder: u64, request: &Request) -> Done {
-    let Goroutine { span, remote, headers: Walk { found, scratch, .. }, texts, .. } = goroutine;
-    read_texts(target, request, found, remote.is_w3c, scratch, texts);
-    let strings = Strings { values: texts };
-    macro_rules! report {
-        ($texts:ty, $kind:expr, $copy:ident) => {{
-            let record = target.reserve::<HttpServerStart<$texts>>()?;
-            fill_start(record, $kind, time, span, request);
-            strings.$copy(target, &mut record.texts);
-            // Another goroutine may have got this memory meanwhile.
-            if goroutine.is_of(holder) {
-                target.submit(record, false);
-                Ok(())
-            } else {
-                target.discard(record);
-                Err(Missed::Evicted)
-            }
-        }};
+fn report_start<T: Target>(target: &T, config: &HttpServerConfig, time: u64, scratch: &mut Scratch, request: &Request) -> Done {
+    read_texts(target, config, request, scratch);
+    let Scratch { span, record, texts, .. } = scratch;
+    record.length = target.opaque(size_of::<HttpServerStart>() as u64);
+    target.repeat(TEXTS as u32, &mut Append { record, strings: texts, capacities: &CAPACITIES, next: target.opaque(0) });
+    let head: &mut HttpServerStart = record.head();
+    head.time = time;
+    span.copy_to(&mut head.span);
+    head.content_length = request.content_length.cast_signed();
+    head.proto_major = request.proto_major as u16;
+    head.proto_minor = request.proto_minor as u16;
+    head.tls = u32::from(request.tls != 0);
+    for (length, text) in head.lengths.iter_mut().zip(texts) {
+        *length = text.length as u32;
     }
-    if GoString::all_fit(texts, ShortTexts::capacities()) {
-        report!(ShortTexts, kind::HTTP_SERVER_START_SHORT, copy_to_short)
-    } else if GoString::all_fit(texts, ProxiedTexts::capacities()) {
-        report!(ProxiedTexts, kind::HTTP_SERVER_START_PROXIED, copy_to_proxied)
-    } else {
-        report!(LongTexts, kind::HTTP_SERVER_START_LONG, copy_to_long)
-    }
+    // What was extracted stays with us.
+    head.span.propagation = 0;
+    record.submit(target, kind::HTTP_SERVER_START, false)
 }
 
-/// Finds the strings of a request, in the order of `server_text`.
+/// Finds the strings of a request, in the order of [`text`].
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn read_texts<T: Target>(
-    target: &T,
-    request: &Request,
-    found: &Found,
-    is_w3c: u64,
-    scratch: &mut [u64; SCRATCH_WORDS],
-    texts: &mut [GoString; SERVER_TEXTS],
-) {
-    let url = &target.http_server().url;
+fn read_texts<T: Target>(target: &T, config: &HttpServerConfig, request: &Request, scratch: &mut Scratch) {
+    let Scratch { remote, headers: Walk { found, scratch: words, .. }, texts, .. } = scratch;
+    let url = &config.url;
     let from = url.path.get().min(url.raw_query.get());
     // Both strings of the URL at once; they are neighbours but for a few words.
-    target.read_prefix(request.url + u64::from(from), (URL_WORDS * 8) as u32, scratch);
-    texts[server_text::METHOD] = request.method;
-    texts[server_text::PATH] = string(scratch, url.path.get() - from);
-    texts[server_text::QUERY] = string(scratch, url.raw_query.get() - from);
-    texts[server_text::HOST] = request.host;
-    texts[server_text::REMOTE] = request.remote;
-    texts[server_text::USER_AGENT] = GoString::first_of_slice(target, found.user_agent);
-    texts[server_text::FORWARDED_PROTO] = GoString::first_of_slice(target, found.forwarded_proto);
-    texts[server_text::FORWARDED_HOST] = GoString::first_of_slice(target, found.forwarded_host);
-    texts[server_text::UPGRADE] = GoString::first_of_slice(target, found.upgrade);
-    let trace_state = if is_w3c == 0 { 0 } else { found.trace_state };
+    target.read_prefix(request.url + u64::from(from), (URL_WORDS * 8) as u32, words);
+    texts[text::METHOD] = request.method;
+    texts[text::PATH] = string(words, url.path.get() - from);
+    texts[text::QUERY] = string(words, url.raw_query.get() - from);
+    texts[text::HOST] = request.host;
+    texts[text::REMOTE] = request.remote;
+    texts[text::USER_AGENT] = GoString::first_of_slice(target, found.user_agent);
+    texts[text::FORWARDED_PROTO] = GoString::first_of_slice(target, found.forwarded_proto);
+    texts[text::FORWARDED_HOST] = GoString::first_of_slice(target, found.forwarded_host);
+    texts[text::UPGRADE] = GoString::first_of_slice(target, found.upgrade);
+    let trace_state = if remote.is_w3c == 0 { 0 } else { found.trace_state };
     // Of several lines one alone would be another state.
-    texts[server_text::TRACE_STATE] =
+    texts[text::TRACE_STATE] =
         if trace_state == 0 { GoString::none(target) } else { GoString::only_of_slice(target, trace_state) };
     let [first, next] = GoString::first_two_of_slice(target, found.forwarded_for);
-    texts[server_text::FORWARDED_FOR] = first;
-    texts[server_text::FORWARDED_FOR_NEXT] = next;
+    texts[text::FORWARDED_FOR] = first;
+    texts[text::FORWARDED_FOR_NEXT] = next;
     let [first, next] = GoString::first_two_of_slice(target, found.forwarded);
-    texts[server_text::FORWARDED] = first;
-    texts[server_text::FORWARDED_NEXT] = next;
-}
-
-/// The strings of a request, where they lie in the program.
-struct Strings<'a> {
-    values: &'a [GoString; SERVER_TEXTS],
-}
-
-macro_rules! copy_texts {
-    ($name:ident, $texts:ty) => {
-        #[inline(always)]
-        fn $name<M: Memory>(&self, memory: &M, texts: &mut $texts) {
-            self.values[server_text::METHOD].copy_to(memory, &mut texts.method);
-            self.values[server_text::PATH].copy_to(memory, &mut texts.path);
-            self.values[server_text::QUERY].copy_to(memory, &mut texts.query);
-            self.values[server_text::HOST].copy_to(memory, &mut texts.host);
-            self.values[server_text::REMOTE].copy_to(memory, &mut texts.remote);
-            self.values[server_text::USER_AGENT].copy_to(memory, &mut texts.user_agent);
-            self.values[server_text::FORWARDED_FOR].copy_to(memory, &mut texts.forwarded_for);
-            self.values[server_text::FORWARDED_PROTO].copy_to(memory, &mut texts.forwarded_proto);
-            self.values[server_text::TRACE_STATE].copy_to(memory, &mut texts.trace_state);
-            self.values[server_text::UPGRADE].copy_to(memory, &mut texts.upgrade);
-            self.values[server_text::FORWARDED_HOST].copy_to(memory, &mut texts.forwarded_host);
-            self.values[server_text::FORWARDED].copy_to(memory, &mut texts.forwarded);
-            self.values[server_text::FORWARDED_NEXT].copy_to(memory, &mut texts.forwarded_next);
-            self.values[server_text::FORWARDED_FOR_NEXT].copy_to(memory, &mut texts.forwarded_for_next);
-        }
-    };
-}
-
-impl Strings<'_> {
-    copy_texts!(copy_to_short, ShortTexts);
-    copy_texts!(copy_to_proxied, ProxiedTexts);
-    copy_texts!(copy_to_long, LongTexts);
-}
-
-#[inline(always)]
-fn fill_start<Texts>(record: &mut HttpServerStart<Texts>, kind: u32, time: u64, span: &SpanIdentity, request: &Request) {
-    record.header = RecordHeader { kind, size: size_of::<HttpServerStart<Texts>>() as u32 };
-    record.time = time;
-    span.copy_to(&mut record.span);
-    record.content_length = request.content_length.cast_signed();
-    record.proto_major = request.proto_major as u16;
-    record.proto_minor = request.proto_minor as u16;
-    record.tls = u32::from(request.tls != 0);
+    texts[text::FORWARDED] = first;
+    texts[text::FORWARDED_NEXT] = next;
 }

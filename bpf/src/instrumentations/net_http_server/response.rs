@@ -1,116 +1,172 @@
 //! The end of a request: its status, its size, its pattern, or the panic that ended it.
 
-#![expect(
-    clippy::cast_possible_truncation,
-    reason = "sizes of records, and numbers of the program that are cut to what a record holds"
-)]
+#![expect(clippy::cast_possible_truncation, reason = "a status is cut to what a record holds")]
 
 use core::mem::MaybeUninit;
 
-use super::Server;
-use crate::config::{ABSENT, Http2WriterLayout, HttpServerConfig, cookie};
+use crate::config::ABSENT;
+use crate::config::http_server::{Http2WriterLayout, HttpServerConfig, event};
 use crate::go::panic::{self, Panic};
 use crate::go::string::GoString;
 use crate::go::words::word;
 use crate::missed::{Done, Missed};
-use crate::records::{HttpServerEnd, HttpServerPanic, RecordHeader, Text, end_flag, kind};
+use crate::records::http_server::{CAPACITY, HttpServerEnd, HttpServerPanic, end_flag};
+use crate::records::{RecordBuffer, kind};
+use crate::scratch::Scratch;
 use crate::target::{Memory, Target};
-use crate::trace::{Goroutine, parents};
+use crate::trace::goroutine::Goroutine;
+use crate::trace::operation::Operation;
+use crate::trace::{answered, creators, operation};
 
-/// The end of a request, at the site [`cookie::END`] or [`cookie::UNWIND`].
-#[inline(always)]
-pub fn end<T: Target>(target: &T, site: u32) -> Done {
-    let time = target.now();
-    let holder = target.registers().goroutine;
-    // Every start makes room for its goroutine; but not every connection has a request.
-    let missing = if site == cookie::END { Missed::Evicted } else { Missed::NothingToDo };
-    let goroutine = target.goroutine(holder).ok_or(missing)?;
-    close(target, goroutine, time)?;
-    let mut flags = 0;
-    if site == cookie::UNWIND {
-        match panic::current(target, &target.http_server().panic, holder) {
-            Some(panic) if !panic.goexit => return report_panic(target, time, goroutine, panic),
-            Some(_goexit) => flags = end_flag::GOEXIT,
-            None => {}
+/// What is remembered of a request, as of the moment when it ends.
+#[derive(Clone, Copy)]
+pub(super) struct Served {
+    /// Which server: one of [`operation::kind`].
+    pub(super) kind: u32,
+    /// The `*http.Request` whose pattern is read; 0 where there is none.
+    pub(super) request: u64,
+    /// The response writer.
+    pub(super) writer: u64,
+    /// The pattern that a mux has found.
+    pub(super) route: GoString,
+}
+
+impl Served {
+    #[inline(always)]
+    pub(super) fn of(goroutine: &Goroutine, operation: &Operation) -> Self {
+        let ([request, writer], [address, length]) = (&operation.words, &goroutine.route);
+        Self {
+            kind: operation.kind.get(),
+            request: request.get(),
+            writer: writer.get(),
+            route: GoString { address: address.get(), length: length.get() },
         }
     }
-    report_end(target, time, goroutine, flags)
 }
 
-/// Closes the operation of a goroutine. An error where it has none that is open and sampled.
+/// The end of a request: [`event::END`] or [`event::UNWIND`].
 #[inline(always)]
-fn close<T: Target>(target: &T, goroutine: &mut Goroutine, now: u64) -> Done {
-    if goroutine.open == 0 {
+pub fn end<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Done {
+    let time = target.now();
+    let holder = target.registers().goroutine();
+    // Every start makes room for its goroutine; but not every connection has a request.
+    let missing = if event == event::END { Missed::Evicted } else { Missed::NothingToDo };
+    let goroutine = target.goroutine(holder).ok_or(missing)?;
+    let (number, operation) = goroutine.served().ok_or(Missed::NothingToDo)?;
+    target.with_scratch(|scratch| {
+        let served = Served::of(goroutine, operation);
+        close(target, scratch, goroutine, (number, operation), time, holder)?;
+        let mut flags = 0;
+        if event == event::UNWIND {
+            match panic::current(target, &config.panic, holder) {
+                Some(panic) if !panic.goexit => return report_panic(target, config, time, scratch, &served, panic),
+                Some(_goexit) => flags = end_flag::GOEXIT,
+                None => {}
+            }
+        }
+        report_end(target, config, time, scratch, &served, flags)
+    })
+}
+
+/// Closes the operation of a goroutine, and leaves its span in `scratch`. An error where there is nothing to be reported.
+#[inline(always)]
+fn close<T: Target>(
+    target: &T,
+    scratch: &mut Scratch,
+    goroutine: &Goroutine,
+    (number, operation): (u64, &Operation),
+    now: u64,
+    holder: u64,
+) -> Done {
+    let is_ours = operation.span.copy_of(holder, &mut scratch.span);
+    let (began, is_reported, context) = (operation.began.get(), operation.is_reported.get(), operation.object.get());
+    // A round trip that the handler's panic has unwound, too.
+    goroutine.abandon(target, number);
+    if !(is_ours & goroutine.is_held_by(holder)) {
+        return Err(Missed::Evicted);
+    }
+    if context != 0 {
+        answered::remember(target, context, &mut scratch.span);
+        creators::sweep(target, now);
+    }
+    if scratch.span.trace_flags & 1 == 0 {
+        target.count_unsampled(operation.kind.get(), now.wrapping_sub(began));
         return Err(Missed::NothingToDo);
     }
-    goroutine.open = 0;
-    // A round trip that the handler's panic has unwound.
-    goroutine.client.abandon(target);
-    if goroutine.context != 0 {
-        goroutine.answered(target);
-        parents::sweep(target, now);
-    }
-    if !goroutine.is_of(target.registers().goroutine) {
-        return Err(Missed::Evicted);
-    }
-    if goroutine.span.trace_flags & 1 == 0 { Err(Missed::NothingToDo) } else { Ok(()) }
+    if is_reported == 0 { Err(Missed::NothingToDo) } else { Ok(()) }
 }
 
 #[inline(always)]
-fn report_end<T: Target>(target: &T, time: u64, goroutine: &Goroutine, flags: u32) -> Done {
-    let record = target.reserve::<HttpServerEnd>()?;
-    record.header = RecordHeader { kind: kind::HTTP_SERVER_END, size: size_of::<HttpServerEnd>() as u32 };
-    fill_end(target, record, time, goroutine, flags);
-    if !goroutine.is_of(target.registers().goroutine) {
-        target.discard(record);
-        return Err(Missed::Evicted);
-    }
+fn report_end<T: Target>(
+    target: &T,
+    config: &HttpServerConfig,
+    time: u64,
+    scratch: &mut Scratch,
+    served: &Served,
+    flags: u32,
+) -> Done {
+    let Scratch { span, record, .. } = scratch;
+    record.length = target.opaque(size_of::<HttpServerEnd>() as u64);
+    let pattern = append_pattern(target, config, served, record);
+    let head: &mut HttpServerEnd = record.head();
+    fill_end(target, config, head, time, served, flags);
+    head.span_id = span.span_id;
+    head.pattern_length = pattern;
     // One in eight looks whether the launcher must be woken; the span id is random.
-    target.submit(record, goroutine.span.span_id[0].is_multiple_of(8));
-    Ok(())
+    record.submit(target, kind::HTTP_SERVER_END, span.span_id[0].is_multiple_of(8))
 }
 
-#[inline(always)]
-fn report_panic<T: Target>(target: &T, time: u64, goroutine: &Goroutine, panic: Panic) -> Done {
-    let record = target.reserve::<HttpServerPanic>()?;
-    record.end.header = RecordHeader { kind: kind::HTTP_SERVER_PANIC, size: size_of::<HttpServerPanic>() as u32 };
-    fill_end(target, &mut record.end, time, goroutine, 0);
-    record.value_type = panic.value_type;
-    record.value = if let Some(words) = target.read(panic.data) {
+/// A call of its own in BPF: panics are rare, and its stack is free again when it returns.
+#[inline(never)]
+fn report_panic<T: Target>(
+    target: &T,
+    config: &HttpServerConfig,
+    time: u64,
+    scratch: &mut Scratch,
+    served: &Served,
+    panic: Panic,
+) -> Done {
+    let Scratch { span, record, .. } = scratch;
+    let value = if let Some(words) = target.read::<[u64; 3]>(panic.data) {
         words
     } else {
         // A shorter value at the end of what is mapped.
-        let [first, second] = target.read_or_zero(panic.data);
-        [first, second, 0]
+        let [first, second]: [u64; 2] = target.read_or_zero(panic.data);
+        [first, second, target.opaque(0)]
     };
-    GoString { address: record.value[0], length: record.value[1] }.copy_to(target, &mut record.message);
-    target.submit(record, true);
-    Ok(())
+    record.length = target.opaque(size_of::<HttpServerPanic>() as u64);
+    let pattern = append_pattern(target, config, served, record);
+    let message = record.append(target, GoString { address: value[0], length: value[1] }, CAPACITY);
+    let head: &mut HttpServerPanic = record.head();
+    fill_end(target, config, &mut head.end, time, served, 0);
+    head.end.span_id = span.span_id;
+    head.end.pattern_length = pattern;
+    head.end.message_length = message;
+    head.value_type = panic.value_type;
+    head.value = value;
+    record.submit(target, kind::HTTP_SERVER_PANIC, true)
 }
 
+/// Fills the head of a record, but for the span and the pattern's length.
 #[inline(always)]
-pub(super) fn fill_end<T: Target>(target: &T, record: &mut HttpServerEnd, time: u64, goroutine: &Goroutine, flags: u32) {
-    let config = target.http_server();
-    record.time = time;
-    record.span_id = goroutine.span.span_id;
-    let (status, body_size, more_flags) = if goroutine.server == Server::Http1 as u32 {
-        http1_response(target, config, goroutine.writer)
-    } else if goroutine.server == Server::Xnet as u32 {
-        http2_response(target, &config.xnet_writer, goroutine.writer)
-    } else {
-        http2_response(target, &config.http2_writer, goroutine.writer)
+pub(super) fn fill_end<T: Target>(
+    target: &T,
+    config: &HttpServerConfig,
+    head: &mut HttpServerEnd,
+    time: u64,
+    served: &Served,
+    flags: u32,
+) {
+    let (status, body_size, more_flags) = match served.kind {
+        operation::kind::HTTP1_SERVER => http1_response(target, config, served.writer),
+        operation::kind::XNET_SERVER => http2_response(target, &config.xnet_writer, served.writer),
+        _ => http2_response(target, &config.http2_writer, served.writer),
     };
-    record.status = status;
-    record.body_size = body_size;
-    record.flags = flags | more_flags;
-    copy_pattern(target, config, goroutine.request, &mut record.pattern);
-    if goroutine.route.length != 0 {
-        let is_noted = record.pattern.length != 0;
-        target.count_route(is_noted);
-        if !is_noted {
-            goroutine.route.copy_to(target, &mut record.pattern);
-        }
-    }
+    head.time = time;
+    head.status = status;
+    head.body_size = body_size;
+    head.flags = flags | more_flags;
+    head.message_length = 0;
 }
 
 /// Words of a response writer that are read at once: its status and its number of bytes lie in them.
@@ -156,7 +212,7 @@ fn http2_response<M: Memory>(memory: &M, layout: &Http2WriterLayout, writer: u64
 
 /// The pattern that `ServeMux` noted in the request (`Request.Pattern`, Go ≥ 1.23; `Request.pat.str`, Go 1.22).
 #[inline(always)]
-fn copy_pattern<M: Memory, const N: usize>(memory: &M, config: &HttpServerConfig, request: u64, text: &mut Text<N>) {
+fn pattern<M: Memory>(memory: &M, config: &HttpServerConfig, request: u64) -> GoString {
     let (pattern, pat) = (config.request.pattern.get(), config.request.pat.get());
     let address = if request == 0 {
         0
@@ -170,9 +226,25 @@ fn copy_pattern<M: Memory, const N: usize>(memory: &M, config: &HttpServerConfig
     } else {
         0
     };
-    if address == 0 {
-        text.length = 0;
-    } else {
-        GoString::at(memory, address).copy_to(memory, text);
+    if address == 0 { GoString::none(memory) } else { GoString::at(memory, address) }
+}
+
+/// Appends the pattern that was noted in the request, else the one that a mux has found; its length. Counts which it was where a mux
+/// has found one.
+#[inline(always)]
+pub(super) fn append_pattern<T: Target>(
+    target: &T,
+    config: &HttpServerConfig,
+    served: &Served,
+    record: &mut RecordBuffer,
+) -> u32 {
+    let mut length = record.append(target, pattern(target, config, served.request), CAPACITY);
+    if served.route.length != 0 {
+        let is_noted = length != 0;
+        target.count_route(is_noted);
+        if !is_noted {
+            length = record.append(target, served.route, CAPACITY);
+        }
     }
+    length
 }

@@ -5,22 +5,23 @@
 //! `findHandler`: the string belongs to the mux, and is there as long as that.
 
 use crate::go::results;
-use crate::go::string::GoString;
 use crate::missed::{Done, Missed};
 use crate::target::Target;
 
-/// A mux has found the handler of a request; the cookie is the number of the recipe by which the results are read.
+/// A mux has found the handler of a request.
 ///
 /// `findHandler(r) (h Handler, patStr string, _ *pattern, matches []string)`. Of several muxes within each other the first
 /// counts, as it does where the pattern is noted in the request.
 #[inline(always)]
 pub fn route<T: Target>(target: &T) -> Done {
-    let goroutine = target.goroutine(target.registers().goroutine).ok_or(Missed::NothingToDo)?;
-    if goroutine.open == 0 || goroutine.route.length != 0 || goroutine.span.trace_flags & 1 == 0 {
+    let goroutine = target.goroutine(target.registers().goroutine()).ok_or(Missed::NothingToDo)?;
+    let (_, operation) = goroutine.served().ok_or(Missed::NothingToDo)?;
+    let [address, length] = &goroutine.route;
+    if length.get() != 0 || !operation.span.is_sampled() {
         return Err(Missed::NothingToDo);
     }
-    let results = results::read_by(target, target.http_route_ends(), target.cookie() as u32);
-    let [_, _, address, length] = results.ok_or(Missed::NothingToDo)?;
-    goroutine.route = GoString { address, length };
+    let [_, _, text, text_length] = results::read_by(target, target.cookie().recipe).ok_or(Missed::NothingToDo)?;
+    address.set(text);
+    length.set(text_length);
     Ok(())
 }

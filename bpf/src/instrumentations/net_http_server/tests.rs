@@ -6,19 +6,21 @@ mod parents_and_sampling;
 mod routes_and_exit;
 mod texts;
 
-use bytemuck::AnyBitPattern;
+use bytemuck::Pod;
 
 use super::{any, start_http2_request};
-use crate::config::{HttpServerConfig, Setting, cookie};
+use crate::config::http_server::{HttpServerConfig, event};
+use crate::config::{Cookie, Setting};
+use crate::go::abi::Registers;
 use crate::missed::{Done, Missed};
-use crate::records::{
-    HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, ProxiedTexts, RecordHeader, SERVER_TEXTS, ServerTexts,
-    ShortTexts, SpanIdentity, Text, end_flag, kind, server_text,
-};
+use crate::records::http_server::{CAPACITIES, CAPACITY, HttpServerEnd, HttpServerPanic, HttpServerStart, TEXTS, end_flag};
+use crate::records::http_server::text as server_text;
+use crate::records::{RecordHeader, SpanIdentity, kind, taken};
+use crate::target::Lookup as _;
 use crate::target::fake::go::Request as GoRequest;
 use crate::target::fake::maps::Shape;
 use crate::target::fake::{FakeProcess, layouts};
-use crate::target::{Registers, Target as _};
+use crate::trace::operation;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -30,42 +32,89 @@ struct Server {
 }
 
 fn end(process: &FakeProcess) -> Done {
-    super::end(process, cookie::END)
+    super::end(process, &process.layout, event::END)
 }
 
 fn unwind(process: &FakeProcess) -> Done {
-    super::end(process, cookie::UNWIND)
+    super::end(process, &process.layout, event::UNWIND)
 }
 
-/// A start record without regard to how long its strings may be.
+/// A start record with its strings, and whether each was cut.
 struct Start {
-    kind: u32,
+    size: usize,
     time: u64,
     span: SpanIdentity,
     content_length: i64,
     proto: (u16, u16),
     tls: u32,
-    texts: [(String, bool); SERVER_TEXTS],
+    texts: [(String, bool); TEXTS],
 }
 
-fn decode<R: AnyBitPattern>(bytes: &[u8]) -> R {
-    bytemuck::pod_read_unaligned(bytes)
+/// The head of a record, and what follows it.
+fn decode<H: Pod>(bytes: &[u8]) -> (H, &[u8]) {
+    let (head, rest) = bytes.split_at(size_of::<H>());
+    (bytemuck::pod_read_unaligned(head), rest)
 }
 
 fn kind_of(bytes: &[u8]) -> u32 {
-    let header: RecordHeader = decode(&bytes[..8]);
+    let (header, _): (RecordHeader, _) = decode(bytes);
     assert_eq!(header.size as usize, bytes.len());
     header.kind
 }
 
-fn decode_start<Texts: ServerTexts + AnyBitPattern>(bytes: &[u8]) -> Start {
-    let record: HttpServerStart<Texts> = decode(bytes);
-    let texts = record.texts.texts().map(|(text, cut)| (String::from_utf8(text.to_vec()).unwrap(), cut));
-    let proto = (record.proto_major, record.proto_minor);
-    let HttpServerStart { header: RecordHeader { kind, .. }, time, span, content_length, tls, .. } = record;
+/// Takes a string of this length off what follows the head, and says whether it was cut.
+fn take(rest: &mut &[u8], length: u32, capacity: u32) -> (String, bool) {
+    let (text, behind) = rest.split_at(taken(length, capacity) as usize);
+    *rest = behind;
+    (String::from_utf8(text.to_vec()).unwrap(), length > capacity)
+}
+
+fn decode_start(bytes: &[u8]) -> Start {
+    assert_eq!(kind_of(bytes), kind::HTTP_SERVER_START);
+    let (head, mut rest): (HttpServerStart, _) = decode(bytes);
+    let texts = std::array::from_fn(|index| take(&mut rest, head.lengths[index], CAPACITIES[index]));
+    assert!(rest.is_empty());
+    let HttpServerStart { header: _, time, span, content_length, proto_major, proto_minor, tls, lengths: _ } = head;
     assert_eq!((span.propagation, span.padding), (0, [0; 5]));
     assert!(span.trace_id != [0; 16] && span.span_id != [0; 8] && span.trace_flags == 1);
-    Start { kind, time, span, content_length, proto, tls, texts }
+    Start { size: bytes.len(), time, span, content_length, proto: (proto_major, proto_minor), tls, texts }
+}
+
+/// The end of a request, and its pattern.
+struct End {
+    head: HttpServerEnd,
+    pattern: String,
+    is_cut: bool,
+}
+
+impl std::ops::Deref for End {
+    type Target = HttpServerEnd;
+    fn deref(&self) -> &HttpServerEnd {
+        &self.head
+    }
+}
+
+fn decode_end(bytes: &[u8]) -> End {
+    let (head, mut rest): (HttpServerEnd, _) = decode(bytes);
+    let (pattern, is_cut) = take(&mut rest, head.pattern_length, CAPACITY);
+    assert!(rest.is_empty() && head.message_length == 0);
+    End { head, pattern, is_cut }
+}
+
+/// The end of a request by a panic: its pattern and the panic's text.
+struct Panic {
+    head: HttpServerPanic,
+    pattern: String,
+    message: String,
+}
+
+fn decode_panic(bytes: &[u8]) -> Panic {
+    assert_eq!(kind_of(bytes), kind::HTTP_SERVER_PANIC);
+    let (head, mut rest): (HttpServerPanic, _) = decode(bytes);
+    let (pattern, _) = take(&mut rest, head.end.pattern_length, CAPACITY);
+    let (message, _) = take(&mut rest, head.end.message_length, CAPACITY);
+    assert!(rest.is_empty());
+    Panic { head, pattern, message }
 }
 
 impl Server {
@@ -75,73 +124,81 @@ impl Server {
         Self { process, goroutine }
     }
 
-    fn at(&self, cookie: u32, arguments: [u64; 5], now: u64) -> &FakeProcess {
-        self.process.registers.set(Registers { arguments, goroutine: self.goroutine });
-        self.process.cookie.set(cookie);
+    fn at(&self, event: u32, arguments: [u64; 5], now: u64) -> &FakeProcess {
+        self.process.registers.set(Registers::calling(&arguments, self.goroutine));
+        self.process.cookie.set(Cookie { event, recipe: 0 });
         self.process.now.set(now);
         &self.process
     }
 
-    /// The hit of a start; no record is looked at.
-    fn hit_start(&self, cookie: u32, writer: u64, request: &GoRequest) -> Done {
-        if cookie == cookie::START_HTTP2_REQUEST {
-            let request = self.process.http2_request(request);
-            return start_http2_request(self.at(cookie, [7, 7, writer, request, 7], 1000));
-        }
-        let request = self.process.request(request);
-        let arguments = if cookie == cookie::START_HANDLER { [7, 7, writer, request, 7] } else { [7, writer, request, 7, 7] };
-        any(self.at(cookie, arguments, 1000))
+    /// The hit of any of the server's probes.
+    fn hit(&self, event: u32, arguments: [u64; 5], now: u64) -> Done {
+        any(self.at(event, arguments, now), &self.process.layout)
     }
 
-    fn start_at(&self, cookie: u32, writer: u64, request: &GoRequest) -> Start {
-        self.hit_start(cookie, writer, request).unwrap();
+    /// The hit of a start; no record is looked at.
+    fn hit_start(&self, event: u32, writer: u64, request: &GoRequest) -> Done {
+        if event == event::START_HTTP2_REQUEST {
+            let request = self.process.http2_request(request);
+            return start_http2_request(self.at(event, [7, 7, writer, request, 7], 1000), &self.process.layout);
+        }
+        let request = self.process.request(request);
+        let arguments = if event == event::START_HANDLER { [7, 7, writer, request, 7] } else { [7, writer, request, 7, 7] };
+        self.hit(event, arguments, 1000)
+    }
+
+    fn start_at(&self, event: u32, writer: u64, request: &GoRequest) -> Start {
+        self.hit_start(event, writer, request).unwrap();
         let records = self.process.take_records();
         assert_eq!(records.len(), 1);
-        match kind_of(&records[0]) {
-            kind::HTTP_SERVER_START_SHORT => decode_start::<ShortTexts>(&records[0]),
-            kind::HTTP_SERVER_START_PROXIED => decode_start::<ProxiedTexts>(&records[0]),
-            kind::HTTP_SERVER_START_LONG => decode_start::<LongTexts>(&records[0]),
-            other => panic!("record of kind {other}"),
-        }
+        decode_start(&records[0])
     }
 
     fn start(&self, request: &GoRequest) -> Start {
         let writer = self.process.response(200, 0, false);
-        self.start_at(cookie::START_HANDLER, writer, request)
+        self.start_at(event::START_HANDLER, writer, request)
     }
 
-    fn one_end(&self) -> HttpServerEnd {
+    fn one_end(&self) -> End {
         let records = self.process.take_records();
         assert_eq!(records.len(), 1);
         assert_eq!(kind_of(&records[0]), kind::HTTP_SERVER_END);
-        decode(&records[0])
+        decode_end(&records[0])
     }
 
-    fn end(&self) -> HttpServerEnd {
+    fn end(&self) -> End {
         end(self.at(0, [9; 5], 2000)).unwrap();
         self.one_end()
     }
 
-    fn unwind(&self) -> HttpServerEnd {
+    fn unwind(&self) -> End {
         unwind(self.at(0, [9; 5], 2000)).unwrap();
         self.one_end()
     }
 
-    fn unwind_by_panic(&self) -> HttpServerPanic {
+    fn unwind_by_panic(&self) -> Panic {
         unwind(self.at(0, [9; 5], 2000)).unwrap();
         let records = self.process.take_records();
         assert_eq!(records.len(), 1);
-        assert_eq!(kind_of(&records[0]), kind::HTTP_SERVER_PANIC);
-        decode(&records[0])
+        decode_panic(&records[0])
+    }
+
+    /// How many operations the goroutine has.
+    fn open(&self) -> u64 {
+        self.process.goroutine(self.goroutine).unwrap().open()
+    }
+
+    /// The span of the request that it serves.
+    fn served(&self) -> SpanIdentity {
+        let mut span = SpanIdentity::NONE;
+        let (_, operation) = self.process.goroutine(self.goroutine).unwrap().served().unwrap();
+        assert!(operation.span.copy_of(self.goroutine, &mut span));
+        span
     }
 }
 
-fn text<const N: usize>(text: &Text<N>) -> String {
-    String::from_utf8(text.get().0.to_vec()).unwrap()
-}
-
 /// Whole texts, in the order of `server_text`; those behind them are empty.
-fn texts(first: [&str; 9]) -> [(String, bool); SERVER_TEXTS] {
+fn texts(first: [&str; 9]) -> [(String, bool); TEXTS] {
     std::array::from_fn(|index| (first.get(index).copied().unwrap_or_default().to_owned(), false))
 }
 
@@ -173,8 +230,9 @@ fn a_request_from_start_to_end() {
             ("X-Forwarded-Proto", "https"),
         ]);
         let writer = server.process.response(201, 1234, false);
-        let start = server.start_at(cookie::START_HANDLER, writer, &request);
-        assert_eq!(start.kind, kind::HTTP_SERVER_START_SHORT, "{release}");
+        let start = server.start_at(event::START_HANDLER, writer, &request);
+        let strings: usize = start.texts.iter().map(|(text, _)| text.len()).sum();
+        assert_eq!(start.size, size_of::<HttpServerStart>() + strings, "{release}: no more than there is");
         assert_eq!((start.time, start.content_length, start.proto, start.tls), (1000, 42, (1, 1), 1));
         assert_eq!(hex(&start.span.trace_id), TRACE);
         assert_eq!(hex(&start.span.parent_span_id), PARENT);
@@ -187,7 +245,7 @@ fn a_request_from_start_to_end() {
         assert_eq!((end.time, end.status, end.body_size, end.flags), (2000, 201, 1234, 0), "{release}");
         assert_eq!(end.span_id, start.span.span_id);
         let pattern = if release == "go1.21" { "" } else { "POST /items/{id}" };
-        assert_eq!(text(&end.pattern), pattern, "{release}");
+        assert_eq!(end.pattern.as_str(), pattern, "{release}");
     });
 }
 
@@ -196,7 +254,7 @@ fn a_request_of_go_1_22_has_its_pattern_behind_a_pointer() {
     for pattern in ["GET /b/{c}", ""] {
         let server = Server::new(layouts::GO_1_22);
         server.start(&GoRequest { pattern: pattern.into(), ..GoRequest::default() });
-        assert_eq!(text(&server.end().pattern), pattern);
+        assert_eq!(server.end().pattern, pattern);
     }
 }
 
@@ -209,7 +267,7 @@ fn a_request_without_anything_optional() {
         assert_eq!((start.span.parent_span_id, start.span.parent_is_remote), ([0; 8], 0));
         let expected = ["POST", "/items/7", "", "shop.example:8080", "192.0.2.7:50000", "", "", "", ""];
         assert_eq!(start.texts, texts(expected), "{release}");
-        assert_eq!(text(&server.end().pattern), "");
+        assert_eq!(server.end().pattern, "");
     });
 }
 
@@ -225,11 +283,11 @@ fn what_became_of_the_response() {
     on_each(|release, server| {
         for (status, written, hijacked, expected_status, expected_flags) in cases {
             let writer = server.process.response(status, written, hijacked);
-            server.start_at(cookie::START_HANDLER, writer, &GoRequest::default());
+            server.start_at(event::START_HANDLER, writer, &GoRequest::default());
             let end = server.end();
             assert_eq!((end.status, end.body_size, end.flags), (expected_status, written, expected_flags), "{release}");
         }
-        server.start_at(cookie::START_HANDLER, 0xdead_0000, &GoRequest::default());
+        server.start_at(event::START_HANDLER, 0xdead_0000, &GoRequest::default());
         assert_eq!(server.end().flags, end_flag::RESPONSE_UNREADABLE);
     });
 }
@@ -247,7 +305,7 @@ fn a_reused_goroutine_begins_anew() {
         assert_eq!((second.span.parent_span_id, second.span.parent_is_remote, second.tls), ([0; 8], 0, 0));
         assert!(second.texts[server_text::USER_AGENT..].iter().all(|(text, _)| text.is_empty()), "{release}");
         let end = server.end();
-        assert_eq!((end.span_id, text(&end.pattern).as_str()), (second.span.span_id, ""));
+        assert_eq!((end.span_id, end.pattern.as_str()), (second.span.span_id, ""));
     });
 }
 
@@ -256,7 +314,7 @@ fn a_reused_goroutine_begins_anew() {
 fn what_was_left_open_does_not_end_with_another_request() {
     on_each(|_release, server| {
         server.start(&GoRequest::default());
-        assert_eq!(any(server.at(cookie::START_HANDLER, [0, 0, 0, 0xdead_0000, 0], 1500)), Err(Missed::Fault));
+        assert_eq!(server.hit(event::START_HANDLER, [0, 0, 0, 0xdead_0000, 0], 1500), Err(Missed::Fault));
         assert_eq!(end(server.at(0, [0; 5], 2000)), Err(Missed::NothingToDo));
         assert!(server.process.take_records().is_empty());
     });
@@ -283,11 +341,11 @@ fn http2_requests() {
     on_each(|release, server| {
         let config = server.process.layout;
         for (site, layout) in [
-            (cookie::START_HTTP2, &config.http2_writer),
-            (cookie::START_XNET, &config.xnet_writer),
+            (event::START_HTTP2, &config.http2_writer),
+            (event::START_XNET, &config.xnet_writer),
             // Where `serverHandler.ServeHTTP` is probed, HTTP/2 requests come by it too.
-            (cookie::START_HANDLER, &config.http2_writer),
-            (cookie::START_HTTP2_REQUEST, &config.http2_writer),
+            (event::START_HANDLER, &config.http2_writer),
+            (event::START_HTTP2_REQUEST, &config.http2_writer),
         ] {
             let writer = server.process.http2_writer(layout, 204, 99);
             let start = server.start_at(site, writer, &request);
@@ -297,11 +355,11 @@ fn http2_requests() {
             let end = server.unwind();
             assert_eq!((end.status, end.body_size, end.flags), (204, 99, 0), "{release}, site {site}");
             assert_eq!(end.span_id, start.span.span_id);
-            let has_pattern = release != "go1.21" && site != cookie::START_HTTP2_REQUEST;
-            assert_eq!(text(&end.pattern), if has_pattern { "POST /items/{id}" } else { "" }, "{release}, site {site}");
+            let has_pattern = release != "go1.21" && site != event::START_HTTP2_REQUEST;
+            assert_eq!(end.pattern.as_str(), if has_pattern { "POST /items/{id}" } else { "" }, "{release}, site {site}");
         }
         // A stream that is gone.
-        server.start_at(cookie::START_HTTP2, 0xdead_0000, &request);
+        server.start_at(event::START_HTTP2, 0xdead_0000, &request);
         assert_eq!(server.unwind().flags, end_flag::RESPONSE_UNREADABLE);
     });
 }
@@ -311,13 +369,13 @@ fn the_preface_of_http2_is_no_request() {
     on_each(|release, server| {
         let preface = GoRequest { method: "PRI".into(), path: "*".into(), proto: (2, 0), ..GoRequest::default() };
         let writer = server.process.response(0, 0, true);
-        assert_eq!(server.hit_start(cookie::START_HANDLER, writer, &preface), Err(Missed::NothingToDo), "{release}");
+        assert_eq!(server.hit_start(event::START_HANDLER, writer, &preface), Err(Missed::NothingToDo), "{release}");
         assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
         assert!(server.process.take_records().is_empty());
         // Methods that look alike are requests.
         let writer = server.process.http2_writer(&server.process.layout.http2_writer, 200, 0);
         for (method, proto) in [("PUT", (2, 0)), ("PRIX", (2, 0)), ("PRI", (1, 1))] {
-            server.start_at(cookie::START_HANDLER, writer, &GoRequest { method: method.into(), proto, ..GoRequest::default() });
+            server.start_at(event::START_HANDLER, writer, &GoRequest { method: method.into(), proto, ..GoRequest::default() });
             server.end();
         }
     });

@@ -2,7 +2,8 @@
 
 use super::FakeProcess;
 use super::maps::Shape;
-use crate::config::{ABSENT, Http2WriterLayout, Offset, RequestLayout};
+use crate::config::http_server::{Http2WriterLayout, RequestLayout};
+use crate::config::{ABSENT, Offset};
 
 /// A request as a server gives it to a handler.
 #[derive(Clone, Debug)]

@@ -3,10 +3,10 @@
 //! amd64; `tests/apps/http_server` built with go1.21.13, go1.24.9 and go1.27.3. Map layouts: `runtime/map.go` and
 //! `internal/runtime/maps/{map,table,group}.go` of the same releases.
 
-use crate::config::{
-    ABSENT, EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, MapLayout, PanicLayout, RequestLayout, ResponseLayout,
-    Setting, UrlLayout,
+use crate::config::http_server::{
+    EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, PanicLayout, RequestLayout, ResponseLayout, UrlLayout,
 };
+use crate::config::{ABSENT, MapLayout, Setting};
 
 /// The release's name and its layouts.
 pub const ALL: [(&str, HttpServerConfig); 3] = [("go1.21", GO_1_21), ("go1.24", GO_1_24), ("go1.27", GO_1_27)];

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use bytemuck::AnyBitPattern;
 
+use crate::records::RecordBuffer;
 use crate::target::Memory;
 
 /// Size of a page.
@@ -101,6 +102,11 @@ impl Memory for Pages {
     fn read_bytes<const N: usize>(&self, address: u64, length: u32, bytes: &mut [u8; N]) -> bool {
         let length = bytes.len().min(length as usize);
         self.copy(address, &mut bytes[..length])
+    }
+
+    fn read_text(&self, address: u64, length: u32, record: &mut RecordBuffer) -> bool {
+        let at = usize::try_from(record.length).unwrap();
+        self.copy(address, &mut record.bytes[at..][..length as usize])
     }
 
     fn opaque(&self, value: u64) -> u64 {

@@ -1,13 +1,14 @@
-//! Parents through contexts as the Go library nests them, and through the creation of goroutines.
+//! Parents through contexts as the Go library nests them.
 
-use super::{DEAD, MOST, created, find, sweep};
+use super::{NO_SEARCH, find};
 use crate::config::parents::{ContextType, ParentsConfig, context_kind};
 use crate::config::{ABSENT, Setting};
 use crate::missed::Missed;
 use crate::records::SpanIdentity;
 use crate::target::fake::{FakeProcess, layouts};
-use crate::target::{Registers, Target};
-use crate::trace::{answered, sealed};
+use crate::target::{Lookup as _, Target};
+use crate::trace::answered;
+use crate::trace::operation::kind;
 
 /// Descriptors.
 const CANCEL: u64 = 0x50_0000;
@@ -25,7 +26,7 @@ fn span(number: u8) -> SpanIdentity {
     SpanIdentity { trace_id: [number; 16], span_id: [number; 8], trace_flags: 1, ..SpanIdentity::NONE }
 }
 
-fn program() -> FakeProcess {
+fn process() -> FakeProcess {
     let mut process = FakeProcess::new(layouts::GO_1_27);
     process.parents = ParentsConfig {
         server_key: Setting::new(SERVER_KEY),
@@ -35,7 +36,7 @@ fn program() -> FakeProcess {
         status: Setting::new(144),
         g_m: Setting::new(48),
         m_curg: Setting::new(184),
-        padding: Setting::new(0),
+        stack_high: Setting::new(8),
     };
     process.load_bias.set(BIAS);
     let mut add = |descriptor: u64, kind, offset, through| {
@@ -65,16 +66,30 @@ fn cancel(process: &FakeProcess, parent: [u64; 2]) -> [u64; 2] {
 fn parent_of(process: &FakeProcess, context: [u64; 2]) -> Option<SpanIdentity> {
     let address = process.goroutine_struct();
     let goroutine = process.goroutine_or_new(address).unwrap();
-    find(process, goroutine, address, context);
-    (goroutine.search.found != 0).then_some(goroutine.search.parent)
+    let mut search = NO_SEARCH;
+    find(process, goroutine, &mut search, address, context);
+    (search.found != 0).then_some(search.parent)
+}
+
+/// Another goroutine serves a request with this context.
+fn serve(process: &FakeProcess, context: u64, span: &SpanIdentity) -> u64 {
+    let address = process.goroutine_struct();
+    let goroutine = process.goroutine_or_new(address).unwrap();
+    let operation = goroutine.next().unwrap();
+    operation.kind.set(kind::HTTP1_SERVER);
+    operation.span.set(span, address);
+    operation.object.set(context);
+    goroutine.opened();
+    process.remember_context(context, address);
+    address
 }
 
 #[test]
 fn the_contexts_of_a_request_lead_to_its_span() {
-    let process = program();
+    let process = process();
     let background = context(&process, BACKGROUND, 0, &[]);
     let served = cancel(&process, background);
-    process.remember_context(served[1], &span(1));
+    let server = serve(&process, served[1], &span(1));
     let [table, data] = served;
     let in_value = context(&process, VALUE, 0, &[table, data, 7, 7, 7, 7]);
     let nested = (0..20).fold(in_value, |inner, _| cancel(&process, inner));
@@ -84,6 +99,11 @@ fn the_contexts_of_a_request_lead_to_its_span() {
     for context in [served, in_value, nested, gin] {
         assert_eq!(parent_of(&process, context), Some(span(1)));
     }
+    // Its goroutine serves another request already.
+    let operation = process.goroutine(server).unwrap().active().unwrap();
+    operation.object.set(data + 8);
+    assert_eq!(parent_of(&process, served), None);
+    operation.object.set(data);
     process.forget_context(data);
     for context in [served, in_value, nested, gin, background, [0, 0], [0, data], [0xdead_0000, 0xdead_0000]] {
         assert_eq!(parent_of(&process, context), None);
@@ -92,7 +112,7 @@ fn the_contexts_of_a_request_lead_to_its_span() {
 
 #[test]
 fn a_circle_of_contexts_ends() {
-    let process = program();
+    let process = process();
     let first = cancel(&process, [0, 0]);
     let second = cancel(&process, first);
     process.memory.write_words(first[1], &second);
@@ -101,9 +121,9 @@ fn a_circle_of_contexts_ends() {
 
 #[test]
 fn a_span_of_the_opentelemetry_api_is_nearer_than_the_request() {
-    let process = program();
+    let process = process();
     let served = cancel(&process, [0, 0]);
-    process.remember_context(served[1], &span(1));
+    let _server = serve(&process, served[1], &span(1));
     let sdk = |descriptor: u64, key: u64, id: u64, remote: u64| {
         let value = process.memory.allocate(256);
         process.memory.write_words(value + 96, &[0x1111, 0x2222, id, 1, 0, 0, 0, remote]);
@@ -124,115 +144,20 @@ fn a_span_of_the_opentelemetry_api_is_nearer_than_the_request() {
     }
 }
 
-/// A goroutine with this id that runs.
-fn goroutine(process: &FakeProcess, goid: u64) -> u64 {
-    let address = process.goroutine_struct();
-    process.memory.write_words(address + 144, &[2, goid]);
-    address
-}
-
-/// `creator` executes a `go` statement.
-fn create(process: &FakeProcess, creator: u64, new: u64) {
-    let (g0, thread) = (process.memory.allocate(512), process.memory.allocate(512));
-    process.memory.write_words(g0 + 48, &[thread]);
-    process.memory.write_words(thread + 184, &[creator]);
-    process.registers.set(Registers { arguments: [7, new, 1, 7, 7], goroutine: g0 });
-    let _not_served = created(process);
-}
-
-fn active(process: &FakeProcess, address: u64) -> Option<SpanIdentity> {
-    let goroutine = process.goroutine_or_new(address).unwrap();
-    find(process, goroutine, address, [0, 0]);
-    (goroutine.search.found != 0).then_some(goroutine.search.parent)
-}
-
-#[test]
-fn a_goroutine_belongs_to_what_its_creators_did() {
-    let process = program();
-    let [server, child, grandchild, stranger] = [1, 2, 3, 4].map(|goid| goroutine(&process, goid));
-    create(&process, server, stranger);
-    assert_eq!(active(&process, stranger), None);
-    let serving = process.goroutine_or_new(server).unwrap();
-    (serving.open, serving.span, serving.seal) = (1, span(1), sealed::seal(&span(1), server));
-    create(&process, server, child);
-    create(&process, child, grandchild);
-    // The request ends; what it started goes on.
-    process.goroutine(server).unwrap().open = 0;
-    let late = goroutine(&process, 5);
-    create(&process, grandchild, late);
-    for address in [child, grandchild, late] {
-        assert_eq!(active(&process, address), Some(span(1)));
-    }
-    assert_eq!(active(&process, server), None);
-    // The runtime uses a `g` again: for a goroutine that nobody we know has created.
-    process.memory.write_words(child + 152, &[6]);
-    assert_eq!(active(&process, child), None);
-    let orphan = goroutine(&process, 7);
-    create(&process, child, orphan);
-    assert_eq!(active(&process, orphan), None);
-}
-
-#[test]
-fn creators_of_the_dead_are_forgotten() {
-    let process = program();
-    let [server, dead, alive, again] = [1, 2, 3, 4].map(|goid| goroutine(&process, goid));
-    let serving = process.goroutine_or_new(server).unwrap();
-    (serving.open, serving.span, serving.seal) = (1, span(1), sealed::seal(&span(1), server));
-    for new in [dead, alive, again] {
-        create(&process, server, new);
-    }
-    process.memory.write_words(dead + 144, &[DEAD.into()]);
-    process.memory.write_words(again + 152, &[9]);
-    sweep(&process, 2_000_000_000);
-    assert_eq!(process.creators.len(), 1);
-    assert!(process.creator(alive).is_some());
-}
-
-/// More live ones than are looked at each time stand before the dead one: it is found all the same.
-#[test]
-fn creators_of_the_dead_do_not_hide_behind_live_ones() {
-    let process = program();
-    let server = goroutine(&process, 1);
-    let serving = process.goroutine_or_new(server).unwrap();
-    (serving.open, serving.span, serving.seal) = (1, span(1), sealed::seal(&span(1), server));
-    let mut last = 0;
-    for goid in 2..2 * MOST + 12 {
-        last = goroutine(&process, goid);
-        create(&process, server, last);
-    }
-    // The fake's map is in the order of addresses.
-    process.memory.write_words(last + 144, &[DEAD.into()]);
-    let all = process.creators.len();
-    for (second, left) in [(2, all), (3, all), (4, all - 1), (5, all - 1)] {
-        sweep(&process, second * 1_000_000_000);
-        sweep(&process, second * 1_000_000_000 + 1);
-        assert_eq!(process.creators.len(), left, "{second}");
-    }
-    // When all are dead, all go, and nothing is looked at any more.
-    for address in process.creators.addresses() {
-        process.memory.write_words(address + 144, &[DEAD.into()]);
-    }
-    for second in 6..12 {
-        sweep(&process, second * 1_000_000_000);
-    }
-    assert!(process.creators.is_empty());
-}
-
 /// What is made of a request's context names its span when the request has been answered, until another context has its address.
 #[test]
 fn the_context_of_an_answered_request_keeps_its_span() {
-    let process = program();
+    let process = process();
     let connection = cancel(&process, [0, 0]);
     let served = cancel(&process, connection);
     let [table, data] = served;
     let in_value = context(&process, VALUE, 0, &[table, data, 7, 7, 7, 7]);
     let of_request = SpanIdentity { propagation: 3, ..span(1) };
-    process.remember_context(data, &of_request);
+    let server = serve(&process, data, &of_request);
     assert_eq!(parent_of(&process, in_value), Some(of_request));
-    let answering = process.goroutine_or_new(goroutine(&process, 1)).unwrap();
-    (answering.context, answering.span) = (data, of_request);
-    answering.answered(&process);
+    process.goroutine(server).unwrap().abandon(&process, 0);
     assert!(process.contexts.is_empty());
+    answered::remember(&process, data, &mut of_request.clone());
     // What came with it is not propagated any more.
     assert_eq!(parent_of(&process, in_value), Some(span(1)));
     // The same address, made of another context.
@@ -245,23 +170,23 @@ fn the_context_of_an_answered_request_keeps_its_span() {
     let others: Vec<u64> =
         (1..1 << 20).map(|step| data + step * 16).filter(|other| answered::bucket(*other) == answered::bucket(data)).collect();
     for other in &others[..answered::WAYS - 1] {
-        answered::remember(&process, *other, &span(2));
-        answered::remember(&process, *other, &span(2));
+        answered::remember(&process, *other, &mut span(2));
+        answered::remember(&process, *other, &mut span(2));
         assert_eq!(parent_of(&process, in_value), Some(span(1)));
     }
-    answered::remember(&process, others[answered::WAYS], &span(2));
+    answered::remember(&process, others[answered::WAYS], &mut span(2));
     assert_eq!(parent_of(&process, in_value), None);
 }
 
 /// A way through the context of a server's connection that has led to no request is counted.
 #[test]
 fn a_forgotten_request_is_counted() {
-    let process = program();
+    let process = process();
     let connection = context(&process, VALUE, 0, &[0, 0, SERVER_KEY + BIAS, 7, 7, 7]);
     let served = cancel(&process, connection);
     assert_eq!(parent_of(&process, served), None);
     assert_eq!(process.missed.take(), [Missed::ContextForgotten]);
-    process.remember_context(served[1], &span(1));
+    let _server = serve(&process, served[1], &span(1));
     assert_eq!(parent_of(&process, served), Some(span(1)));
     assert_eq!(parent_of(&process, cancel(&process, [0, 0])), None);
     assert!(process.missed.take().is_empty());

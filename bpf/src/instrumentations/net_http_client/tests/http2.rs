@@ -41,14 +41,14 @@ impl Client {
     }
 
     fn encode(&self, stream: &Stream) -> Done {
-        self.hit(cookie::INJECT_HTTP2, [0; 5], stream.stack)
+        self.hit(event::INJECT_HTTP2, [0; 5], stream.stack)
     }
 
     fn queued(&self) -> Option<&Slot> {
+        let bucket = self.process.bucket(bucket(self.goroutine)).unwrap();
+        let way = bucket.tags.iter().position(|tag| tag.get() == self.goroutine + u64::from(site::HEADER_FIELDS))?;
         // SAFETY: no probe runs while the test looks.
-        let bucket = unsafe { &*self.process.buckets[bucket(self.goroutine) as usize].get() };
-        let way = bucket.tags.iter().position(|tag| *tag == self.goroutine + u64::from(site::HEADER_FIELDS))?;
-        Some(&bucket.slots[way])
+        Some(unsafe { &*bucket.slots[way].get() })
     }
 }
 

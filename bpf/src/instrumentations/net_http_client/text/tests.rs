@@ -3,9 +3,8 @@
 use super::*;
 use crate::config::Setting;
 use crate::records::SpanIdentity;
-use crate::slots::EMPTY;
+use crate::slots::EMPTY_SLOT;
 use crate::target::fake::{FakeProcess, layouts};
-use crate::trace::client::NO_INJECTION;
 use crate::trace::extracted::NOTHING_EXTRACTED;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -20,15 +19,15 @@ fn bytes<const N: usize>(digits: &str) -> [u8; N] {
 /// What is composed of these headers, with a state and baggage of these lengths, from the word `AT` on.
 fn composed<const HTTP2: bool, const AT: usize>(propagation: u8, state: usize, baggage: usize) -> Vec<u8> {
     let mut process = FakeProcess::new(layouts::GO_1_27);
-    process.sampler.propagators = Setting::new(15);
+    process.propagators.0 = Setting::new(15);
     let mut extracted = NOTHING_EXTRACTED;
     (extracted.trace_state_length, extracted.baggage_length) = (state as u64, baggage as u64);
     extracted.trace_state[..state].fill(b's');
     extracted.baggage[..baggage].fill(b'b');
     process.extracted.set(7, extracted);
     let span = SpanIdentity { trace_id: bytes(TRACE), span_id: bytes(SPAN), trace_flags: 1, propagation, ..SpanIdentity::NONE };
-    let mut slot = EMPTY.slots[0];
-    compose::<_, HTTP2, AT>(&process, &mut slot, &Injection { span, extracted: 7, ..NO_INJECTION });
+    let mut slot = EMPTY_SLOT;
+    compose::<_, HTTP2, AT>(&process, &mut slot, &span, 7);
     assert_eq!(slot.used, 0);
     bytemuck::cast_slice(&slot.words)[AT * 8..][..slot.length as usize].to_vec()
 }

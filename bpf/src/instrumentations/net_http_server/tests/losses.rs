@@ -20,12 +20,13 @@ fn a_goroutine_whose_memory_is_anothers_reports_nothing() {
     on_each(|_release, server| {
         server.start(&GoRequest::default());
         // The map has given the memory to another goroutine while this one's probe holds it.
-        server.process.goroutine(server.goroutine).unwrap().holder = 0xdead_0000;
+        server.process.goroutine(server.goroutine).unwrap().give_to(0xdead_0000);
         assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::Evicted));
-        server.process.goroutine(server.goroutine).unwrap().holder = server.goroutine;
+        server.process.goroutine(server.goroutine).unwrap().give_to(server.goroutine);
         server.start(&GoRequest::default());
         // Another one's probe has written to it.
-        server.process.goroutine(server.goroutine).unwrap().span.span_id = [7; 8];
+        let (_, operation) = server.process.goroutine(server.goroutine).unwrap().served().unwrap();
+        operation.span.set(&SpanIdentity { span_id: [7; 8], trace_flags: 1, ..SpanIdentity::NONE }, 0xdead_0000);
         assert_eq!(unwind(server.at(0, [0; 5], 1)), Err(Missed::Evicted));
         assert!(server.process.take_records().is_empty());
     });
@@ -38,7 +39,7 @@ fn a_full_ring_leaves_nothing_behind() {
         for path in ["/short".to_owned(), "/long".repeat(100)] {
             server.process.ring_is_full.set(true);
             let full = Err(Missed::RingFull);
-            assert_eq!(server.hit_start(cookie::START_HANDLER, writer, &GoRequest { path, ..GoRequest::default() }), full);
+            assert_eq!(server.hit_start(event::START_HANDLER, writer, &GoRequest { path, ..GoRequest::default() }), full);
             // What has no start has no end either: one loss is counted once.
             assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
             for is_panic in [false, true] {
@@ -72,7 +73,7 @@ fn unreadable_memory_costs_an_attribute_at_most() {
         let panic_text = server.process.string("boom");
         let value = server.process.memory.allocate(24);
         server.process.memory.write_words(value, &panic_text);
-        let begin = || any(server.at(cookie::START_HANDLER, [7, 7, writer, address, 7], 1000));
+        let begin = || server.hit(event::START_HANDLER, [7, 7, writer, address, 7], 1000);
         let whole = ["POST", "/items/7", "page=2", "shop.example:8080", "192.0.2.7:50000", "curl/8.5", "", "", ""];
         for page in server.process.memory.mapped() {
             let bytes = server.process.memory.unmap(page);
@@ -81,8 +82,7 @@ fn unreadable_memory_costs_an_attribute_at_most() {
             assert_eq!(records.len(), usize::from(hit.is_ok()), "{release}");
             assert_eq!(hit == Err(Missed::Fault), page == address / 4096, "{release}: only the request itself is indispensable");
             for record in &records {
-                assert_eq!(kind_of(record), kind::HTTP_SERVER_START_SHORT, "{release}");
-                let start = decode_start::<ShortTexts>(record);
+                let start = decode_start(record);
                 for ((text, cut), expected) in start.texts.iter().zip(texts(whole)) {
                     assert!((text.is_empty() || *text == expected.0) && !cut, "{release}: {text:?}");
                 }
@@ -99,14 +99,17 @@ fn unreadable_memory_costs_an_attribute_at_most() {
             let bytes = server.process.memory.unmap(page);
             unwind(server.at(0, [9; 5], 2000)).unwrap();
             let records = server.process.take_records();
-            let end: HttpServerEnd = decode(&records[0][..size_of::<HttpServerEnd>()]);
+            let (end, _): (HttpServerEnd, _) = decode(&records[0]);
             assert_eq!(records.len(), 1);
             assert!((end.status, end.body_size, end.flags) == (200, 5, 0) || end.flags == end_flag::RESPONSE_UNREADABLE);
-            assert!(["", "POST /items/{id}"].contains(&text(&end.pattern).as_str()), "{release}");
-            if kind_of(&records[0]) == kind::HTTP_SERVER_PANIC {
-                let panic: HttpServerPanic = decode(&records[0]);
-                assert!(["", "boom"].contains(&text(&panic.message).as_str()), "{release}");
-            }
+            let pattern = if kind_of(&records[0]) == kind::HTTP_SERVER_PANIC {
+                let panic = decode_panic(&records[0]);
+                assert!(["", "boom"].contains(&panic.message.as_str()), "{release}");
+                panic.pattern
+            } else {
+                decode_end(&records[0]).pattern
+            };
+            assert!(["", "POST /items/{id}"].contains(&pattern.as_str()), "{release}");
             server.process.memory.map(page, bytes);
         }
     });

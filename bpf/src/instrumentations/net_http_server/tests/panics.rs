@@ -11,9 +11,9 @@ fn a_panic_reports_its_value() {
         let start = server.start(&GoRequest::default());
         server.process.panic(server.goroutine, Some([0x60_1234, value]));
         let record = server.unwind_by_panic();
-        assert_eq!((record.value_type, record.value), (0x60_1234, [message[0], message[1], 77]), "{release}");
-        assert_eq!(text(&record.message), "boom");
-        assert_eq!((record.end.span_id, record.end.status, record.end.time), (start.span.span_id, 200, 2000));
+        assert_eq!((record.head.value_type, record.head.value), (0x60_1234, [message[0], message[1], 77]), "{release}");
+        assert_eq!(record.message, "boom");
+        assert_eq!((record.head.end.span_id, record.head.end.status, record.head.end.time), (start.span.span_id, 200, 2000));
         // The next request on the same goroutine.
         server.process.recover(server.goroutine);
         server.start(&GoRequest::default());
@@ -29,12 +29,12 @@ fn a_panic_value_that_is_no_string() {
         server.process.memory.write_words(value, &[3, 0xffff_ffff_0000]);
         server.process.panic(server.goroutine, Some([0x60_1234, value]));
         let record = server.unwind_by_panic();
-        assert_eq!((record.value[0], record.message.length), (3, 0));
+        assert_eq!((record.head.value[0], record.message.as_str()), (3, ""));
         // Nowhere at all, as a typed nil pointer.
         server.start(&GoRequest::default());
         server.process.panic(server.goroutine, Some([0x60_1234, 0]));
         let record = server.unwind_by_panic();
-        assert_eq!((record.value_type, record.value, record.message.length), (0x60_1234, [0; 3], 0));
+        assert_eq!((record.head.value_type, record.head.value, record.message.as_str()), (0x60_1234, [0; 3], ""));
     });
 }
 
@@ -48,7 +48,7 @@ fn a_panic_value_at_the_end_of_a_page() {
         server.start(&GoRequest::default());
         server.process.panic(server.goroutine, Some([0x60_1234, value]));
         let record = server.unwind_by_panic();
-        assert_eq!((text(&record.message).as_str(), record.value[2]), ("boom", 0), "{release}");
+        assert_eq!((record.message.as_str(), record.head.value[2]), ("boom", 0), "{release}");
     });
 }
 

@@ -7,19 +7,21 @@ fn the_parents_sampled_flag_is_honoured() {
     on_each(|release, server| {
         let writer = server.process.response(200, 0, false);
         let request = with_traceparent(&format!("00-{TRACE}-{PARENT}-00"));
-        server.hit_start(cookie::START_HANDLER, writer, &request).unwrap();
+        server.hit_start(event::START_HANDLER, writer, &request).unwrap();
         assert!(server.process.take_records().is_empty(), "{release}");
-        // The goroutine still carries the trace, for what it calls.
-        let known = server.process.remembered(server.goroutine).unwrap();
-        assert_eq!((hex(&known.span.trace_id), hex(&known.span.parent_span_id)), (TRACE.to_owned(), PARENT.to_owned()));
-        assert_eq!((known.open, known.span.trace_flags), (1, 0));
+        // The trace is remembered all the same, for what the goroutine calls.
+        let known = server.served();
+        assert_eq!((hex(&known.trace_id), hex(&known.parent_span_id)), (TRACE.to_owned(), PARENT.to_owned()));
+        assert_eq!((server.open(), known.trace_flags), (1, 0));
         assert_eq!(end(server.at(0, [9; 5], 2000)), Err(Missed::NothingToDo));
         assert!(server.process.take_records().is_empty());
-        assert_eq!(server.process.remembered(server.goroutine).unwrap().open, 0);
+        assert_eq!(server.open(), 0);
+        // It leaves a count and its duration, for metrics.
+        assert_eq!(server.process.unsampled.take(), [(operation::kind::HTTP1_SERVER, 1000)]);
     });
     // A sampler that takes nothing takes what a sampled parent asks for.
-    on_each(|_release, mut server| {
-        server.process.sampler.threshold = Setting::new(0);
+    on_each(|_release, server| {
+        server.process.settings.threshold.set(0);
         let start = server.start(&with_traceparent(&format!("00-{TRACE}-{PARENT}-01")));
         assert_eq!(hex(&start.span.trace_id), TRACE);
     });
@@ -27,13 +29,13 @@ fn the_parents_sampled_flag_is_honoured() {
 
 #[test]
 fn an_unsampled_root_reports_nothing() {
-    on_each(|_release, mut server| {
-        server.process.sampler.threshold = Setting::new(0);
+    on_each(|_release, server| {
+        server.process.settings.threshold.set(0);
         let writer = server.process.response(200, 0, false);
-        server.hit_start(cookie::START_HANDLER, writer, &GoRequest::default()).unwrap();
-        let known = server.process.remembered(server.goroutine).unwrap();
-        assert_eq!((known.open, known.span.trace_flags, known.span.parent_is_remote), (1, 0, 0));
-        assert!(known.span.trace_id != [0; 16] && known.span.span_id != [0; 8]);
+        server.hit_start(event::START_HANDLER, writer, &GoRequest::default()).unwrap();
+        let known = server.served();
+        assert_eq!((server.open(), known.trace_flags, known.parent_is_remote), (1, 0, 0));
+        assert!(known.trace_id != [0; 16] && known.span_id != [0; 8]);
         assert_eq!(unwind(server.at(0, [9; 5], 2000)), Err(Missed::NothingToDo));
         assert!(server.process.take_records().is_empty());
     });
@@ -42,7 +44,7 @@ fn an_unsampled_root_reports_nothing() {
 #[test]
 fn without_trace_context_a_traceparent_is_not_looked_at() {
     on_each(|_release, mut server| {
-        server.process.sampler.propagators = Setting::new(0);
+        server.process.propagators.0 = Setting::new(0);
         let start = server.start(&with_traceparent(&format!("00-{TRACE}-{PARENT}-00")).with([("Tracestate", "a=b")]));
         assert_ne!(hex(&start.span.trace_id), TRACE);
         assert_eq!(start.span.parent_is_remote, 0);
@@ -95,4 +97,20 @@ fn a_traceparent_is_found_among_any_number_of_headers() {
             }
         });
     }
+}
+
+/// Settings may change while requests are served: what has begun ends as it began.
+#[test]
+fn what_is_switched_off_begins_nothing_and_ends_what_is_open() {
+    on_each(|release, server| {
+        let start = server.start(&GoRequest::default());
+        server.process.settings.off.set(crate::config::instrumentation::HTTP_SERVER);
+        assert_eq!(server.end().span_id, start.span.span_id, "{release}");
+        let writer = server.process.response(200, 0, false);
+        assert_eq!(server.hit_start(event::START_HANDLER, writer, &GoRequest::default()), Err(Missed::NothingToDo));
+        assert_eq!(end(server.at(0, [9; 5], 2000)), Err(Missed::NothingToDo));
+        server.process.settings.off.set(crate::config::instrumentation::HTTP_CLIENT);
+        server.start(&GoRequest::default());
+        assert_eq!(server.end().status, 200, "{release}");
+    });
 }

@@ -1,9 +1,10 @@
 //! The route that only the mux knows, and what is open when the program ends.
 
 use super::*;
-use crate::config::{ABSENT, ALWAYS, EMPTY_RECIPE, EndRecipe, NO_RESULT, ResponseLayout, ResultLocation};
+use crate::config::http_server::ResponseLayout;
+use crate::config::{ABSENT, ALWAYS, EMPTY_RECIPE, EndRecipe, NO_RESULT, ResultLocation};
 use crate::instrumentations::net_http_server::route;
-use crate::target::{AllRegisters, Memory as _};
+use crate::target::Memory as _;
 
 /// By which the pattern of `findHandler` lies in the third and fourth register.
 fn in_registers() -> EndRecipe {
@@ -17,25 +18,23 @@ fn in_registers() -> EndRecipe {
 impl Server {
     fn with_mux(layout: HttpServerConfig) -> Self {
         let mut server = Self::new(layout);
-        server.process.route_ends.0[5] = in_registers();
+        server.process.recipes = vec![EMPTY_RECIPE; 5];
+        server.process.recipes.push(in_registers());
         server
     }
 
     fn mux_finds(&self, pattern: &str) {
         let [address, length] = self.process.string(pattern);
-        let mut registers = AllRegisters::default();
+        let mut registers = Registers::calling(&[], self.goroutine);
         registers.integers[2..4].copy_from_slice(&[address, length]);
-        self.process.all_registers.set(registers);
-        let _not_needed = route(self.at(5, [9; 5], 1500));
+        self.process.registers.set(registers);
+        self.process.cookie.set(Cookie { event: event::ROUTE, recipe: 5 });
+        let _not_needed = route(&self.process);
     }
 }
 
 fn without_pattern() -> GoRequest {
     GoRequest { pattern: String::new(), ..GoRequest::default() }
-}
-
-fn pattern_of(end: &HttpServerEnd) -> &str {
-    core::str::from_utf8(end.pattern.get().0).unwrap()
 }
 
 #[test]
@@ -46,11 +45,11 @@ fn a_route_that_the_request_does_not_hold_is_the_first_one_found() {
         server.mux_finds("");
         server.mux_finds("/api/");
         server.mux_finds("/inner");
-        assert_eq!(pattern_of(&server.end()), "/api/");
+        assert_eq!(server.end().pattern, "/api/");
         assert_eq!(server.process.routes.each_ref().map(core::cell::Cell::get), [1, 0]);
         // The next request of the same goroutine has none.
         server.start(&without_pattern());
-        assert_eq!(pattern_of(&server.end()), "");
+        assert_eq!(server.end().pattern, "");
         assert_eq!(server.process.routes.each_ref().map(core::cell::Cell::get), [1, 0]);
     }
 }
@@ -60,7 +59,7 @@ fn a_route_that_the_request_holds_goes_before() {
     let server = Server::with_mux(layouts::GO_1_27);
     server.start(&GoRequest::default());
     server.mux_finds("/other");
-    assert_eq!(pattern_of(&server.end()), "POST /items/{id}");
+    assert_eq!(server.end().pattern, "POST /items/{id}");
     assert_eq!(server.process.routes.each_ref().map(core::cell::Cell::get), [0, 1]);
 }
 
@@ -68,20 +67,20 @@ fn a_route_that_the_request_holds_goes_before() {
 fn a_mux_that_serves_nothing_is_not_looked_at() {
     let server = Server::with_mux(layouts::GO_1_27);
     server.mux_finds("/of/a/test");
-    assert!(server.process.remembered(server.goroutine).is_none());
+    assert!(server.process.goroutine(server.goroutine).is_none());
     server.start(&without_pattern());
     server.end();
     server.mux_finds("/afterwards");
     server.start(&without_pattern());
-    assert_eq!(pattern_of(&server.end()), "");
+    assert_eq!(server.end().pattern, "");
 }
 
 /// What is reported when the program ends.
-fn interrupted(server: &Server) -> Vec<HttpServerEnd> {
-    any(server.at(cookie::EXIT, [9; 5], 3000)).unwrap();
+fn interrupted(server: &Server) -> Vec<End> {
+    server.hit(event::EXIT, [9; 5], 3000).unwrap();
     let records = server.process.take_records();
     assert!(records.iter().all(|record| kind_of(record) == kind::HTTP_SERVER_UNFINISHED));
-    records.iter().map(|record| decode(record)).collect()
+    records.iter().map(|record| decode_end(record)).collect()
 }
 
 #[test]
@@ -90,10 +89,10 @@ fn open_requests_are_reported_when_the_program_ends() {
         let mut server = Server::new(layout);
         let writer = server.process.response(200, 17, false);
         let sent = u64::from(layout.response.sent.get());
-        let start = server.start_at(cookie::START_HANDLER, writer, &GoRequest::default());
+        let start = server.start_at(event::START_HANDLER, writer, &GoRequest::default());
         assert_eq!(interrupted(&server)[0].flags, 0);
         server.process.memory.write(writer + sent, &[1]);
-        let [end] = interrupted(&server)[..] else { panic!("one request is open") };
+        let [end] = &interrupted(&server)[..] else { panic!("one request is open") };
         assert_eq!((end.flags, end.status, end.body_size, end.time), (end_flag::SENT, 200, 17, 3000));
         assert_eq!(end.span_id, start.span.span_id);
         // It may still end, and then is not open.
@@ -108,20 +107,20 @@ fn open_requests_are_reported_when_the_program_ends() {
 
 #[test]
 fn unsampled_requests_are_not_reported_when_the_program_ends() {
-    let mut server = Server::new(layouts::GO_1_27);
-    server.process.sampler.threshold = Setting::new(0);
+    let server = Server::new(layouts::GO_1_27);
+    server.process.settings.threshold.set(0);
     let writer = server.process.response(200, 0, false);
-    server.hit_start(cookie::START_HANDLER, writer, &GoRequest::default()).unwrap();
+    server.hit_start(event::START_HANDLER, writer, &GoRequest::default()).unwrap();
     assert!(interrupted(&server).is_empty());
 }
 
 #[test]
 fn the_header_of_an_http2_response_may_have_been_sent() {
     let layout = layouts::GO_1_24;
-    for (cookie, writer_layout) in [(cookie::START_HTTP2, layout.http2_writer), (cookie::START_XNET, layout.xnet_writer)] {
+    for (event, writer_layout) in [(event::START_HTTP2, layout.http2_writer), (event::START_XNET, layout.xnet_writer)] {
         let server = Server::new(layout);
         let writer = server.process.http2_writer(&writer_layout, 200, 3);
-        server.start_at(cookie, writer, &GoRequest { proto: (2, 0), ..GoRequest::default() });
+        server.start_at(event, writer, &GoRequest { proto: (2, 0), ..GoRequest::default() });
         assert_eq!(interrupted(&server)[0].flags, 0);
         let state: u64 = server.process.read(writer + u64::from(writer_layout.rws.get())).unwrap();
         server.process.memory.write(state + u64::from(writer_layout.sent.get()), &[1]);

@@ -1,0 +1,94 @@
+//! A record while it is made: in memory that belongs to one probe, and handed to the ring buffer at once, with its exact size.
+
+use bytemuck::Pod;
+
+use crate::go::string::GoString;
+use crate::missed::Done;
+use crate::records::{RecordHeader, taken};
+use crate::target::{Lookup, Memory, Step, Target};
+
+/// The longest text that a record takes.
+pub const MAX_TEXT: usize = 2_048;
+/// Bytes of the longest record, less its last text. A power of two.
+const MAX_BEFORE: usize = 8_192;
+
+/// Room for any record.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug)]
+pub struct RecordBuffer {
+    /// Bytes of the record so far. In memory, so that the verifier does not follow each length.
+    pub length: u64,
+    /// The record.
+    pub bytes: [u8; MAX_BEFORE + MAX_TEXT],
+}
+
+impl RecordBuffer {
+    /// Nothing yet.
+    pub const EMPTY: Self = Self { length: 0, bytes: [0; MAX_BEFORE + MAX_TEXT] };
+
+    /// The head, whose fields are all to be set.
+    #[inline(always)]
+    pub fn head<H: Pod>(&mut self) -> &mut H {
+        const { assert!(size_of::<H>() <= MAX_TEXT && align_of::<H>() <= 8) };
+        // SAFETY: within the bytes, aligned as they are behind one word of a struct that is aligned by 8, initialised, and any
+        // bytes are a valid head (`Pod`). The reference lives as long as that to the buffer.
+        unsafe { &mut *self.bytes.as_mut_ptr().cast() }
+    }
+
+    /// Appends a string of the process, cut at `capacity` bytes. Its length; 0 where there is none or it cannot be read.
+    #[inline(always)]
+    pub fn append<M: Memory>(&mut self, memory: &M, string: GoString, capacity: u32) -> u32 {
+        // A length beyond 31 bits is no string.
+        #[expect(clippy::cast_possible_truncation, reason = "what does not fit is 0")]
+        let length = if string.length >> 31 == 0 { string.length as u32 } else { 0 };
+        let cut = taken(length, capacity);
+        if cut == 0 || !memory.read_text(string.address, cut, self) {
+            return 0;
+        }
+        self.length += u64::from(cut);
+        length
+    }
+
+    /// Hands the record to the launcher: its head has this kind, and the strings that were appended follow. `look` says whether to
+    /// look if the launcher must be woken: now and then is enough.
+    ///
+    /// # Errors
+    /// Where the ring buffer is full.
+    #[inline(always)]
+    pub fn submit<T: Target>(&mut self, target: &T, kind: u32, look: bool) -> Done {
+        #[expect(clippy::cast_possible_truncation, reason = "at most the size of the bytes")]
+        let size = self.length as u32;
+        *self.head() = RecordHeader { kind, size };
+        target.output(self, look)
+    }
+}
+
+/// The loop over the strings of a record.
+#[derive(Debug)]
+pub struct Append<'a, const N: usize> {
+    /// Where they go, behind the head.
+    pub record: &'a mut RecordBuffer,
+    /// The strings, where they lie in the process. Their lengths become those in the record.
+    pub strings: &'a mut [GoString; N],
+    /// At most as many bytes of each.
+    pub capacities: &'static [u32; N],
+    /// The next one.
+    pub next: u64,
+}
+
+impl<const N: usize> Step for Append<'_, N> {
+    #[inline(always)]
+    fn step<L: Lookup>(&mut self, lookup: &L) -> bool {
+        let Self { record, strings, capacities, next } = self;
+        #[expect(clippy::cast_possible_truncation, reason = "below the number of strings")]
+        let index = *next as usize;
+        *next += 1;
+        let (Some(string), Some(capacity)) = (strings.get_mut(index), capacities.get(index)) else {
+            return false;
+        };
+        if string.length != 0 {
+            string.length = record.append(lookup, *string, *capacity).into();
+        }
+        true
+    }
+}

@@ -1,0 +1,55 @@
+//! What is to be injected into an outgoing request, from its start until its header has been written.
+
+use crate::records::http_client::{NO_PEER, Peer};
+use crate::shared::Shared;
+use crate::trace::sealed::SealedSpan;
+
+/// What is to be injected into a request, by the address of its carrier, the header map.
+#[repr(C)]
+#[derive(Clone, Debug)]
+pub struct Injection {
+    /// The request's span; [`crate::records::SpanIdentity::propagation`] says which headers it gets. The holder is the carrier.
+    pub span: SealedSpan,
+    /// Under which number the texts are remembered that it gets as well ([`crate::trace::extracted`]).
+    pub extracted: Shared<u64>,
+    /// How often its header was written.
+    pub writes: Shared<u64>,
+    /// To whom it was written last: the words of a [`Peer`].
+    peer: [Shared<u64>; 3],
+}
+
+/// None.
+pub const NO_INJECTION: Injection = Injection {
+    span: SealedSpan::NONE,
+    extracted: Shared::new(0),
+    writes: Shared::new(0),
+    peer: [const { Shared::new(0) }; 3],
+};
+
+impl Injection {
+    /// To whom its header was written last.
+    #[inline(always)]
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        let [address, address_end, numbers] = &self.peer;
+        bytemuck::cast([address.get(), address_end.get(), numbers.get()])
+    }
+
+    /// Its header is written to this peer, or to somebody who is not known ([`NO_PEER`]).
+    #[inline(always)]
+    pub fn set_peer(&self, peer: Peer) {
+        let words: [u64; 3] = bytemuck::cast(peer);
+        for (word, value) in self.peer.iter().zip(words) {
+            word.set(value);
+        }
+    }
+
+    /// Nothing has been written yet.
+    #[inline(always)]
+    pub fn reset(&self) {
+        self.writes.set(0);
+        self.set_peer(NO_PEER);
+    }
+}
+
+const _: () = assert!(size_of::<Injection>() == 48 + 16 + 24);
