@@ -58,3 +58,35 @@ impl<W: Word + core::fmt::Debug> core::fmt::Debug for Shared<W> {
         self.get().fmt(f)
     }
 }
+
+/// Memory in a map that belongs to one probe at a time: whoever has swapped its tag.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct Taken<T>(UnsafeCell<T>);
+
+// SAFETY: see `Taken::get`.
+unsafe impl<T: Send> Sync for Taken<T> {}
+
+impl<T> Taken<T> {
+    /// With this value.
+    pub const fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// The memory.
+    ///
+    /// # Safety
+    /// The caller has it: nobody else calls this before it is given back, and no other reference to it is left.
+    #[inline(always)]
+    #[expect(clippy::mut_from_ref, reason = "the caller's contract")]
+    pub const unsafe fn get(&self) -> &mut T {
+        // SAFETY: valid, aligned and initialised; the caller is the only one who has a reference.
+        unsafe { &mut *self.0.get() }
+    }
+
+    /// Where it is.
+    #[inline(always)]
+    pub const fn as_ptr(&self) -> *mut T {
+        self.0.get()
+    }
+}

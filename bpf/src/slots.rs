@@ -4,9 +4,7 @@
 //! A goroutine's slot lies in the bucket that its `g` hashes to, under a tag that is the address of that `g` plus the number of
 //! the slot. The program may write to all of this: it is read by nobody but its own detours, and BPF only compares tags.
 
-use core::cell::UnsafeCell;
-
-use crate::shared::Shared;
+use crate::shared::{Shared, Taken};
 
 /// Buckets: entries of the map.
 pub const BUCKETS: u32 = 16;
@@ -71,7 +69,7 @@ pub struct Bucket {
     /// Fills the cache line.
     pub padding: [u64; 8 - WAYS],
     /// The slots; each is that of whoever has swapped its tag.
-    pub slots: [UnsafeCell<Slot>; WAYS],
+    pub slots: [Taken<Slot>; WAYS],
 }
 
 /// A slot before it is used.
@@ -81,7 +79,7 @@ pub const EMPTY_SLOT: Slot = Slot { meant_for: [0; 3], length: 0, used: 0, queue
 pub const EMPTY: Bucket = Bucket {
     tags: [const { Shared::new(0) }; WAYS],
     padding: [0; 8 - WAYS],
-    slots: [const { UnsafeCell::new(EMPTY_SLOT) }; WAYS],
+    slots: [const { Taken::new(EMPTY_SLOT) }; WAYS],
 };
 
 const _: () = assert!(size_of::<Slot>() == 2_048 && size_of::<Bucket>() == 64 + WAYS * 2_048);

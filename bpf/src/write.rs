@@ -52,13 +52,13 @@ pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, queued_at: u64) -
             (0..WAYS).find(|&way| {
                 let old = tags[way].get();
                 // SAFETY: valid and aligned; a time that is written meanwhile is one that is not old.
-                let queued_at = unsafe { (&raw const (*slots[way].get()).queued_at).read_volatile() };
+                let queued_at = unsafe { (&raw const (*slots[way].as_ptr()).queued_at).read_volatile() };
                 is_stale(old, queued_at, now) && target.swap_tag(&tags[way], old, taken)
             })
         })?;
     let (slot, tag) = (slots.get(way)?, tags.get(way)?);
     // SAFETY: whoever has taken the tag is the only one who touches the slot, until it publishes or frees it.
-    let slot = unsafe { &mut *slot.get() };
+    let slot = unsafe { slot.get() };
     slot.queued_at = queued_at;
     slot.used = 0;
     Some(Claimed { slot, tag, published })

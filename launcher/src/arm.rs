@@ -1,10 +1,12 @@
 //! A held program into an armed one: its file read, a plan made, the probes attached. Or the reason why not.
 
 use std::num::NonZeroU32;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::time::Instant;
 
-use bpf::config::{SamplerSetting, Setting, propagator};
+use bpf::config::{Propagators, Setting, Settings, propagator};
+use bpf::shared::Shared;
 
 use crate::binary::{BinaryError, BuildInfo, GoBinary, VirtAddr};
 use crate::capabilities::{is_raised, lowered};
@@ -14,7 +16,9 @@ use crate::executor::{self, Detour};
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
 use crate::log;
-use crate::probes::attach::{AttachError, Attached, attach};
+use crate::engine::bpf::object::Sampling;
+use crate::engine::bpf::{AttachError, Uprobes, attach};
+use crate::engine::Attached;
 use crate::probes::plan::{Circumstances, Plan};
 
 /// A program with its probes in place, not running yet.
@@ -128,7 +132,7 @@ pub(crate) fn place_executor(stopped: &mut Stopped<'_>, armed: &Armed) {
         armed.plan.detours().map(|detour| Detour::new(detour.site, detour.moment, &detour.place, load_bias)).collect();
     let begin = Instant::now();
     let syscall = syscall.0.wrapping_add(load_bias);
-    match executor::place_into(stopped, syscall, armed.attached.slots(), stack_high, &detours) {
+    match executor::place_into(stopped, syscall, armed.attached.slots.as_fd(), stack_high, &detours) {
         Ok(()) => log::debug(format_args!("{} detours placed in {:?}", detours.len(), begin.elapsed())),
         Err(error) => log::warn(format_args!("trace context is not injected: {error}")),
     }
@@ -164,7 +168,7 @@ fn read(file: &[u8], auxv: Option<Auxv>, is_held: bool, config: &Config) -> Resu
     let propagates = !config.propagators.is_empty();
     let may_write = is_held && propagates && config.may_write && executor::IS_AVAILABLE && load_bias.is_some();
     let circumstances = Circumstances { disabled: &config.disabled_instrumentations, load_bias, may_write };
-    let plan = Plan::new(CATALOG, &binary, circumstances)?;
+    let plan = Plan::new(CATALOG, &binary, &Uprobes, circumstances)?;
     let needs_syscall = plan.detours().next().is_some();
     let syscall = if needs_syscall { binary.syscall_instruction() } else { None };
     Ok(Read { plan, load_bias, build_info: binary.build_info().clone(), syscall })
@@ -179,14 +183,14 @@ fn arm_program(candidate: Candidate<'_>, config: &Config) -> Result<Armed, Untra
         return Err(Untraced::NothingKnown(reasons.join("; ")));
     }
     let kind = config.uprobes.unwrap_or_else(|| KernelSupport::gather().uprobe_kind());
-    let attached = attach(&plan, &sampler_setting(config), kind, path, pid)?;
+    let attached = attach(&plan, &sampling(config), kind, path, pid)?.into();
     Ok(Armed { attached, plan, build_info, exe, load_bias, syscall })
 }
 
-/// The sampler as the BPF object takes it.
+/// Sampler and propagators as an engine takes them.
 ///
 /// A ratio becomes the bound `ratio × 2^63`, as in opentelemetry-go's `TraceIDRatioBased` (`sdk/trace/sampling.go`).
-fn sampler_setting(config: &Config) -> SamplerSetting {
+fn sampling(config: &Config) -> Sampling {
     let (parent_based, root) = match config.sampler {
         Sampler::AlwaysOn => (0, RootSampler::AlwaysOn),
         Sampler::AlwaysOff => (0, RootSampler::AlwaysOff),
@@ -213,11 +217,9 @@ fn sampler_setting(config: &Config) -> SamplerSetting {
         Propagator::B3Multi => propagator::B3_MULTI,
     };
     let propagators = config.propagators.iter().map(bit).fold(0, |all, one| all | one);
-    SamplerSetting {
-        parent_based: Setting::new(parent_based),
-        propagators: Setting::new(propagators.into()),
-        threshold: Setting::new(threshold),
-    }
+    let settings =
+        Settings { parent_based: Shared::new(parent_based), off: Shared::new(0), threshold: Shared::new(threshold) };
+    Sampling { settings, propagators: Propagators(Setting::new(propagators.into())) }
 }
 
 #[cfg(test)]
@@ -236,7 +238,7 @@ mod tests {
         let (mut config, _) = Config::from(&CommandLine::default(), &|_| None);
         let mut setting = |sampler| {
             config.sampler = sampler;
-            let setting = sampler_setting(&config);
+            let setting = super::sampling(&config).settings;
             (setting.parent_based.get(), setting.threshold.get())
         };
         assert_eq!(setting(Sampler::AlwaysOn), (0, 1 << 63));

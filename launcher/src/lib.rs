@@ -23,6 +23,8 @@ pub mod instrumentations;
 pub mod kernel;
 pub mod probes;
 
+pub mod engine;
+
 pub mod executor;
 
 pub mod tracing;

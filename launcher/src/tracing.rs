@@ -97,7 +97,7 @@ impl<'c> Tracing<'c> {
         for (name, why) in &armed.plan.left_out {
             log::debug(format_args!("{name} is left out: {why}"));
         }
-        for missing in armed.plan.planned.iter().flat_map(|planned| &planned.missing) {
+        for missing in armed.plan.missing() {
             log::debug(format_args!("missing: {missing}"));
         }
     }

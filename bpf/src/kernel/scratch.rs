@@ -1,14 +1,12 @@
 //! Memory for one probe at a time.
 
-use core::cell::UnsafeCell;
-
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::Array;
 use bpf::config::Setting;
 use bpf::missed::{Done, Missed};
 use bpf::scratch::{PER_PROCESSOR, Scratch};
-use bpf::shared::Shared;
+use bpf::shared::{Shared, Taken};
 
 use super::slots::swap_tag;
 use super::{Hit, UserMemory};
@@ -20,7 +18,7 @@ struct Place {
     taken: Shared<u64>,
     /// Fills the cache line.
     padding: [u64; 7],
-    scratch: UnsafeCell<Scratch>,
+    scratch: Taken<Scratch>,
 }
 
 /// As many as the launcher says: a power of two, [`PER_PROCESSOR`] for each processor.
@@ -56,7 +54,7 @@ pub(super) fn with(hit: &Hit, work: impl FnOnce(&mut Scratch) -> Done) -> Done {
         return Err(Missed::NoRoom);
     };
     // SAFETY: the place has been taken: nobody else touches its memory until it is given back below.
-    let scratch = unsafe { &mut *place.scratch.get() };
+    let scratch = unsafe { place.scratch.get() };
     if scratch.random.is_unseeded() {
         scratch.random.seed(hit);
     }

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
-use bpf::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientEnd, HttpClientStart, LongClientTexts, ShortClientTexts};
-use bpf::records::{
-    HttpServerEnd, HttpServerPanic, HttpServerStart, LongTexts, ProxiedTexts, RecordHeader, SERVER_TEXTS, ServerTexts,
-    ShortTexts, SpanIdentity, kind, server_text,
-};
+use bpf::records::http_client::{self, HttpClientEnd, HttpClientStart};
+use bpf::records::http_server::{self, HttpServerEnd, HttpServerPanic, HttpServerStart};
+use bpf::records::{RecordHeader, SpanIdentity, kind, taken};
+use bytemuck::AnyBitPattern;
+
+/// A string of the process as far as a record holds it, and whether it was cut.
+pub type Text<'a> = (&'a [u8], bool);
 
 /// One record, borrowed from the ring buffer.
 #[derive(Debug)]
@@ -14,18 +16,49 @@ pub enum Record<'a> {
     /// A server has received a request.
     HttpServerStart(ServerStart<'a>),
     /// Its handler has returned.
-    HttpServerEnd(&'a HttpServerEnd),
-    /// The program ends while its handler runs.
-    HttpServerUnfinished(&'a HttpServerEnd),
+    HttpServerEnd(ServerEnd<'a>),
+    /// The process ends while its handler runs.
+    HttpServerUnfinished(ServerEnd<'a>),
     /// Its handler has panicked.
-    HttpServerPanic(&'a HttpServerPanic),
+    HttpServerPanic(ServerPanic<'a>),
     /// A client is about to send a request.
     HttpClientStart(ClientStart<'a>),
     /// Its round trip has ended.
-    HttpClientEnd(&'a HttpClientEnd),
+    HttpClientEnd(ClientEnd<'a>),
 }
 
-/// The start of a round trip, whatever the size of its record.
+/// The end of a request.
+#[derive(Debug)]
+pub struct ServerEnd<'a> {
+    /// What is known of it in numbers.
+    pub head: HttpServerEnd,
+    /// The `ServeMux` pattern that matched; empty where it is not known.
+    pub pattern: Text<'a>,
+}
+
+/// The end of a request by a panic.
+#[derive(Debug)]
+pub struct ServerPanic<'a> {
+    /// What had been done until then.
+    pub end: ServerEnd<'a>,
+    /// Address of the type descriptor of the panic value, as in the process.
+    pub value_type: u64,
+    /// The first three words of what the panic value's data pointer points to.
+    pub value: [u64; 3],
+    /// The bytes behind these, where they are a plausible string header.
+    pub message: Text<'a>,
+}
+
+/// The end of a round trip.
+#[derive(Debug)]
+pub struct ClientEnd<'a> {
+    /// What is known of it in numbers.
+    pub head: HttpClientEnd,
+    /// The bytes behind the error's words, where they are a plausible string header.
+    pub message: Text<'a>,
+}
+
+/// The start of a round trip.
 #[derive(Debug)]
 pub struct ClientStart<'a> {
     /// When, in nanoseconds of `CLOCK_BOOTTIME`.
@@ -39,10 +72,10 @@ pub struct ClientStart<'a> {
     /// How many redirects have led to the request.
     pub redirects: u32,
     /// Method, scheme, host, path and query of the URL, the host that is sent where it is another one, and whether each was cut.
-    pub texts: [(&'a [u8], bool); CLIENT_TEXTS],
+    pub texts: [Text<'a>; http_client::TEXTS],
 }
 
-/// The start of a request, whatever the size of its record.
+/// The start of a request.
 #[derive(Debug)]
 pub struct ServerStart<'a> {
     /// When, in nanoseconds of `CLOCK_BOOTTIME`.
@@ -55,8 +88,8 @@ pub struct ServerStart<'a> {
     pub version: (u16, u16),
     /// Whether the connection is encrypted.
     pub tls: bool,
-    /// The strings, in the order of [`bpf::records::server_text`], and whether each was cut.
-    pub texts: [(&'a [u8], bool); SERVER_TEXTS],
+    /// The strings, in the order of [`bpf::records::http_server::text`].
+    pub texts: [Text<'a>; http_server::TEXTS],
 }
 
 impl ServerStart<'_> {
@@ -64,9 +97,9 @@ impl ServerStart<'_> {
     /// connection from all others: one of a Unix socket does not.
     #[must_use]
     pub fn upgrade_to_http2(&self) -> Option<Box<str>> {
-        let (upgrade, _cut) = self.texts[server_text::UPGRADE];
+        let (upgrade, _cut) = self.texts[http_server::text::UPGRADE];
         let asks = upgrade.split(|&byte| byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"h2c"));
-        let remote = std::str::from_utf8(self.texts[server_text::REMOTE].0).ok()?;
+        let remote = std::str::from_utf8(self.texts[http_server::text::REMOTE].0).ok()?;
         (asks && remote.parse::<SocketAddr>().is_ok()).then(|| remote.into())
     }
 }
@@ -80,8 +113,8 @@ pub enum DecodeError {
     /// The kind is not known.
     #[error("record kind {0} is unknown")]
     UnknownKind(u32),
-    /// The length does not fit the kind.
-    #[error("a record of kind {kind} has {actual} bytes and says {said}, {expected} are expected")]
+    /// The length does not fit what the record says.
+    #[error("a record of kind {kind} has {actual} bytes and says {said}, and its head and strings have {expected}")]
     WrongSize {
         /// The kind.
         kind: u32,
@@ -89,7 +122,7 @@ pub enum DecodeError {
         actual: usize,
         /// Bytes that the header claims.
         said: u32,
-        /// Bytes that the kind has.
+        /// Bytes that the head has, and the strings that it speaks of.
         expected: usize,
     },
 }
@@ -97,93 +130,146 @@ pub enum DecodeError {
 /// Decodes one item of the ring buffer.
 ///
 /// # Errors
-/// Where the bytes are not a record of this launcher's BPF object.
+/// Where the bytes are not a record of this launcher's probes.
 pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     let header = bytes.get(..size_of::<RecordHeader>()).ok_or(DecodeError::TooShort(bytes.len()))?;
     let header: RecordHeader = bytemuck::pod_read_unaligned(header);
-    match header.kind {
-        kind::HTTP_SERVER_START_SHORT => Ok(Record::HttpServerStart(start::<ShortTexts>(view(header, bytes)?))),
-        kind::HTTP_SERVER_START_PROXIED => Ok(Record::HttpServerStart(start::<ProxiedTexts>(view(header, bytes)?))),
-        kind::HTTP_SERVER_START_LONG => Ok(Record::HttpServerStart(start::<LongTexts>(view(header, bytes)?))),
-        kind::HTTP_SERVER_END => Ok(Record::HttpServerEnd(view(header, bytes)?)),
-        kind::HTTP_SERVER_UNFINISHED => Ok(Record::HttpServerUnfinished(view(header, bytes)?)),
-        kind::HTTP_SERVER_PANIC => Ok(Record::HttpServerPanic(view(header, bytes)?)),
-        kind::HTTP_CLIENT_START_SHORT => Ok(Record::HttpClientStart(client_start::<ShortClientTexts>(view(header, bytes)?))),
-        kind::HTTP_CLIENT_START_LONG => Ok(Record::HttpClientStart(client_start::<LongClientTexts>(view(header, bytes)?))),
-        kind::HTTP_CLIENT_END => Ok(Record::HttpClientEnd(view(header, bytes)?)),
-        unknown => Err(DecodeError::UnknownKind(unknown)),
+    let mut reader = Reader { header, bytes, rest: bytes };
+    let record = match header.kind {
+        kind::HTTP_SERVER_START => Record::HttpServerStart(server_start(&mut reader)?),
+        kind::HTTP_SERVER_END => Record::HttpServerEnd(server_end(&mut reader)?),
+        kind::HTTP_SERVER_UNFINISHED => Record::HttpServerUnfinished(server_end(&mut reader)?),
+        kind::HTTP_SERVER_PANIC => Record::HttpServerPanic(server_panic(&mut reader)?),
+        kind::HTTP_CLIENT_START => Record::HttpClientStart(client_start(&mut reader)?),
+        kind::HTTP_CLIENT_END => Record::HttpClientEnd(client_end(&mut reader)?),
+        unknown => return Err(DecodeError::UnknownKind(unknown)),
+    };
+    reader.end().map(|()| record)
+}
+
+/// The head of a record, then its strings one after the other.
+struct Reader<'a> {
+    header: RecordHeader,
+    bytes: &'a [u8],
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn head<H: AnyBitPattern>(&mut self) -> Result<H, DecodeError> {
+        self.take(size_of::<H>()).map(bytemuck::pod_read_unaligned)
+    }
+
+    /// A string of this length in the process.
+    fn text(&mut self, length: u32, capacity: u32) -> Result<Text<'a>, DecodeError> {
+        self.take(taken(length, capacity) as usize).map(|bytes| (bytes, length > capacity))
+    }
+
+    fn texts<const N: usize>(&mut self, lengths: [u32; N], capacities: &[u32; N]) -> Result<[Text<'a>; N], DecodeError> {
+        let mut texts = [(&[][..], false); N];
+        for ((text, length), capacity) in texts.iter_mut().zip(lengths).zip(capacities) {
+            *text = self.text(length, *capacity)?;
+        }
+        Ok(texts)
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
+        let Some((taken, rest)) = self.rest.split_at_checked(length) else {
+            return Err(self.wrong_size(self.bytes.len() - self.rest.len() + length));
+        };
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// Nothing may be left.
+    fn end(&self) -> Result<(), DecodeError> {
+        let is_whole = u32::try_from(self.bytes.len()) == Ok(self.header.size);
+        if is_whole && self.rest.is_empty() { Ok(()) } else { Err(self.wrong_size(self.bytes.len() - self.rest.len())) }
+    }
+
+    fn wrong_size(&self, expected: usize) -> DecodeError {
+        DecodeError::WrongSize { kind: self.header.kind, actual: self.bytes.len(), said: self.header.size, expected }
     }
 }
 
-/// The record in `bytes`, if it has exactly the size of one.
-fn view<T: bytemuck::AnyBitPattern>(header: RecordHeader, bytes: &[u8]) -> Result<&T, DecodeError> {
-    let wrong_size =
-        || DecodeError::WrongSize { kind: header.kind, actual: bytes.len(), said: header.size, expected: size_of::<T>() };
-    if u32::try_from(size_of::<T>()) != Ok(header.size) {
-        return Err(wrong_size());
-    }
-    bytemuck::try_from_bytes(bytes).map_err(|_size_or_alignment| wrong_size())
+fn server_start<'a>(reader: &mut Reader<'a>) -> Result<ServerStart<'a>, DecodeError> {
+    let head: HttpServerStart = reader.head()?;
+    let HttpServerStart { header: _, time, span, content_length, proto_major, proto_minor, tls, lengths } = head;
+    let texts = reader.texts(lengths, &http_server::CAPACITIES)?;
+    Ok(ServerStart { time, span, content_length, version: (proto_major, proto_minor), tls: tls != 0, texts })
 }
 
-fn start<T: ServerTexts>(record: &HttpServerStart<T>) -> ServerStart<'_> {
-    ServerStart {
-        time: record.time,
-        span: record.span,
-        content_length: record.content_length,
-        version: (record.proto_major, record.proto_minor),
-        tls: record.tls != 0,
-        texts: record.texts.texts(),
-    }
+fn server_end<'a>(reader: &mut Reader<'a>) -> Result<ServerEnd<'a>, DecodeError> {
+    let head: HttpServerEnd = reader.head()?;
+    Ok(ServerEnd { head, pattern: reader.text(head.pattern_length, http_server::CAPACITY)? })
 }
 
-fn client_start<T: ClientTexts>(record: &HttpClientStart<T>) -> ClientStart<'_> {
-    ClientStart {
-        time: record.time,
-        span: record.span,
-        content_length: record.content_length,
-        has_user: record.has_user != 0,
-        redirects: record.redirects,
-        texts: record.texts.texts(),
-    }
+fn server_panic<'a>(reader: &mut Reader<'a>) -> Result<ServerPanic<'a>, DecodeError> {
+    let HttpServerPanic { end: head, value_type, value } = reader.head()?;
+    let pattern = reader.text(head.pattern_length, http_server::CAPACITY)?;
+    let message = reader.text(head.message_length, http_server::CAPACITY)?;
+    Ok(ServerPanic { end: ServerEnd { head, pattern }, value_type, value, message })
+}
+
+fn client_start<'a>(reader: &mut Reader<'a>) -> Result<ClientStart<'a>, DecodeError> {
+    let HttpClientStart { header: _, time, span, content_length, has_user, redirects, lengths } = reader.head()?;
+    let texts = reader.texts(lengths, &http_client::CAPACITIES)?;
+    Ok(ClientStart { time, span, content_length, has_user: has_user != 0, redirects, texts })
+}
+
+fn client_end<'a>(reader: &mut Reader<'a>) -> Result<ClientEnd<'a>, DecodeError> {
+    let head: HttpClientEnd = reader.head()?;
+    Ok(ClientEnd { head, message: reader.text(head.message_length, http_client::CAPACITY)? })
 }
 
 #[cfg(test)]
 mod tests {
+    use bytemuck::Zeroable as _;
+
     use super::*;
 
-    /// `words` of memory that is aligned like the ring buffer.
-    fn record(kind: u32, said: usize, actual: usize) -> Vec<u64> {
-        let mut words = vec![0_u64; actual.div_ceil(8)];
-        words[0] = u64::from(kind) | (said as u64) << 32;
-        words
+    fn header(kind: u32, size: usize) -> RecordHeader {
+        RecordHeader { kind, size: u32::try_from(size).unwrap() }
     }
+
+    /// An end with a pattern, whose header claims this size.
+    fn end(said: usize) -> Vec<u8> {
+        let head = HttpServerEnd { header: header(kind::HTTP_SERVER_END, said), pattern_length: 4, ..HttpServerEnd::zeroed() };
+        [bytemuck::bytes_of(&head), b"/a/b"].concat()
+    }
+
+    const SIZE: usize = size_of::<HttpServerEnd>() + 4;
 
     #[test]
     fn a_record_of_the_right_size_is_decoded() {
-        let size = size_of::<HttpServerEnd>();
-        let words = record(kind::HTTP_SERVER_END, size, size);
-        assert!(matches!(decode(bytemuck::cast_slice(&words)), Ok(Record::HttpServerEnd(_))));
+        let bytes = end(SIZE);
+        let Ok(Record::HttpServerEnd(end)) = decode(&bytes) else { panic!("not decoded") };
+        assert_eq!(end.pattern, (&b"/a/b"[..], false));
     }
 
     #[test]
     fn everything_else_is_refused() {
-        let size = size_of::<HttpServerEnd>();
         assert_eq!(decode(&[1, 0, 0]).unwrap_err(), DecodeError::TooShort(3));
-        let words = record(99, size, size);
-        assert_eq!(decode(bytemuck::cast_slice(&words)).unwrap_err(), DecodeError::UnknownKind(99));
-        for (said, actual) in [(size, size - 8), (size - 8, size), (size, size + 8), (0, size)] {
-            let words = record(kind::HTTP_SERVER_END, said, actual);
-            assert!(matches!(decode(bytemuck::cast_slice(&words)), Err(DecodeError::WrongSize { .. })), "{said} {actual}");
+        let unknown = bytemuck::bytes_of(&header(99, 8)).to_vec();
+        assert_eq!(decode(&unknown).unwrap_err(), DecodeError::UnknownKind(99));
+        for (said, actual) in [(SIZE, SIZE - 8), (SIZE - 8, SIZE), (SIZE, SIZE + 8), (0, SIZE), (SIZE + 8, SIZE + 8), (SIZE, 8)] {
+            let mut bytes = end(said);
+            bytes.resize(actual, 0);
+            assert!(matches!(decode(&bytes), Err(DecodeError::WrongSize { .. })), "{said} {actual}");
         }
     }
 
     #[test]
     fn a_text_longer_than_its_room_is_cut_and_says_so() {
-        let size = size_of::<HttpServerStart<ShortTexts>>();
-        let mut words = record(kind::HTTP_SERVER_START_SHORT, size, size);
-        // The length of the method, the first text after the 72 bytes of the head.
-        words[9] = u64::from(u32::MAX);
-        let Ok(Record::HttpServerStart(start)) = decode(bytemuck::cast_slice(&words)) else { panic!("not decoded") };
-        assert_eq!(start.texts[0], ([0; 12].as_slice(), true));
+        let mut head = HttpServerStart::zeroed();
+        head.lengths[http_server::text::METHOD] = u32::MAX;
+        head.lengths[http_server::text::PATH] = 1;
+        let size = size_of::<HttpServerStart>() + 65;
+        head.header = header(kind::HTTP_SERVER_START, size);
+        let mut bytes = bytemuck::bytes_of(&head).to_vec();
+        bytes.resize(size - 1, b'm');
+        bytes.push(b'/');
+        let Ok(Record::HttpServerStart(start)) = decode(&bytes) else { panic!("not decoded") };
+        assert_eq!(start.texts[http_server::text::METHOD], ([b'm'; 64].as_slice(), true));
+        assert_eq!(start.texts[http_server::text::PATH], (&b"/"[..], false));
     }
 }

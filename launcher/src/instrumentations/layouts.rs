@@ -82,7 +82,7 @@ impl<'a> FieldReader<'a> {
                     table_mask: number(swiss.table_length_mask)?,
                     old_buckets: absent,
                     overflow: absent,
-                    ..bpf::config::EMPTY_HTTP_SERVER.header_map
+                    ..bpf::config::http_server::EMPTY_HTTP_SERVER.header_map
                 },
             ),
             MapLayout::Hmap(hmap) => (
@@ -99,7 +99,7 @@ impl<'a> FieldReader<'a> {
                     table_mask: absent,
                     old_buckets: number(hmap.old_buckets)?,
                     overflow: number(hmap.overflow)?,
-                    ..bpf::config::EMPTY_HTTP_SERVER.header_map
+                    ..bpf::config::http_server::EMPTY_HTTP_SERVER.header_map
                 },
             ),
         };

@@ -10,16 +10,16 @@ mod span;
 
 pub use span::{finish, start};
 
-use bpf::config::http_client::{CLIENT_ENDS, EMPTY_HTTP_CLIENT, HttpClientConfig, NO_PEER, PeerLayout, cookie};
+use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, NO_PEER, PeerLayout, event};
 use bpf::config::{ReadOnlyData as _, Setting};
 
 use bpf::instrumentations::net_http_client::{ADDRESS_WORDS, REQUEST_WORDS, RESPONSE_WORDS, URL_WORDS};
 
 use super::layouts::FieldReader;
-use super::parents::{self, Parents};
 use crate::executor::Moment;
-use crate::probes::ends::Ends;
-use crate::probes::plan::{Facts, Global, Instrumentation, LeftOut, Planned, PlannedDetour, Site};
+use crate::probes::facts::Facts;
+use crate::probes::plan::{Instrumentation, Layout, LeftOut, Planned, PlannedDetour};
+use crate::probes::probe::{Body, Event, Probe};
 
 /// The catalog entry.
 pub static INSTRUMENTATION: Instrumentation = Instrumentation {
@@ -48,12 +48,16 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "crypto/tls.Conn",
         "runtime.g",
         "runtime.stack",
-        parents::TYPES[1],
     ],
+    has_parents: true,
     plan,
 };
 
-const PROGRAM: &str = "http_client";
+/// An event of the client.
+const fn event(number: u32, meaning: &'static str) -> Event {
+    Event { meaning, body: Body::HttpClient, number }
+}
+
 const ROUND_TRIP: &str = "net/http.(*Transport).roundTrip";
 /// The same of a transport of `golang.org/x/net/http2` that is used by itself: the first that the program has, and that is not
 /// inlined. Since x/net 0.54 `RoundTripOpt` only calls `roundTripOpt`, which only calls `roundTripViaPool` or, with Go 1.27, the
@@ -92,12 +96,10 @@ const FUNCTIONS: &[&str] = &[
     http2::CLIENTS[0].write_field,
     http2::CLIENTS[2].write_field,
     http2::BUFFER_WRITE,
-    parents::FUNCTIONS[0],
-    parents::FUNCTIONS[1],
 ];
 
 fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
-    let (mut sites, ends_table, without) = round_trips(facts)?;
+    let (mut probes, without) = round_trips(facts)?;
     let mut fields = FieldReader::new(&facts.layouts);
     let (request, url, response) = ("net/http.Request", "net/url.URL", "net/http.Response");
     let mut config = HttpClientConfig {
@@ -119,35 +121,32 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
         proto_major: fields.within(response, "ProtoMajor", 1, RESPONSE_WORDS)?,
         proto_minor: fields.within(response, "ProtoMinor", 1, RESPONSE_WORDS)?,
         response_length: fields.within(response, "ContentLength", 1, RESPONSE_WORDS)?,
-        stack_high: Setting::new(fields.required("runtime.g", "stack")?.get() + fields.required("runtime.stack", "hi")?.get()),
         header_map: fields.string_map("net/http.Header")?,
         ..EMPTY_HTTP_CLIENT
     };
+    // From there on the depth of a stack is counted.
+    let stack_high = fields.required("runtime.g", "stack")?.get() + fields.required("runtime.stack", "hi")?.get();
     let (mut missing, mut detours) = (Vec::from_iter(without), Vec::new());
     if facts.may_write {
         let mut take = |version: &str, planned: Result<Writing, LeftOut>| match planned {
             Ok(writing) => {
-                sites.extend(writing.sites);
+                probes.extend(writing.probes);
                 // Both HTTP/2 clients write to buffers of the same kind.
                 detours.extend(writing.detours.into_iter().filter(|detour| !detours.contains(detour)).collect::<Vec<_>>());
             }
             Err(LeftOut::NotUsed(_) | LeftOut::SwitchedOff) => {}
             Err(why) => missing.push(format!("the trace context is not injected into requests by {version}: {why}")),
         };
-        take("HTTP/1", http1::plan(facts, &mut fields, &mut config));
+        take("HTTP/1", http1::plan(facts, &mut fields, stack_high, &mut config));
         for client in &http2::CLIENTS {
-            take("HTTP/2", http2::plan(facts, client, &mut fields, &mut config));
+            take("HTTP/2", http2::plan(facts, client, &mut fields, stack_high, &mut config));
         }
     } else {
         missing.push("the trace context is not injected: nothing is written into this program".to_owned());
     }
     config.peer = peer(facts, &mut fields)?;
-    let Parents { sites: more, mut globals, context_types, missing: more_missing } =
-        parents::plan(facts, &mut fields, PROGRAM, cookie::NEW_GOROUTINE);
-    sites.extend(more);
-    missing.extend(more_missing);
-    globals.extend([Global { name: "HTTP_CLIENT", bytes: config.as_bytes().to_vec() }, ends_table]);
-    Ok(Planned { sites, fields: fields.sources, missing, globals, context_types, detours, ..Planned::default() })
+    let layouts = vec![(Layout::HttpClient, config.as_bytes().to_vec())];
+    Ok(Planned { probes, fields: fields.sources, missing, layouts, detours, ..Planned::default() })
 }
 
 /// How to find the other end of a connection; nothing where the program has no TCP connections as expected.
@@ -172,18 +171,16 @@ fn peer(facts: &Facts<'_>, fields: &mut FieldReader<'_>) -> Result<PeerLayout, L
 /// What makes the program write the context into its requests.
 #[derive(Debug, Default)]
 struct Writing {
-    sites: Vec<Site>,
+    probes: Vec<Probe>,
     detours: Vec<PlannedDetour>,
 }
 
-/// The probes where round trips begin and end, and how the ends are read; and what of it is missing.
-fn round_trips(facts: &Facts<'_>) -> Result<(Vec<Site>, Global, Option<String>), LeftOut> {
-    let (mut sites, mut ends) = (Vec::new(), Ends::default());
+/// The probes where round trips begin and end; and what of it is missing.
+fn round_trips(facts: &Facts<'_>) -> Result<(Vec<Probe>, Option<String>), LeftOut> {
+    let mut probes = Vec::new();
     let mut take = |function: &str| {
-        let start = facts.entry_site(function, "a round trip begins", PROGRAM, cookie::START)?;
-        let first = ends.next_cookie(cookie::END);
-        ends.append(facts.end_sites(function, 3, "a round trip ends", PROGRAM, first)?);
-        sites.push(start);
+        let start = facts.at_entry(function, event(event::START, "a round trip begins"))?;
+        probes.extend([start, facts.at_ends(function, 3, event(event::END, "a round trip ends"))?]);
         Ok(())
     };
     let std = take(ROUND_TRIP);
@@ -208,19 +205,17 @@ fn round_trips(facts: &Facts<'_>) -> Result<(Vec<Site>, Global, Option<String>),
             return Err(why);
         }
     };
-    let table = ends.table::<CLIENT_ENDS>("HTTP_CLIENT_ENDS")?;
-    sites.extend(ends.sites);
-    Ok((sites, table, missing))
+    Ok((probes, missing))
 }
 
 /// The probe at the one call of `target` in `caller`.
-fn call_of(facts: &Facts<'_>, caller: &str, target: &str, event: &'static str, cookie: u32) -> Result<Site, LeftOut> {
+fn call_of(facts: &Facts<'_>, caller: &str, target: &str, event: Event) -> Result<Probe, LeftOut> {
     let (function, entry) = (facts.function(caller)?, facts.function(target)?.entry);
     let mut calls = facts.binary.calls(function)?.filter(|call| call.target == entry);
     let Some(call) = calls.next() else {
         return Err(LeftOut::NotUnderstood(format!("{caller} does not call {target}")));
     };
-    facts.call_site(caller, call.site, event, PROGRAM, cookie)
+    facts.at_call(caller, call.site, event)
 }
 
 /// The detour of the function `name`, behind its stack check.
@@ -228,11 +223,11 @@ fn detour(
     facts: &Facts<'_>,
     name: &str,
     (site, moment): (u32, Moment),
-    config: &HttpClientConfig,
+    stack_high: u32,
 ) -> Result<PlannedDetour, LeftOut> {
     let function = facts.function(name)?;
     let Some(place) = facts.binary.detour_site(function)? else {
         return Err(LeftOut::NotUnderstood(format!("the code of {name} leaves no room for a detour")));
     };
-    Ok(PlannedDetour { function: name.to_owned(), site, moment, place, stack_high: config.stack_high.get() })
+    Ok(PlannedDetour { function: name.to_owned(), site, moment, place, stack_high })
 }

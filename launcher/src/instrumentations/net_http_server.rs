@@ -11,14 +11,16 @@ mod span;
 
 pub use span::{finish, finish_panic, interrupt, start};
 
-use bpf::config::{
-    ABSENT, EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, Offset, PanicLayout, ReadOnlyData as _, RequestLayout,
-    ResponseLayout, UrlLayout,
+use bpf::config::http_server::{
+    EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, PanicLayout, RequestLayout, ResponseLayout, UrlLayout,
 };
+use bpf::config::{ABSENT, Offset, ReadOnlyData as _};
 use bpf::instrumentations::net_http_server::{REQUEST_WORDS, RESPONSE_WORDS, URL_WORDS};
 
 use super::layouts::FieldReader;
-use crate::probes::plan::{Facts, Global, Instrumentation, LeftOut, Planned};
+use crate::probes::facts::Facts;
+use crate::probes::plan::{Instrumentation, Layout, LeftOut, Planned};
+use crate::probes::probe::Probe;
 
 /// The catalog entry.
 pub static INSTRUMENTATION: Instrumentation = Instrumentation {
@@ -44,6 +46,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "runtime.g",
         "runtime._panic",
     ],
+    has_parents: false,
     plan,
 };
 
@@ -80,30 +83,27 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
         missing.push("http.route: this program's ServeMux does not note the pattern in the request (Go ≥ 1.22 does)".to_owned());
     }
 
-    let mut sites = http1.sites;
+    let mut probes = http1.probes;
     for last in sites::exit(facts) {
         match last {
-            Ok(site) => sites.push(site),
+            Ok(probe) => probes.push(probe),
             Err(why) => missing.push(format!("what is known of requests that are open when the program ends: {why}")),
         }
     }
     for server in sites::HTTP2_SERVERS {
         match http2(facts, server, http1.start_at_handler, &mut fields, &mut config) {
-            Ok(more) => sites.extend(more),
+            Ok(more) => probes.extend(more),
             Err(LeftOut::NotUsed(_) | LeftOut::SwitchedOff) => {}
             Err(LeftOut::NotUnderstood(why)) => missing.push(format!("HTTP/2 of {}: {why}", server.package)),
         }
     }
-    let mut globals = vec![Global { name: "HTTP_SERVER", bytes: config.as_bytes().to_vec() }];
-    match sites::routes(facts) {
-        Ok((more, table)) => {
-            sites.extend(more);
-            globals.push(table);
-        }
+    match sites::route(facts) {
+        Ok(probe) => probes.push(probe),
         Err(LeftOut::NotUsed(_) | LeftOut::SwitchedOff) => {}
         Err(LeftOut::NotUnderstood(why)) => missing.push(format!("http.route where a middleware replaces the request: {why}")),
     }
-    Ok(Planned { sites, fields: fields.sources, missing, globals, ..Planned::default() })
+    let layouts = vec![(Layout::HttpServer, config.as_bytes().to_vec())];
+    Ok(Planned { probes, fields: fields.sources, missing, layouts, ..Planned::default() })
 }
 
 /// Refuses two fields of `size` words each that the probe reads at once, as `words` words, where they lie further apart.
@@ -141,15 +141,15 @@ fn request(fields: &mut FieldReader<'_>, type_name: &str) -> Result<RequestLayou
     })
 }
 
-/// Sites and layouts of one HTTP/2 server implementation.
+/// Probes and layouts of one HTTP/2 server implementation.
 fn http2(
     facts: &Facts<'_>,
     server: &sites::Http2Server,
     start_at_handler: bool,
     fields: &mut FieldReader<'_>,
     config: &mut HttpServerConfig,
-) -> Result<Vec<crate::probes::plan::Site>, LeftOut> {
-    let sites = sites::http2(facts, server, start_at_handler)?;
+) -> Result<Vec<Probe>, LeftOut> {
+    let probes = sites::http2(facts, server, start_at_handler)?;
     let writer = format!("{}.{}responseWriter", server.package, server.prefix);
     let layout = Http2WriterLayout {
         rws: fields.required(&writer, "rws")?,
@@ -166,5 +166,5 @@ fn http2(
     if server.request == sites::RequestType::ServerRequest && !start_at_handler {
         config.http2_request = request(fields, SERVER_REQUEST)?;
     }
-    Ok(sites)
+    Ok(probes)
 }

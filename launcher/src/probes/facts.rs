@@ -1,10 +1,11 @@
-//! What was found in a binary, and how a site is made of it. Pure.
+//! What was found in a binary, and what can be observed of it. Pure.
 
 use std::cell::OnceCell;
 
 use super::plan::LeftOut;
-use super::site::{Instruction, Site};
-use crate::binary::{Cost, EntryKind, EntrySite, Function, Functions, GoBinary, Inlined, Layouts, VirtAddr};
+use super::probe::{Event, Point, Probe};
+use super::site::{Placement, Site};
+use crate::binary::{Function, Functions, GoBinary, Inlined, Layouts, VirtAddr};
 
 /// What was found in the binary, for all instrumentations at once.
 #[derive(Debug)]
@@ -15,9 +16,11 @@ pub struct Facts<'a> {
     pub functions: Functions,
     /// The types found.
     pub layouts: Layouts,
+    /// Where the engine observes.
+    pub placement: &'a dyn Placement,
     /// Address in the process minus address in the file; `None` where it is not known.
     pub load_bias: Option<u64>,
-    /// The program may be made to write into its memory.
+    /// The process may be made to write into its memory.
     pub may_write: bool,
     /// Where the small ones of the functions are inlined; looked for when it matters.
     pub inlined: OnceCell<Inlined>,
@@ -57,72 +60,46 @@ impl Facts<'_> {
         }
     }
 
-    /// A probe at the start of a function, behind its stack check.
+    /// Observes each call of the function `name`.
     ///
     /// # Errors
-    /// Where decoding does not prove an instruction that is hit exactly once per call, or the function is inlined somewhere.
-    pub fn entry_site(&self, name: &str, event: &'static str, program: &'static str, cookie: u32) -> Result<Site, LeftOut> {
+    /// Where the program does not have it, it is inlined somewhere, or its start is not understood.
+    pub fn at_entry(&self, name: &str, event: Event) -> Result<Probe, LeftOut> {
         let function = self.function(name)?;
         self.not_inlined(function)?;
-        let site = self.binary.entry_site(function)?;
-        match site.kind {
-            EntryKind::PushFrame => Ok(Site {
-                function: name.to_owned(),
-                event,
-                program,
-                address: site.address,
-                offset: site.offset,
-                instruction: Instruction::PushFrame,
-                cost: site.cost,
-                cookie,
-            }),
-            kind @ (EntryKind::BranchNotTaken | EntryKind::Branch | EntryKind::FirstInstruction) => {
-                Err(LeftOut::NotUnderstood(format!("{name} has no instruction that is hit exactly once per call ({kind:?})")))
-            }
-        }
+        Ok(probe(function, event, Point::Entry, vec![self.placement.entry(self.binary, function)?]))
     }
 
-    /// A probe at the start of a function that does not return, such as `runtime.exit`: it may be single-stepped, and be hit
-    /// again where the stack grows.
+    /// Observes the call of the function `name`, which does not return, such as `runtime.exit`.
     ///
     /// # Errors
-    /// Where the program does not have the function, or it cannot be decoded.
-    pub fn last_site(&self, name: &str, event: &'static str, program: &'static str, cookie: u32) -> Result<Site, LeftOut> {
-        let site = self.binary.entry_site(self.function(name)?)?;
-        let instruction = match site.kind {
-            EntryKind::PushFrame => Instruction::PushFrame,
-            EntryKind::BranchNotTaken | EntryKind::Branch => Instruction::ConditionalJump,
-            EntryKind::FirstInstruction => Instruction::First,
-        };
-        let EntrySite { address, offset, cost, kind: _ } = site;
-        Ok(Site { function: name.to_owned(), event, program, address, offset, instruction, cost, cookie })
+    /// Where the program does not have it, or it cannot be decoded.
+    pub fn at_exit(&self, name: &str, event: Event) -> Result<Probe, LeftOut> {
+        let function = self.function(name)?;
+        Ok(probe(function, event, Point::Exit, vec![self.placement.exit(self.binary, function)?]))
     }
 
-    /// A probe at a direct call within a function.
+    /// Observes the direct call at `call` within the function `name`.
     ///
     /// # Errors
-    /// Where the address lies outside the file's code.
-    pub fn call_site(
-        &self,
-        function: &str,
-        address: VirtAddr,
-        event: &'static str,
-        program: &'static str,
-        cookie: u32,
-    ) -> Result<Site, LeftOut> {
-        let offset = self
-            .binary
-            .file_offset(address)
-            .ok_or_else(|| LeftOut::NotUnderstood(format!("the call at {:#x} in {function} is not in the file", address.0)))?;
-        Ok(Site {
-            function: function.to_owned(),
-            event,
-            program,
-            address,
-            offset,
-            instruction: Instruction::Call,
-            cost: Cost::Emulated,
-            cookie,
-        })
+    /// Where the program does not have it, or the address lies outside the file's code.
+    pub fn at_call(&self, name: &str, call: VirtAddr, event: Event) -> Result<Probe, LeftOut> {
+        let function = self.function(name)?;
+        Ok(probe(function, event, Point::Call, vec![self.placement.call(self.binary, function, call)?]))
     }
+
+    /// Observes all returns of the function `name`, and reads its first `results` result words.
+    ///
+    /// A site that is single-stepped ([`Site::cost`]) stands on a `RET`: leave the function out where such a return is frequent.
+    ///
+    /// # Errors
+    /// Where the program does not have it, or its ends cannot be told.
+    pub fn at_ends(&self, name: &str, results: usize, event: Event) -> Result<Probe, LeftOut> {
+        let function = self.function(name)?;
+        Ok(probe(function, event, Point::End, self.placement.ends(self.binary, function, results, self.load_bias)?))
+    }
+}
+
+fn probe(function: &Function, event: Event, point: Point, sites: Vec<Site>) -> Probe {
+    Probe { function: function.name.clone(), event, point, sites }
 }

@@ -1,9 +1,7 @@
-//! From a plan to attached probes.
+//! What is observed of a program: the catalog and the binary become a plan. Where that is done in the process, and how, is the
+//! [`crate::engine`]'s.
 
-pub mod attach;
-pub mod ends;
 pub mod facts;
-pub mod object;
 pub mod plan;
-pub mod routes;
-mod site;
+pub mod probe;
+pub mod site;

@@ -1,14 +1,16 @@
-//! Catalog × binary → plan: which sites, with which layouts, and why the rest is left out. Pure.
+//! Catalog × binary → plan: what is observed, with which layouts, and why the rest is left out. Pure.
 
 use std::cell::OnceCell;
 
-use bpf::config::parents::ContextType;
+use bpf::config::EndRecipe;
 use serde::Serialize;
 
 pub use super::facts::Facts;
-pub use super::site::{Instruction, Site};
-use crate::binary::{BinaryError, DetourSite, GoBinary, Layouts, VirtAddr};
+use super::probe::Probe;
+use super::site::{Placement, Site};
+use crate::binary::{BinaryError, DetourSite, GoBinary, Layouts};
 use crate::executor::Moment;
+use crate::instrumentations::parents::{self, Parents};
 
 /// What an instrumentation looks for in a binary, and how it makes probes of what is found.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Instrumentation {
     pub functions: &'static [&'static str],
     /// Full names of all types it may read.
     pub types: &'static [&'static str],
+    /// Its operations have parents within the process: contexts are remembered, and what goroutines do for whom.
+    pub has_parents: bool,
     /// Makes the probes, or says why there are none.
     pub plan: fn(&Facts<'_>) -> Result<Planned, LeftOut>,
 }
@@ -59,13 +63,15 @@ pub struct FieldSource {
     pub source: &'static str,
 }
 
-/// Read-only data of the BPF object that this plan sets.
-#[derive(Clone, Debug)]
-pub struct Global {
-    /// Name of the symbol.
-    pub name: &'static str,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
+/// Layouts that the probes' bodies read by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// [`bpf::config::http_server::HttpServerConfig`].
+    HttpServer,
+    /// [`bpf::config::http_client::HttpClientConfig`].
+    HttpClient,
+    /// [`bpf::config::parents::ParentsConfig`].
+    Parents,
 }
 
 /// An instrumentation that will be used.
@@ -73,19 +79,16 @@ pub struct Global {
 pub struct Planned {
     /// [`Instrumentation::name`].
     pub name: &'static str,
-    /// The probes.
-    pub sites: Vec<Site>,
-    /// The offsets they use.
+    /// What is observed.
+    pub probes: Vec<Probe>,
+    /// The offsets that are used.
     pub fields: Vec<FieldSource>,
     /// What will be missing from its spans, and why.
     pub missing: Vec<String>,
-    /// Layouts for the BPF object.
+    /// Layouts for the probes' bodies: their bytes.
     #[serde(skip)]
-    pub globals: Vec<Global>,
-    /// How to go on from a value of a type on the way from a context to its parents, by the type's descriptor.
-    #[serde(skip)]
-    pub context_types: Vec<(VirtAddr, ContextType)>,
-    /// Where the program is made to write what BPF wants written; empty where nothing is written.
+    pub layouts: Vec<(Layout, Vec<u8>)>,
+    /// Where the process is made to write what the probes want written; empty where nothing is written.
     pub detours: Vec<PlannedDetour>,
 }
 
@@ -94,7 +97,7 @@ pub struct Planned {
 pub struct PlannedDetour {
     /// The function that takes it.
     pub function: String,
-    /// The number of the slots that BPF fills for it.
+    /// The number of the slots that are filled for it.
     #[serde(skip)]
     pub site: u32,
     /// Which of them are meant for it.
@@ -115,7 +118,7 @@ pub struct Circumstances<'a> {
     pub disabled: &'a [String],
     /// Address in the process minus address in the file. `None` where it is not known: what needs it is not used.
     pub load_bias: Option<u64>,
-    /// The program may be made to write into its memory.
+    /// The process may be made to write into its memory.
     pub may_write: bool,
 }
 
@@ -124,49 +127,71 @@ pub struct Circumstances<'a> {
 pub struct Plan {
     /// The instrumentations used.
     pub planned: Vec<Planned>,
+    /// How parents are found, where one of these asks for them.
+    pub parents: Option<Parents>,
     /// The others, with the reason.
     pub left_out: Vec<(&'static str, LeftOut)>,
+    /// How ends are read, by the numbers that the sites have ([`Site::recipe`]).
+    #[serde(skip)]
+    pub recipes: Vec<EndRecipe>,
     /// Address in the process minus address in the file; zero where it is not known, and then nothing planned needs it.
     #[serde(skip)]
     pub load_bias: u64,
-    /// Goroutines that are remembered at once; `None` for as many as the object says. For tests: what happens beyond.
+    /// Goroutines that are remembered at once; `None` for as many as the engine says. For tests: what happens beyond.
     #[serde(skip)]
     pub goroutines: Option<u32>,
 }
 
 impl Plan {
-    /// Plans for `binary`.
+    /// Plans for `binary`; `placement` is that of the engine that will carry it out.
     ///
     /// # Errors
     /// Where the binary's type descriptors cannot be read.
     pub fn new(
         catalog: &[&Instrumentation],
         binary: &GoBinary<'_>,
+        placement: &dyn Placement,
         circumstances: Circumstances<'_>,
     ) -> Result<Self, BinaryError> {
         let Circumstances { disabled, load_bias, may_write } = circumstances;
         let mut plan = Self { load_bias: load_bias.unwrap_or(0), ..Self::default() };
         let wanted = |instrumentation: &&&Instrumentation| !is_disabled(instrumentation.name, disabled);
-        let names: Vec<&str> = catalog.iter().filter(wanted).flat_map(|one| one.functions).copied().collect();
+        let of_catalog = catalog.iter().filter(wanted).flat_map(|one| one.functions);
+        let names: Vec<&str> = of_catalog.chain(&parents::FUNCTIONS).copied().collect();
         let functions = binary.functions(&names);
         let layouts = if functions.is_empty() {
             Layouts::default()
         } else {
-            let types: Vec<&str> = catalog.iter().filter(wanted).flat_map(|one| one.types).copied().collect();
-            binary.layouts(&types)?
+            let of_catalog = catalog.iter().filter(wanted).flat_map(|one| one.types);
+            binary.layouts(&of_catalog.chain(&parents::TYPES).copied().collect::<Vec<_>>())?
         };
-        let facts = Facts { binary, functions, layouts, load_bias, may_write, inlined: OnceCell::new() };
+        let facts = Facts { binary, functions, layouts, placement, load_bias, may_write, inlined: OnceCell::new() };
         for instrumentation in catalog {
             if is_disabled(instrumentation.name, disabled) {
                 plan.left_out.push((instrumentation.name, LeftOut::SwitchedOff));
                 continue;
             }
             match (instrumentation.plan)(&facts) {
-                Ok(planned) => plan.planned.push(Planned { name: instrumentation.name, ..planned }),
+                Ok(planned) => {
+                    plan.planned.push(Planned { name: instrumentation.name, ..planned });
+                    if instrumentation.has_parents && plan.parents.is_none() {
+                        plan.parents = Some(parents::plan(&facts));
+                    }
+                }
                 Err(reason) => plan.left_out.push((instrumentation.name, reason)),
             }
         }
+        plan.deal_recipes();
         Ok(plan)
+    }
+
+    /// Gives each recipe its number.
+    fn deal_recipes(&mut self) {
+        let Self { planned, recipes, .. } = self;
+        for site in planned.iter_mut().flat_map(|planned| &mut planned.probes).flat_map(|probe| &mut probe.sites) {
+            site.recipe = u32::try_from(recipes.len()).unwrap_or(u32::MAX);
+            recipes.extend_from_slice(&site.recipes);
+        }
     }
 
     /// All detours of all instrumentations.
@@ -174,15 +199,26 @@ impl Plan {
         self.planned.iter().flat_map(|planned| &planned.detours)
     }
 
-    /// All types of contexts, with their descriptors' addresses in the process.
-    pub fn context_types(&self) -> impl Iterator<Item = (u64, ContextType)> {
-        let types = self.planned.iter().flat_map(|planned| &planned.context_types);
-        types.map(|(address, found)| (address.0.wrapping_add(self.load_bias), *found))
+    /// All layouts.
+    pub fn layouts(&self) -> impl Iterator<Item = &(Layout, Vec<u8>)> {
+        self.planned.iter().flat_map(|planned| &planned.layouts).chain(self.parents.iter().map(|parents| &parents.layout))
     }
 
-    /// All probes of all instrumentations.
-    pub fn sites(&self) -> impl Iterator<Item = &Site> {
-        self.planned.iter().flat_map(|planned| &planned.sites)
+    /// All that is observed.
+    pub fn probes(&self) -> impl Iterator<Item = &Probe> {
+        let of_parents = self.parents.iter().flat_map(|parents| &parents.probe);
+        self.planned.iter().flat_map(|planned| &planned.probes).chain(of_parents)
+    }
+
+    /// All places where that is done, each with what is observed there.
+    pub fn sites(&self) -> impl Iterator<Item = (&Probe, &Site)> {
+        self.probes().flat_map(|probe| probe.sites.iter().map(move |site| (probe, site)))
+    }
+
+    /// What will be missing, and why.
+    pub fn missing(&self) -> impl Iterator<Item = &String> {
+        let of_parents = self.parents.iter().flat_map(|parents| &parents.missing);
+        self.planned.iter().flat_map(|planned| &planned.missing).chain(of_parents)
     }
 }
 

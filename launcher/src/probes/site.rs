@@ -1,18 +1,48 @@
-//! One probe: where it is, what it means, what it costs.
+//! Where an engine observes a point: an instruction, what it costs to observe it, and how results are read there.
 
+use bpf::config::EndRecipe;
 use serde::Serialize;
 
-use crate::binary::{Cost, FileOffset, VirtAddr};
+use super::plan::LeftOut;
+use crate::binary::{Cost, FileOffset, Function, GoBinary, VirtAddr};
 
-/// One probe.
+/// How an engine finds the places for what is observed.
+pub trait Placement: std::fmt::Debug {
+    /// The start of a function.
+    ///
+    /// # Errors
+    /// Where nothing is found that is passed exactly once per call.
+    fn entry(&self, binary: &GoBinary<'_>, function: &Function) -> Result<Site, LeftOut>;
+
+    /// The start of a function that does not return.
+    ///
+    /// # Errors
+    /// Where its code is not understood.
+    fn exit(&self, binary: &GoBinary<'_>, function: &Function) -> Result<Site, LeftOut>;
+
+    /// The direct call at `call` in a function.
+    ///
+    /// # Errors
+    /// Where the address lies outside the file's code.
+    fn call(&self, binary: &GoBinary<'_>, function: &Function, call: VirtAddr) -> Result<Site, LeftOut>;
+
+    /// All ends of a function, with how its first `results` result words are read there. Where the load bias is not known, what
+    /// needs it is not used.
+    ///
+    /// # Errors
+    /// Where the ends are not understood.
+    fn ends(
+        &self,
+        binary: &GoBinary<'_>,
+        function: &Function,
+        results: usize,
+        load_bias: Option<u64>,
+    ) -> Result<Vec<Site>, LeftOut>;
+}
+
+/// One place.
 #[derive(Clone, Debug, Serialize)]
 pub struct Site {
-    /// The function that is probed.
-    pub function: String,
-    /// What the hit means.
-    pub event: &'static str,
-    /// Which BPF program runs there (the name of its multi-uprobe form).
-    pub program: &'static str,
     /// The instruction, in the program's address space before relocation.
     pub address: VirtAddr,
     /// The instruction, in the file.
@@ -21,9 +51,12 @@ pub struct Site {
     pub instruction: Instruction,
     /// What a hit costs.
     pub cost: Cost,
-    /// What the BPF program gets as `bpf_get_attach_cookie`.
+    /// How an end is read; more than one where the place may stand for several ends. Empty for all but ends.
     #[serde(skip)]
-    pub cookie: u32,
+    pub recipes: Vec<EndRecipe>,
+    /// The number of the first of these ([`bpf::config::Cookie::recipe`]), dealt out by the plan.
+    #[serde(skip)]
+    pub recipe: u32,
 }
 
 /// The probed instruction.

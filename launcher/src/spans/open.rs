@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use bpf::records::{HttpServerEnd, HttpServerPanic};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;
@@ -12,7 +11,7 @@ use super::clock::WallClock;
 use super::limits;
 use super::panic_value::{PanicValue, TypeNames};
 use crate::config::{KnownMethods, Limits};
-use crate::events::decode::Record;
+use crate::events::decode::{Record, ServerEnd, ServerPanic};
 use crate::instrumentations::{net_http_client, net_http_server};
 
 /// More open spans than this are a program that keeps requests open for ever, or ends that were lost; the oldest half is
@@ -55,7 +54,7 @@ impl OpenSpan {
     }
 
     /// The program ends.
-    fn interrupt(&mut self, end: &HttpServerEnd) {
+    fn interrupt(&mut self, end: &ServerEnd<'_>) {
         if matches!(self.without_end, WithoutEnd::Upgraded) {
             return;
         }
@@ -134,18 +133,18 @@ impl<N: TypeNames> OpenSpans<N> {
                 self.spans.insert(start.span.span_id, open);
                 None
             }
-            Record::HttpServerEnd(end) => self.finish(end.span_id, end.time, |span| net_http_server::finish(span, end)),
+            Record::HttpServerEnd(end) => self.finish(end.head.span_id, end.head.time, |span| net_http_server::finish(span, end)),
             Record::HttpServerUnfinished(end) => {
                 // Its end may still come: the program has some instructions left.
-                if let Some(open) = self.spans.get_mut(&end.span_id) {
+                if let Some(open) = self.spans.get_mut(&end.head.span_id) {
                     open.interrupt(end);
                 }
                 None
             }
             Record::HttpServerPanic(panic) => {
-                let HttpServerPanic { end, value_type, value, message } = panic;
-                let value = self.value(*value_type, *value, message.get().0);
-                self.finish(end.span_id, end.time, |span| net_http_server::finish_panic(span, panic, value))
+                let ServerPanic { end, value_type, value, message: (message, _cut) } = panic;
+                let value = self.value(*value_type, *value, message);
+                self.finish(end.head.span_id, end.head.time, |span| net_http_server::finish_panic(span, panic, value))
             }
             Record::HttpClientStart(start) => {
                 let data = net_http_client::start(start, clock, &self.known_methods);
@@ -153,8 +152,9 @@ impl<N: TypeNames> OpenSpans<N> {
                 None
             }
             Record::HttpClientEnd(end) => {
-                let error = (end.error_type != 0).then(|| self.value(end.error_type, end.error, end.message.get().0));
-                self.finish(end.span_id, end.time, |span| net_http_client::finish(span, end, error))
+                let (head, (message, _cut)) = (&end.head, end.message);
+                let error = (head.error_type != 0).then(|| self.value(head.error_type, head.error, message));
+                self.finish(head.span_id, head.time, |span| net_http_client::finish(span, head, error))
             }
         }
     }

@@ -15,11 +15,11 @@ use super::losses::Losses;
 use crate::arm::Armed;
 use crate::child::{Image, Successor, pid_descriptor};
 use crate::config::Limits;
+use crate::engine::Probes;
 use crate::events::decode::Record;
 use crate::events::ring::{ALL, Ring, TURN};
 use crate::export::{Exporting, Source};
 use crate::log;
-use crate::probes::attach::{Probes, detach, detach_link, leave_until_exit};
 use crate::resource::gather::facts;
 use crate::resource::resource;
 use crate::spans::clock::{WallClock, boot_time};
@@ -31,7 +31,7 @@ pub(super) struct Traced {
     ring: Ring,
     spans: OpenSpans<FileTypeNames>,
     source: Source,
-    probes: Probes,
+    probes: Box<dyn Probes>,
     /// Readable when the process has ended. `None` where the kernel gives no such descriptor: then its last spans come
     /// when the launcher's own program ends.
     end: Option<AsyncFd<OwnedFd>>,
@@ -55,7 +55,7 @@ impl Traced {
         // SAFETY: the descriptor is owned by what is returned, and so stays open and the same.
         let end = pid_descriptor(pid).and_then(|fd| Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?));
         Ok(Self {
-            ring: Ring::new(attached.records, attached.missed)?,
+            ring: Ring::new(attached.records)?,
             spans: OpenSpans::new(limits, known_methods, FileTypeNames { file: exe.keep(), load_bias }),
             source: exporting.source(&resource),
             probes: attached.probes,
@@ -126,9 +126,7 @@ impl Traced {
 
     /// Takes the probe away that is not needed, if one is; a thread waits for the kernel.
     pub(super) fn judge_probes(&mut self) -> Option<JoinHandle<()>> {
-        let link = self.probes.routes.as_mut()?.judge()?;
-        log::debug(format_args!("routes are noted in the requests themselves: the probe of the mux is taken away"));
-        detach_link(link)
+        self.probes.judge()
     }
 
     /// Takes a turn's records; returns whether there may be more.
@@ -168,9 +166,9 @@ impl Traced {
         if self.has_ended() || self.image.as_ref().is_some_and(Image::is_replaced) {
             // While its last spans are sent, its probes go too.
             detaching.retain(|thread| !thread.is_finished());
-            detaching.extend(detach(self.probes));
+            detaching.extend(self.probes.detach());
         } else {
-            leave_until_exit(self.probes);
+            self.probes.leave_until_exit();
         }
         for span in self.spans.close_all(boot_time()) {
             exporting.push(&self.source, span);

@@ -212,7 +212,7 @@ impl Client {
         let bucket = self.process.bucket(bucket(self.goroutine)).unwrap();
         let way = bucket.tags.iter().position(|tag| tag.get() == self.goroutine + u64::from(site::WRITE_SUBSET)).unwrap();
         // SAFETY: no probe runs while the test looks.
-        Ok(unsafe { &*bucket.slots[way].get() })
+        Ok(unsafe { bucket.slots[way].get() })
     }
 }
 

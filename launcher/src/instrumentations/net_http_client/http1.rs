@@ -4,14 +4,15 @@
 //! `Header.writeSubset`, in Go 1.21 to 1.27 (`net/http/request.go`, `header.go`).
 
 use bpf::config::Setting;
-use bpf::config::http_client::{HttpClientConfig, cookie};
+use bpf::config::http_client::{HttpClientConfig, event};
 use bpf::instrumentations::net_http_client::WRITER_WORDS;
 use bpf::slots::site;
 
 use super::{Writing, call_of, detour};
 use crate::executor::Moment;
 use crate::instrumentations::layouts::FieldReader;
-use crate::probes::plan::{Facts, LeftOut};
+use crate::probes::facts::Facts;
+use crate::probes::plan::LeftOut;
 
 /// Writes a request.
 pub(super) const WRITE: &str = "net/http.(*Request).write";
@@ -19,9 +20,14 @@ pub(super) const WRITE: &str = "net/http.(*Request).write";
 pub(super) const WRITE_HEADER: &str = "net/http.Header.writeSubset";
 
 /// Plans it, and notes in `config` where the writer's buffer is.
-pub(super) fn plan(facts: &Facts<'_>, fields: &mut FieldReader<'_>, config: &mut HttpClientConfig) -> Result<Writing, LeftOut> {
-    let probe = call_of(facts, WRITE, WRITE_HEADER, "the header of a request is written", cookie::INJECT)?;
-    let detour = detour(facts, WRITE_HEADER, (site::WRITE_SUBSET, Moment::Depth), config)?;
+pub(super) fn plan(
+    facts: &Facts<'_>,
+    fields: &mut FieldReader<'_>,
+    stack_high: u32,
+    config: &mut HttpClientConfig,
+) -> Result<Writing, LeftOut> {
+    let probe = call_of(facts, WRITE, WRITE_HEADER, super::event(event::INJECT, "the header of a request is written"))?;
+    let detour = detour(facts, WRITE_HEADER, (site::WRITE_SUBSET, Moment::Depth), stack_high)?;
     let Some(table) = facts.binary.itab("*bufio.Writer", "io.Writer")? else {
         return Err(LeftOut::NotUnderstood("the program does not use *bufio.Writer as io.Writer".to_owned()));
     };
@@ -29,5 +35,5 @@ pub(super) fn plan(facts: &Facts<'_>, fields: &mut FieldReader<'_>, config: &mut
     config.destination = fields.within("bufio.Writer", "wr", 2, WRITER_WORDS)?;
     config.buffered = fields.within("bufio.Writer", "n", 1, WRITER_WORDS)?;
     config.buffered_writer = Setting::new(table.0);
-    Ok(Writing { sites: vec![probe], detours: vec![detour] })
+    Ok(Writing { probes: vec![probe], detours: vec![detour] })
 }

@@ -20,13 +20,15 @@
 //! match-go: v0.17.0..: golang.org/x/net/http2/hpack.(*Encoder).WriteField(e, f)
 
 use bpf::config::Setting;
-use bpf::config::http_client::{Http2ClientLayout, HttpClientConfig, cookie};
+use bpf::config::http_client::{Http2ClientLayout, HttpClientConfig, event};
 use bpf::slots::site;
 
 use super::{Writing, call_of, detour};
 use crate::executor::Moment;
 use crate::instrumentations::layouts::FieldReader;
-use crate::probes::plan::{Facts, LeftOut, Site};
+use crate::probes::facts::Facts;
+use crate::probes::plan::LeftOut;
+use crate::probes::probe::{Event, Probe};
 
 /// Where an encoder puts the bytes of its fields.
 pub(super) const BUFFER_WRITE: &str = "bytes.(*Buffer).Write";
@@ -99,19 +101,21 @@ pub(super) fn plan(
     facts: &Facts<'_>,
     client: &Http2Client,
     fields: &mut FieldReader<'_>,
+    stack_high: u32,
     config: &mut HttpClientConfig,
 ) -> Result<Writing, LeftOut> {
-    let cookie = if client.is_xnet { cookie::INJECT_XNET } else { cookie::INJECT_HTTP2 };
-    let encode = encoding(facts, client, cookie)?;
+    let number = if client.is_xnet { event::INJECT_XNET } else { event::INJECT_HTTP2 };
+    let encoded = super::event(number, "the header fields of a request are encoded");
+    let encode = encoding(facts, client, encoded)?;
     let Some([stream, request]) = facts.binary.spilled_arguments(facts.function(client.encode)?)? else {
         return Err(LeftOut::NotUnderstood(format!("{} does not keep its arguments where they are expected", client.encode)));
     };
     // That they are written by this function.
-    call_of(facts, client.encode, client.write, "", 0)?;
+    call_of(facts, client.encode, client.write, encoded)?;
     let detours = vec![
-        detour(facts, client.write_field, (site::HEADER_FIELDS, Moment::Field), config)?,
-        detour(facts, client.write, (site::HEADER_FIELDS, Moment::Headers), config)?,
-        detour(facts, BUFFER_WRITE, (site::HEADER_FIELDS, Moment::Buffer), config)?,
+        detour(facts, client.write_field, (site::HEADER_FIELDS, Moment::Field), stack_high)?,
+        detour(facts, client.write, (site::HEADER_FIELDS, Moment::Headers), stack_high)?,
+        detour(facts, BUFFER_WRITE, (site::HEADER_FIELDS, Moment::Buffer), stack_high)?,
     ];
     let connection = format!("{}ClientConn", client.types);
     let layout = Http2ClientLayout {
@@ -126,12 +130,12 @@ pub(super) fn plan(
     };
     let [std, xnet] = &mut config.http2;
     *(if client.is_xnet { xnet } else { std }) = layout;
-    Ok(Writing { sites: vec![encode], detours })
+    Ok(Writing { probes: vec![encode], detours })
 }
 
 /// The probe where a request's header fields are encoded: the connection is this goroutine's there.
-fn encoding(facts: &Facts<'_>, client: &Http2Client, cookie: u32) -> Result<Site, LeftOut> {
-    let site = |encoder: &&str| call_of(facts, client.encode, encoder, "the header fields of a request are encoded", cookie).ok();
+fn encoding(facts: &Facts<'_>, client: &Http2Client, event: Event) -> Result<Probe, LeftOut> {
+    let site = |encoder: &&str| call_of(facts, client.encode, encoder, event).ok();
     // Whether the program uses it at all.
     facts.function(client.encode)?;
     let found = client.encoders.iter().find_map(site);

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
-use bpf::records::{SERVER_TEXTS, server_text};
+use bpf::records::http_server::{TEXTS, text as server_text};
 
 use crate::instrumentations::http;
 
@@ -46,7 +46,7 @@ impl<'a> Line<'a> {
 
 impl<'a> Forwarded<'a> {
     /// Reads the headers of a request, its texts in the order of [`server_text`] and whether each was cut.
-    pub(super) fn of(texts: &[(&'a [u8], bool); SERVER_TEXTS]) -> Self {
+    pub(super) fn of(texts: &[(&'a [u8], bool); TEXTS]) -> Self {
         let line = |index: usize| Line::of(texts[index]);
         let mut forwarded = Self::standard([line(server_text::FORWARDED), line(server_text::FORWARDED_NEXT)]);
         let clients = [line(server_text::FORWARDED_FOR), line(server_text::FORWARDED_FOR_NEXT)];
@@ -196,7 +196,7 @@ mod tests {
 
     /// What comes of header lines; a line that ends with `…` was cut there.
     fn of(lines: &[(usize, &'static str)]) -> Forwarded<'static> {
-        let mut texts = [([].as_slice(), false); SERVER_TEXTS];
+        let mut texts = [([].as_slice(), false); TEXTS];
         for (index, line) in lines {
             texts[*index] = line.strip_suffix('…').map_or((line.as_bytes(), false), |cut| (cut.as_bytes(), true));
         }
@@ -379,7 +379,7 @@ mod tests {
 
     #[test]
     fn what_is_not_text_ends_a_line() {
-        let mut texts = [([].as_slice(), false); SERVER_TEXTS];
+        let mut texts = [([].as_slice(), false); TEXTS];
         texts[FOR] = (b"203.0.113.7,\xff", false);
         texts[STANDARD] = (b"for=192.0.2.4\xff3", false);
         assert_eq!(Forwarded::of(&texts).client.unwrap(), "203.0.113.7");

@@ -1,13 +1,11 @@
 //! Where the probes of the HTTP server go.
 
-use bpf::config::{ROUTE_ENDS, cookie};
+use bpf::config::http_server::event;
 
 use crate::binary::first_call_after;
-use crate::probes::plan::{Facts, Global, LeftOut, Site};
-use crate::probes::routes::{ROUTE, WITHOUT_ROUTE};
-
-/// The BPF program of all probes but one; the cookie tells it which was hit.
-const SERVER: &str = "http_server";
+use crate::probes::facts::Facts;
+use crate::probes::plan::LeftOut;
+use crate::probes::probe::{Body, Event, Probe};
 
 const SERVE: &str = "net/http.(*conn).serve";
 const SERVE_DEFER: &str = "net/http.(*conn).serve.func1";
@@ -103,9 +101,14 @@ pub(super) static HTTP2_SERVERS: &[Http2Server] = &[
     },
 ];
 
+/// An event of the server.
+const fn event(number: u32, meaning: &'static str) -> Event {
+    Event { meaning, body: Body::HttpServer, number }
+}
+
 /// The probes of HTTP/1.
 pub(super) struct Http1 {
-    pub(super) sites: Vec<Site>,
+    pub(super) probes: Vec<Probe>,
     /// The start is probed in `serverHandler.ServeHTTP`, through which Go 1.27's HTTP/2 requests pass as well: only
     /// there are both the `*http.Request` and the response writer known.
     pub(super) start_at_handler: bool,
@@ -126,50 +129,43 @@ pub(super) fn http1(facts: &Facts<'_>) -> Result<Http1, LeftOut> {
     };
     let has_xnet = XNET_SERVERS.iter().any(|name| facts.functions.get(name).is_some());
     let start_at_handler = facts.functions.get(HTTP2_HANDLER).is_some() && !has_xnet;
-    let start = if start_at_handler {
-        facts.entry_site(HANDLER, "a handler is called", SERVER, cookie::START_HANDLER)?
-    } else {
-        facts.call_site(SERVE, start.site, "a handler is called", SERVER, cookie::START_HANDLER)?
-    };
-    let end = facts.call_site(SERVE, end.site, "the handler has returned", SERVER, cookie::END)?;
-    let panic = facts.entry_site(SERVE_DEFER, "the connection ends, or a handler has panicked", SERVER, cookie::UNWIND)?;
-    Ok(Http1 { sites: vec![start, end, panic], start_at_handler })
+    let is_called = event(event::START_HANDLER, "a handler is called");
+    let start =
+        if start_at_handler { facts.at_entry(HANDLER, is_called)? } else { facts.at_call(SERVE, start.site, is_called)? };
+    let end = facts.at_call(SERVE, end.site, event(event::END, "the handler has returned"))?;
+    let panic = facts.at_entry(SERVE_DEFER, event(event::UNWIND, "the connection ends, or a handler has panicked"))?;
+    Ok(Http1 { probes: vec![start, end, panic], start_at_handler })
 }
 
 /// The probes where the program ends.
-pub(super) fn exit(facts: &Facts<'_>) -> [Result<Site, LeftOut>; 2] {
-    EXITS.map(|name| facts.last_site(name, "the program ends", SERVER, cookie::EXIT))
+pub(super) fn exit(facts: &Facts<'_>) -> [Result<Probe, LeftOut>; 2] {
+    EXITS.map(|name| facts.at_exit(name, event(event::EXIT, "the program ends")))
 }
 
-/// The probes where a mux has found the route of a request, and how they are read.
-pub(super) fn routes(facts: &Facts<'_>) -> Result<(Vec<Site>, Global), LeftOut> {
+/// The probe where a mux has found the route of a request.
+pub(super) fn route(facts: &Facts<'_>) -> Result<Probe, LeftOut> {
     // Of the results the handler and the pattern, two words each.
-    let ends = facts.end_sites(FIND_HANDLER, 4, "a mux has found the route", ROUTE, 0)?;
-    let table = ends.table::<ROUTE_ENDS>("HTTP_ROUTE_ENDS")?;
-    Ok((ends.sites, table))
+    let event = Event { meaning: "a mux has found the route", body: Body::HttpRoute, number: event::ROUTE };
+    facts.at_ends(FIND_HANDLER, 4, event)
 }
 
 /// The probes of one implementation of HTTP/2.
-pub(super) fn http2(facts: &Facts<'_>, server: &Http2Server, start_at_handler: bool) -> Result<Vec<Site>, LeftOut> {
+pub(super) fn http2(facts: &Facts<'_>, server: &Http2Server, start_at_handler: bool) -> Result<Vec<Probe>, LeftOut> {
+    const CALLED: &str = "an HTTP/2 handler is called";
     facts.function(server.run_handler)?;
-    let mut sites = Vec::with_capacity(2);
+    let mut probes = Vec::with_capacity(2);
     match server.request {
         RequestType::Request => {
-            let cookie = if server.is_xnet() { cookie::START_XNET } else { cookie::START_HTTP2 };
-            sites.push(facts.entry_site(server.run_handler, "an HTTP/2 handler is called", SERVER, cookie)?);
+            let number = if server.is_xnet() { event::START_XNET } else { event::START_HTTP2 };
+            probes.push(facts.at_entry(server.run_handler, event(number, CALLED))?);
         }
         RequestType::ServerRequest if start_at_handler => {}
         RequestType::ServerRequest => {
-            let site =
-                facts.entry_site(HTTP2_HANDLER, "an HTTP/2 handler is called", WITHOUT_ROUTE, cookie::START_HTTP2_REQUEST)?;
-            sites.push(site);
+            let event = Event { meaning: CALLED, body: Body::Http2Request, number: event::START_HTTP2_REQUEST };
+            probes.push(facts.at_entry(HTTP2_HANDLER, event)?);
         }
     }
-    sites.push(facts.entry_site(
-        server.run_handler_defer,
-        "the HTTP/2 handler has returned or panicked",
-        SERVER,
-        cookie::UNWIND,
-    )?);
-    Ok(sites)
+    let ended = event(event::UNWIND, "the HTTP/2 handler has returned or panicked");
+    probes.push(facts.at_entry(server.run_handler_defer, ended)?);
+    Ok(probes)
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bpf::records::{HttpServerEnd, HttpServerPanic, end_flag, server_text};
+use bpf::records::http_server::{HttpServerEnd, end_flag, text as server_text};
 use bpf::trace::tracestate::is_valid;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanKind, Status, TraceState};
@@ -11,7 +11,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::forwarded::Forwarded;
 use crate::config::KnownMethods;
-use crate::events::decode::ServerStart;
+use crate::events::decode::{ServerEnd, ServerPanic, ServerStart};
 use crate::instrumentations::http;
 use crate::spans::clock::WallClock;
 use crate::spans::panic_value::PanicValue;
@@ -75,8 +75,9 @@ fn url(record: &ServerStart<'_>, scheme: Option<&'static str>, attributes: &mut 
 }
 
 /// Completes the span of a request whose handler has returned.
-pub fn finish(span: &mut SpanData, end: &HttpServerEnd) {
+pub fn finish(span: &mut SpanData, end: &ServerEnd<'_>) {
     route(span, end);
+    let end = &end.head;
     if end.flags & end_flag::GOEXIT != 0 {
         error(span, Cow::Borrowed("runtime.Goexit"), "the handler's goroutine was ended by runtime.Goexit");
     }
@@ -98,8 +99,9 @@ pub fn finish(span: &mut SpanData, end: &HttpServerEnd) {
 /// right: a response that was sent (an event stream), or a connection that the handler took over, ends somehow; a client that
 /// waits for the answer does not get it.
 #[must_use]
-pub fn interrupt(span: &mut SpanData, end: &HttpServerEnd) -> bool {
+pub fn interrupt(span: &mut SpanData, end: &ServerEnd<'_>) -> bool {
     route(span, end);
+    let end = &end.head;
     if end.flags & end_flag::RESPONSE_UNREADABLE != 0 {
         return false;
     }
@@ -121,16 +123,17 @@ fn is_abort(value: &PanicValue) -> bool {
 }
 
 /// Completes the span of a request whose handler has panicked; `value` is the panic's value.
-pub fn finish_panic(span: &mut SpanData, record: &HttpServerPanic, value: PanicValue) {
+pub fn finish_panic(span: &mut SpanData, record: &ServerPanic<'_>, value: PanicValue) {
     route(span, &record.end);
+    let end = &record.end.head;
     // The server aborts the connection; a status counts only where the handler had set one.
-    if record.end.flags & (end_flag::RESPONSE_UNREADABLE | end_flag::HIJACKED) == 0 && record.end.status != 0 {
-        status(span, record.end.status);
-        body_size(span, &record.end);
+    if end.flags & (end_flag::RESPONSE_UNREADABLE | end_flag::HIJACKED) == 0 && end.status != 0 {
+        status(span, end.status);
+        body_size(span, end);
     }
     if is_abort(&value) {
         // What is answered on a hijacked connection is not the server's, and so not cut by it.
-        if record.end.flags & end_flag::HIJACKED == 0 {
+        if end.flags & end_flag::HIJACKED == 0 {
             error(span, Cow::Borrowed(ABORTED), "the handler aborted its answer");
         }
         return;
@@ -143,8 +146,8 @@ pub fn finish_panic(span: &mut SpanData, record: &HttpServerPanic, value: PanicV
     error(span, Cow::Owned(type_name), &format!("panic: {}", message.as_deref().unwrap_or_default()));
 }
 
-fn route(span: &mut SpanData, end: &HttpServerEnd) {
-    let (pattern, _cut) = end.pattern.get();
+fn route(span: &mut SpanData, end: &ServerEnd<'_>) {
+    let (pattern, _cut) = end.pattern;
     let pattern = String::from_utf8_lossy(pattern);
     if let Some(route) = http::route_of_pattern(&pattern) {
         span.name = Cow::Owned(format!("{} {route}", span.name));

@@ -32,12 +32,13 @@ impl Goroutines {
         (self.0.as_ptr() as u64).next_multiple_of(64)
     }
 }
+use bpf::shared::Shared;
 use bpf::slots::{BUCKETS, EMPTY};
 
 impl Machine {
     /// PUSHQ BP; MOVQ SP, BP; LEAQ -0x18(SP), SP (by detour; SUBQ would change the flags); LEAQ 0x18(SP), SP; POPQ BP; RET.
     fn new(moment: Moment) -> Self {
-        let buckets = vec![EMPTY; BUCKETS as usize].into_boxed_slice();
+        let buckets = (0..BUCKETS).map(|_| EMPTY).collect();
         let mut map = memmap2::MmapMut::map_anon(8192).unwrap();
         let base = map.as_ptr() as u64;
         let bytes = vec![0x48, 0x89, 0xe5, 0x48, 0x8d, 0x64, 0x24, 0xe8];
@@ -123,7 +124,8 @@ type Command<'b> = (u64, &'b [u8]);
 
 fn fill(machine: &mut Machine, g: u64, stack_pointer: u64, site: u32, commands: &[Command<'_>]) {
     let bucket = &mut machine.buckets[bpf::slots::bucket(g) as usize];
-    let slot = &mut bucket.slots[2];
+    // SAFETY: nobody else has it.
+    let slot = unsafe { bucket.slots[2].get() };
     let mut at = 0;
     for (address, bytes) in commands {
         slot.words[at] = *address;
@@ -139,7 +141,7 @@ fn fill(machine: &mut Machine, g: u64, stack_pointer: u64, site: u32, commands: 
     // As if the goroutine's stack ended there.
     slot.meant_for[meant_for::DEPTH] = STACK_HIGH - stack_pointer;
     slot.length = commands.len() as u64;
-    bucket.tags[2] = g + u64::from(site);
+    bucket.tags[2].set(g + u64::from(site));
 }
 
 #[test]
@@ -165,7 +167,7 @@ fn a_slot_is_obeyed_once_and_freed() {
     assert_eq!(&buffer[73..90], [0; 17]);
     assert_eq!(&buffer[90..94], [9, 8, 7, 0]);
     assert_eq!(*std::hint::black_box(&length), 75);
-    assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags, [0; WAYS]);
+    assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags.each_ref().map(Shared::get), [0; WAYS]);
 }
 
 /// What is to come before or behind a header field.
@@ -178,7 +180,8 @@ const ARMED: u64 = (SITE | site::ARMED) as u64;
 /// Fills a slot with [`TEXT`] for a connection.
 fn fill_text(machine: &mut Machine, tag: u64, used: u64) {
     let bucket = &mut machine.buckets[bpf::slots::bucket(tag) as usize];
-    let slot = &mut bucket.slots[2];
+    // SAFETY: nobody else has it.
+    let slot = unsafe { bucket.slots[2].get() };
     slot.meant_for = [ENCODER, BUFFER, CONNECTION];
     (slot.length, slot.used) = (TEXT.len() as u64, used);
     for (word, chunk) in slot.words.iter_mut().zip(TEXT.chunks(8)) {
@@ -186,11 +189,11 @@ fn fill_text(machine: &mut Machine, tag: u64, used: u64) {
         bytes[..chunk.len()].copy_from_slice(chunk);
         *word = u64::from_le_bytes(bytes);
     }
-    bucket.tags[2] = tag;
+    bucket.tags[2].set(tag);
 }
 
 fn tag_of(machine: &Machine, g: u64) -> u64 {
-    machine.buckets[bpf::slots::bucket(g) as usize].tags[2]
+    machine.buckets[bpf::slots::bucket(g) as usize].tags[2].get()
 }
 
 /// `WriteField(f)`, with the encoder in RAX and the name in RBX and RCX.
@@ -234,7 +237,8 @@ fn the_buffer_gets_the_text_and_then_the_field() {
         assert_eq!(count, expected.len() as u64);
         assert!(capacity >= count);
         assert_eq!([registers[0], registers[2], registers[3], registers[5], registers[6]], [buffer, 3, 4, 6, 7]);
-        let slot = &machine.buckets[bpf::slots::bucket(g) as usize].slots[2];
+        // SAFETY: nobody else has it.
+        let slot = unsafe { machine.buckets[bpf::slots::bucket(g) as usize].slots[2].get() };
         assert_eq!((slot.used, tag_of(&machine, g)), (if is_obeyed { 1 } else { used }, g + tag), "it stays until it is freed");
     }
 }
@@ -278,11 +282,11 @@ fn what_is_meant_for_another_call_site_or_goroutine_is_not_obeyed() {
         fill(&mut machine, g, pointer, site, &command);
         machine.call(g, FIXED);
         assert_eq!(*std::hint::black_box(&target), 0);
-        assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags[2], left);
+        assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags[2].get(), left);
     }
     // Another goroutine with the same hash leaves it alone.
     fill(&mut machine, g, stack_pointer, SITE, &command);
     machine.call(g + (1 << 37), FIXED);
     assert_eq!(*std::hint::black_box(&target), 0);
-    assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags[2], g + u64::from(SITE));
+    assert_eq!(machine.buckets[bpf::slots::bucket(g) as usize].tags[2].get(), g + u64::from(SITE));
 }

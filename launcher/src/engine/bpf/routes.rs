@@ -9,11 +9,6 @@ use std::time::{Duration, Instant};
 use aya::maps::{Array, MapData};
 use aya::programs::uprobe::UProbeLink;
 
-/// The BPF program of this probe.
-pub const ROUTE: &str = "http_route";
-
-/// The BPF program of requests in which no mux can note a route: the `*http.Request` that it does so in is not known.
-pub const WITHOUT_ROUTE: &str = "http2_request_start";
 /// Requests after which the probe goes, if it has not been needed.
 const ENOUGH: u64 = 4_096;
 /// How long it stays in any case.

@@ -1,0 +1,110 @@
+//! Ends of functions into sites, with the recipes by which a probe's body reads a hit there.
+
+use bpf::config::{
+    ALWAYS, EndRecipe, MAX_PER_SITE, MAX_RESULTS, NO_RESULT, ResultLocation as Location, Setting, base,
+};
+
+use crate::binary::{Base, EndInstruction, EndSite, Function, GoBinary, ResultLocation, merge_end_sites};
+use crate::probes::plan::LeftOut;
+use crate::probes::site::{Instruction, Site};
+
+/// Sites at all returns of a function, each with how its first `results` result words are read. Where the load bias is not known, what
+/// needs it stands on its `RET`.
+pub(super) fn sites(
+    binary: &GoBinary<'_>,
+    function: &Function,
+    results: usize,
+    load_bias: Option<u64>,
+) -> Result<Vec<Site>, LeftOut> {
+    let name = &function.name;
+    if results > MAX_RESULTS {
+        return Err(LeftOut::NotUnderstood(format!("{results} results of {name} are more than a probe reads")));
+    }
+    let mut found = binary.end_sites(function, results)?;
+    if load_bias.is_none() {
+        let returns = binary.return_sites(function, results)?;
+        found = without_load_bias(&found, returns);
+    }
+    let mut found = merge_end_sites(found);
+    found.sort_by_key(|end| end.address);
+    let mut sites: Vec<Site> = Vec::new();
+    for end in found {
+        // A site that may stand for several ends is one probe: its recipes are tried one after the other.
+        let Some(site) = sites.last_mut().filter(|last| last.address == end.address) else {
+            let EndSite { address, offset, cost, .. } = end;
+            let instruction = instruction(end.instruction);
+            sites.push(Site { address, offset, instruction, cost, recipes: vec![recipe(&end)], recipe: 0 });
+            continue;
+        };
+        if let Some(last) = site.recipes.last_mut() {
+            last.more = Setting::new(1);
+        }
+        site.recipes.push(recipe(&end));
+        if site.recipes.len() > MAX_PER_SITE as usize {
+            return Err(LeftOut::NotUnderstood(format!("too many ends of {name} have one site ({:#x})", end.address.0)));
+        }
+    }
+    Ok(sites)
+}
+
+/// Puts each `RET` that has a site which needs the load bias on itself.
+fn without_load_bias(found: &[EndSite], returns: Vec<EndSite>) -> Vec<EndSite> {
+    let needs = |ret: &EndSite| found.iter().any(|site| site.needs_load_bias() && site.returns == ret.returns);
+    let on_return: Vec<EndSite> = returns.into_iter().filter(needs).collect();
+    let stays = |site: &EndSite| on_return.iter().all(|ret| ret.returns != site.returns);
+    let mut kept: Vec<EndSite> = found.iter().filter(|site| stays(site)).cloned().collect();
+    kept.extend(on_return);
+    kept
+}
+
+/// How the BPF program reads a hit at `end`. Results beyond [`MAX_RESULTS`] are left out.
+#[must_use]
+pub fn recipe(end: &EndSite) -> EndRecipe {
+    let mut results = [NO_RESULT; MAX_RESULTS];
+    for (slot, result) in results.iter_mut().zip(&end.results) {
+        *slot = location(result);
+    }
+    let guard = end.guard.map(|guard| (guard.first.0, guard.last.0.saturating_sub(guard.first.0)));
+    let (guard_first, guard_size) = guard.unwrap_or_default();
+    EndRecipe {
+        condition: Setting::new(end.condition.map_or(ALWAYS, |condition| condition.bits().into())),
+        guarded: Setting::new(guard.is_some().into()),
+        guard_first: Setting::new(guard_first),
+        guard_size: Setting::new(guard_size),
+        more: Setting::new(0),
+        results,
+    }
+}
+
+fn location(result: &ResultLocation) -> Location {
+    let mut location = Location {
+        base: Setting::new(match result.base {
+            Base::Register(number) => number.into(),
+            Base::Zero => base::ZERO,
+            Base::Image => base::IMAGE,
+        }),
+        offset: Setting::new(result.offset.cast_unsigned()),
+        mask: Setting::new(u64::MAX >> (64 - u32::from(result.bits.clamp(1, 64)))),
+        ..NO_RESULT
+    };
+    let mut count = 0;
+    for (slot, load) in location.load_offsets.iter_mut().zip(result.loads.iter().flatten()) {
+        *slot = Setting::new(i64::from(*load).cast_unsigned());
+        count += 1;
+    }
+    location.loads = Setting::new(count);
+    location
+}
+
+fn instruction(instruction: EndInstruction) -> Instruction {
+    match instruction {
+        EndInstruction::ConditionalJump => Instruction::ConditionalJump,
+        EndInstruction::Jump => Instruction::Jump,
+        EndInstruction::Nop => Instruction::Nop,
+        EndInstruction::Push => Instruction::PushFrame,
+        EndInstruction::Call => Instruction::Call,
+        EndInstruction::Return => Instruction::Return,
+    }
+}
+
+const _: () = assert!(crate::binary::MAX_LOADS == bpf::config::MAX_LOADS, "both sides follow as many pointers");

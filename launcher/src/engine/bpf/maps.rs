@@ -1,0 +1,67 @@
+//! How large the maps are that depend on the plan and on the machine. The others have their sizes in `bpf/src/kernel`.
+
+use aya::EbpfLoader;
+use bpf::scratch::PER_PROCESSOR;
+
+use crate::probes::plan::{Layout, Plan};
+
+/// Sizes of maps, in entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sizes {
+    /// Probes that may run at once; a power of two.
+    scratch: u32,
+    /// Recipes for ends.
+    recipes: u32,
+    /// Goroutines that are remembered; `None` for as many as the object says.
+    goroutines: Option<u32>,
+    /// Something is injected.
+    injects: bool,
+    /// Parents are looked for.
+    has_parents: bool,
+}
+
+impl Sizes {
+    /// Those for this plan, on a machine with so many processors.
+    pub(super) fn new(plan: &Plan, processors: u32) -> Self {
+        Self {
+            scratch: (processors.max(1).next_power_of_two() * PER_PROCESSOR).max(2 * PER_PROCESSOR),
+            recipes: u32::try_from(plan.recipes.len()).unwrap_or(u32::MAX).max(1),
+            goroutines: plan.goroutines,
+            injects: plan.layouts().any(|(layout, _)| *layout == Layout::HttpClient),
+            has_parents: plan.parents.is_some(),
+        }
+    }
+
+    /// The number of the last place of scratch memory.
+    pub(super) fn last_scratch(&self) -> u32 {
+        self.scratch - 1
+    }
+
+    /// Tells the loader. Maps that nothing is put into have one entry: room takes a millisecond.
+    pub(super) fn apply(&self, loader: &mut EbpfLoader<'_>) {
+        let Self { scratch, recipes, goroutines, injects, has_parents } = *self;
+        loader.map_max_entries("SCRATCH", scratch).map_max_entries("RECIPES", recipes);
+        if let Some(goroutines) = goroutines {
+            loader.map_max_entries("GOROUTINES", goroutines);
+        }
+        if !injects {
+            loader.map_max_entries("INJECTIONS", 1).map_max_entries("EXTRACTED", 1).map_max_entries("SLOTS", 1);
+        }
+        if !has_parents {
+            for name in ["ANSWERED", "CONTEXTS", "CONTEXT_TYPES", "CREATORS"] {
+                loader.map_max_entries(name, 1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scratch_memory_is_a_power_of_two_and_enough_for_each_processor() {
+        let scratch = |processors| Sizes::new(&Plan::default(), processors).scratch;
+        assert_eq!([0, 1, 2, 3, 8, 96].map(scratch), [4, 4, 4, 8, 16, 256]);
+    }
+}

@@ -1,0 +1,104 @@
+//! What the verifier says of the BPF programs.
+
+use super::*;
+use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
+use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig, RequestLayout};
+use bpf::config::{MapLayout, Offset};
+use bpf::shared::Shared;
+
+use crate::probes::plan::Planned;
+
+/// Everything is sampled, if its parent is.
+fn everything() -> Sampling {
+    let settings = Settings { parent_based: Shared::new(1), off: Shared::new(0), threshold: Shared::new(1 << 63) };
+    Sampling { settings, propagators: Propagators(Setting::new(3)) }
+}
+
+/// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
+#[test]
+fn the_verifier_accepts_every_program() {
+    for kind in [UprobeKind::Multi, UprobeKind::PerfEvent] {
+        let mut object = Object::load(&Plan::default(), &everything()).unwrap();
+        for (body, program) in object.programs(&BODIES, kind).unwrap() {
+            if let Err(error) = verify(body, program) {
+                panic!("{body:?}: {error:?}");
+            }
+        }
+    }
+}
+
+const BODIES: [Body; 5] = [Body::HttpServer, Body::Http2Request, Body::HttpClient, Body::HttpRoute, Body::NewGoroutine];
+
+/// Instructions that the verifier may look at for each program: a million is its limit, and each costs about a
+/// microsecond of the program's start. Programs are verified at the same time.
+const VERIFIED_AT_MOST: [u32; 5] = [8_000, 8_000, 13_000, 2_000, 1_000];
+
+/// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
+#[test]
+fn verification_is_short() {
+    let at = |offset: u32| Offset::new(offset);
+    let request = RequestLayout {
+        method: at(0),
+        url: at(16),
+        proto_major: at(40),
+        proto_minor: at(48),
+        header: at(56),
+        content_length: at(88),
+        host: at(128),
+        remote_addr: at(176),
+        tls: at(208),
+        context: at(248),
+        pattern: at(232),
+        pat: at(264),
+    };
+    for swiss in [0, 1] {
+        let header_map = MapLayout {
+            swiss: Setting::new(swiss),
+            full_from: Setting::new(5 * (1 - swiss)),
+            full_count: Setting::new(0x80),
+            keys: at(8),
+            key_stride: Setting::new(40),
+            keys_at_once: Setting::new(4),
+            elements: at(24),
+            element_stride: Setting::new(40),
+            group_size: Setting::new(328),
+            count: at(0),
+            directory: at(16),
+            directory_length: at(if swiss == 1 { 24 } else { 9 }),
+            table_groups: at(16),
+            table_mask: at(24),
+            old_buckets: at(24),
+            overflow: at(328),
+        };
+        let config = HttpServerConfig { request, http2_request: request, header_map, ..EMPTY_HTTP_SERVER };
+        let client = HttpClientConfig {
+            method: at(0),
+            url: at(16),
+            header: at(56),
+            body: at(64),
+            content_length: at(88),
+            sent_host: at(128),
+            redirect: at(224),
+            redirected: at(128),
+            scheme: at(0),
+            user: at(32),
+            host: at(40),
+            path: at(56),
+            raw_query: at(96),
+            header_map,
+            ..EMPTY_HTTP_CLIENT
+        };
+        let layouts = vec![
+            (Layout::HttpServer, config.as_bytes().to_vec()),
+            (Layout::HttpClient, client.as_bytes().to_vec()),
+        ];
+        let plan = Plan { planned: vec![Planned { layouts, ..Planned::default() }], ..Plan::default() };
+        let mut object = Object::load(&plan, &everything()).unwrap();
+        for (body, program) in object.programs(&BODIES, UprobeKind::Multi).unwrap() {
+            verify(body, program).unwrap();
+            let verified = program.info().unwrap().verified_instruction_count().unwrap();
+            let at_most = VERIFIED_AT_MOST[BODIES.iter().position(|one| *one == body).unwrap()];
+            assert!(verified < at_most, "{body:?} (swiss {swiss}): {verified} instructions");
+        }
+    }
+}

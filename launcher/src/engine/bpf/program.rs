@@ -1,0 +1,20 @@
+//! The BPF programs of the object: one for each body, in two forms.
+
+use crate::kernel::UprobeKind;
+use crate::probes::probe::Body;
+
+/// The name of the BPF program in the object (`bpf/src/main.rs`): its ELF section decides how it may be attached.
+pub(super) const fn name(body: Body, kind: UprobeKind) -> &'static str {
+    match (body, kind) {
+        (Body::HttpServer, UprobeKind::Multi) => "http_server",
+        (Body::HttpServer, UprobeKind::PerfEvent) => "http_server_p",
+        (Body::Http2Request, UprobeKind::Multi) => "http2_request",
+        (Body::Http2Request, UprobeKind::PerfEvent) => "http2_request_p",
+        (Body::HttpRoute, UprobeKind::Multi) => "http_route",
+        (Body::HttpRoute, UprobeKind::PerfEvent) => "http_route_p",
+        (Body::HttpClient, UprobeKind::Multi) => "http_client",
+        (Body::HttpClient, UprobeKind::PerfEvent) => "http_client_p",
+        (Body::NewGoroutine, UprobeKind::Multi) => "new_goroutine",
+        (Body::NewGoroutine, UprobeKind::PerfEvent) => "new_goroutine_p",
+    }
+}

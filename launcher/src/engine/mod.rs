@@ -1,0 +1,56 @@
+//! What carries a plan out: runs the bodies of the probes where the plan wants it, and hands on what they report. Behind this seam
+//! nobody knows how.
+//!
+//! There is one engine, [`bpf`].
+
+pub mod bpf;
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::thread::JoinHandle;
+
+use ::bpf::config::Settings;
+use ::bpf::missed::COUNTED;
+use ::bpf::trace::operation::kind;
+use ::bpf::trace::unsampled::Durations;
+
+/// What the bodies of the probes report.
+pub trait Records: Send + std::fmt::Debug {
+    /// Hands the next record over; false if there is none.
+    fn next(&mut self, use_record: &mut dyn FnMut(&[u8])) -> bool;
+    /// Readable where a backlog is waiting.
+    fn backlog(&self) -> BorrowedFd<'_>;
+    /// What nothing came of, by [`bpf::missed::Missed`](::bpf::missed::Missed); `None` where that cannot be read.
+    fn missed(&self) -> Option<[u64; COUNTED as usize]>;
+    /// Operations that were not sampled, by [`kind`]; `None` where that cannot be read.
+    fn unsampled(&self) -> Option<[Durations; kind::COUNT as usize]>;
+}
+
+/// Probes in place. They go when this is dropped.
+pub trait Probes: Send + std::fmt::Debug {
+    /// Changes the sampler and what is switched off, from now on. What has begun ends as it began.
+    ///
+    /// # Errors
+    /// Where the engine does not take it.
+    fn set(&mut self, settings: &Settings) -> std::io::Result<()>;
+    /// Forgets what is remembered of the program, which has begun anew: others stand at its addresses.
+    fn forget(&mut self);
+    /// Takes away what has turned out not to be needed; a thread waits for that.
+    fn judge(&mut self) -> Option<JoinHandle<()>>;
+    /// Takes all away from a program that has ended. Returns the threads that wait for that.
+    fn detach(self: Box<Self>) -> Vec<JoinHandle<()>>;
+    /// Leaves them in a program that is still running until this process ends, which takes them away.
+    fn leave_until_exit(self: Box<Self>);
+}
+
+/// A program with its probes in place.
+#[derive(Debug)]
+pub struct Attached {
+    /// What they report.
+    pub records: Box<dyn Records>,
+    /// The probes.
+    pub probes: Box<dyn Probes>,
+    /// The memory in which the process finds what it is to write ([`bpf::slots`](::bpf::slots)); it can be mapped.
+    pub slots: OwnedFd,
+    /// How many places are observed.
+    pub sites: usize,
+}

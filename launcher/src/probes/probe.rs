@@ -1,0 +1,63 @@
+//! What is observed: a point of a function that is passed exactly once for each event.
+
+use serde::Serialize;
+
+use super::site::Site;
+
+/// One observation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Probe {
+    /// The function that is observed.
+    pub function: String,
+    /// What it means that the point is passed.
+    #[serde(flatten)]
+    pub event: Event,
+    /// Which point of the function.
+    pub point: Point,
+    /// Where the engine observes it.
+    pub sites: Vec<Site>,
+}
+
+/// What is told to a probe's body.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Event {
+    /// For people.
+    #[serde(rename = "event")]
+    pub meaning: &'static str,
+    /// Which body runs.
+    pub body: Body,
+    /// What it gets as [`bpf::config::Cookie::event`].
+    #[serde(skip)]
+    pub number: u32,
+}
+
+/// A body of `bpf/src`, which an engine runs where the event happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// `net_http_server::any`.
+    HttpServer,
+    /// `net_http_server::start_http2_request`: requests in which no mux can note a route, for the `*http.Request` that it would do so
+    /// in is not known.
+    Http2Request,
+    /// `net_http_server::route`.
+    HttpRoute,
+    /// `net_http_client::any`.
+    HttpClient,
+    /// `creators::created`.
+    NewGoroutine,
+}
+
+/// A point of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Point {
+    /// Its start, where all arguments are in their places; once for each call.
+    Entry,
+    /// A direct call within it, where the arguments of what is called are in their places.
+    Call,
+    /// Each of its ends, where its results are known.
+    End,
+    /// Its start, of a function that does not return, such as `runtime.exit`: perhaps more than once.
+    Exit,
+}
