@@ -37,7 +37,7 @@ pub fn main() -> Outcome {
     log::debug(format_args!("configuration: {config:?}"));
     match &config.mode {
         Mode::Launch => run(&config, &typed, signals).remapped(&config.init.remapped_exits),
-        Mode::Check => check(&config, &typed.program),
+        Mode::Check => check(&config, &typed.command),
         Mode::SupportedVersions if config.json => print(&supported_versions_json()),
         Mode::SupportedVersions => print(&supported_versions()),
         Mode::Install(path) => install(path),
@@ -52,8 +52,8 @@ pub fn main() -> Outcome {
 }
 
 fn run(config: &Config, typed: &CommandLine, signals: Result<Signals, child::TakeOverError>) -> Outcome {
-    let Some((program, args)) = typed.program.split_first() else {
-        return CommandLine::no_program().print();
+    let Some((program, args)) = typed.command.split_first() else {
+        return CommandLine::no_command().print();
     };
     let prepare = || {
         let prepared = Program::new(program, args, Environment::inherited().without(OWN_VARIABLES));
@@ -78,7 +78,7 @@ fn run(config: &Config, typed: &CommandLine, signals: Result<Signals, child::Tak
 
 fn check(config: &Config, program: &[OsString]) -> Outcome {
     let Some(program) = program.first() else {
-        return CommandLine::no_program().print();
+        return CommandLine::no_command().print();
     };
     let Some(path) = Program::new(program, &[], Environment::inherited()).path() else {
         log::error(format_args!("{}: not found", program.display()));

@@ -1,14 +1,23 @@
-//! What README.md repeats of the code is the same as in the code.
+//! What the documents repeat of the code is the same as in the code, and their links lead somewhere.
+//!
+//! `UPDATE_GOLDEN=1 cargo test --test documents` writes the tables of parameters anew.
 
 #![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::Command;
 
-use go_auto_launch::config::VARIABLES;
+use go_auto_launch::parameters::{self, GROUPS, Parameter};
 
-fn readme() -> String {
-    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap()
+const CONFIGURATION: &str = "docs/configuration.md";
+
+fn document(name: &str) -> String {
+    std::fs::read_to_string(root().join(name)).unwrap()
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
 /// What stands between `<!-- name -->` and `<!-- /name -->`.
@@ -27,18 +36,33 @@ fn printed(option: &str) -> String {
 #[test]
 fn the_readme_lists_the_supported_versions_as_the_launcher_prints_them() {
     let printed = printed("--supported-versions");
-    assert_eq!(section(&readme(), "supported-versions").trim(), printed.trim(), "README.md should say:\n{printed}");
+    assert_eq!(section(&document("README.md"), "supported-versions").trim(), printed.trim(), "README.md should say:\n{printed}");
 }
 
 #[test]
-fn the_readme_lists_every_variable() {
-    let mut table = String::from("| variable | flag | values | default | meaning |\n|---|---|---|---|---|\n");
-    for variable in VARIABLES {
-        let flag = variable.flag.map_or_else(String::new, |flag| format!("`{flag}`"));
-        writeln!(table, "| `{}` | {flag} | {} | {} | {} |", variable.name, variable.allowed, variable.default, variable.meaning)
-            .unwrap();
+fn every_parameter_is_listed_in_its_group() {
+    let mut tables = String::new();
+    for group in GROUPS {
+        write!(tables, "\n### {}\n\n", group.title).unwrap();
+        tables.push_str("| variable | flag | values | default | meaning |\n|---|---|---|---|---|\n");
+        for parameter in group.parameters {
+            let Parameter { name, flag, allowed, default, meaning, more, secret: _ } = parameter;
+            let long = flag.map_or_else(String::new, |flag| format!("`{}`", flag.long));
+            let short = flag.and_then(|flag| flag.short).map_or_else(String::new, |short| format!("`-{short}`, "));
+            let more = if more.is_empty() { String::new() } else { format!("; {more}") };
+            writeln!(tables, "| `{name}` | {short}{long} | {allowed} | {default} | {meaning}{more} |").unwrap();
+        }
     }
-    assert_eq!(section(&readme(), "variables"), table, "README.md should say:\n{table}");
+    tables.push('\n');
+    let written = document(CONFIGURATION);
+    let listed = section(&written, "parameters");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let begin = "<!-- parameters -->\n";
+        let new = written.replacen(&format!("{begin}{listed}"), &format!("{begin}{tables}"), 1);
+        std::fs::write(root().join(CONFIGURATION), new).unwrap();
+    } else {
+        assert_eq!(listed, tables, "{CONFIGURATION} should say:\n{tables}");
+    }
 }
 
 /// Variables of OpenTelemetry that concern traces: of the specification 1.57 (`configuration/sdk-environment-variables.md`,
@@ -106,28 +130,27 @@ const SPECIFIED: [&str; 59] = [
 ];
 
 #[test]
-fn a_specified_variable_is_honoured_or_the_readme_says_that_it_is_not() {
-    let unread = section(&readme(), "unread-variables");
+fn a_specified_variable_is_honoured_or_is_said_not_to_be() {
+    let unread = section(&document(CONFIGURATION), "unread-variables");
     for name in SPECIFIED {
-        let is_read = VARIABLES.iter().any(|variable| variable.name == name);
+        let is_read = parameters::all().any(|parameter| parameter.name == name);
         let is_said = unread.contains(&format!("`{name}`"));
         assert!(is_read != is_said, "{name}: read {is_read}, said to be unread {is_said}");
     }
-    for variable in VARIABLES.iter().filter(|variable| variable.name.starts_with("OTEL_")) {
-        assert!(SPECIFIED.contains(&variable.name), "{}", variable.name);
+    for parameter in parameters::all().filter(|parameter| parameter.name.starts_with("OTEL_")) {
+        assert!(SPECIFIED.contains(&parameter.name), "{}", parameter.name);
     }
 }
 
 #[test]
-fn the_readme_names_every_option() {
-    let readme = readme();
+fn every_option_of_the_help_is_documented() {
+    let document = document(CONFIGURATION);
     let help = printed("--help");
-    let options: Vec<&str> = help
-        .lines()
-        .filter_map(|line| line.trim_start().split([' ', ',']).find(|word| word.starts_with("--") && line.starts_with("  ")))
-        .collect();
+    // A flag's line has two blanks before it, and what is said of it more.
+    let heads = help.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let options: Vec<&str> = heads.filter_map(|line| line.split([' ', ',']).find(|word| word.starts_with("--"))).collect();
     assert!(options.contains(&"--strict"), "{help}");
     for option in options {
-        assert!(readme.contains(&format!("`{option}`")), "README.md does not name {option}");
+        assert!(document.contains(&format!("`{option}`")), "{CONFIGURATION} does not name {option}");
     }
 }
