@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use go_auto_launch::parameters::{self, GROUPS, Parameter};
@@ -153,4 +153,57 @@ fn every_option_of_the_help_is_documented() {
     for option in options {
         assert!(document.contains(&format!("`{option}`")), "{CONFIGURATION} does not name {option}");
     }
+}
+
+/// The Markdown files below `folder`, but for what is built.
+fn documents(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() && !["target", ".git"].contains(&name) {
+            found.extend(documents(&path));
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// What stands outside of code: no blocks, no spans.
+fn prose(text: &str) -> String {
+    let blocks = text.split("\n```").step_by(2);
+    blocks.flat_map(|block| block.split('`').step_by(2)).collect()
+}
+
+/// Targets of `[text](target)`.
+fn links(text: &str) -> Vec<String> {
+    let prose = prose(text);
+    prose.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.to_owned())).collect()
+}
+
+/// The anchors that a renderer makes of the headings: small letters, hyphens for blanks, no other signs.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let kept = |char: char| char.is_alphanumeric() || "-_ ".contains(char);
+    headings
+        .map(|heading| heading.to_lowercase().chars().filter(|char| kept(*char)).collect::<String>().replace(' ', "-"))
+        .collect()
+}
+
+#[test]
+fn every_link_within_the_repository_leads_somewhere() {
+    let mut seen = 0;
+    for document in documents(&root()) {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for link in links(&text).into_iter().filter(|link| !link.contains("://")) {
+            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if path.is_empty() { document.clone() } else { document.parent().unwrap().join(path) };
+            assert!(target.exists(), "{}: {link}", document.display());
+            let has_anchor = || anchors(&std::fs::read_to_string(&target).unwrap()).iter().any(|one| one == anchor);
+            assert!(anchor.is_empty() || has_anchor(), "{}: {link}", document.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen}");
 }

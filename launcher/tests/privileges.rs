@@ -1,4 +1,4 @@
-//! What works with which privileges: the rows of README.md's table that need no container, and what the program is left
+//! What works with which privileges: the rows of the table in docs/privileges.md that need no container, and what the program is left
 //! with. (`oci.rs` has the rows that do.)
 //!
 //! Needs root, setpriv, setcap and unshare; the kernel must give root all capabilities that matter.
