@@ -12,9 +12,10 @@ use crate::command_line::CommandLine;
 use crate::config::{Config, Mode};
 use crate::install::install;
 use crate::launch::{failed, launch};
-use crate::log;
+use crate::log::{self, Level};
 use crate::memory;
 use crate::outcome::Outcome;
+use crate::wrap;
 
 /// The prefix of the launcher's own variables, which the program does not get.
 const OWN_VARIABLES: &str = "GO_AUTO_LAUNCH_";
@@ -76,8 +77,8 @@ fn run(config: &Config, typed: &CommandLine, signals: Result<Signals, child::Tak
     }
 }
 
-fn check(config: &Config, program: &[OsString]) -> Outcome {
-    let Some(program) = program.first() else {
+fn check(config: &Config, command: &[OsString]) -> Outcome {
+    let Some(program) = command.first() else {
         return CommandLine::no_command().print();
     };
     let Some(path) = Program::new(program, &[], Environment::inherited()).path() else {
@@ -87,7 +88,8 @@ fn check(config: &Config, program: &[OsString]) -> Outcome {
     match Report::new(&path, &config.disabled_instrumentations, config.may_write && !config.propagators.is_empty()) {
         Ok(report) => {
             let json = if config.json { serde_json::to_string_pretty(&report).ok() } else { None };
-            print(&json.unwrap_or_else(|| report.to_string()));
+            let text = || wrap::for_output(&report.text(log::enabled(Level::Debug)), &std::io::stdout());
+            print(&json.unwrap_or_else(text));
             if report.would_be_traced() { Outcome::Done } else { Outcome::NotTraceable }
         }
         Err(error) => {

@@ -51,16 +51,20 @@ fn wrap_line(line: &str, width: usize, to: &mut String) {
     }
 }
 
-/// Below the line's last column (two blanks or more stand before one), if half of the width is left for it; else two more than
-/// the line's own.
+/// Below the line's last column (two blanks or more stand before one), if half of the width is left for it, and its words fit
+/// there; else two more than the line's own.
 fn hanging_indent(line: &str, width: usize) -> usize {
     let own = line.len() - line.trim_start().len();
+    let longest = line.split(' ').map(|word| word.chars().count()).max().unwrap_or(0);
+    let fits = |indent: usize| indent + longest <= width;
     let mut column = 0;
     let mut last = None;
     for piece in pieces(line) {
-        let blanks = piece.len() - piece.trim_start().len();
-        if blanks >= 2 && column > 0 {
-            last = Some(column + blanks).filter(|start| *start <= width / 2).or(last);
+        let start = column + piece.len() - piece.trim_start().len();
+        let is_column = start >= column + 2 && column > 0;
+        // A word that fits nowhere is no reason to leave the column.
+        if is_column && start <= width / 2 && (fits(start) || !fits(own + 2)) {
+            last = Some(start);
         }
         column += piece.chars().count();
     }
@@ -105,6 +109,12 @@ mod tests {
     fn words_are_never_broken() {
         let long = "net/http.(*Transport).roundTrip".repeat(3);
         assert_eq!(wrapped(&format!("0x401000  {long} ends here"), 40), format!("0x401000  {long}\n          ends here"));
+    }
+
+    #[test]
+    fn a_word_that_is_too_long_for_its_column_gets_a_line() {
+        let line = format!("  0x401000  CALL  {}: encoded", "x".repeat(30));
+        assert_eq!(wrapped(&line, 40), format!("  0x401000  CALL\n    {}:\n    encoded", "x".repeat(30)));
     }
 
     #[test]
