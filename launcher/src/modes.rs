@@ -17,7 +17,7 @@ use crate::memory;
 use crate::outcome::Outcome;
 use crate::wrap;
 
-/// The prefix of the launcher's own variables, which the program does not get.
+/// The prefix of the launcher's own variables, which the command does not get.
 const OWN_VARIABLES: &str = "GO_AUTO_LAUNCH_";
 
 /// Runs the launcher. The first thing in `main`, before any thread exists.

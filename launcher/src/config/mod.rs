@@ -1,7 +1,7 @@
 //! What the command line and the environment mean. Pure: no file, network or process is looked at.
 //!
 //! A flag wins over its variable, a variable over the default; an empty variable is an unset one. A value that cannot
-//! be used becomes a [`Problem`], and the next best one holds: configuration never keeps the program from running.
+//! be used becomes a [`Problem`], and the next best one holds: configuration never keeps the command from running.
 
 mod init;
 mod methods;
@@ -36,9 +36,9 @@ pub struct Config {
     pub mode: Mode,
     /// Reports are printed as JSON.
     pub json: bool,
-    /// A program that would run untraced is not run.
+    /// A command that would run untraced is not run.
     pub strict: bool,
-    /// The program's memory may be written to.
+    /// The process's memory may be written to.
     pub may_write: bool,
     /// How probes are attached; `None`: as the kernel can.
     pub uprobes: Option<UprobeKind>,
@@ -48,7 +48,7 @@ pub struct Config {
     pub log_level: Level,
     /// How signals are forwarded, and with which status the launcher ends.
     pub init: Init,
-    /// How long sending may go on after the program's end.
+    /// How long sending may go on after the command's end.
     pub flush_timeout: Duration,
     /// What the spans say about the program.
     pub resource: Resource,
@@ -73,7 +73,7 @@ pub struct Config {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Start the program and trace it.
+    /// Start the command and trace what of it is a Go program.
     Launch,
     /// Say what would be traced.
     Check,
