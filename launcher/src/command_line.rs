@@ -1,90 +1,23 @@
 //! What was typed, and nothing else: no environment, no defaults, no meaning. [`crate::config`] gives it one.
 
-use std::ffi::OsString;
-use std::fmt::Write as _;
+use std::ffi::{OsStr, OsString};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
-use crate::config::VARIABLES;
 use crate::outcome::Outcome;
+use crate::parameters::{self, Command, Flag, Parameter, Takes, USAGE, short_help, whole_help};
+use crate::wrap;
 
 /// The command line. Values are kept as typed: a bad one is a problem to be reported, not a reason not to run the
-/// program. Only an option that does not exist, or a mode without what it needs, is a usage error.
-#[expect(clippy::struct_excessive_bools, reason = "independent switches, one per flag")]
-#[derive(Clone, Debug, Default, Parser)]
-#[command(
-    name = "go-auto-launch",
-    version,
-    about = "Starts a Go program and traces it with OpenTelemetry, unchanged",
-    args_override_self = true,
-    after_long_help = after_help(),
-)]
+/// command. Only an option that does not exist, or a mode without what it needs, is a usage error.
+#[derive(Clone, Debug, Default)]
 pub struct CommandLine {
-    /// The service name of the spans
-    #[arg(long, value_name = "NAME")]
-    pub service_name: Option<OsString>,
-    /// Where spans are sent: the base URL of an OTLP endpoint
-    #[arg(long, value_name = "URL")]
-    pub endpoint: Option<OsString>,
-    /// How they are sent: grpc, http/protobuf or http/json
-    #[arg(long, value_name = "PROTOCOL")]
-    pub protocol: Option<OsString>,
-    /// Draw each trace on standard error
-    #[arg(long)]
-    pub console: bool,
-    /// Attach to a running process instead of starting a program
-    #[arg(long, value_name = "PID", conflicts_with_all = ["program", "check", "supported_versions"])]
-    pub pid: Option<NonZeroU32>,
-    /// Say what would be traced in PROGRAM, and why the rest would not; do not run it
-    #[arg(long, requires = "program")]
-    pub check: bool,
-    /// Print --check and --supported-versions as JSON
-    #[arg(long)]
-    pub json: bool,
-    /// Exit with 125 instead of running the program untraced
-    #[arg(long)]
-    pub strict: bool,
-    /// Say step by step what the launcher does
-    #[arg(long, short = 'v')]
-    pub verbose: bool,
-    /// Never write into the program's memory: no outgoing propagation
-    #[arg(long)]
-    pub no_write: bool,
-    /// How probes are attached: auto, multi (one link for each BPF program, Linux 6.10) or perf-event (one event for each)
-    #[arg(long, value_name = "HOW")]
-    pub uprobes: Option<OsString>,
-    /// How long the last spans may take to be sent after the program's end, such as 500ms or 2s
-    #[arg(long, value_name = "TIME")]
-    pub flush_timeout: Option<OsString>,
-    /// Forward signals to the program's whole process group
-    #[arg(long, short = 'g')]
-    pub kill_group: bool,
-    /// Forward signal FROM as TO, or not at all where TO is 0 (repeatable)
-    #[arg(long, short = 'r', value_name = "FROM:TO")]
-    pub rewrite: Vec<OsString>,
-    /// Exit with TO (or 0) where the program's exit code is FROM (repeatable)
-    #[arg(long, short = 'e', value_name = "FROM[:TO]")]
-    pub remap_exit: Vec<OsString>,
-    /// Forward this signal when the launcher's own parent dies
-    #[arg(long, short = 'p', value_name = "SIGNAL")]
-    pub parent_death_signal: Option<OsString>,
-    /// Let the program keep the capabilities that the launcher uses
-    #[arg(long)]
-    pub keep_caps: bool,
-    /// Options of tini (-s, -w) and dumb-init (-c) for what the launcher does anyway; accepted and without effect
-    #[arg(short = 's', short_aliases = ['w', 'c'], long = "single-child", hide = true)]
-    pub as_always: bool,
-    /// Copy the launcher to PATH, for a container that has no other program to do it
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["program", "check", "supported_versions", "pid"])]
-    pub install: Option<PathBuf>,
-    /// Print the supported libraries and versions
-    #[arg(long)]
-    pub supported_versions: bool,
-    /// The program and its arguments
-    #[arg(trailing_var_arg = true, value_names = ["PROGRAM", "ARG"])]
-    pub program: Vec<OsString>,
+    /// The command and its arguments.
+    pub command: Vec<OsString>,
+    /// The flags that were typed, by the names of their parameters, with what they were given (a switch: nothing).
+    flags: Vec<(&'static str, Vec<OsString>)>,
 }
 
 /// The command line asks for nothing to be run: a text is to be printed, and that is all.
@@ -107,40 +40,100 @@ impl CommandLine {
     /// # Errors
     /// When there is nothing to run: `--help`, `--version`, or a usage error.
     pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, Stop> {
-        Self::try_parse_from(args).map_err(Stop)
+        let matches = clap_command().try_get_matches_from(args).map_err(Stop)?;
+        let flags = parameters::all().filter_map(|parameter| Some((parameter.name, typed(&matches, parameter)?)));
+        Ok(Self { command: values(&matches, COMMAND), flags: flags.collect() })
     }
 
-    /// The usage error for a command line without a program where one is needed.
+    /// The usage error for a command line without a command where one is needed.
     #[must_use]
-    pub fn no_program() -> Stop {
-        let mut command = <Self as clap::CommandFactory>::command();
-        Stop(command.error(
-            clap::error::ErrorKind::MissingRequiredArgument,
-            "no program given: go-auto-launch [OPTIONS] [--] PROGRAM [ARG]...",
-        ))
+    pub fn no_command() -> Stop {
+        let missing = clap::error::ErrorKind::MissingRequiredArgument;
+        Stop(clap_command().error(missing, format!("no command given: {USAGE}")))
+    }
+
+    /// Whether the flag of the parameter `name` was typed.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.flags.iter().any(|(typed, _)| *typed == name)
+    }
+
+    /// What the flag of the parameter `name` was given, each time it was typed.
+    #[must_use]
+    pub fn values(&self, name: &str) -> &[OsString] {
+        self.flags.iter().find(|(typed, _)| *typed == name).map_or(&[], |(_, values)| values)
+    }
+
+    /// What it was given the last time.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&OsStr> {
+        self.values(name).last().map(OsString::as_os_str)
     }
 }
 
-/// The variables and exit codes, below the options.
-fn after_help() -> String {
-    let mut text = String::from("Environment (a flag wins over its variable):\n");
-    for variable in VARIABLES {
-        let name = variable.name;
-        let meaning = variable.meaning;
-        let twin = variable.flag.map_or_else(String::new, |flag| format!(" [{flag}]"));
-        // Writing to a String cannot fail.
-        let _ = write!(text, "  {name}{twin}\n      {meaning}\n      {}; default: {}\n", variable.allowed, variable.default);
+/// The id of what is executed.
+const COMMAND: &str = "COMMAND";
+
+/// Options of tini (-s, -w) and dumb-init (-c) for what the launcher does anyway: accepted, and without effect.
+const AS_ALWAYS: &str = "single-child";
+
+fn clap_command() -> clap::Command {
+    let as_always = Arg::new(AS_ALWAYS).long(AS_ALWAYS).short('s').short_aliases(['w', 'c']).action(ArgAction::SetTrue);
+    let command =
+        Arg::new(COMMAND).action(ArgAction::Append).num_args(1..).trailing_var_arg(true).value_parser(value_parser!(OsString));
+    let whole = wrap::for_output(&whole_help(), &std::io::stdout());
+    clap::Command::new("go-auto-launch")
+        .version(env!("CARGO_PKG_VERSION"))
+        .override_usage(USAGE)
+        .args_override_self(true)
+        // The texts are ours, already broken into lines.
+        .help_template("{before-help}")
+        .before_help(short_help())
+        .before_long_help(whole)
+        .args(parameters::all().filter_map(|parameter| Some(arg(parameter.name, &parameter.flag?))))
+        .args([as_always.hide(true), command])
+}
+
+fn arg(name: &'static str, flag: &Flag) -> Arg {
+    let Flag { long, short, takes, command, excludes } = *flag;
+    let arg = Arg::new(name).long(long.trim_start_matches('-')).conflicts_with_all(excludes);
+    let arg = match short {
+        Some(short) => arg.short(short),
+        None => arg,
+    };
+    let arg = match command {
+        Command::Optional => arg,
+        Command::Needed => arg.requires(COMMAND),
+        Command::Excluded => arg.conflicts_with(COMMAND),
+    };
+    match takes {
+        Takes::Nothing => arg.action(ArgAction::SetTrue),
+        Takes::One(value) => arg.value_name(value).action(ArgAction::Set).value_parser(value_parser!(OsString)),
+        Takes::Several(value) => arg.value_name(value).action(ArgAction::Append).value_parser(value_parser!(OsString)),
+        Takes::Number(value) => arg.value_name(value).action(ArgAction::Set).value_parser(value_parser!(NonZeroU32)),
     }
-    text.push_str(
-        "\nExit status: the program's; 128+n if signal n ended it; 127 not found; 126 cannot be executed;\n\
-         125 usage error, or --strict and the program would not be traced.",
-    );
-    text
+}
+
+/// What the parameter's flag was given; `None` where it was not typed.
+fn typed(matches: &ArgMatches, parameter: &Parameter) -> Option<Vec<OsString>> {
+    let flag = parameter.flag?;
+    // A switch that was not typed has a default value.
+    let is_typed = matches.value_source(parameter.name) == Some(ValueSource::CommandLine);
+    is_typed.then(|| match flag.takes {
+        Takes::Nothing => Vec::new(),
+        Takes::One(_) | Takes::Several(_) | Takes::Number(_) => values(matches, parameter.name),
+    })
+}
+
+fn values(matches: &ArgMatches, id: &str) -> Vec<OsString> {
+    matches.get_raw(id).into_iter().flatten().map(OsStr::to_owned).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const VERBOSE: &str = "GO_AUTO_LAUNCH_VERBOSE";
 
     fn read(args: &[&str]) -> CommandLine {
         try_read(args).unwrap()
@@ -152,25 +145,25 @@ mod tests {
     }
 
     #[test]
-    fn options_end_at_the_program() {
+    fn options_end_at_the_command() {
         let typed = read(&["--verbose", "app", "-d", "--strict", "--help", "--", "x", ""]);
-        assert!(typed.verbose && !typed.strict);
-        assert_eq!(typed.program, ["app", "-d", "--strict", "--help", "--", "x", ""]);
+        assert!(typed.has(VERBOSE) && !typed.has("GO_AUTO_LAUNCH_STRICT"));
+        assert_eq!(typed.command, ["app", "-d", "--strict", "--help", "--", "x", ""]);
     }
 
     #[test]
-    fn the_separator_is_accepted_once_and_then_the_programs() {
-        assert_eq!(read(&["--", "app", "-d"]).program, ["app", "-d"]);
-        assert_eq!(read(&["--", "-app"]).program, ["-app"]);
-        assert_eq!(read(&["--", "app", "--", "x"]).program, ["app", "--", "x"]);
-        assert_eq!(read(&["--", "--", "x"]).program, ["--", "x"]);
+    fn the_separator_is_accepted_once_and_then_the_commands() {
+        assert_eq!(read(&["--", "app", "-d"]).command, ["app", "-d"]);
+        assert_eq!(read(&["--", "-app"]).command, ["-app"]);
+        assert_eq!(read(&["--", "app", "--", "x"]).command, ["app", "--", "x"]);
+        assert_eq!(read(&["--", "--", "x"]).command, ["--", "x"]);
     }
 
     #[test]
     fn values_are_kept_as_typed_and_repetition_is_allowed() {
         let typed = read(&["--protocol=nonsense", "--endpoint", "a", "--endpoint", "b"]);
-        assert_eq!(typed.protocol, Some("nonsense".into()));
-        assert_eq!(typed.endpoint, Some("b".into()));
+        assert_eq!(typed.value("OTEL_EXPORTER_OTLP_PROTOCOL").unwrap(), "nonsense");
+        assert_eq!(typed.values("OTEL_EXPORTER_OTLP_ENDPOINT"), ["b"]);
     }
 
     #[test]
@@ -178,18 +171,19 @@ mod tests {
         use std::os::unix::ffi::OsStringExt as _;
         let odd = OsString::from_vec(vec![b'a', 0xff]);
         let args = ["go-auto-launch".into(), "--".into(), "app".into(), odd.clone()];
-        assert_eq!(CommandLine::read(args).unwrap().program[1], odd);
+        assert_eq!(CommandLine::read(args).unwrap().command[1], odd);
     }
 
     #[test]
     fn the_options_of_tini_and_dumb_init_are_understood() {
         let tini = read(&["-s", "-w", "-vvv", "-g", "-e", "143", "-e3", "-p", "SIGTERM", "--", "app", "-g"]);
-        assert!(tini.verbose && tini.kill_group);
-        assert_eq!((tini.remap_exit.len(), tini.parent_death_signal.is_some()), (2, true));
-        assert_eq!(tini.program, ["app", "-g"]);
+        assert!(tini.has(VERBOSE) && tini.has("GO_AUTO_LAUNCH_KILL_GROUP"));
+        assert_eq!(tini.values("GO_AUTO_LAUNCH_REMAP_EXIT"), ["143", "3"]);
+        assert_eq!(tini.value("GO_AUTO_LAUNCH_PARENT_DEATH_SIGNAL").unwrap(), "SIGTERM");
+        assert_eq!(tini.command, ["app", "-g"]);
         let dumb = read(&["-v", "-c", "--single-child", "-r", "15:3", "--rewrite", "2:0", "app"]);
-        assert_eq!(dumb.rewrite, ["15:3", "2:0"]);
-        assert_eq!(dumb.program, ["app"]);
+        assert_eq!(dumb.values("GO_AUTO_LAUNCH_REWRITE"), ["15:3", "2:0"]);
+        assert_eq!(dumb.command, ["app"]);
     }
 
     #[test]
@@ -200,6 +194,8 @@ mod tests {
         }
         assert!(!try_read(&["--help"]).unwrap_err().0.use_stderr());
         assert!(!try_read(&["--version"]).unwrap_err().0.use_stderr());
-        assert!(CommandLine::no_program().0.use_stderr());
+        assert!(CommandLine::no_command().0.use_stderr());
+        assert_eq!(try_read(&["-h"]).unwrap_err().0.to_string().trim_end(), short_help().trim_end());
+        assert_eq!(try_read(&["--help"]).unwrap_err().0.to_string().trim_end(), whole_help().trim_end());
     }
 }

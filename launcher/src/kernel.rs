@@ -63,15 +63,69 @@ impl KernelSupport {
     }
 }
 
+impl KernelSupport {
+    /// Why nothing can be traced here, as far as can be told without loading anything.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<String> {
+        let Self { release, multi_uprobe, capabilities } = self;
+        let has = |name: &str| capabilities.contains(&name);
+        if version(release).is_some_and(|version| version < OLDEST) {
+            return Some(format!("Linux {}.{} or newer is needed (bpf_loop)", OLDEST.0, OLDEST.1));
+        }
+        match multi_uprobe {
+            Support::Unknown(why) => Some(format!("BPF needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN ({why})")),
+            Support::No if !has("CAP_SYS_ADMIN") => Some("before Linux 6.10 probes need CAP_SYS_ADMIN".to_owned()),
+            Support::Yes if !(has("CAP_SYS_ADMIN") || has("CAP_BPF") && has("CAP_PERFMON")) => {
+                Some("probes need CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN".to_owned())
+            }
+            Support::Yes | Support::No => None,
+        }
+    }
+}
+
+/// The oldest kernel whose verifier takes the BPF programs: the first with `bpf_loop`.
+const OLDEST: (u32, u32) = (5, 17);
+
+/// Major and minor number of a release such as `6.18.44-amd64`.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(['.', '-']).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
 impl fmt::Display for KernelSupport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { release, multi_uprobe, capabilities } = self;
+        let held = if capabilities.is_empty() { "none that matters".to_owned() } else { capabilities.join(", ") };
         let how = match multi_uprobe {
-            Support::Yes => "one multi-uprobe link per BPF program".to_owned(),
-            Support::No => "perf events, one per probe (multi-uprobe links with a process filter need Linux 6.10)".to_owned(),
-            Support::Unknown(why) => format!("not allowed here ({why}): BPF needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN"),
+            Support::Yes => "one multi-uprobe link per BPF program",
+            Support::No => "perf events, one per probe (multi-uprobe links with a process filter need Linux 6.10)",
+            Support::Unknown(_) => "how probes would be attached could not be found out",
         };
-        let held = if capabilities.is_empty() { "none of those that matter".to_owned() } else { capabilities.join(", ") };
-        writeln!(f, "\nkernel        {release}\nprobes        {how}\ncapabilities  {held}")
+        write!(f, "Linux {release}, {how}; capabilities: {held}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn obstacle(release: &str, multi_uprobe: Support, capabilities: &[&'static str]) -> Option<String> {
+        KernelSupport { release: release.to_owned(), multi_uprobe, capabilities: capabilities.to_vec() }.obstacle()
+    }
+
+    #[test]
+    fn what_a_machine_lacks_is_named() {
+        let two = ["CAP_BPF", "CAP_PERFMON"];
+        assert_eq!(obstacle("6.18.44", Support::Yes, &two), None);
+        assert_eq!(obstacle("6.18.44-amd64", Support::Yes, &["CAP_SYS_ADMIN"]), None);
+        assert_eq!(obstacle("5.17.0", Support::No, &["CAP_SYS_ADMIN"]), None);
+        let named = |release, multi, capabilities, what: &str| {
+            let why = obstacle(release, multi, capabilities).unwrap();
+            assert!(why.contains(what), "{why}");
+        };
+        named("5.16-rc1", Support::No, &["CAP_SYS_ADMIN"], "Linux 5.17");
+        named("6.1.0", Support::No, &two, "CAP_SYS_ADMIN");
+        named("6.18.44", Support::Yes, &["CAP_BPF"], "CAP_PERFMON");
+        named("6.18.44", Support::Unknown("EPERM".to_owned()), &[], "(EPERM)");
     }
 }

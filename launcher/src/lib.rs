@@ -10,6 +10,7 @@ pub mod modes;
 
 pub mod command_line;
 pub mod config;
+pub mod parameters;
 
 pub mod capabilities;
 pub mod child;
@@ -44,3 +45,4 @@ pub mod check;
 pub mod install;
 pub mod log;
 pub mod memory;
+mod wrap;

@@ -12,11 +12,12 @@ use crate::command_line::CommandLine;
 use crate::config::{Config, Mode};
 use crate::install::install;
 use crate::launch::{failed, launch};
-use crate::log;
+use crate::log::{self, Level};
 use crate::memory;
 use crate::outcome::Outcome;
+use crate::wrap;
 
-/// The prefix of the launcher's own variables, which the program does not get.
+/// The prefix of the launcher's own variables, which the command does not get.
 const OWN_VARIABLES: &str = "GO_AUTO_LAUNCH_";
 
 /// Runs the launcher. The first thing in `main`, before any thread exists.
@@ -37,7 +38,7 @@ pub fn main() -> Outcome {
     log::debug(format_args!("configuration: {config:?}"));
     match &config.mode {
         Mode::Launch => run(&config, &typed, signals).remapped(&config.init.remapped_exits),
-        Mode::Check => check(&config, &typed.program),
+        Mode::Check => check(&config, &typed.command),
         Mode::SupportedVersions if config.json => print(&supported_versions_json()),
         Mode::SupportedVersions => print(&supported_versions()),
         Mode::Install(path) => install(path),
@@ -52,8 +53,8 @@ pub fn main() -> Outcome {
 }
 
 fn run(config: &Config, typed: &CommandLine, signals: Result<Signals, child::TakeOverError>) -> Outcome {
-    let Some((program, args)) = typed.program.split_first() else {
-        return CommandLine::no_program().print();
+    let Some((program, args)) = typed.command.split_first() else {
+        return CommandLine::no_command().print();
     };
     let prepare = || {
         let prepared = Program::new(program, args, Environment::inherited().without(OWN_VARIABLES));
@@ -76,9 +77,9 @@ fn run(config: &Config, typed: &CommandLine, signals: Result<Signals, child::Tak
     }
 }
 
-fn check(config: &Config, program: &[OsString]) -> Outcome {
-    let Some(program) = program.first() else {
-        return CommandLine::no_program().print();
+fn check(config: &Config, command: &[OsString]) -> Outcome {
+    let Some(program) = command.first() else {
+        return CommandLine::no_command().print();
     };
     let Some(path) = Program::new(program, &[], Environment::inherited()).path() else {
         log::error(format_args!("{}: not found", program.display()));
@@ -87,7 +88,8 @@ fn check(config: &Config, program: &[OsString]) -> Outcome {
     match Report::new(&path, &config.disabled_instrumentations, config.may_write && !config.propagators.is_empty()) {
         Ok(report) => {
             let json = if config.json { serde_json::to_string_pretty(&report).ok() } else { None };
-            print(&json.unwrap_or_else(|| report.to_string()));
+            let text = || wrap::for_output(&report.text(log::enabled(Level::Debug)), &std::io::stdout());
+            print(&json.unwrap_or_else(text));
             if report.would_be_traced() { Outcome::Done } else { Outcome::NotTraceable }
         }
         Err(error) => {

@@ -21,7 +21,7 @@ fn text(bytes: &[u8]) -> String {
 /// What does not depend on the machine: no path, no addresses, nothing of the kernel.
 fn lasting(report: &str) -> String {
     let mut lines = String::new();
-    for line in report.lines().take_while(|line| !line.starts_with("kernel")) {
+    for line in report.lines().filter(|line| !line.starts_with("kernel ") && !line.starts_with("here ")) {
         let line = if line.starts_with("program ") { "program       …" } else { line };
         let words = line.split(' ').map(|word| if word.starts_with("0x") { "0x…" } else { word });
         lines.push_str(&words.collect::<Vec<_>>().join(" "));
@@ -34,7 +34,7 @@ fn lasting(report: &str) -> String {
 #[test]
 fn reports_are_as_reviewed() {
     for version in [GoVersion::GO_1_21, GoVersion::GO_1_24, GoVersion::GO_1_27] {
-        let output = check(&[], &apps::build("http_server", version, Variant::Stripped));
+        let output = check(&["--verbose"], &apps::build("http_server", version, Variant::Stripped));
         assert!(output.status.success());
         let report = lasting(&text(&output.stdout));
         let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/check-{}.txt", version.toolchain()));
@@ -62,6 +62,87 @@ fn json_names_every_probe() {
     // The one way on which a handler is found.
     assert!(sites.iter().any(|site| site["program"] == "http_route" && site["instruction"] == "jump"), "{sites:?}");
     assert_eq!(planned["missing"].as_array().unwrap().len(), 0, "{planned}");
+}
+
+/// The answer: what stands before the first empty line.
+fn answer(program: &Path) -> Vec<String> {
+    let report = text(&check(&[], program).stdout);
+    let answer: Vec<String> = report.lines().take_while(|line| !line.is_empty()).map(str::to_owned).collect();
+    assert!(answer.len() <= 10, "{report}");
+    answer
+}
+
+/// Each of these is the beginning of a line, in this order, and there is no other line.
+fn assert_lines(answer: &[String], beginnings: &[&str]) {
+    let fit = answer.iter().zip(beginnings).all(|(line, beginning)| line.starts_with(beginning));
+    assert!(fit && answer.len() == beginnings.len(), "{answer:#?}");
+}
+
+#[test]
+fn the_report_begins_with_the_answer() {
+    let lines = answer(&apps::build("parentage", GoVersion::GO_1_26, Variant::Stripped));
+    assert_lines(
+        &lines,
+        &[
+            "program       /",
+            "traced        net/http/server: 15 probes",
+            "traced        net/http/client: ",
+            "cost          net/http/server: 2 probe hits for each operation (start, end); besides ",
+            "cost          net/http/client: 3 probe hits for each operation (start, inject, end); besides 1 for each go statement; ",
+            // Of its many modules the only one that the catalog knows.
+            "module        golang.org/x/net v",
+            "go            go1.26.8 for amd64, main module example.test/parentage",
+            "kernel        Linux ",
+            "here          would do",
+        ],
+    );
+    assert!(lines[2].ends_with(" detours"), "{}", lines[2]);
+    assert!(lines[3].contains("single-stepped sites: runtime.exit 0x"), "{}", lines[3]);
+
+    let server = answer(&apps::build("http_server", GoVersion::GO_1_27, Variant::Stripped));
+    assert_lines(&server, &["program ", "traced ", "not traced    net/http/client: ", "cost ", "go ", "kernel ", "here "]);
+    let without = answer(&apps::build("plain", GoVersion::GO_1_26, Variant::Stripped));
+    assert_lines(
+        &without,
+        &["program ", "not traced    net/http/server: the program has no ", "not traced ", "go ", "kernel ", "here "],
+    );
+    assert_lines(&answer(Path::new("/bin/ls")), &["program ", "not traced    not a Go program", "kernel ", "here "]);
+}
+
+/// As `cost.rs` measures them. An event of a site that `check/cost.rs` does not know would be an `other`.
+#[test]
+fn hits_are_counted_for_every_version() {
+    for version in GoVersion::ALL {
+        let app = apps::build("headers", version, Variant::Stripped);
+        let report: serde_json::Value = serde_json::from_slice(&check(&["--json"], &app).stdout).unwrap();
+        let prices = report["go"]["prices"].as_array().unwrap();
+        for (price, (name, hits)) in prices.iter().zip([("net/http/server", 2), ("net/http/client", 3)]) {
+            assert_eq!((price["name"].as_str(), price["each_operation"].as_array().map(Vec::len)), (Some(name), Some(hits)));
+        }
+        assert!(prices.len() == 2 && !report["go"]["prices"].to_string().contains("other"), "{version:?}: {prices:?}");
+        assert_eq!(report["go"]["known_modules"][0]["probed_by"][0], "net/http/client", "{version:?}");
+    }
+}
+
+/// Where the output is a terminal, lines end at its width, and what is continued stands below its column.
+#[test]
+fn a_terminals_width_is_kept() {
+    let app = apps::build("headers", GoVersion::GO_1_26, Variant::Stripped);
+    let size = nix::pty::Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = nix::pty::openpty(&size, None).unwrap();
+    let child = launcher().arg("--check").arg(&app).stdout(pty.slave).spawn();
+    let mut child = child.unwrap();
+    let (mut shown, mut master) = (Vec::new(), std::fs::File::from(pty.master));
+    // A terminal that nobody has open any more reads as an error.
+    let _ended = std::io::Read::read_to_end(&mut master, &mut shown);
+    assert!(child.wait().unwrap().success());
+    let shown = text(&shown);
+    let whole = text(&check(&[], &app).stdout);
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(&shown), words(&whole), "no word is broken");
+    assert!(whole.lines().any(|line| line.len() > 80), "{whole}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    assert!(shown.contains("\r\n              "), "{shown}");
 }
 
 #[test]
@@ -92,6 +173,7 @@ fn an_instrumentation_can_be_switched_off() {
 fn arm64_programs_can_be_checked() {
     let output = check(&[], &apps::build("http_server", GoVersion::GO_1_27, Variant::Arm64Stripped));
     assert!(text(&output.stdout).contains("go1.27.3 for arm64"), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("\nhere          would not do: only programs for amd64"), "{}", text(&output.stdout));
 }
 
 /// A program that is not traced runs as if alone: same output, same status, one line that says why.

@@ -1,14 +1,23 @@
-//! What README.md repeats of the code is the same as in the code.
+//! What the documents repeat of the code is the same as in the code, and their links lead somewhere.
+//!
+//! `UPDATE_GOLDEN=1 cargo test --test documents` writes the tables of parameters anew.
 
 #![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use go_auto_launch::config::VARIABLES;
+use go_auto_launch::parameters::{self, GROUPS, Parameter};
 
-fn readme() -> String {
-    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap()
+const CONFIGURATION: &str = "docs/configuration.md";
+
+fn document(name: &str) -> String {
+    std::fs::read_to_string(root().join(name)).unwrap()
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
 /// What stands between `<!-- name -->` and `<!-- /name -->`.
@@ -27,18 +36,33 @@ fn printed(option: &str) -> String {
 #[test]
 fn the_readme_lists_the_supported_versions_as_the_launcher_prints_them() {
     let printed = printed("--supported-versions");
-    assert_eq!(section(&readme(), "supported-versions").trim(), printed.trim(), "README.md should say:\n{printed}");
+    assert_eq!(section(&document("README.md"), "supported-versions").trim(), printed.trim(), "README.md should say:\n{printed}");
 }
 
 #[test]
-fn the_readme_lists_every_variable() {
-    let mut table = String::from("| variable | flag | values | default | meaning |\n|---|---|---|---|---|\n");
-    for variable in VARIABLES {
-        let flag = variable.flag.map_or_else(String::new, |flag| format!("`{flag}`"));
-        writeln!(table, "| `{}` | {flag} | {} | {} | {} |", variable.name, variable.allowed, variable.default, variable.meaning)
-            .unwrap();
+fn every_parameter_is_listed_in_its_group() {
+    let mut tables = String::new();
+    for group in GROUPS {
+        write!(tables, "\n### {}\n\n", group.title).unwrap();
+        tables.push_str("| variable | flag | values | default | meaning |\n|---|---|---|---|---|\n");
+        for parameter in group.parameters {
+            let Parameter { name, flag, allowed, default, meaning, more, secret: _ } = parameter;
+            let long = flag.map_or_else(String::new, |flag| format!("`{}`", flag.long));
+            let short = flag.and_then(|flag| flag.short).map_or_else(String::new, |short| format!("`-{short}`, "));
+            let more = if more.is_empty() { String::new() } else { format!("; {more}") };
+            writeln!(tables, "| `{name}` | {short}{long} | {allowed} | {default} | {meaning}{more} |").unwrap();
+        }
     }
-    assert_eq!(section(&readme(), "variables"), table, "README.md should say:\n{table}");
+    tables.push('\n');
+    let written = document(CONFIGURATION);
+    let listed = section(&written, "parameters");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let begin = "<!-- parameters -->\n";
+        let new = written.replacen(&format!("{begin}{listed}"), &format!("{begin}{tables}"), 1);
+        std::fs::write(root().join(CONFIGURATION), new).unwrap();
+    } else {
+        assert_eq!(listed, tables, "{CONFIGURATION} should say:\n{tables}");
+    }
 }
 
 /// Variables of OpenTelemetry that concern traces: of the specification 1.57 (`configuration/sdk-environment-variables.md`,
@@ -106,28 +130,80 @@ const SPECIFIED: [&str; 59] = [
 ];
 
 #[test]
-fn a_specified_variable_is_honoured_or_the_readme_says_that_it_is_not() {
-    let unread = section(&readme(), "unread-variables");
+fn a_specified_variable_is_honoured_or_is_said_not_to_be() {
+    let unread = section(&document(CONFIGURATION), "unread-variables");
     for name in SPECIFIED {
-        let is_read = VARIABLES.iter().any(|variable| variable.name == name);
+        let is_read = parameters::all().any(|parameter| parameter.name == name);
         let is_said = unread.contains(&format!("`{name}`"));
         assert!(is_read != is_said, "{name}: read {is_read}, said to be unread {is_said}");
     }
-    for variable in VARIABLES.iter().filter(|variable| variable.name.starts_with("OTEL_")) {
-        assert!(SPECIFIED.contains(&variable.name), "{}", variable.name);
+    for parameter in parameters::all().filter(|parameter| parameter.name.starts_with("OTEL_")) {
+        assert!(SPECIFIED.contains(&parameter.name), "{}", parameter.name);
     }
 }
 
 #[test]
-fn the_readme_names_every_option() {
-    let readme = readme();
+fn every_option_of_the_help_is_documented() {
+    let document = document(CONFIGURATION);
     let help = printed("--help");
-    let options: Vec<&str> = help
-        .lines()
-        .filter_map(|line| line.trim_start().split([' ', ',']).find(|word| word.starts_with("--") && line.starts_with("  ")))
-        .collect();
+    // A flag's line has two blanks before it, and what is said of it more.
+    let heads = help.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let options: Vec<&str> = heads.filter_map(|line| line.split([' ', ',']).find(|word| word.starts_with("--"))).collect();
     assert!(options.contains(&"--strict"), "{help}");
     for option in options {
-        assert!(readme.contains(&format!("`{option}`")), "README.md does not name {option}");
+        assert!(document.contains(&format!("`{option}`")), "{CONFIGURATION} does not name {option}");
     }
+}
+
+/// The Markdown files below `folder`, but for what is built.
+fn documents(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() && !["target", ".git"].contains(&name) {
+            found.extend(documents(&path));
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// What stands outside of code: no blocks, no spans.
+fn prose(text: &str) -> String {
+    let blocks = text.split("\n```").step_by(2);
+    blocks.flat_map(|block| block.split('`').step_by(2)).collect()
+}
+
+/// Targets of `[text](target)`.
+fn links(text: &str) -> Vec<String> {
+    let prose = prose(text);
+    prose.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.to_owned())).collect()
+}
+
+/// The anchors that a renderer makes of the headings: small letters, hyphens for blanks, no other signs.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let kept = |char: char| char.is_alphanumeric() || "-_ ".contains(char);
+    headings
+        .map(|heading| heading.to_lowercase().chars().filter(|char| kept(*char)).collect::<String>().replace(' ', "-"))
+        .collect()
+}
+
+#[test]
+fn every_link_within_the_repository_leads_somewhere() {
+    let mut seen = 0;
+    for document in documents(&root()) {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for link in links(&text).into_iter().filter(|link| !link.contains("://")) {
+            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if path.is_empty() { document.clone() } else { document.parent().unwrap().join(path) };
+            assert!(target.exists(), "{}: {link}", document.display());
+            let has_anchor = || anchors(&std::fs::read_to_string(&target).unwrap()).iter().any(|one| one == anchor);
+            assert!(anchor.is_empty() || has_anchor(), "{}: {link}", document.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen}");
 }

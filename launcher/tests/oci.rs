@@ -1,4 +1,4 @@
-//! The launcher as PID 1 of a container, with the least it needs: the rows of README.md's table that need an OCI runtime.
+//! The launcher as PID 1 of a container, with the least it needs: the rows of the table in docs/privileges.md that need an OCI runtime.
 //!
 //! By `runc` with a configuration of the test's own, because an engine of an older version does not know `CAP_BPF`.
 //! Needs root and runc. The network is the host's, so that the container's server and the test's receiver meet.

@@ -1,4 +1,4 @@
-//! What works with which privileges: the rows of README.md's table that need no container, and what the program is left
+//! What works with which privileges: the rows of the table in docs/privileges.md that need no container, and what the program is left
 //! with. (`oci.rs` has the rows that do.)
 //!
 //! Needs root, setpriv, setcap and unshare; the kernel must give root all capabilities that matter.
@@ -155,7 +155,7 @@ fn check_reports_what_is_permitted() {
     let output =
         setpriv("--bounding-set -all,+bpf,+perfmon --inh-caps -all --").args([LAUNCHER, "--check"]).arg(plain).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("capabilities  CAP_BPF, CAP_PERFMON\n"), "{text}");
+    assert!(text.contains("; capabilities: CAP_BPF, CAP_PERFMON\nhere          would do\n"), "{text}");
     assert!(text.contains("one multi-uprobe link"), "{text}");
 }
 

@@ -4,9 +4,8 @@ use std::ffi::OsString;
 
 use super::reader::Reader;
 use super::signal;
-use crate::command_line::CommandLine;
 
-/// How signals and the exit status are passed on.
+/// How signals are forwarded, and with which status the launcher ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Init {
     /// Signals go to the program's process group, not to the program alone (tini `-g`).
@@ -23,14 +22,13 @@ pub struct Init {
 }
 
 impl Init {
-    pub(super) fn read<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>) -> Self {
-        let parent_death = typed.parent_death_signal.as_deref();
+    pub(super) fn read<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Self {
         Self {
-            kill_group: reader.switch(typed.kill_group, "GO_AUTO_LAUNCH_KILL_GROUP"),
-            rewrites: reader.list_flag_or(&typed.rewrite, "GO_AUTO_LAUNCH_REWRITE", rewrite).unwrap_or_default(),
-            parent_death_signal: reader.flag_or(parent_death, &["GO_AUTO_LAUNCH_PARENT_DEATH_SIGNAL"], signal::number),
-            remapped_exits: reader.list_flag_or(&typed.remap_exit, "GO_AUTO_LAUNCH_REMAP_EXIT", remap).unwrap_or_default(),
-            keep_capabilities: reader.switch(typed.keep_caps, "GO_AUTO_LAUNCH_KEEP_CAPS"),
+            kill_group: reader.switch("GO_AUTO_LAUNCH_KILL_GROUP"),
+            rewrites: reader.list("GO_AUTO_LAUNCH_REWRITE", rewrite).unwrap_or_default(),
+            parent_death_signal: reader.first(&["GO_AUTO_LAUNCH_PARENT_DEATH_SIGNAL"], signal::number),
+            remapped_exits: reader.list("GO_AUTO_LAUNCH_REMAP_EXIT", remap).unwrap_or_default(),
+            keep_capabilities: reader.switch("GO_AUTO_LAUNCH_KEEP_CAPS"),
         }
     }
 }

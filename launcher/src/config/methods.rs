@@ -51,7 +51,8 @@ mod tests {
     #[test]
     fn a_list_replaces_the_usual_ones() {
         let environment = |_name: &str| Some(OsString::from(" GET ,PROPFIND, query,B@D,GET"));
-        let mut reader = Reader::new(&environment);
+        let typed = crate::command_line::CommandLine::default();
+        let mut reader = Reader::new(&typed, &environment);
         let methods = KnownMethods::read(&mut reader);
         assert_eq!(reader.problems.len(), 1, "{:?}", reader.problems);
         for (method, known) in [("GET", true), ("", true), ("PROPFIND", true), ("query", true), ("QUERY", false), ("POST", false)]

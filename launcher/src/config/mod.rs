@@ -1,7 +1,7 @@
 //! What the command line and the environment mean. Pure: no file, network or process is looked at.
 //!
 //! A flag wins over its variable, a variable over the default; an empty variable is an unset one. A value that cannot
-//! be used becomes a [`Problem`], and the next best one holds: configuration never keeps the program from running.
+//! be used becomes a [`Problem`], and the next best one holds: configuration never keeps the command from running.
 
 mod init;
 mod methods;
@@ -10,7 +10,6 @@ mod proxy;
 mod reader;
 mod sampling;
 mod signal;
-mod variables;
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -28,7 +27,6 @@ pub use proxy::Proxy;
 pub use reader::Problem;
 use reader::{Reader, pairs};
 pub use sampling::{Batch, Limits, RootSampler, Sampler};
-pub use variables::{VARIABLES, Variable};
 
 /// Everything there is to configure.
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, one per variable")]
@@ -38,9 +36,9 @@ pub struct Config {
     pub mode: Mode,
     /// Reports are printed as JSON.
     pub json: bool,
-    /// A program that would run untraced is not run.
+    /// A command that would run untraced is not run.
     pub strict: bool,
-    /// The program's memory may be written to.
+    /// The process's memory may be written to.
     pub may_write: bool,
     /// How probes are attached; `None`: as the kernel can.
     pub uprobes: Option<UprobeKind>,
@@ -48,9 +46,9 @@ pub struct Config {
     pub disabled: bool,
     /// How much the launcher says.
     pub log_level: Level,
-    /// How signals and the exit status are passed on.
+    /// How signals are forwarded, and with which status the launcher ends.
     pub init: Init,
-    /// How long sending may go on after the program's end.
+    /// How long sending may go on after the command's end.
     pub flush_timeout: Duration,
     /// What the spans say about the program.
     pub resource: Resource,
@@ -60,7 +58,7 @@ pub struct Config {
     pub otlp: Option<Otlp>,
     /// Which traces are recorded.
     pub sampler: Sampler,
-    /// The headers that carry the trace, in the order given; empty: none are read or written.
+    /// Which headers are extracted and injected, in the order given; empty: none.
     pub propagators: Vec<Propagator>,
     /// How spans are gathered before they are sent.
     pub batch: Batch,
@@ -75,7 +73,7 @@ pub struct Config {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Start the program and trace it.
+    /// Start the command and trace what of it is a Go program.
     Launch,
     /// Say what would be traced.
     Check,
@@ -116,21 +114,19 @@ pub enum Propagator {
 impl Config {
     /// What `typed` and `environment` (a variable's name to its value) mean, and what of it cannot be used.
     pub fn from<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, environment: &E) -> (Self, Vec<Problem>) {
-        let mut reader = Reader::new(environment);
-        let (console, otlp) = exporters(typed, environment, &mut reader);
+        let mut reader = Reader::new(typed, environment);
+        let (console, otlp) = exporters(&mut reader);
         let config = Self {
-            mode: mode(typed, &mut reader),
-            json: reader.switch(typed.json, "GO_AUTO_LAUNCH_JSON"),
-            strict: reader.switch(typed.strict, "GO_AUTO_LAUNCH_STRICT"),
-            may_write: !reader.switch(typed.no_write, "GO_AUTO_LAUNCH_NO_WRITE"),
-            uprobes: uprobes(typed, &mut reader),
-            disabled: reader.switch(false, "OTEL_SDK_DISABLED"),
-            log_level: log_level(typed, &mut reader),
-            init: Init::read(typed, &mut reader),
-            flush_timeout: reader
-                .flag_or(typed.flush_timeout.as_deref(), &["GO_AUTO_LAUNCH_FLUSH_TIMEOUT"], time)
-                .unwrap_or(Duration::from_secs(2)),
-            resource: Resource::read(typed, &mut reader),
+            mode: mode(&mut reader),
+            json: reader.switch("GO_AUTO_LAUNCH_JSON"),
+            strict: reader.switch("GO_AUTO_LAUNCH_STRICT"),
+            may_write: !reader.switch("GO_AUTO_LAUNCH_NO_WRITE"),
+            uprobes: uprobes(&mut reader),
+            disabled: reader.switch("OTEL_SDK_DISABLED"),
+            log_level: log_level(&mut reader),
+            init: Init::read(&mut reader),
+            flush_timeout: reader.first(&["GO_AUTO_LAUNCH_FLUSH_TIMEOUT"], time).unwrap_or(Duration::from_secs(2)),
+            resource: Resource::read(&mut reader),
             console,
             otlp,
             sampler: Sampler::read(&mut reader),
@@ -146,37 +142,41 @@ impl Config {
     }
 }
 
-fn mode<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>) -> Mode {
-    // A mode that was typed leaves the variables of the others unread.
-    if let Some(pid) = typed.pid {
-        return Mode::Attach(pid);
+fn mode<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Mode {
+    const PID: &str = "GO_AUTO_LAUNCH_PID";
+    const INSTALL: &str = "GO_AUTO_LAUNCH_INSTALL";
+    const SUPPORTED: &str = "GO_AUTO_LAUNCH_SUPPORTED_VERSIONS";
+    let attach = |text: &str| text.parse().ok().map(Mode::Attach);
+    // A mode that was typed leaves the variables of the others unread. A path need not be Unicode.
+    if let Some(mode) = reader.flag(PID, attach) {
+        return mode;
     }
-    if let Some(path) = &typed.install {
-        return Mode::Install(path.clone());
+    if let Some(path) = reader.typed.value(INSTALL) {
+        return Mode::Install(PathBuf::from(path));
     }
-    if typed.supported_versions {
+    if reader.typed.has(SUPPORTED) {
         return Mode::SupportedVersions;
     }
-    if reader.switch(typed.check, "GO_AUTO_LAUNCH_CHECK") {
+    if reader.switch("GO_AUTO_LAUNCH_CHECK") {
         return Mode::Check;
     }
-    if reader.switch(false, "GO_AUTO_LAUNCH_SUPPORTED_VERSIONS") {
+    if reader.switch(SUPPORTED) {
         return Mode::SupportedVersions;
     }
-    let install = reader.first(&["GO_AUTO_LAUNCH_INSTALL"], |text| Some(Mode::Install(PathBuf::from(text))));
-    let attach = reader.first(&["GO_AUTO_LAUNCH_PID"], |text| text.parse().ok().map(Mode::Attach));
-    if typed.program.is_empty() {
+    let install = reader.variable(&[INSTALL], |text| Some(Mode::Install(PathBuf::from(text))));
+    let attach = reader.variable(&[PID], attach);
+    if reader.typed.command.is_empty() {
         return install.or(attach).unwrap_or(Mode::Launch);
     }
-    // A program to run wins over these: the application always runs.
-    let named = [install.map(|_path| "GO_AUTO_LAUNCH_INSTALL"), attach.map(|_pid| "GO_AUTO_LAUNCH_PID")];
+    // A command wins over these: the application always runs.
+    let named = [install.map(|_path| INSTALL), attach.map(|_pid| PID)];
     reader.problems.extend(named.into_iter().flatten().map(|name| Problem::NoEffect { name }));
     Mode::Launch
 }
 
-fn uprobes<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>) -> Option<UprobeKind> {
+fn uprobes<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Option<UprobeKind> {
     reader
-        .flag_or(typed.uprobes.as_deref(), &["GO_AUTO_LAUNCH_UPROBES"], |text| match text {
+        .first(&["GO_AUTO_LAUNCH_UPROBES"], |text| match text {
             "auto" => Some(None),
             "multi" => Some(Some(UprobeKind::Multi)),
             "perf-event" => Some(Some(UprobeKind::PerfEvent)),
@@ -185,8 +185,8 @@ fn uprobes<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Re
         .flatten()
 }
 
-fn log_level<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>) -> Level {
-    if reader.switch(typed.verbose, "GO_AUTO_LAUNCH_VERBOSE") {
+fn log_level<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Level {
+    if reader.switch("GO_AUTO_LAUNCH_VERBOSE") {
         return Level::Debug;
     }
     reader
@@ -220,11 +220,7 @@ fn time(text: &str) -> Option<Duration> {
 const LONGEST_TIME: Duration = Duration::from_hours(24);
 
 /// The exporters a list may name; `None` stands for `none`.
-fn exporters<E: Fn(&str) -> Option<OsString>>(
-    typed: &CommandLine,
-    environment: &E,
-    reader: &mut Reader<'_, E>,
-) -> (bool, Option<Otlp>) {
+fn exporters<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> (bool, Option<Otlp>) {
     #[derive(PartialEq)]
     enum Exporter {
         Otlp,
@@ -232,7 +228,7 @@ fn exporters<E: Fn(&str) -> Option<OsString>>(
         Nothing,
     }
     const NAME: &str = "OTEL_TRACES_EXPORTER";
-    let flag = reader.switch(typed.console, "GO_AUTO_LAUNCH_CONSOLE");
+    let flag = reader.switch("GO_AUTO_LAUNCH_CONSOLE");
     let listed = reader.list(NAME, |name| match &*name.to_ascii_lowercase() {
         "otlp" => Some(Exporter::Otlp),
         "console" | "logging" => Some(Exporter::Console),
@@ -243,9 +239,9 @@ fn exporters<E: Fn(&str) -> Option<OsString>>(
     let (otlp, console) = match &listed {
         Some(list) if list.contains(&Exporter::Nothing) => (false, false),
         Some(list) => (list.contains(&Exporter::Otlp), list.contains(&Exporter::Console)),
-        None => (!flag || otlp::has_endpoint(typed, environment), false),
+        None => (!flag || reader.is_set(&otlp::ENDPOINTS), false),
     };
-    (flag || console, otlp.then(|| Otlp::read(typed, reader)))
+    (flag || console, otlp.then(|| Otlp::read(reader)))
 }
 
 fn propagators<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Vec<Propagator> {
@@ -266,7 +262,7 @@ fn propagators<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> V
 
 impl Resource {
     /// The variables of their own win over the same attributes in the list.
-    fn read<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>) -> Self {
+    fn read<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Self {
         let text = |text: &str| Some(text.to_owned());
         let mut attributes = reader.first(&["OTEL_RESOURCE_ATTRIBUTES"], pairs).unwrap_or_default();
         let mut take = |key: &str| {
@@ -277,7 +273,7 @@ impl Resource {
         };
         let listed = [take("service.name"), take("service.version"), take("deployment.environment.name")];
         let [name, version, deployment] = listed;
-        let service_name = reader.flag_or(typed.service_name.as_deref(), &["OTEL_SERVICE_NAME"], text);
+        let service_name = reader.first(&["OTEL_SERVICE_NAME"], text);
         let mut unique: Vec<(String, String)> = Vec::new();
         for (key, value) in attributes {
             unique.retain(|(found, _)| *found != key);

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::proxy::Proxy;
 use super::reader::{Reader, boolean, is_token, pairs, timeout};
-use crate::command_line::CommandLine;
 
 /// The OTLP exporter's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,16 +187,12 @@ impl Otlp {
     }
 
     /// Reads the settings: the variable for traces before the general one, the flag before both.
-    pub(super) fn read<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>) -> Self {
+    pub(super) fn read<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Self {
         let protocol = reader
-            .flag_or(
-                typed.protocol.as_deref(),
-                &["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
-                Protocol::parse,
-            )
+            .first(&["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"], Protocol::parse)
             .unwrap_or(Protocol::HttpProtobuf);
         let path = |text: &str| Some(PathBuf::from(text));
-        let endpoint = endpoint(typed, reader, protocol);
+        let endpoint = endpoint(reader, protocol);
         Self {
             proxy: Proxy::read(reader, &endpoint, protocol),
             endpoint,
@@ -225,12 +220,12 @@ impl Otlp {
     }
 }
 
-/// The general variable, and the twin of `--endpoint`.
-const GENERAL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// By what an endpoint is asked for: the variable for traces, and the general one, which has a flag.
+pub(super) const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 /// The flag and the general variable are base URLs, to which HTTP appends the path; the one for traces is complete.
 /// A gRPC endpoint may lack the scheme: then `OTEL_EXPORTER_OTLP_INSECURE` decides it.
-fn endpoint<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut Reader<'_, E>, protocol: Protocol) -> Endpoint {
+fn endpoint<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>, protocol: Protocol) -> Endpoint {
     let insecure = reader.first(&["OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"], boolean).unwrap_or(false);
     let grpc = protocol == Protocol::Grpc;
     let scheme = grpc.then_some(if insecure { "http" } else { "https" });
@@ -239,19 +234,10 @@ fn endpoint<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, reader: &mut R
         let url = Endpoint::parse(text, scheme)?;
         Some(if grpc { url } else { url.for_traces() })
     };
-    typed
-        .endpoint
-        .as_deref()
-        .and_then(|flag| reader.flag(flag, GENERAL, base))
-        .or_else(|| reader.first(&["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], complete))
-        .or_else(|| reader.first(&[GENERAL], base))
+    let [for_traces, general] = ENDPOINTS;
+    reader
+        .flag(general, base)
+        .or_else(|| reader.variable(&[for_traces], complete))
+        .or_else(|| reader.variable(&[general], base))
         .unwrap_or_else(|| Endpoint(protocol.default_endpoint().to_owned()))
-}
-
-/// Whether an endpoint was asked for in any way.
-pub(super) fn has_endpoint<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, environment: &E) -> bool {
-    typed.endpoint.is_some()
-        || ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
-            .iter()
-            .any(|name| environment(name).is_some_and(|value| !value.is_empty()))
 }

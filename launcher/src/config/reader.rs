@@ -1,11 +1,12 @@
-//! Text to values: reads variables, and notes what is wrong with them.
+//! Text to values: reads flags and variables, and notes what is wrong with them.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::time::Duration;
 
 use super::LONGEST_TIME;
-use super::variables::Variable;
+use crate::command_line::CommandLine;
+use crate::parameters::Parameter;
 
 /// Something in the configuration that cannot be used, and what is done instead. `Display` gives the whole line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Problem {
         /// What is used instead.
         used: &'static str,
     },
-    /// A variable that stands for a mode without a program, and there is a program.
+    /// A variable that stands for a mode without a command, and there is a command.
     NoEffect {
         /// The variable.
         name: &'static str,
@@ -37,7 +38,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, value, allowed, used) = match self {
             Self::Unusable { name, value, allowed, used } => (name, value, allowed, used),
-            Self::NoEffect { name } => return write!(f, "{name} has no effect where a program is given"),
+            Self::NoEffect { name } => return write!(f, "{name} has no effect where a command is given"),
             Self::Cgi { name } => {
                 return write!(
                     f,
@@ -53,64 +54,59 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads variables from an environment.
+/// Reads parameters, by their names, from what was typed and from an environment.
 pub(super) struct Reader<'a, E> {
+    pub(super) typed: &'a CommandLine,
     environment: &'a E,
     pub(super) problems: Vec<Problem>,
 }
 
 impl<'a, E: Fn(&str) -> Option<OsString>> Reader<'a, E> {
-    pub(super) fn new(environment: &'a E) -> Self {
-        Self { environment, problems: Vec::new() }
+    pub(super) fn new(typed: &'a CommandLine, environment: &'a E) -> Self {
+        Self { typed, environment, problems: Vec::new() }
     }
 
-    /// The first usable value of these variables; a value that cannot be used is noted and the next one read.
+    /// The first usable value of these parameters, flags before variables; one that cannot be used is noted and the next one read.
     pub(super) fn first<T>(&mut self, names: &[&'static str], parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        names.iter().find_map(|name| self.flag(name, &parse)).or_else(|| self.variable(names, &parse))
+    }
+
+    /// The value of a parameter's flag.
+    pub(super) fn flag<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let value = self.typed.value(name)?;
+        self.parse(name, shown(name), value, &parse)
+    }
+
+    /// The first usable value of these variables, whatever was typed.
+    pub(super) fn variable<T>(&mut self, names: &[&'static str], parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         names.iter().find_map(|name| {
             let value = (self.environment)(name)?;
             self.parse(name, name, &value, &parse)
         })
     }
 
-    /// The value of a flag, by the rules of its variable.
-    pub(super) fn flag<T>(&mut self, typed: &OsStr, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let shown = Variable::named(name).and_then(|variable| variable.flag);
-        self.parse(name, shown.unwrap_or(name), typed, &parse)
-    }
-
-    /// The flag if it was typed and can be used, else the first usable variable. `names` ends with the flag's twin.
-    pub(super) fn flag_or<T>(
-        &mut self,
-        typed: Option<&OsStr>,
-        names: &[&'static str],
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
-        let twin = names.last().copied();
-        typed.zip(twin).and_then(|(typed, twin)| self.flag(typed, twin, &parse)).or_else(|| self.first(names, parse))
+    /// Whether one of these parameters is set at all.
+    pub(super) fn is_set(&self, names: &[&'static str]) -> bool {
+        let is_set = |name: &str| (self.environment)(name).is_some_and(|value| !value.is_empty());
+        names.iter().any(|name| self.typed.has(name) || is_set(name))
     }
 
     /// A switch: on if the flag was typed or the variable is `true`.
-    pub(super) fn switch(&mut self, typed: bool, name: &'static str) -> bool {
-        typed || self.first(&[name], boolean).unwrap_or(false)
+    pub(super) fn switch(&mut self, name: &'static str) -> bool {
+        self.typed.has(name) || self.variable(&[name], boolean).unwrap_or(false)
     }
 
-    /// A list whose entries are looked at one by one: those that cannot be used are left out, and the whole is noted.
-    /// `None` if the variable is unset or nothing of it is left.
+    /// A list whose entries are looked at one by one: those that cannot be used are left out, and the whole is noted. The flag may
+    /// be repeated, each time with a list. `None` if neither it nor the variable is set, or nothing of them is left.
     pub(super) fn list<T: PartialEq>(&mut self, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
-        let text = self.first(&[name], |text| Some(text.to_owned()))?;
-        self.entries(name, name, &text, parse)
-    }
-
-    /// The same for a flag that may be repeated, each time with a list: what was typed, else the variable.
-    pub(super) fn list_flag_or<T: PartialEq>(
-        &mut self,
-        typed: &[OsString],
-        name: &'static str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let shown = Variable::named(name).and_then(|variable| variable.flag).unwrap_or(name);
-        let texts: Vec<String> = typed.iter().filter_map(|typed| self.flag(typed, name, |text| Some(text.to_owned()))).collect();
-        self.entries(name, shown, &texts.join(","), &parse).or_else(|| self.list(name, parse))
+        let text = |text: &str| Some(text.to_owned());
+        let typed = self.typed;
+        let typed = typed.values(name).iter();
+        let texts: Vec<String> = typed.filter_map(|value| self.parse(name, shown(name), value, &text)).collect();
+        self.entries(name, shown(name), &texts.join(","), &parse).or_else(|| {
+            let text = self.variable(&[name], text)?;
+            self.entries(name, name, &text, &parse)
+        })
     }
 
     fn entries<T: PartialEq>(
@@ -159,15 +155,20 @@ impl<'a, E: Fn(&str) -> Option<OsString>> Reader<'a, E> {
 
     /// Notes that a value cannot be used. `used`: what is instead, if not the default.
     pub(super) fn note(&mut self, name: &'static str, shown: &'static str, value: &str, used: Option<&'static str>) {
-        let variable = Variable::named(name);
+        let parameter = Parameter::named(name);
         self.problems.push(Problem::Unusable {
             name: shown,
-            // What is not in the table is treated as a secret. (A test sees to it that everything is.)
-            value: variable.filter(|variable| !variable.may_be_secret(value)).map(|_| value.to_owned()),
-            allowed: variable.map_or("unknown", |variable| variable.allowed),
-            used: used.or(variable.map(|variable| variable.default)).unwrap_or("nothing"),
+            // What is no parameter is treated as a secret. (A test sees to it that everything is one.)
+            value: parameter.filter(|parameter| !parameter.may_be_secret(value)).map(|_| value.to_owned()),
+            allowed: parameter.map_or("unknown", |parameter| parameter.allowed),
+            used: used.or(parameter.map(|parameter| parameter.default)).unwrap_or("nothing"),
         });
     }
+}
+
+/// How a parameter that was typed is named: by its flag.
+fn shown(name: &'static str) -> &'static str {
+    Parameter::named(name).and_then(|parameter| parameter.flag).map_or(name, |flag| flag.long)
 }
 
 /// `true` or `false`, in any case.

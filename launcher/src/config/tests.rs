@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::parameters::{self, Parameter};
 
 fn read(args: &[&str], variables: &[(&str, &str)]) -> (Config, Vec<Problem>) {
     let args = ["go-auto-launch"].iter().chain(args).chain(&["--", "app"]);
     let typed = CommandLine::read(args.map(OsString::from)).unwrap();
     let map: HashMap<_, _> = variables.iter().copied().collect();
     for (name, _) in variables {
-        assert!(Variable::named(name).is_some(), "{name} is not in the table");
+        assert!(Parameter::named(name).is_some(), "{name} is no parameter");
     }
     Config::from(&typed, &|name: &str| {
-        assert!(Variable::named(name).is_some(), "{name} is not in the table");
+        assert!(Parameter::named(name).is_some(), "{name} is no parameter");
         map.get(name).map(OsString::from)
     })
 }
@@ -59,7 +60,7 @@ fn defaults_are_those_of_the_specification() {
 
 #[test]
 fn an_empty_variable_is_an_unset_one() {
-    let empty: Vec<_> = VARIABLES.iter().map(|variable| (variable.name, " ")).collect();
+    let empty: Vec<_> = parameters::all().map(|parameter| (parameter.name, " ")).collect();
     assert_eq!(config(&empty), config(&[]));
 }
 
@@ -339,13 +340,13 @@ fn modes_and_their_variables() {
     for (name, value) in [("GO_AUTO_LAUNCH_PID", "7"), ("GO_AUTO_LAUNCH_INSTALL", "/shared")] {
         let (config, line) = problem(&[(name, value)]);
         assert_eq!(config.mode, Mode::Launch);
-        assert_eq!(line, format!("{name} has no effect where a program is given"));
+        assert_eq!(line, format!("{name} has no effect where a command is given"));
         assert_eq!(read(&["--check"], &[(name, value)]).1, [], "a typed mode leaves it unread");
         let alone = Config::from(&CommandLine::default(), &|asked: &str| (asked == name).then(|| value.into()));
         assert!(alone.0.mode != Mode::Launch && alone.1.is_empty(), "{alone:?}");
     }
     let seven = std::num::NonZeroU32::new(7);
-    let attach = CommandLine { pid: seven, ..CommandLine::default() };
+    let attach = CommandLine::read(["go-auto-launch", "--pid", "7"].map(OsString::from)).unwrap();
     assert_eq!(Config::from(&attach, &|_: &str| None).0.mode, Mode::Attach(seven.unwrap()));
 }
 

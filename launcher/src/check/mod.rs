@@ -1,0 +1,121 @@
+//! `--check`: what would be traced, what not and why, what the process would pay, and from where each fact came. Gathered
+//! here, told by [`text`]; nothing is run.
+
+pub mod cost;
+pub mod modules;
+mod supported;
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::binary::{Architecture, BinaryError, GoBinary};
+use crate::instrumentations::CATALOG;
+use crate::kernel::KernelSupport;
+use crate::probes::plan::{Circumstances, Plan};
+
+use cost::Price;
+use modules::KnownModule;
+pub use supported::{supported_versions, supported_versions_json};
+
+/// What `--check` found out about a program.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The program's file.
+    pub program: PathBuf,
+    /// What it is, or why it cannot be traced.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// What the kernel and our capabilities allow.
+    pub kernel: KernelSupport,
+    /// Why a launch here would trace nothing of what is planned; `None` where it would.
+    pub obstacle: Option<String>,
+}
+
+/// What a file is.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// A Go program that can be read.
+    Go(GoProgram),
+    /// Something else, or unreadable; why.
+    Untraceable(String),
+}
+
+/// The facts of a Go program.
+#[derive(Debug, Serialize)]
+pub struct GoProgram {
+    /// As the toolchain calls itself, `go1.26.8` for example.
+    pub go_version: Option<String>,
+    /// What it was compiled for.
+    pub architecture: Architecture,
+    /// Whether it is position-independent.
+    pub pie: bool,
+    /// Its main module, with version.
+    pub main_module: Option<String>,
+    /// The modules it was built with, as `path version`.
+    pub modules: Vec<String>,
+    /// Those of them that the catalog knows.
+    pub known_modules: Vec<KnownModule>,
+    /// What the process would pay for each instrumentation used.
+    pub prices: Vec<Price>,
+    /// What would be done.
+    pub plan: Plan,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {path}: {source}", path = path.display())]
+pub struct CheckError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+impl Report {
+    /// Reads the file and plans as a launch would; runs nothing. `disabled` are the instrumentations switched off; `may_write`
+    /// says whether the program may be made to write into its memory.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn new(path: &Path, disabled: &[String], may_write: bool) -> Result<Self, CheckError> {
+        let file = std::fs::read(path).map_err(|source| CheckError { path: path.to_owned(), source })?;
+        let finding = match GoProgram::read(&file, disabled, may_write) {
+            Ok(program) => Finding::Go(program),
+            Err(why) => {
+                let detail = why.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+                Finding::Untraceable(format!("{why}{detail}"))
+            }
+        };
+        let kernel = KernelSupport::gather();
+        let foreign = matches!(&finding, Finding::Go(program) if program.architecture != Architecture::Amd64);
+        let foreign = foreign.then(|| "only programs for amd64 are traced so far".to_owned());
+        Ok(Self { program: path.to_owned(), finding, obstacle: foreign.or_else(|| kernel.obstacle()), kernel })
+    }
+
+    /// Whether a launch would trace anything, as far as the program is concerned.
+    #[must_use]
+    pub fn would_be_traced(&self) -> bool {
+        matches!(&self.finding, Finding::Go(program) if !program.plan.planned.is_empty())
+    }
+}
+
+impl GoProgram {
+    fn read(file: &[u8], disabled: &[String], may_write: bool) -> Result<Self, BinaryError> {
+        let binary = GoBinary::parse(file)?;
+        let info = binary.build_info();
+        let named = |path: &str, version: Option<&str>| format!("{path} {}", version.unwrap_or("(unknown version)"));
+        let plan = Plan::new(CATALOG, &binary, Circumstances { disabled, load_bias: Some(0), may_write })?;
+        let deps = info.deps.iter().map(|dep| (dep.module.path.as_str(), dep.version()));
+        Ok(Self {
+            go_version: info.go_version.as_ref().map(|version| version.raw.clone()),
+            architecture: binary.architecture(),
+            pie: binary.is_pie(),
+            main_module: info.main.as_ref().map(|main| named(&main.path, Some(&main.version))),
+            modules: info.deps.iter().map(|dep| named(&dep.module.path, dep.version())).collect(),
+            known_modules: modules::known(CATALOG, &plan, deps),
+            prices: plan.planned.iter().map(Price::of).collect(),
+            plan,
+        })
+    }
+}

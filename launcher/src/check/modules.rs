@@ -1,0 +1,57 @@
+//! Which of the modules that a program was built with the catalog knows: those that have a function which some
+//! instrumentation probes. Of all others there is nothing to say.
+
+use serde::Serialize;
+
+use crate::probes::plan::{Instrumentation, Plan};
+
+/// A module in which something is instrumented, or would be in another version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KnownModule {
+    /// Its path.
+    pub path: String,
+    /// Its version, where it has one.
+    pub version: Option<String>,
+    /// The instrumentations that probe it in this program.
+    pub probed_by: Vec<&'static str>,
+    /// What those instrumentations that know it are tested with, each text once.
+    pub tested_versions: Vec<&'static str>,
+}
+
+/// Those of `modules` (path and version) that `catalog` knows.
+pub(super) fn known<'m>(
+    catalog: &[&Instrumentation],
+    plan: &Plan,
+    modules: impl Iterator<Item = (&'m str, Option<&'m str>)>,
+) -> Vec<KnownModule> {
+    let known = |(path, version): (&str, Option<&str>)| {
+        let knowing = catalog.iter().filter(|one| one.functions.iter().any(|function| is_of(function, path)));
+        let mut tested_versions: Vec<&str> = knowing.map(|one| one.tested_versions).collect();
+        tested_versions.dedup();
+        let probing = plan.planned.iter().filter(|one| one.sites.iter().any(|site| is_of(&site.function, path)));
+        let probed_by = probing.map(|one| one.name).collect();
+        let version = version.map(str::to_owned);
+        (!tested_versions.is_empty()).then(|| KnownModule { path: path.to_owned(), version, probed_by, tested_versions })
+    };
+    modules.filter_map(known).collect()
+}
+
+/// Whether a function is one of the module's: `golang.org/x/net/http2.(*Server).ServeConn` of `golang.org/x/net`.
+fn is_of(function: &str, module: &str) -> bool {
+    function.strip_prefix(module).is_some_and(|rest| rest.starts_with(['/', '.']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instrumentations::CATALOG;
+
+    #[test]
+    fn only_what_the_catalog_knows_is_listed() {
+        let modules = [("golang.org/x/net", Some("v0.30.0")), ("golang.org/x/network", None), ("github.com/lib/pq", Some("v1"))];
+        let known = known(CATALOG, &Plan::default(), modules.into_iter());
+        assert_eq!(known.len(), 1, "{known:?}");
+        assert_eq!((known[0].path.as_str(), known[0].version.as_deref()), ("golang.org/x/net", Some("v0.30.0")));
+        assert!(known[0].probed_by.is_empty() && known[0].tested_versions.len() == 1, "{known:?}");
+    }
+}

@@ -1,0 +1,171 @@
+//! The report as text: the answer in about ten lines, then the probes, and where it is wanted all offsets and modules.
+
+use std::fmt::{self, Write as _};
+
+use super::modules::KnownModule;
+use super::{Finding, GoProgram, Report};
+use crate::binary::Cost;
+use crate::probes::plan::{Planned, PlannedDetour, Site};
+
+impl Report {
+    /// The answer, then the probes; with `everything`, offsets and modules too.
+    #[must_use]
+    pub fn text(&self, everything: bool) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write(&mut text, everything);
+        text
+    }
+
+    fn write(&self, text: &mut String, everything: bool) -> fmt::Result {
+        let Self { program, finding, kernel, obstacle } = self;
+        writeln!(text, "program       {}", program.display())?;
+        match finding {
+            Finding::Untraceable(why) => writeln!(text, "not traced    {why}")?,
+            Finding::Go(program) => write_answer(text, program)?,
+        }
+        let verdict = obstacle.as_ref().map_or_else(|| "would do".to_owned(), |why| format!("would not do: {why}"));
+        writeln!(text, "kernel        {kernel}\nhere          {verdict}")?;
+        let Finding::Go(program) = finding else { return Ok(()) };
+        for planned in &program.plan.planned {
+            write_probes(text, planned)?;
+            if everything {
+                write_offsets(text, planned)?;
+            }
+        }
+        if everything {
+            return write_modules(text, &program.modules);
+        }
+        writeln!(text, "\n--verbose lists {} offsets and {} modules too", offsets(program), program.modules.len())
+    }
+}
+
+fn offsets(program: &GoProgram) -> usize {
+    program.plan.planned.iter().map(|planned| planned.fields.len()).sum()
+}
+
+fn write_answer(text: &mut String, program: &GoProgram) -> fmt::Result {
+    let GoProgram { go_version, architecture, pie, main_module, modules: _, known_modules, prices, plan } = program;
+    for Planned { name, sites, detours, .. } in &plan.planned {
+        let detours = if detours.is_empty() { String::new() } else { format!(", {} detours", detours.len()) };
+        writeln!(text, "traced        {name}: {} probes{detours}", sites.len())?;
+    }
+    for (name, reason) in &plan.left_out {
+        writeln!(text, "not traced    {name}: {reason}")?;
+    }
+    for Planned { name, missing, .. } in &plan.planned {
+        for what in missing {
+            writeln!(text, "missing       {name}: {what}")?;
+        }
+    }
+    for price in prices {
+        writeln!(text, "cost          {}: {price}", price.name)?;
+    }
+    for module in known_modules {
+        write_known(text, module)?;
+    }
+    let kind = if *pie { ", position-independent" } else { "" };
+    let main = main_module.as_ref().map(|main| format!(", main module {main}")).unwrap_or_default();
+    writeln!(text, "go            {} for {architecture}{kind}{main}", go_version.as_deref().unwrap_or("unknown version"))
+}
+
+fn write_known(text: &mut String, module: &KnownModule) -> fmt::Result {
+    let KnownModule { path, version, probed_by, tested_versions } = module;
+    let version = version.as_deref().unwrap_or("(unknown version)");
+    if probed_by.is_empty() {
+        return writeln!(text, "module        {path} {version}: not probed; tested: {}", tested_versions.join("; "));
+    }
+    writeln!(text, "module        {path} {version}: probed by {}", probed_by.join(", "))
+}
+
+fn write_probes(text: &mut String, planned: &Planned) -> fmt::Result {
+    let Planned { name, sites, detours, fields: _, missing: _, globals: _, context_types: _ } = planned;
+    writeln!(text, "\nprobes of {name}")?;
+    for Site { function, event, address, instruction, cost, program: _, offset: _, cookie: _ } in sites {
+        let cost = match cost {
+            Cost::Emulated => "emulated",
+            Cost::SingleStep => "single-step",
+        };
+        writeln!(text, "  {:#x}  {instruction:<8}  {cost:<11}  {function}: {event}", address.0)?;
+    }
+    if !detours.is_empty() {
+        writeln!(text, "  written by the process itself (the write executor; --no-write switches it off)")?;
+    }
+    for PlannedDetour { function, place, site: _, moment: _, stack_high: _ } in detours {
+        writeln!(text, "  {:#x}  detour                 {function}", place.address.0)?;
+    }
+    Ok(())
+}
+
+fn write_offsets(text: &mut String, planned: &Planned) -> fmt::Result {
+    writeln!(text, "  offsets")?;
+    for field in &planned.fields {
+        match field.offset {
+            Some(offset) => writeln!(text, "    {offset:>4}  {}  ({})", field.field, field.source)?,
+            None => writeln!(text, "       -  {}  (not in this program)", field.field)?,
+        }
+    }
+    Ok(())
+}
+
+fn write_modules(text: &mut String, modules: &[String]) -> fmt::Result {
+    if !modules.is_empty() {
+        writeln!(text, "\nmodules")?;
+    }
+    for module in modules {
+        writeln!(text, "  {module}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::binary::Architecture;
+    use crate::kernel::{KernelSupport, Support};
+    use crate::probes::plan::{LeftOut, Plan};
+
+    fn report(modules: usize) -> Report {
+        let left_out = vec![("net/http/server", LeftOut::SwitchedOff), ("net/http/client", LeftOut::NotUsed("f".to_owned()))];
+        let program = GoProgram {
+            go_version: Some("go1.26.8".to_owned()),
+            architecture: Architecture::Amd64,
+            pie: true,
+            main_module: None,
+            modules: (0..modules).map(|number| format!("example.com/{number} v1.0.0")).collect(),
+            known_modules: Vec::new(),
+            prices: Vec::new(),
+            plan: Plan { left_out, ..Plan::default() },
+        };
+        let kernel = KernelSupport { release: "6.18.44".to_owned(), multi_uprobe: Support::Yes, capabilities: vec!["CAP_BPF"] };
+        let obstacle = kernel.obstacle();
+        Report { program: PathBuf::from("/app"), finding: Finding::Go(program), kernel, obstacle }
+    }
+
+    #[test]
+    fn modules_of_which_there_is_nothing_to_say_are_counted_only() {
+        let text = report(150).text(false);
+        assert!(text.lines().count() <= 10, "{text}");
+        assert!(text.contains("150 modules") && !text.contains("example.com"), "{text}");
+        assert_eq!(report(150).text(true).matches("  example.com/").count(), 150);
+    }
+
+    #[test]
+    fn the_answer_comes_first() {
+        let text = report(0).text(false);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[..6],
+            [
+                "program       /app",
+                "not traced    net/http/server: switched off by OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS",
+                "not traced    net/http/client: the program has no function f",
+                "go            go1.26.8 for amd64, position-independent",
+                "kernel        Linux 6.18.44, one multi-uprobe link per BPF program; capabilities: CAP_BPF",
+                "here          would not do: probes need CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN",
+            ]
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! Parameters of what spans say: of which service, of which traces, of which libraries, and how much.
+
+use super::values::{BOOLEAN, COUNT, GENERAL, PAIRS, TEXT};
+use super::{Parameter, Takes, parameter};
+
+pub(super) const SERVICE: &[Parameter] = &[
+    parameter("OTEL_SERVICE_NAME", TEXT, "the program's name", "The service name of the spans")
+        .flag("--service-name", Takes::One("NAME")),
+    parameter("OTEL_SERVICE_VERSION", TEXT, "the program's module version", "The attribute service.version"),
+    parameter("OTEL_DEPLOYMENT_ENVIRONMENT", TEXT, "none", "The attribute deployment.environment.name"),
+    parameter("OTEL_RESOURCE_ATTRIBUTES", PAIRS, "none", "More attributes of the resource"),
+];
+
+pub(super) const SAMPLING: &[Parameter] = &[
+    parameter(
+        "OTEL_TRACES_SAMPLER",
+        "always_on, always_off, traceidratio, or one of these with parentbased_ before it",
+        "parentbased_always_on",
+        "Which traces are recorded",
+    ),
+    parameter("OTEL_TRACES_SAMPLER_ARG", "a ratio between 0 and 1", "1", "The ratio of the traceidratio samplers"),
+    parameter(
+        "OTEL_PROPAGATORS",
+        "a list of tracecontext, baggage, b3 and b3multi, or none",
+        "tracecontext,baggage",
+        "Which headers are extracted and injected",
+    ),
+];
+
+pub(super) const TRACED: &[Parameter] = &[
+    parameter("OTEL_SDK_DISABLED", BOOLEAN, "false", "Run the command untraced"),
+    parameter(
+        "OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS",
+        "a list of names such as grpc,database/sql",
+        "none",
+        "Libraries that are not to be traced",
+    ),
+    parameter(
+        "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",
+        "a list of methods such as GET,POST,PROPFIND",
+        "the methods of RFC 9110, PATCH and QUERY",
+        "The HTTP methods that are not reported as _OTHER",
+    ),
+    parameter("GO_AUTO_LAUNCH_STRICT", BOOLEAN, "false", "Exit with 125 instead of running untraced").switch("--strict"),
+];
+
+pub(super) const LIMITS: &[Parameter] = &[
+    parameter("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", COUNT, "no limit", "The longest attribute value, in characters"),
+    parameter("OTEL_ATTRIBUTE_COUNT_LIMIT", COUNT, "128", "How many attributes there may be"),
+    parameter("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", COUNT, GENERAL, "The longest attribute value of a span"),
+    parameter("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", COUNT, GENERAL, "How many attributes a span may have"),
+    parameter("OTEL_SPAN_EVENT_COUNT_LIMIT", COUNT, "128", "How many events a span may have"),
+    parameter("OTEL_SPAN_LINK_COUNT_LIMIT", COUNT, "128", "How many links a span may have"),
+    parameter("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", COUNT, GENERAL, "How many attributes an event may have"),
+    parameter("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", COUNT, GENERAL, "How many attributes a link may have"),
+];
