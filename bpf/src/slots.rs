@@ -76,11 +76,8 @@ pub struct Bucket {
 pub const EMPTY_SLOT: Slot = Slot { meant_for: [0; 3], length: 0, used: 0, queued_at: 0, words: [0; SLOT_WORDS] };
 
 /// All slots are free.
-pub const EMPTY: Bucket = Bucket {
-    tags: [const { Shared::new(0) }; WAYS],
-    padding: [0; 8 - WAYS],
-    slots: [const { Taken::new(EMPTY_SLOT) }; WAYS],
-};
+pub const EMPTY: Bucket =
+    Bucket { tags: [const { Shared::new(0) }; WAYS], padding: [0; 8 - WAYS], slots: [const { Taken::new(EMPTY_SLOT) }; WAYS] };
 
 const _: () = assert!(size_of::<Slot>() == 2_048 && size_of::<Bucket>() == 64 + WAYS * 2_048);
 

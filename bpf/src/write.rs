@@ -43,11 +43,8 @@ pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, queued_at: u64) -
     let Bucket { tags, slots, padding: _ } = target.bucket(bucket(goroutine))?;
     let is_old = |tag: &Shared<u64>| tag.get() == taken || tag.get() == published && target.swap_tag(tag, published, taken);
     // What this goroutine has left behind (it did not come to its detours) is overwritten, never added to.
-    let way = tags
-        .iter()
-        .position(is_old)
-        .or_else(|| tags.iter().position(|tag| target.swap_tag(tag, 0, taken)))
-        .or_else(|| {
+    let way =
+        tags.iter().position(is_old).or_else(|| tags.iter().position(|tag| target.swap_tag(tag, 0, taken))).or_else(|| {
             let now = target.now();
             (0..WAYS).find(|&way| {
                 let old = tags[way].get();
@@ -56,6 +53,9 @@ pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, queued_at: u64) -
                 is_stale(old, queued_at, now) && target.swap_tag(&tags[way], old, taken)
             })
         })?;
+    // A number that the verifier does not know: one way for all slots.
+    #[expect(clippy::cast_possible_truncation, reason = "below the number of ways")]
+    let way = target.opaque(way as u64) as usize;
     let (slot, tag) = (slots.get(way)?, tags.get(way)?);
     // SAFETY: whoever has taken the tag is the only one who touches the slot, until it publishes or frees it.
     let slot = unsafe { slot.get() };

@@ -12,13 +12,13 @@ use crate::binary::{BinaryError, BuildInfo, GoBinary, VirtAddr};
 use crate::capabilities::{is_raised, lowered};
 use crate::child::{Auxv, Exe, MappedExe, Stopped};
 use crate::config::{Config, Propagator, RootSampler, Sampler};
+use crate::engine::Attached;
+use crate::engine::bpf::object::Sampling;
+use crate::engine::bpf::{AttachError, Uprobes, attach};
 use crate::executor::{self, Detour};
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
 use crate::log;
-use crate::engine::bpf::object::Sampling;
-use crate::engine::bpf::{AttachError, Uprobes, attach};
-use crate::engine::Attached;
 use crate::probes::plan::{Circumstances, Plan};
 
 /// A program with its probes in place, not running yet.
@@ -217,8 +217,7 @@ fn sampling(config: &Config) -> Sampling {
         Propagator::B3Multi => propagator::B3_MULTI,
     };
     let propagators = config.propagators.iter().map(bit).fold(0, |all, one| all | one);
-    let settings =
-        Settings { parent_based: Shared::new(parent_based), off: Shared::new(0), threshold: Shared::new(threshold) };
+    let settings = Settings { parent_based: Shared::new(parent_based), off: Shared::new(0), threshold: Shared::new(threshold) };
     Sampling { settings, propagators: Propagators(Setting::new(propagators.into())) }
 }
 

@@ -4,8 +4,11 @@
 /// R0 to R30.
 pub const REGISTERS: usize = if ARM64 { 31 } else { 16 };
 /// The registers of integer arguments and results, in this order. amd64: RAX RBX RCX RDI RSI R8 R9 R10 R11; arm64: R0 to R15.
-pub const INTEGERS: [usize; INTEGER_COUNT] =
-    if ARM64 { [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15] } else { [0, 3, 1, 7, 6, 8, 9, 10, 11, 0, 0, 0, 0, 0, 0, 0] };
+pub const INTEGERS: [usize; INTEGER_COUNT] = if ARM64 {
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]
+} else {
+    [0, 3, 1, 7, 6, 8, 9, 10, 11, 0, 0, 0, 0, 0, 0, 0]
+};
 /// How many of [`INTEGERS`] there are, on arm64.
 const INTEGER_COUNT: usize = 16;
 /// The running goroutine, `*runtime.g`: R14, or R28.

@@ -16,23 +16,21 @@ pub const UNREADABLE: u64 = u64::MAX;
 #[inline(always)]
 pub fn read_by<T: Target, const N: usize>(target: &T, number: u32) -> Option<[u64; N]> {
     let registers = target.registers();
-    let (mut found, mut is_found) = (number, false);
-    for number in number..number.wrapping_add(MAX_PER_SITE) {
-        let recipe = target.recipe(number)?;
+    let mut found = None;
+    // Each on its own: a loop over numbers that it does not know has no end for the verifier.
+    for attempt in 0..MAX_PER_SITE {
+        let recipe = target.recipe(number.wrapping_add(attempt))?;
         if counts(target, recipe, &registers) {
-            (found, is_found) = (number, true);
+            found = Some(number.wrapping_add(attempt));
             break;
         }
         if recipe.more.get() == 0 {
             return None;
         }
     }
-    if !is_found {
-        return None;
-    }
     // Whichever it was, what comes behind is verified once.
     #[expect(clippy::cast_possible_truncation, reason = "it was made of 32 bits")]
-    let recipe = target.recipe(target.opaque(found.into()) as u32)?;
+    let recipe = target.recipe(target.opaque(found?.into()) as u32)?;
     Some(values(target, recipe, &registers))
 }
 

@@ -26,7 +26,8 @@ pub(super) fn goroutine(address: u64) -> Option<&'static Goroutine> {
     GOROUTINES.get_ptr(&address).map(|goroutine| unsafe { &*goroutine })
 }
 
-#[inline(always)]
+/// A call of its own: whether it was new is forgotten when it returns.
+#[inline(never)]
 pub(super) fn goroutine_or_new(address: u64) -> Option<&'static Goroutine> {
     if let Some(known) = goroutine(address) {
         return Some(known);

@@ -7,7 +7,7 @@ use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
 use bpf::missed::{COUNTED, Done, Missed};
 use bpf::records::{RING_BYTES, RecordBuffer};
 use bpf::trace::operation;
-use bpf::trace::unsampled::{Durations, bucket};
+use bpf::trace::unsampled::{BUCKETS, Durations, bucket};
 
 /// A backlog of this many bytes wakes the launcher at once; a smaller one waits for its timer.
 const WAKE_AT_BYTES: u64 = (RING_BYTES / 8) as u64;
@@ -32,7 +32,9 @@ pub(super) fn count(kind: u32) {
 }
 
 /// Counts an operation of this kind that was not sampled.
-#[inline(always)]
+///
+/// A call of its own: which bucket it is is forgotten when it returns.
+#[inline(never)]
 pub(super) fn count_unsampled(kind: u32, duration: u64) {
     let Some(durations) = UNSAMPLED.get_ptr_mut(kind) else {
         return;
@@ -41,7 +43,7 @@ pub(super) fn count_unsampled(kind: u32, duration: u64) {
     let (sum, counts) = unsafe { (&raw mut (*durations).sum, &raw mut (*durations).counts) };
     add(sum, duration);
     // SAFETY: there are as many counts as buckets.
-    add(unsafe { counts.cast::<u64>().add(bucket(duration) as usize) }, 1);
+    add(unsafe { counts.cast::<u64>().add(bucket(duration) as usize & (BUCKETS - 1)) }, 1);
 }
 
 /// Adds to a word of a map.

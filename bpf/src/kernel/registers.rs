@@ -30,9 +30,5 @@ pub(super) fn all(registers: &pt_regs) -> Registers {
         flags: registers.eflags,
     };
     #[cfg(bpf_target_arch = "aarch64")]
-    return Registers {
-        integers: core::array::from_fn(|number| registers.regs[number]),
-        stack_pointer: registers.sp,
-        flags: 0,
-    };
+    return Registers { integers: core::array::from_fn(|number| registers.regs[number]), stack_pointer: registers.sp, flags: 0 };
 }

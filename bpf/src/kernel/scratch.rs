@@ -8,9 +8,8 @@ use bpf::missed::{Done, Missed};
 use bpf::scratch::{PER_PROCESSOR, Scratch};
 use bpf::shared::{Shared, Taken};
 
+use super::Hit;
 use super::slots::swap_tag;
-use super::{Hit, UserMemory};
-use bpf::target::Memory as _;
 
 /// One, and whether somebody has it.
 #[repr(C)]
@@ -31,33 +30,38 @@ static LAST_SCRATCH: Setting<u32> = Setting::new(0);
 /// Places that are tried: those of this processor, and of the next.
 const TRIED: u32 = 2 * PER_PROCESSOR;
 
-/// Runs `work` with one that is nobody else's. A BPF program stays on its processor, but others may run there in between.
-#[inline(always)]
-pub(super) fn with(hit: &Hit, work: impl FnOnce(&mut Scratch) -> Done) -> Done {
+/// Nothing was free.
+const NONE: u64 = u64::MAX;
+
+/// Takes a place that is nobody else's, and returns its number; [`NONE`] where all are taken.
+///
+/// A call of its own: which place it was is forgotten when it returns, so that what comes behind is verified once.
+#[inline(never)]
+fn take() -> u64 {
     // SAFETY: no arguments, no preconditions.
     let first = unsafe { bpf_get_smp_processor_id() } as u32 * PER_PROCESSOR;
-    let mut found = None;
-    for number in first..first + TRIED {
-        let number = number & LAST_SCRATCH.get();
+    for attempt in 0..TRIED {
+        let number = (first + attempt) & LAST_SCRATCH.get();
         // SAFETY: the tag is a shared word; nothing else of the place is looked at.
         if let Some(place) = SCRATCH.get_ptr(number).map(|place| unsafe { &*place })
             && swap_tag(&place.taken, 0, 1)
         {
-            found = Some(number);
-            break;
+            return number.into();
         }
     }
-    // Whichever it is, what comes behind is verified once.
-    let number = UserMemory.opaque(found.ok_or(Missed::NoRoom)?.into()) as u32;
+    NONE
+}
+
+/// Runs `work` with one that is nobody else's. A BPF program stays on its processor, but others may run there in between.
+#[inline(always)]
+pub(super) fn with(hit: &Hit, work: impl FnOnce(&mut Scratch) -> Done) -> Done {
     // SAFETY: as above.
-    let Some(place) = SCRATCH.get_ptr(number).map(|place| unsafe { &*place }) else {
+    let Some(place) = SCRATCH.get_ptr(take() as u32).map(|place| unsafe { &*place }) else {
         return Err(Missed::NoRoom);
     };
     // SAFETY: the place has been taken: nobody else touches its memory until it is given back below.
     let scratch = unsafe { place.scratch.get() };
-    if scratch.random.is_unseeded() {
-        scratch.random.seed(hit);
-    }
+    scratch.random.seed_once(hit);
     let done = work(scratch);
     place.taken.set(0);
     done

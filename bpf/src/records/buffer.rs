@@ -36,17 +36,22 @@ impl RecordBuffer {
     }
 
     /// Appends a string of the process, cut at `capacity` bytes. Its length; 0 where there is none or it cannot be read.
-    #[inline(always)]
+    ///
+    /// A call of its own in BPF: what it branches on is forgotten when it returns.
+    #[inline(never)]
     pub fn append<M: Memory>(&mut self, memory: &M, string: GoString, capacity: u32) -> u32 {
         // A length beyond 31 bits is no string.
         #[expect(clippy::cast_possible_truncation, reason = "what does not fit is 0")]
         let length = if string.length >> 31 == 0 { string.length as u32 } else { 0 };
         let cut = taken(length, capacity);
-        if cut == 0 || !memory.read_text(string.address, cut, self) {
-            return 0;
+        let mut read = memory.opaque(0);
+        if cut != 0 && memory.read_text(string.address, cut, self) {
+            self.length += u64::from(cut);
+            read += u64::from(length);
         }
-        self.length += u64::from(cut);
-        length
+        #[expect(clippy::cast_possible_truncation, reason = "made of 32 bits")]
+        let read = memory.opaque(read) as u32;
+        read
     }
 
     /// Hands the record to the launcher: its head has this kind, and the strings that were appended follow. `look` says whether to

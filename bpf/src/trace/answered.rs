@@ -60,12 +60,12 @@ fn parent_of<L: Lookup>(lookup: &L, context: u64) -> u64 {
     lookup.read_or_zero(context.wrapping_add(8))
 }
 
-impl Bucket {
-    /// The place of this context, if it has one; else [`WAYS`].
-    #[inline(always)]
-    fn place(&self, context: u64) -> usize {
-        self.requests.iter().position(|one| one.context.get() == context).unwrap_or(WAYS)
-    }
+/// The place of this context, if it has one; else [`WAYS`].
+///
+/// A call of its own in BPF: which place it is is forgotten when it returns, so that what comes behind is verified once.
+#[inline(never)]
+fn place<L: Lookup>(lookup: &L, bucket: &Bucket, context: u64) -> u64 {
+    lookup.opaque(bucket.requests.iter().position(|one| one.context.get() == context).unwrap_or(WAYS) as u64)
 }
 
 /// Remembers the span of the request with the context at `context`, which has been answered. What came with it is not propagated
@@ -78,17 +78,15 @@ pub fn remember<T: Target>(target: &T, context: u64, span: &mut SpanIdentity) {
     let Some(bucket) = target.answered(bucket(context)) else {
         return;
     };
-    let mut place = bucket.place(context);
-    if place == WAYS {
+    let mut place = place(target, bucket, context);
+    if place == WAYS as u64 {
         let count = bucket.count.get();
-        #[expect(clippy::cast_possible_truncation, reason = "below the number of ways")]
-        let next = (count % WAYS as u64) as usize;
-        place = next;
+        place = count % WAYS as u64;
         bucket.count.set(count.wrapping_add(1));
     }
-    // A number that the verifier does not know: one way for all places.
+    // A number that the compiler does not know: the bound stays where the verifier sees it.
     #[expect(clippy::cast_possible_truncation, reason = "below the number of ways")]
-    let Some(one) = bucket.requests.get(target.opaque(place as u64) as usize) else {
+    let Some(one) = bucket.requests.get(target.opaque(place) as usize) else {
         return;
     };
     one.context.set(context);
@@ -104,7 +102,7 @@ pub fn find<L: Lookup>(lookup: &L, context: u64, copy: &mut SpanIdentity) -> boo
         return false;
     };
     #[expect(clippy::cast_possible_truncation, reason = "at most the number of ways")]
-    let Some(one) = bucket.requests.get(lookup.opaque(bucket.place(context) as u64) as usize) else {
+    let Some(one) = bucket.requests.get(place(lookup, bucket, context) as usize) else {
         return false;
     };
     let parent = one.parent.get();

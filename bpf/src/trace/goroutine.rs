@@ -109,7 +109,9 @@ impl Goroutine {
 
     /// Closes the operation with this number and what is open within it: their ends will never come, for they were unwound by a
     /// panic or by `runtime.Goexit`.
-    #[inline(always)]
+    ///
+    /// A call of its own in BPF: what it branches on is forgotten when it returns.
+    #[inline(never)]
     pub fn abandon<T: Target>(&self, target: &T, number: u64) {
         let open = self.open.get();
         if open <= number {

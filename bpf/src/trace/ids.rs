@@ -14,17 +14,15 @@ impl Random {
     /// Not seeded yet.
     pub const UNSEEDED: Self = Self([0; 2]);
 
-    /// Whether it has not been seeded.
-    #[inline(always)]
-    #[must_use]
-    pub const fn is_unseeded(&self) -> bool {
+    /// Seeds the generator from the kernel's, if it has not been.
+    ///
+    /// A call of its own in BPF: whether it was is forgotten when it returns.
+    #[inline(never)]
+    pub fn seed_once<T: Target>(&mut self, target: &T) {
         let [first, second] = self.0;
-        first | second == 0
-    }
-
-    /// Seeds the generator from the kernel's.
-    #[inline(always)]
-    pub fn seed<T: Target>(&mut self, target: &T) {
+        if first | second != 0 {
+            return;
+        }
         let word = || u64::from(target.random()) << 32 | u64::from(target.random());
         // All zero is the one state that must not be.
         self.0 = [word(), word() | 1];

@@ -19,12 +19,8 @@ pub struct Injection {
 }
 
 /// None.
-pub const NO_INJECTION: Injection = Injection {
-    span: SealedSpan::NONE,
-    extracted: Shared::new(0),
-    writes: Shared::new(0),
-    peer: [const { Shared::new(0) }; 3],
-};
+pub const NO_INJECTION: Injection =
+    Injection { span: SealedSpan::NONE, extracted: Shared::new(0), writes: Shared::new(0), peer: [const { Shared::new(0) }; 3] };
 
 impl Injection {
     /// To whom its header was written last.

@@ -64,7 +64,9 @@ impl Operation {
     }
 
     /// Forgets what others could find of it.
-    #[inline(always)]
+    ///
+    /// A call of its own in BPF: what it branches on is forgotten when it returns.
+    #[inline(never)]
     pub fn forget<T: Target>(&self, target: &T) {
         let object = self.object.get();
         if object == 0 {

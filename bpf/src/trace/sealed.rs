@@ -122,10 +122,7 @@ mod tests {
         let (one, other) = (SealedSpan::new(&span(7), 0xc000), SealedSpan::new(&span(9), 0xd000));
         for mixture in 1..63_u32 {
             let of = |word: usize| if mixture >> word & 1 == 1 { &one } else { &other };
-            let mixed = SealedSpan {
-                words: std::array::from_fn(|word| of(word).words[word].clone()),
-                seal: of(5).seal.clone(),
-            };
+            let mixed = SealedSpan { words: std::array::from_fn(|word| of(word).words[word].clone()), seal: of(5).seal.clone() };
             let mut copy = SpanIdentity::NONE;
             let is_whole = copy == span(7) || copy == span(9);
             for holder in [0xc000, 0xd000] {

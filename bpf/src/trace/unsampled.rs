@@ -3,8 +3,10 @@
 //! Sampled ones are spans, from which the launcher knows as much. A record for each of the others would cost what sampling is to
 //! save; so they are counted where they end.
 
+use crate::shared::Shared;
+
 /// Buckets of durations: that with the number n holds those below 2^(n + 11) nanoseconds, the last one all longer ones.
-pub const BUCKETS: usize = 24;
+pub const BUCKETS: usize = 32;
 
 /// How many operations of a kind were not sampled, and how long they took.
 #[repr(C)]
@@ -22,21 +24,31 @@ pub const NO_DURATIONS: Durations = Durations { sum: 0, counts: [0; BUCKETS] };
 /// The bucket of a duration in nanoseconds.
 #[inline(always)]
 #[must_use]
-pub const fn bucket(duration: u64) -> u32 {
+pub fn bucket(duration: u64) -> u32 {
+    // The position of the highest bit, halving what is left of 32 bits: BPF has no instruction for it. Without a branch, for the
+    // verifier would follow both sides of each.
     let units = duration >> 11;
-    // The position of the highest bit, halving what is left of 32 bits: BPF has no instruction for it.
-    #[expect(clippy::cast_possible_truncation, reason = "what does not fit is in the last bucket")]
-    let (mut rest, mut number) = (if units >> 32 == 0 { units as u32 } else { u32::MAX }, 0);
-    let mut half = 16;
+    let too_long = is_any(units >> 32);
+    let mut rest = units & (u32::MAX as u64) | too_long << 31;
+    let (mut number, mut half) = (0, 16);
     while half != 0 {
-        if rest >> half != 0 {
-            rest >>= half;
-            number += half;
-        }
+        let by = is_any(rest >> half) * half;
+        rest >>= by;
+        number += by;
         half >>= 1;
     }
     number += rest;
-    if number < BUCKETS as u32 { number } else { BUCKETS as u32 - 1 }
+    // 32 becomes 31.
+    #[expect(clippy::cast_possible_truncation, reason = "below the number of buckets")]
+    let bucket = (number - (number >> 5)) as u32;
+    bucket
+}
+
+/// 1 where the number, of less than 64 bits, is not zero.
+#[inline(always)]
+fn is_any(number: u64) -> u64 {
+    // Through memory: the compiler would make a branch of it.
+    Shared::new(number.wrapping_neg()).get() >> 63
 }
 
 #[cfg(test)]
@@ -50,6 +62,6 @@ mod tests {
             assert_eq!(bucket((1 << (number + 11)) - 1), number);
             assert_eq!(bucket(1 << (number + 11)), number + 1);
         }
-        assert_eq!([1 << 40, 1 << 60, u64::MAX].map(bucket), [BUCKETS as u32 - 1; 3]);
+        assert_eq!([1 << 42, 1 << 60, u64::MAX].map(bucket), [BUCKETS as u32 - 1; 3]);
     }
 }

@@ -8,67 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::binary::{Cost, VirtAddr};
-use crate::probes::plan::{Planned, Site};
-
-/// When a probe is hit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum When {
-    /// An operation begins.
-    Start,
-    /// A request is written, and the trace context injected.
-    Inject,
-    /// An operation ends.
-    End,
-    /// A mux has found a request's route. The probe is taken away where it is not needed.
-    Route,
-    /// A `go` statement is executed, whoever's.
-    GoStatement,
-    /// A connection ends, or an operation by a panic.
-    Connection,
-    /// The process ends.
-    Exit,
-    /// Something else, in the words of the site.
-    Other(&'static str),
-}
-
-impl When {
-    fn of(site: &Site) -> Self {
-        match site.event {
-            "a handler is called" | "an HTTP/2 handler is called" | "a round trip begins" => Self::Start,
-            "the header of a request is written" | "the header fields of a request are encoded" => Self::Inject,
-            "the handler has returned" | "the HTTP/2 handler has returned or panicked" | "a round trip ends" => Self::End,
-            "a mux has found the route" => Self::Route,
-            "a goroutine is created" => Self::GoStatement,
-            "the connection ends, or a handler has panicked" => Self::Connection,
-            "the program ends" => Self::Exit,
-            other => Self::Other(other),
-        }
-    }
-
-    /// Whether each operation has it.
-    fn is_of_each_operation(self) -> bool {
-        match self {
-            Self::Start | Self::Inject | Self::End => true,
-            Self::Route | Self::GoStatement | Self::Connection | Self::Exit | Self::Other(_) => false,
-        }
-    }
-}
-
-impl fmt::Display for When {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Start => "start",
-            Self::Inject => "inject",
-            Self::End => "end",
-            Self::Route => "1 where only a mux knows the route",
-            Self::GoStatement => "1 for each go statement",
-            Self::Connection => "1 for each connection",
-            Self::Exit => "1 as the process ends",
-            Self::Other(event) => event,
-        })
-    }
-}
+use crate::probes::probe::{Probe, When};
 
 /// A site that the kernel single-steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -95,15 +35,19 @@ pub struct Price {
 }
 
 impl Price {
-    pub(super) fn of(planned: &Planned) -> Self {
-        let mut kinds: Vec<When> = planned.sites.iter().map(When::of).collect();
+    /// What the probes of `name` cost.
+    pub(super) fn of<'p>(name: &'static str, probes: impl Iterator<Item = &'p Probe>) -> Self {
+        let (mut kinds, mut single_stepped) = (Vec::new(), Vec::new());
+        for Probe { function, event, point: _, sites } in probes {
+            kinds.push(event.when);
+            let stepped = sites.iter().filter(|site| site.cost == Cost::SingleStep);
+            let stepped = stepped.map(|site| SingleStep { function: function.clone(), address: site.address, when: event.when });
+            single_stepped.extend(stepped);
+        }
         kinds.sort_unstable();
         kinds.dedup();
         let (each_operation, besides) = kinds.into_iter().partition(|when| when.is_of_each_operation());
-        let stepped = planned.sites.iter().filter(|site| site.cost == Cost::SingleStep);
-        let single_stepped =
-            stepped.map(|site| SingleStep { function: site.function.clone(), address: site.address, when: When::of(site) });
-        Self { name: planned.name, each_operation, besides, single_stepped: single_stepped.collect() }
+        Self { name, each_operation, besides, single_stepped }
     }
 }
 
@@ -112,9 +56,13 @@ impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name: _, each_operation, besides, single_stepped } = self;
         let words = |kinds: &[When]| kinds.iter().map(When::to_string).collect::<Vec<_>>().join(", ");
-        write!(f, "{} probe hits for each operation ({})", each_operation.len(), words(each_operation))?;
-        if !besides.is_empty() {
-            write!(f, "; besides {}", words(besides))?;
+        if each_operation.is_empty() {
+            write!(f, "{}", words(besides))?;
+        } else {
+            write!(f, "{} probe hits for each operation ({})", each_operation.len(), words(each_operation))?;
+            if !besides.is_empty() {
+                write!(f, "; besides {}", words(besides))?;
+            }
         }
         match single_stepped.len() {
             1 => write!(f, "; 1 single-stepped site"),
@@ -136,35 +84,36 @@ impl fmt::Display for Price {
 mod tests {
     use super::*;
     use crate::binary::FileOffset;
-    use crate::probes::plan::Instruction;
+    use crate::probes::probe::{Body, Event, Point};
+    use crate::probes::site::{Instruction, Site};
 
-    fn site(function: &str, event: &'static str, cost: Cost) -> Site {
-        Site {
-            function: function.to_owned(),
-            event,
-            program: "http_client",
+    fn probe(function: &str, when: When, costs: &[Cost]) -> Probe {
+        let site = |cost: &Cost| Site {
             address: VirtAddr(0x40_1000),
             offset: FileOffset(0x1000),
             instruction: Instruction::Return,
-            cost,
-            cookie: 0,
-        }
+            cost: *cost,
+            recipes: Vec::new(),
+            recipe: 0,
+        };
+        let event = Event { meaning: "", when, body: Body::HttpClient, number: 0 };
+        Probe { function: function.to_owned(), event, point: Point::End, sites: costs.iter().map(site).collect() }
     }
 
     #[test]
     fn each_kind_of_site_is_one_hit_of_an_operation() {
-        let sites = vec![
-            site("f", "a round trip ends", Cost::SingleStep),
-            site("f", "a round trip begins", Cost::Emulated),
-            site("f", "a round trip ends", Cost::SingleStep),
-            site("g", "a goroutine is created", Cost::Emulated),
-            site("g", "a moon rises", Cost::SingleStep),
+        let probes = [
+            probe("f", When::End, &[Cost::SingleStep, Cost::SingleStep]),
+            probe("f", When::Start, &[Cost::Emulated]),
+            probe("g", When::End, &[Cost::SingleStep]),
+            probe("g", When::Connection, &[Cost::Emulated]),
         ];
-        let price = Price::of(&Planned { name: "some/client", sites, ..Planned::default() });
         assert_eq!(
-            price.to_string(),
-            "2 probe hits for each operation (start, end); besides 1 for each go statement, a moon rises; \
+            Price::of("some/client", probes.iter()).to_string(),
+            "2 probe hits for each operation (start, end); besides 1 for each connection; \
              3 single-stepped sites: f 0x401000 0x401000, g 0x401000"
         );
+        let of_parents = [probe("g", When::GoStatement, &[Cost::Emulated])];
+        assert_eq!(Price::of("parents", of_parents.iter()).to_string(), "1 for each go statement; 0 single-stepped sites");
     }
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::binary::{Architecture, BinaryError, GoBinary};
+use crate::engine::bpf::Uprobes;
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
 use crate::probes::plan::{Circumstances, Plan};
@@ -105,7 +106,7 @@ impl GoProgram {
         let binary = GoBinary::parse(file)?;
         let info = binary.build_info();
         let named = |path: &str, version: Option<&str>| format!("{path} {}", version.unwrap_or("(unknown version)"));
-        let plan = Plan::new(CATALOG, &binary, Circumstances { disabled, load_bias: Some(0), may_write })?;
+        let plan = Plan::new(CATALOG, &binary, &Uprobes, Circumstances { disabled, load_bias: Some(0), may_write })?;
         let deps = info.deps.iter().map(|dep| (dep.module.path.as_str(), dep.version()));
         Ok(Self {
             go_version: info.go_version.as_ref().map(|version| version.raw.clone()),
@@ -114,8 +115,15 @@ impl GoProgram {
             main_module: info.main.as_ref().map(|main| named(&main.path, Some(&main.version))),
             modules: info.deps.iter().map(|dep| named(&dep.module.path, dep.version())).collect(),
             known_modules: modules::known(CATALOG, &plan, deps),
-            prices: plan.planned.iter().map(Price::of).collect(),
+            prices: prices(&plan),
             plan,
         })
     }
+}
+
+/// What the process would pay for each instrumentation, and for finding parents.
+fn prices(plan: &Plan) -> Vec<Price> {
+    let of_planned = plan.planned.iter().map(|planned| Price::of(planned.name, planned.probes.iter()));
+    let of_parents = plan.parents.iter().map(|parents| Price::of("parents", parents.probe.iter()));
+    of_planned.chain(of_parents.filter(|price| !price.besides.is_empty())).collect()
 }

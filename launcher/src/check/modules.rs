@@ -28,7 +28,7 @@ pub(super) fn known<'m>(
         let knowing = catalog.iter().filter(|one| one.functions.iter().any(|function| is_of(function, path)));
         let mut tested_versions: Vec<&str> = knowing.map(|one| one.tested_versions).collect();
         tested_versions.dedup();
-        let probing = plan.planned.iter().filter(|one| one.sites.iter().any(|site| is_of(&site.function, path)));
+        let probing = plan.planned.iter().filter(|one| one.probes.iter().any(|probe| is_of(&probe.function, path)));
         let probed_by = probing.map(|one| one.name).collect();
         let version = version.map(str::to_owned);
         (!tested_versions.is_empty()).then(|| KnownModule { path: path.to_owned(), version, probed_by, tested_versions })

@@ -5,7 +5,9 @@ use std::fmt::{self, Write as _};
 use super::modules::KnownModule;
 use super::{Finding, GoProgram, Report};
 use crate::binary::Cost;
-use crate::probes::plan::{Planned, PlannedDetour, Site};
+use crate::probes::plan::{FieldSource, Planned, PlannedDetour};
+use crate::probes::probe::Probe;
+use crate::probes::site::Site;
 
 impl Report {
     /// The answer, then the probes; with `everything`, offsets and modules too.
@@ -27,10 +29,17 @@ impl Report {
         let verdict = obstacle.as_ref().map_or_else(|| "would do".to_owned(), |why| format!("would not do: {why}"));
         writeln!(text, "kernel        {kernel}\nhere          {verdict}")?;
         let Finding::Go(program) = finding else { return Ok(()) };
-        for planned in &program.plan.planned {
-            write_probes(text, planned)?;
+        for Planned { name, probes, detours, fields, .. } in &program.plan.planned {
+            write_probes(text, name, probes)?;
+            write_detours(text, detours)?;
             if everything {
-                write_offsets(text, planned)?;
+                write_offsets(text, fields)?;
+            }
+        }
+        if let Some(parents) = &program.plan.parents {
+            write_probes(text, "parents", parents.probe.as_slice())?;
+            if everything {
+                write_offsets(text, &parents.fields)?;
             }
         }
         if everything {
@@ -41,14 +50,15 @@ impl Report {
 }
 
 fn offsets(program: &GoProgram) -> usize {
-    program.plan.planned.iter().map(|planned| planned.fields.len()).sum()
+    let of_parents = program.plan.parents.as_ref().map_or(0, |parents| parents.fields.len());
+    program.plan.planned.iter().map(|planned| planned.fields.len()).sum::<usize>() + of_parents
 }
 
 fn write_answer(text: &mut String, program: &GoProgram) -> fmt::Result {
     let GoProgram { go_version, architecture, pie, main_module, modules: _, known_modules, prices, plan } = program;
-    for Planned { name, sites, detours, .. } in &plan.planned {
+    for Planned { name, probes, detours, .. } in &plan.planned {
         let detours = if detours.is_empty() { String::new() } else { format!(", {} detours", detours.len()) };
-        writeln!(text, "traced        {name}: {} probes{detours}", sites.len())?;
+        writeln!(text, "traced        {name}: {} probes{detours}", probes.iter().flat_map(|probe| &probe.sites).count())?;
     }
     for (name, reason) in &plan.left_out {
         writeln!(text, "not traced    {name}: {reason}")?;
@@ -57,6 +67,9 @@ fn write_answer(text: &mut String, program: &GoProgram) -> fmt::Result {
         for what in missing {
             writeln!(text, "missing       {name}: {what}")?;
         }
+    }
+    for what in plan.parents.iter().flat_map(|parents| &parents.missing) {
+        writeln!(text, "missing       parents: {what}")?;
     }
     for price in prices {
         writeln!(text, "cost          {}: {price}", price.name)?;
@@ -78,16 +91,23 @@ fn write_known(text: &mut String, module: &KnownModule) -> fmt::Result {
     writeln!(text, "module        {path} {version}: probed by {}", probed_by.join(", "))
 }
 
-fn write_probes(text: &mut String, planned: &Planned) -> fmt::Result {
-    let Planned { name, sites, detours, fields: _, missing: _, globals: _, context_types: _ } = planned;
-    writeln!(text, "\nprobes of {name}")?;
-    for Site { function, event, address, instruction, cost, program: _, offset: _, cookie: _ } in sites {
-        let cost = match cost {
-            Cost::Emulated => "emulated",
-            Cost::SingleStep => "single-step",
-        };
-        writeln!(text, "  {:#x}  {instruction:<8}  {cost:<11}  {function}: {event}", address.0)?;
+fn write_probes(text: &mut String, name: &str, probes: &[Probe]) -> fmt::Result {
+    if !probes.is_empty() {
+        writeln!(text, "\nprobes of {name}")?;
     }
+    for Probe { function, event, point: _, sites } in probes {
+        for Site { address, instruction, cost, offset: _, recipes: _, recipe: _ } in sites {
+            let cost = match cost {
+                Cost::Emulated => "emulated",
+                Cost::SingleStep => "single-step",
+            };
+            writeln!(text, "  {:#x}  {instruction:<8}  {cost:<11}  {function}: {}", address.0, event.meaning)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_detours(text: &mut String, detours: &[PlannedDetour]) -> fmt::Result {
     if !detours.is_empty() {
         writeln!(text, "  written by the process itself (the write executor; --no-write switches it off)")?;
     }
@@ -97,9 +117,9 @@ fn write_probes(text: &mut String, planned: &Planned) -> fmt::Result {
     Ok(())
 }
 
-fn write_offsets(text: &mut String, planned: &Planned) -> fmt::Result {
+fn write_offsets(text: &mut String, fields: &[FieldSource]) -> fmt::Result {
     writeln!(text, "  offsets")?;
-    for field in &planned.fields {
+    for field in fields {
         match field.offset {
             Some(offset) => writeln!(text, "    {offset:>4}  {}  ({})", field.field, field.source)?,
             None => writeln!(text, "       -  {}  (not in this program)", field.field)?,

@@ -19,7 +19,7 @@ use super::layouts::FieldReader;
 use crate::executor::Moment;
 use crate::probes::facts::Facts;
 use crate::probes::plan::{Instrumentation, Layout, LeftOut, Planned, PlannedDetour};
-use crate::probes::probe::{Body, Event, Probe};
+use crate::probes::probe::{Body, Event, Probe, When};
 
 /// The catalog entry.
 pub static INSTRUMENTATION: Instrumentation = Instrumentation {
@@ -54,8 +54,8 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
 };
 
 /// An event of the client.
-const fn event(number: u32, meaning: &'static str) -> Event {
-    Event { meaning, body: Body::HttpClient, number }
+const fn event(number: u32, when: When, meaning: &'static str) -> Event {
+    Event { meaning, when, body: Body::HttpClient, number }
 }
 
 const ROUND_TRIP: &str = "net/http.(*Transport).roundTrip";
@@ -179,8 +179,8 @@ struct Writing {
 fn round_trips(facts: &Facts<'_>) -> Result<(Vec<Probe>, Option<String>), LeftOut> {
     let mut probes = Vec::new();
     let mut take = |function: &str| {
-        let start = facts.at_entry(function, event(event::START, "a round trip begins"))?;
-        probes.extend([start, facts.at_ends(function, 3, event(event::END, "a round trip ends"))?]);
+        let start = facts.at_entry(function, event(event::START, When::Start, "a round trip begins"))?;
+        probes.extend([start, facts.at_ends(function, 3, event(event::END, When::End, "a round trip ends"))?]);
         Ok(())
     };
     let std = take(ROUND_TRIP);
@@ -219,12 +219,7 @@ fn call_of(facts: &Facts<'_>, caller: &str, target: &str, event: Event) -> Resul
 }
 
 /// The detour of the function `name`, behind its stack check.
-fn detour(
-    facts: &Facts<'_>,
-    name: &str,
-    (site, moment): (u32, Moment),
-    stack_high: u32,
-) -> Result<PlannedDetour, LeftOut> {
+fn detour(facts: &Facts<'_>, name: &str, (site, moment): (u32, Moment), stack_high: u32) -> Result<PlannedDetour, LeftOut> {
     let function = facts.function(name)?;
     let Some(place) = facts.binary.detour_site(function)? else {
         return Err(LeftOut::NotUnderstood(format!("the code of {name} leaves no room for a detour")));

@@ -11,7 +11,7 @@ use super::layouts::FieldReader;
 use crate::binary::VirtAddr;
 use crate::probes::facts::Facts;
 use crate::probes::plan::{FieldSource, Layout, LeftOut};
-use crate::probes::probe::{Body, Event, Probe};
+use crate::probes::probe::{Body, Event, Probe, When};
 
 /// Functions that are probed.
 pub const FUNCTIONS: [&str; 3] = [CREATE, QUEUE, SERVER];
@@ -28,7 +28,7 @@ const CREATE: &str = "runtime.newproc.func1";
 const QUEUE: &str = "runtime.runqput";
 
 /// The event of this probe; its body has no other.
-const CREATED: Event = Event { meaning: "a goroutine is created", body: Body::NewGoroutine, number: 0 };
+const CREATED: Event = Event { meaning: "a goroutine is created", when: When::GoStatement, body: Body::NewGoroutine, number: 0 };
 
 /// How parents are found.
 #[derive(Clone, Debug, Serialize)]

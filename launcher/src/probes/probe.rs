@@ -24,11 +24,58 @@ pub struct Event {
     /// For people.
     #[serde(rename = "event")]
     pub meaning: &'static str,
+    /// How often that is.
+    pub when: When,
     /// Which body runs.
     pub body: Body,
     /// What it gets as [`bpf::config::Cookie::event`].
     #[serde(skip)]
     pub number: u32,
+}
+
+/// When a probe is hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// An operation begins.
+    Start,
+    /// A request is written, and the trace context injected.
+    Inject,
+    /// An operation ends.
+    End,
+    /// A mux has found a request's route. The probe is taken away where it is not needed.
+    Route,
+    /// A `go` statement is executed, whoever's.
+    GoStatement,
+    /// A connection ends, or an operation by a panic.
+    Connection,
+    /// The process ends.
+    Exit,
+}
+
+impl When {
+    /// Whether each operation has it.
+    #[must_use]
+    pub const fn is_of_each_operation(self) -> bool {
+        match self {
+            Self::Start | Self::Inject | Self::End => true,
+            Self::Route | Self::GoStatement | Self::Connection | Self::Exit => false,
+        }
+    }
+}
+
+impl std::fmt::Display for When {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Start => "start",
+            Self::Inject => "inject",
+            Self::End => "end",
+            Self::Route => "1 where only a mux knows the route",
+            Self::GoStatement => "1 for each go statement",
+            Self::Connection => "1 for each connection",
+            Self::Exit => "1 as the process ends",
+        })
+    }
 }
 
 /// A body of `bpf/src`, which an engine runs where the event happens.

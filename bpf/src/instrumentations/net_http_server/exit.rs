@@ -31,11 +31,13 @@ impl Visit for Unfinished<'_> {
         }
         let served = Served::of(goroutine, operation);
         let reported = target.with_scratch(|scratch| {
-            let flags = if was_sent(target, self.config, &served) { end_flag::SENT } else { 0 };
+            let flags = was_sent(target, self.config, &served) * end_flag::SENT;
             scratch.record.length = target.opaque(size_of::<HttpServerEnd>() as u64);
             let pattern = append_pattern(target, self.config, &served, &mut scratch.record);
             let head: &mut HttpServerEnd = scratch.record.head();
-            fill_end(target, self.config, head, target.now(), &served, flags);
+            fill_end(target, self.config, head, &served);
+            head.time = target.now();
+            head.flags |= flags;
             head.span_id = operation.span.span_id();
             head.pattern_length = pattern;
             scratch.record.submit(target, kind::HTTP_SERVER_UNFINISHED, false)
@@ -46,10 +48,12 @@ impl Visit for Unfinished<'_> {
     }
 }
 
-/// Whether the header of the response has left the handler's buffer: `chunkWriter.wroteHeader` (`net/http/server.go`) or
+/// 1 where the header of the response has left the handler's buffer: `chunkWriter.wroteHeader` (`net/http/server.go`) or
 /// `responseWriterState.sentHeader` (`http2/server.go`). Where the process has no such field, a status counts as sent.
-#[inline(always)]
-fn was_sent<T: Target>(target: &T, config: &HttpServerConfig, served: &Served) -> bool {
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn was_sent<T: Target>(target: &T, config: &HttpServerConfig, served: &Served) -> u32 {
     let (base, field) = if served.kind == operation::kind::HTTP1_SERVER {
         (served.writer, config.response.sent.get())
     } else {
@@ -57,5 +61,8 @@ fn was_sent<T: Target>(target: &T, config: &HttpServerConfig, served: &Served) -
         let layout = if is_xnet { &config.xnet_writer } else { &config.http2_writer };
         (target.read_or_zero(served.writer + u64::from(layout.rws.get())), layout.sent.get())
     };
-    field == ABSENT || target.read_or_zero::<u8>(base + u64::from(field)) != 0
+    let was_sent = field == ABSENT || target.read_or_zero::<u8>(base + u64::from(field)) != 0;
+    #[expect(clippy::cast_possible_truncation, reason = "0 or 1")]
+    let was_sent = target.opaque(was_sent.into()) as u32;
+    was_sent
 }

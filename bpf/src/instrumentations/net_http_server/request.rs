@@ -65,10 +65,11 @@ impl Request {
 pub fn start<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Done {
     let registers = target.registers();
     target.with_scratch(|scratch| {
-        // Through memory, so that the verifier does not follow each value to the end.
         scratch.event = event.into();
         let (second, third, fourth) = (registers.argument(1), registers.argument(2), registers.argument(3));
-        let (writer, request) = if scratch.event == u64::from(event::START_HANDLER) { (third, fourth) } else { (second, third) };
+        // Not the number itself: the verifier would know it from here on, and follow what comes behind for each.
+        let is_handler = target.opaque(event.into()) == u64::from(event::START_HANDLER);
+        let (writer, request) = if is_handler { (third, fourth) } else { (second, third) };
         let handled = Handled { writer, request, with_pattern: request };
         start_request(target, config, &config.request, scratch, registers.goroutine(), handled)
     })

@@ -53,11 +53,13 @@ pub fn end<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Done
     let missing = if event == event::END { Missed::Evicted } else { Missed::NothingToDo };
     let goroutine = target.goroutine(holder).ok_or(missing)?;
     let (number, operation) = goroutine.served().ok_or(Missed::NothingToDo)?;
+    // Not the number itself: the verifier knows it by now, and would follow what comes behind for each.
+    let event = target.opaque(event.into());
     target.with_scratch(|scratch| {
         let served = Served::of(goroutine, operation);
         close(target, scratch, goroutine, (number, operation), time, holder)?;
         let mut flags = 0;
-        if event == event::UNWIND {
+        if event == u64::from(event::UNWIND) {
             match panic::current(target, &config.panic, holder) {
                 Some(panic) if !panic.goexit => return report_panic(target, config, time, scratch, &served, panic),
                 Some(_goexit) => flags = end_flag::GOEXIT,
@@ -109,7 +111,9 @@ fn report_end<T: Target>(
     record.length = target.opaque(size_of::<HttpServerEnd>() as u64);
     let pattern = append_pattern(target, config, served, record);
     let head: &mut HttpServerEnd = record.head();
-    fill_end(target, config, head, time, served, flags);
+    fill_end(target, config, head, served);
+    head.time = time;
+    head.flags |= flags;
     head.span_id = span.span_id;
     head.pattern_length = pattern;
     // One in eight looks whether the launcher must be woken; the span id is random.
@@ -138,7 +142,8 @@ fn report_panic<T: Target>(
     let pattern = append_pattern(target, config, served, record);
     let message = record.append(target, GoString { address: value[0], length: value[1] }, CAPACITY);
     let head: &mut HttpServerPanic = record.head();
-    fill_end(target, config, &mut head.end, time, served, 0);
+    fill_end(target, config, &mut head.end, served);
+    head.end.time = time;
     head.end.span_id = span.span_id;
     head.end.pattern_length = pattern;
     head.end.message_length = message;
@@ -147,25 +152,19 @@ fn report_panic<T: Target>(
     record.submit(target, kind::HTTP_SERVER_PANIC, true)
 }
 
-/// Fills the head of a record, but for the span and the pattern's length.
-#[inline(always)]
-pub(super) fn fill_end<T: Target>(
-    target: &T,
-    config: &HttpServerConfig,
-    head: &mut HttpServerEnd,
-    time: u64,
-    served: &Served,
-    flags: u32,
-) {
-    let (status, body_size, more_flags) = match served.kind {
+/// Fills the head of a record with what is known of the response: all but the time, the span and the pattern's length.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+pub(super) fn fill_end<T: Target>(target: &T, config: &HttpServerConfig, head: &mut HttpServerEnd, served: &Served) {
+    let (status, body_size, flags) = match served.kind {
         operation::kind::HTTP1_SERVER => http1_response(target, config, served.writer),
         operation::kind::XNET_SERVER => http2_response(target, &config.xnet_writer, served.writer),
         _ => http2_response(target, &config.http2_writer, served.writer),
     };
-    head.time = time;
     head.status = status;
     head.body_size = body_size;
-    head.flags = flags | more_flags;
+    head.flags = flags;
     head.message_length = 0;
 }
 
@@ -231,7 +230,9 @@ fn pattern<M: Memory>(memory: &M, config: &HttpServerConfig, request: u64) -> Go
 
 /// Appends the pattern that was noted in the request, else the one that a mux has found; its length. Counts which it was where a mux
 /// has found one.
-#[inline(always)]
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
 pub(super) fn append_pattern<T: Target>(
     target: &T,
     config: &HttpServerConfig,

@@ -46,9 +46,7 @@ impl Target for FakeProcess {
         scratch.record.bytes.fill(UNWRITTEN);
         scratch.record.length = u64::MAX;
         scratch.random = self.numbers.get();
-        if scratch.random.is_unseeded() {
-            scratch.random.seed(self);
-        }
+        scratch.random.seed_once(self);
         let done = work(&mut scratch);
         self.numbers.set(scratch.random);
         done

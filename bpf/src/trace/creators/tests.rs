@@ -117,4 +117,3 @@ fn creators_of_the_dead_do_not_hide_behind_live_ones() {
     }
     assert!(process.creators.is_empty());
 }
-

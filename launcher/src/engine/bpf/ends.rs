@@ -1,8 +1,6 @@
 //! Ends of functions into sites, with the recipes by which a probe's body reads a hit there.
 
-use bpf::config::{
-    ALWAYS, EndRecipe, MAX_PER_SITE, MAX_RESULTS, NO_RESULT, ResultLocation as Location, Setting, base,
-};
+use bpf::config::{ALWAYS, EndRecipe, MAX_PER_SITE, MAX_RESULTS, NO_RESULT, ResultLocation as Location, Setting, base};
 
 use crate::binary::{Base, EndInstruction, EndSite, Function, GoBinary, ResultLocation, merge_end_sites};
 use crate::probes::plan::LeftOut;

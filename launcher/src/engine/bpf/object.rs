@@ -171,7 +171,7 @@ impl Object {
     fn set_context_types(&mut self, types: impl Iterator<Item = (u64, ContextType)>) -> Result<(), ObjectError> {
         let mut map: HashMap<_, u64, [u32; 4]> = HashMap::try_from(self.map("CONTEXT_TYPES")?).map_err(refused)?;
         for (address, found) in types.take(MAX_CONTEXT_TYPES as usize) {
-            map.insert(address, bytemuck::cast::<ContextType, [u32; 4]>(found), 0).map_err(refused)?;
+            map.insert(&address, &bytemuck::cast::<ContextType, [u32; 4]>(found), 0).map_err(refused)?;
         }
         Ok(())
     }

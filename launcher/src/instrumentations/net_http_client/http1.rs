@@ -13,6 +13,7 @@ use crate::executor::Moment;
 use crate::instrumentations::layouts::FieldReader;
 use crate::probes::facts::Facts;
 use crate::probes::plan::LeftOut;
+use crate::probes::probe::When;
 
 /// Writes a request.
 pub(super) const WRITE: &str = "net/http.(*Request).write";
@@ -26,7 +27,8 @@ pub(super) fn plan(
     stack_high: u32,
     config: &mut HttpClientConfig,
 ) -> Result<Writing, LeftOut> {
-    let probe = call_of(facts, WRITE, WRITE_HEADER, super::event(event::INJECT, "the header of a request is written"))?;
+    let probe =
+        call_of(facts, WRITE, WRITE_HEADER, super::event(event::INJECT, When::Inject, "the header of a request is written"))?;
     let detour = detour(facts, WRITE_HEADER, (site::WRITE_SUBSET, Moment::Depth), stack_high)?;
     let Some(table) = facts.binary.itab("*bufio.Writer", "io.Writer")? else {
         return Err(LeftOut::NotUnderstood("the program does not use *bufio.Writer as io.Writer".to_owned()));

@@ -28,7 +28,7 @@ use crate::executor::Moment;
 use crate::instrumentations::layouts::FieldReader;
 use crate::probes::facts::Facts;
 use crate::probes::plan::LeftOut;
-use crate::probes::probe::{Event, Probe};
+use crate::probes::probe::{Event, Probe, When};
 
 /// Where an encoder puts the bytes of its fields.
 pub(super) const BUFFER_WRITE: &str = "bytes.(*Buffer).Write";
@@ -105,7 +105,7 @@ pub(super) fn plan(
     config: &mut HttpClientConfig,
 ) -> Result<Writing, LeftOut> {
     let number = if client.is_xnet { event::INJECT_XNET } else { event::INJECT_HTTP2 };
-    let encoded = super::event(number, "the header fields of a request are encoded");
+    let encoded = super::event(number, When::Inject, "the header fields of a request are encoded");
     let encode = encoding(facts, client, encoded)?;
     let Some([stream, request]) = facts.binary.spilled_arguments(facts.function(client.encode)?)? else {
         return Err(LeftOut::NotUnderstood(format!("{} does not keep its arguments where they are expected", client.encode)));

@@ -5,7 +5,7 @@ use bpf::config::http_server::event;
 use crate::binary::first_call_after;
 use crate::probes::facts::Facts;
 use crate::probes::plan::LeftOut;
-use crate::probes::probe::{Body, Event, Probe};
+use crate::probes::probe::{Body, Event, Probe, When};
 
 const SERVE: &str = "net/http.(*conn).serve";
 const SERVE_DEFER: &str = "net/http.(*conn).serve.func1";
@@ -102,8 +102,8 @@ pub(super) static HTTP2_SERVERS: &[Http2Server] = &[
 ];
 
 /// An event of the server.
-const fn event(number: u32, meaning: &'static str) -> Event {
-    Event { meaning, body: Body::HttpServer, number }
+const fn event(number: u32, when: When, meaning: &'static str) -> Event {
+    Event { meaning, when, body: Body::HttpServer, number }
 }
 
 /// The probes of HTTP/1.
@@ -129,23 +129,24 @@ pub(super) fn http1(facts: &Facts<'_>) -> Result<Http1, LeftOut> {
     };
     let has_xnet = XNET_SERVERS.iter().any(|name| facts.functions.get(name).is_some());
     let start_at_handler = facts.functions.get(HTTP2_HANDLER).is_some() && !has_xnet;
-    let is_called = event(event::START_HANDLER, "a handler is called");
+    let is_called = event(event::START_HANDLER, When::Start, "a handler is called");
     let start =
         if start_at_handler { facts.at_entry(HANDLER, is_called)? } else { facts.at_call(SERVE, start.site, is_called)? };
-    let end = facts.at_call(SERVE, end.site, event(event::END, "the handler has returned"))?;
-    let panic = facts.at_entry(SERVE_DEFER, event(event::UNWIND, "the connection ends, or a handler has panicked"))?;
+    let end = facts.at_call(SERVE, end.site, event(event::END, When::End, "the handler has returned"))?;
+    let panic =
+        facts.at_entry(SERVE_DEFER, event(event::UNWIND, When::Connection, "the connection ends, or a handler has panicked"))?;
     Ok(Http1 { probes: vec![start, end, panic], start_at_handler })
 }
 
 /// The probes where the program ends.
 pub(super) fn exit(facts: &Facts<'_>) -> [Result<Probe, LeftOut>; 2] {
-    EXITS.map(|name| facts.at_exit(name, event(event::EXIT, "the program ends")))
+    EXITS.map(|name| facts.at_exit(name, event(event::EXIT, When::Exit, "the program ends")))
 }
 
 /// The probe where a mux has found the route of a request.
 pub(super) fn route(facts: &Facts<'_>) -> Result<Probe, LeftOut> {
     // Of the results the handler and the pattern, two words each.
-    let event = Event { meaning: "a mux has found the route", body: Body::HttpRoute, number: event::ROUTE };
+    let event = Event { meaning: "a mux has found the route", when: When::Route, body: Body::HttpRoute, number: event::ROUTE };
     facts.at_ends(FIND_HANDLER, 4, event)
 }
 
@@ -157,15 +158,16 @@ pub(super) fn http2(facts: &Facts<'_>, server: &Http2Server, start_at_handler: b
     match server.request {
         RequestType::Request => {
             let number = if server.is_xnet() { event::START_XNET } else { event::START_HTTP2 };
-            probes.push(facts.at_entry(server.run_handler, event(number, CALLED))?);
+            probes.push(facts.at_entry(server.run_handler, event(number, When::Start, CALLED))?);
         }
         RequestType::ServerRequest if start_at_handler => {}
         RequestType::ServerRequest => {
-            let event = Event { meaning: CALLED, body: Body::Http2Request, number: event::START_HTTP2_REQUEST };
+            let event =
+                Event { meaning: CALLED, when: When::Start, body: Body::Http2Request, number: event::START_HTTP2_REQUEST };
             probes.push(facts.at_entry(HTTP2_HANDLER, event)?);
         }
     }
-    let ended = event(event::UNWIND, "the HTTP/2 handler has returned or panicked");
+    let ended = event(event::UNWIND, When::End, "the HTTP/2 handler has returned or panicked");
     probes.push(facts.at_entry(server.run_handler_defer, ended)?);
     Ok(probes)
 }

@@ -38,7 +38,7 @@ use bpf::slots::{BUCKETS, EMPTY};
 impl Machine {
     /// PUSHQ BP; MOVQ SP, BP; LEAQ -0x18(SP), SP (by detour; SUBQ would change the flags); LEAQ 0x18(SP), SP; POPQ BP; RET.
     fn new(moment: Moment) -> Self {
-        let buckets = (0..BUCKETS).map(|_| EMPTY).collect();
+        let buckets: Box<[Bucket]> = (0..BUCKETS).map(|_| EMPTY).collect();
         let mut map = memmap2::MmapMut::map_anon(8192).unwrap();
         let base = map.as_ptr() as u64;
         let bytes = vec![0x48, 0x89, 0xe5, 0x48, 0x8d, 0x64, 0x24, 0xe8];
