@@ -160,7 +160,7 @@ struct Probed {
 
 fn probed(binary: &GoBinary<'_>, probes: &mut Probes) -> Vec<Probed> {
     let functions = binary.functions(&FUNCTIONS.map(|(name, _, _)| name));
-    let found = FUNCTIONS.into_iter().filter_map(|(name, results, _)| Some((name, results, functions.get(name)?)));
+    let found = FUNCTIONS.into_iter().filter_map(|(name, results, _)| Some((name, results, functions.only(name).unwrap()?)));
     found
         .map(|(name, results, function)| {
             let mut add = |sites: Vec<EndSite>| -> Vec<(EndSite, usize)> {
@@ -292,7 +292,7 @@ fn classes_of_returns() {
             let functions = binary.functions(&FUNCTIONS.map(|(name, _, _)| name));
             for (name, results, known) in FUNCTIONS {
                 let known = known.iter().find(|(from, to, _)| (*from..=*to).contains(&version.minor));
-                let found = functions.get(name).map(|function| classes(&binary.end_sites(function, results).unwrap()));
+                let found = functions.only(name).unwrap().map(|function| classes(&binary.end_sites(function, results).unwrap()));
                 if let (Some((_, _, known)), Some(found)) = (known, &found) {
                     assert_eq!(found, known, "{version:?} {variant:?}: {name}");
                 }

@@ -50,7 +50,7 @@ fn launch(app: &str) {
     let detours: Vec<Detour> = (0..)
         .zip(FUNCTIONS)
         .map(|(site, name)| {
-            Detour::new(site, Moment::Depth, &binary.detour_site(functions.get(name).unwrap()).unwrap().unwrap(), bias)
+            Detour::new(site, Moment::Depth, &binary.detour_site(functions.only(name).unwrap().unwrap()).unwrap().unwrap(), bias)
         })
         .collect();
     // SAFETY: the kernel has just made this descriptor; nothing else owns it.
@@ -76,7 +76,7 @@ fn launch(app: &str) {
     place(&mut injector, stopped.pid().as_raw().cast_unsigned(), slots.as_fd(), 8, &detours).unwrap();
     drop(injector);
     if let Some(number) = std::env::var("EXECUTOR_POISONED").ok().and_then(|number| number.parse::<usize>().ok()) {
-        poison(stopped.pid().as_raw(), &binary, functions.get(FUNCTIONS[number]).unwrap(), bias);
+        poison(stopped.pid().as_raw(), &binary, functions.only(FUNCTIONS[number]).unwrap().unwrap(), bias);
     }
     println!("\nplaced in {:?}", begin.elapsed());
     stopped.release();

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 pub use super::facts::Facts;
 pub use super::site::{Instruction, Site};
-use crate::binary::{BinaryError, DetourSite, GoBinary, Layouts, VirtAddr};
+use crate::binary::{Ambiguous, BinaryError, DetourSite, GoBinary, Layouts, VirtAddr};
 use crate::executor::Moment;
 
 /// What an instrumentation looks for in a binary, and how it makes probes of what is found.
@@ -40,6 +40,12 @@ pub enum LeftOut {
     /// The user asked for it.
     #[error("switched off by OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS")]
     SwitchedOff,
+}
+
+impl From<Ambiguous> for LeftOut {
+    fn from(ambiguous: Ambiguous) -> Self {
+        Self::NotUnderstood(ambiguous.to_string())
+    }
 }
 
 impl From<BinaryError> for LeftOut {

@@ -124,8 +124,8 @@ pub(super) fn http1(facts: &Facts<'_>) -> Result<Http1, LeftOut> {
     let Some(end) = first_call_after(calls()?, handler.entry, hijacked.entry) else {
         return Err(LeftOut::NotUnderstood(format!("{SERVE} does not call {HIJACKED} behind {HANDLER}")));
     };
-    let has_xnet = XNET_SERVERS.iter().any(|name| facts.functions.get(name).is_some());
-    let start_at_handler = facts.functions.get(HTTP2_HANDLER).is_some() && !has_xnet;
+    let has_xnet = XNET_SERVERS.iter().any(|name| facts.functions.has(name));
+    let start_at_handler = facts.functions.has(HTTP2_HANDLER) && !has_xnet;
     let start = if start_at_handler {
         facts.entry_site(HANDLER, "a handler is called", SERVER, cookie::START_HANDLER)?
     } else {

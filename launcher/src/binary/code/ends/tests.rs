@@ -18,7 +18,7 @@ struct Fake {
 impl Surroundings for Fake {
     fn function_at(&self, address: VirtAddr) -> Option<Function> {
         let (entry, name) = self.names.range(..=address.0).next_back()?;
-        Some(Function { name: (*name).to_owned(), entry: VirtAddr(*entry), end: VirtAddr(entry + 0x100) })
+        Some(Function::at(name, VirtAddr(*entry), VirtAddr(entry + 0x100)))
     }
 
     fn word(&self, address: VirtAddr) -> Option<u64> {
@@ -39,8 +39,7 @@ fn calling(name: &'static str) -> Fake {
 }
 
 fn analyse(code: &[u8], results: usize, program: &Fake) -> Result<Vec<EndSite>, BinaryError> {
-    let function =
-        Function { name: "main.f".to_owned(), entry: VirtAddr(START), end: VirtAddr(START + u64::try_from(code.len()).unwrap()) };
+    let function = Function::at("main.f", VirtAddr(START), VirtAddr(START + u64::try_from(code.len()).unwrap()));
     end_sites(Architecture::Amd64, code, &function, results, program)
 }
 
