@@ -59,7 +59,7 @@ pub struct SamplerSetting {
     pub threshold: Setting<u64>,
 }
 
-/// Bits of [`SamplerSetting::propagators`], and of [`crate::records::SpanIdentity::passes`].
+/// Bits of [`SamplerSetting::propagators`], and of [`crate::records::SpanIdentity::propagation`].
 pub mod propagator {
     /// `traceparent` and `tracestate` (W3C Trace Context).
     pub const TRACE_CONTEXT: u8 = 1;
@@ -69,7 +69,7 @@ pub mod propagator {
     pub const B3: u8 = 4;
     /// `X-B3-TraceId` and its like.
     pub const B3_MULTI: u8 = 8;
-    /// `tracestate`, apart from `traceparent`; in `passes` only.
+    /// `tracestate`, apart from `traceparent`; in `propagation` only.
     pub const TRACE_STATE: u8 = 16;
 }
 

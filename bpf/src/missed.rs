@@ -18,7 +18,7 @@ pub enum Missed {
     /// The context of a request that was answered long ago: its span is not remembered any more.
     ContextForgotten = 4,
     /// A request was sent without trace context: its header could not be reached, or there was no room for what belongs into it.
-    NotWritten = 5,
+    NotInjected = 5,
     /// There was nothing to do. Not counted.
     NothingToDo = 6,
 }

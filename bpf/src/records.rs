@@ -88,9 +88,9 @@ pub struct SpanIdentity {
     pub trace_flags: u8,
     /// 1 where the parent came with the request, 0 otherwise.
     pub parent_is_remote: u8,
-    /// What is passed on with what it does, bits of [`crate::config::propagator`]: for a served request, the texts that came
-    /// with it; for an outgoing one, the headers that it gets.
-    pub passes: u8,
+    /// What is propagated with it, bits of [`crate::config::propagator`]: of a served request, what was extracted
+    /// besides the parent; of an outgoing one, the headers that are injected.
+    pub propagation: u8,
     /// Zero.
     pub padding: [u8; 5],
 }
@@ -103,7 +103,7 @@ impl SpanIdentity {
         parent_span_id: [0; 8],
         trace_flags: 0,
         parent_is_remote: 0,
-        passes: 0,
+        propagation: 0,
         padding: [0; 5],
     };
 

@@ -1,4 +1,4 @@
-//! What is to be written into the program, put into the slot of the current goroutine; the program carries it out itself
+//! What is to be written into the process, put into the slot of the current goroutine; the program carries it out itself
 //! (`slots`).
 
 use crate::slots::{Bucket, Slot, WAYS, bucket, site};
@@ -94,59 +94,59 @@ pub const fn hexadecimal(bytes: [u8; 4]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::fake::{Program, layouts};
+    use crate::target::fake::{FakeProcess, layouts};
 
     /// A goroutine; those that share its bucket follow at this distance (the hash takes 32 bits).
     const G: u64 = 0xc0_0000_1000;
     const NEXT: u64 = 1 << 37;
     const SITE: u32 = site::HEADER_FIELDS;
 
-    fn tags(program: &Program) -> [u64; WAYS] {
-        program.bucket(bucket(G)).unwrap().tags
+    fn tags(process: &FakeProcess) -> [u64; WAYS] {
+        process.bucket(bucket(G)).unwrap().tags
     }
 
-    fn queue(program: &Program, goroutine: u64, now: u64) -> bool {
-        claim(program, goroutine, SITE, now).map(Claimed::publish).is_some()
+    fn queue(process: &FakeProcess, goroutine: u64, now: u64) -> bool {
+        claim(process, goroutine, SITE, now).map(Claimed::publish).is_some()
     }
 
     #[test]
     fn a_slot_is_not_found_before_it_is_published() {
-        let program = Program::new(layouts::GO_1_27);
-        let claimed = claim(&program, G, SITE, 1).unwrap();
-        assert_eq!(tags(&program)[0], G + u64::from(SITE | site::ARMED));
+        let process = FakeProcess::new(layouts::GO_1_27);
+        let claimed = claim(&process, G, SITE, 1).unwrap();
+        assert_eq!(tags(&process)[0], G + u64::from(SITE | site::ARMED));
         claimed.publish();
-        assert_eq!(tags(&program)[0], G + u64::from(SITE));
-        claim(&program, G, SITE, 1).unwrap().abandon();
-        assert_eq!(tags(&program), [0; WAYS]);
+        assert_eq!(tags(&process)[0], G + u64::from(SITE));
+        claim(&process, G, SITE, 1).unwrap().abandon();
+        assert_eq!(tags(&process), [0; WAYS]);
     }
 
     #[test]
     fn what_a_goroutine_has_left_behind_is_its_own() {
-        let program = Program::new(layouts::GO_1_27);
+        let process = FakeProcess::new(layouts::GO_1_27);
         for left in [G + u64::from(SITE), G + u64::from(SITE | site::ARMED)] {
-            program.bucket(bucket(G)).unwrap().tags[2] = left;
-            assert!(queue(&program, G, 1));
-            assert_eq!(tags(&program), [0, 0, G + u64::from(SITE), 0]);
-            program.bucket(bucket(G)).unwrap().tags[2] = left;
-            release(&program, G, SITE);
-            assert_eq!(tags(&program), [0; WAYS]);
+            process.bucket(bucket(G)).unwrap().tags[2] = left;
+            assert!(queue(&process, G, 1));
+            assert_eq!(tags(&process), [0, 0, G + u64::from(SITE), 0]);
+            process.bucket(bucket(G)).unwrap().tags[2] = left;
+            release(&process, G, SITE);
+            assert_eq!(tags(&process), [0; WAYS]);
         }
     }
 
     /// Queued ones once they are [`STALE`]; armed ones never.
     #[test]
     fn what_others_have_left_behind_is_taken_over() {
-        let program = Program::new(layouts::GO_1_27);
+        let process = FakeProcess::new(layouts::GO_1_27);
         for other in 1..=WAYS as u64 {
-            assert!(queue(&program, G + other * NEXT, other));
+            assert!(queue(&process, G + other * NEXT, other));
         }
-        program.now.set(STALE);
-        assert!(!queue(&program, G, STALE), "nobody has left anything behind");
-        program.bucket(bucket(G)).unwrap().tags[0] |= u64::from(site::ARMED);
-        program.now.set(STALE + 10);
+        process.now.set(STALE);
+        assert!(!queue(&process, G, STALE), "nobody has left anything behind");
+        process.bucket(bucket(G)).unwrap().tags[0] |= u64::from(site::ARMED);
+        process.now.set(STALE + 10);
         // One whose detour follows at once takes it over as well.
-        assert!(queue(&program, G, 0));
-        let [first, second, ..] = tags(&program);
+        assert!(queue(&process, G, 0));
+        let [first, second, ..] = tags(&process);
         assert_eq!((first, second), (G + NEXT + u64::from(SITE | site::ARMED), G + u64::from(SITE)));
     }
 

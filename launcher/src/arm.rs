@@ -130,7 +130,7 @@ pub(crate) fn place_executor(stopped: &mut Stopped<'_>, armed: &Armed) {
     let syscall = syscall.0.wrapping_add(load_bias);
     match executor::place_into(stopped, syscall, armed.attached.slots(), stack_high, &detours) {
         Ok(()) => log::debug(format_args!("{} detours placed in {:?}", detours.len(), begin.elapsed())),
-        Err(error) => log::warn(format_args!("trace context is not passed on: {error}")),
+        Err(error) => log::warn(format_args!("trace context is not injected: {error}")),
     }
 }
 
@@ -161,8 +161,8 @@ fn read(file: &[u8], auxv: Option<Auxv>, is_held: bool, config: &Config) -> Resu
     debug_assert!(!is_raised(), "a file is read without capabilities");
     let binary = GoBinary::parse(file)?;
     let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
-    let passes_on = !config.propagators.is_empty();
-    let may_write = is_held && passes_on && config.may_write && executor::IS_AVAILABLE && load_bias.is_some();
+    let propagates = !config.propagators.is_empty();
+    let may_write = is_held && propagates && config.may_write && executor::IS_AVAILABLE && load_bias.is_some();
     let circumstances = Circumstances { disabled: &config.disabled_instrumentations, load_bias, may_write };
     let plan = Plan::new(CATALOG, &binary, circumstances)?;
     let needs_syscall = plan.detours().next().is_some();

@@ -219,8 +219,8 @@ fn say(losses: &Losses, report: &Report) {
     if losses.any() {
         log::warn(format_args!("spans are lost: of what was reported, {losses}"));
     }
-    if losses.not_written() > 0 {
-        log::warn(format_args!("{} requests were sent without trace context: it could not be written", losses.not_written()));
+    if losses.not_injected() > 0 {
+        log::warn(format_args!("{} requests were sent without trace context: it could not be written", losses.not_injected()));
     }
     if losses.without_parent() > 0 {
         log::warn(format_args!(

@@ -78,7 +78,7 @@ fn the_same_file_at_the_same_addresses_is_traced_on() {
     let first = again.address();
     assert_eq!((get(first, "/get"), get(first, "/again")), (200, 0));
     let second = again.address();
-    again.is_said("has executed itself again, and is traced on; trace context is not passed on any more");
+    again.is_said("has executed itself again, and is traced on; trace context is not injected any more");
     for _ in 0..10 {
         assert_eq!(get(second, "/get"), 200);
     }

@@ -47,12 +47,12 @@ fn once(version: GoVersion, propagators: &str, library: &str, headers: &Headers)
 }
 
 /// The trace and span ids, and the sampling state, that a request has been sent with. Each is well-formed.
-fn carried(sent: &Sent, propagator: &str) -> (String, String, String) {
+fn extracted(sent: &Sent, propagator: &str) -> (String, String, String) {
     let one = |name: &str| {
         let [value] = sent.values(name) else { panic!("{name} stands once: {sent:?}") };
         value.clone()
     };
-    let carried = match propagator {
+    let extracted = match propagator {
         "b3" => {
             let value = one("B3");
             let parts: Vec<&str> = value.split('-').collect();
@@ -68,9 +68,9 @@ fn carried(sent: &Sent, propagator: &str) -> (String, String, String) {
         }
     };
     let is_hexadecimal = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    assert_eq!((carried.0.len(), carried.1.len()), (32, 16), "{carried:?}");
-    assert!(is_hexadecimal(&carried.0) && is_hexadecimal(&carried.1), "{carried:?}");
-    carried
+    assert_eq!((extracted.0.len(), extracted.1.len()), (32, 16), "{extracted:?}");
+    assert!(is_hexadecimal(&extracted.0) && is_hexadecimal(&extracted.1), "{extracted:?}");
+    extracted
 }
 
 /// The server span is placed as it should be, the client span is its child, and exactly the propagators' headers carry it.
@@ -82,15 +82,15 @@ fn check(version: GoVersion, propagators: &str, headers: &Headers, placed: Place
     for (propagator, name) in [("tracecontext", "Traceparent"), ("b3", "B3"), ("b3multi", "X-B3-Traceid")] {
         assert_eq!(sent.values(name).len(), usize::from(listed.contains(&propagator)), "{what}: {name} {sent:?}");
     }
-    let carried: Vec<_> = listed.iter().map(|propagator| carried(&sent, propagator)).collect();
-    for (trace, span, sampled) in carried {
+    let extracted: Vec<_> = listed.iter().map(|propagator| extracted(&sent, propagator)).collect();
+    for (trace, span, sampled) in extracted {
         match placed {
             Placed::Under(_) | Placed::Root => {
                 assert_eq!(spans.len(), 2, "{what}");
                 let (server, client) = (by_kind[&SpanKind::Server], by_kind[&SpanKind::Client]);
                 assert!(is_child(client, server), "{what}: {spans:#?}");
                 assert_eq!((trace, span), (hexadecimal(&client.trace_id), hexadecimal(&client.span_id)), "{what}");
-                // A debug trace may be passed on as one.
+                // A debug trace may be propagated as one.
                 assert!(sampled == "1" || sampled == "d", "{what}: {sampled}");
                 let parent = (hexadecimal(&server.trace_id), hexadecimal(&server.parent_span_id));
                 if let Placed::Under(expected) = placed {
@@ -260,8 +260,8 @@ fn all_are_roots(propagators: &str, malformed: &[Headers]) {
         let mut client = front.client();
         for headers in malformed {
             let incoming: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            let (trace, ..) = carried(&client.via("http1", &incoming, &[]), propagators);
-            assert!(!trace.ends_with(SHORT_TRACE), "{version:?} {propagators} {headers:?}: passed on as {trace}");
+            let (trace, ..) = extracted(&client.via("http1", &incoming, &[]), propagators);
+            assert!(!trace.ends_with(SHORT_TRACE), "{version:?} {propagators} {headers:?}: injected as {trace}");
         }
         let left = front.end();
         let servers: Vec<&Span> = left.spans.iter().filter(|span| span.kind() == SpanKind::Server).collect();

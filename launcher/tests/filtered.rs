@@ -21,7 +21,7 @@ fn a_filter_that_kills_does_not_meet_our_system_calls() {
     assert!(!String::from_utf8_lossy(&client.body).contains("Traceparent"));
     let left = server.end();
     assert!(left.status.success(), "{}", left.stderr);
-    let lines: Vec<_> = left.stderr.lines().filter(|line| line.contains("trace context is not passed on: ")).collect();
+    let lines: Vec<_> = left.stderr.lines().filter(|line| line.contains("trace context is not injected: ")).collect();
     assert!(lines.len() == 1 && lines[0].contains("seccomp filter"), "{}", left.stderr);
     // The server's and the client's.
     assert_eq!(left.spans.len(), 2, "{}", left.stderr);

@@ -1,4 +1,4 @@
-//! Clients of `net/http`: the spans of their round trips, and what they pass on.
+//! Clients of `net/http`: the spans of their round trips, and what is injected into them.
 //!
 //! Needs root, as the probes do.
 
@@ -28,7 +28,7 @@ fn run(mut command: Command, version: GoVersion, variant: Variant, arguments: &[
     (stdout, stderr, receiver.spans())
 }
 
-/// Each request carries exactly one header, which is that of its span.
+/// Exactly one header is injected into each request, which is that of its span.
 fn every_request_passes_its_span_on(command: Command, version: GoVersion, variant: Variant, requests: u64) {
     let sink = Sink::start();
     let (stdout, stderr, spans) = run(command, version, variant, &["drive", &requests.to_string(), "20", &sink.url]);

@@ -89,9 +89,9 @@ fn nothing_is_left(version: GoVersion) {
     let is_clean = |entries: &BTreeMap<String, usize>, alive: usize| {
         let is_empty = |name| entries.get(name) == Some(&0);
         is_empty("CONTEXTS")
-            && is_empty("PASSED_ON")
-            && is_empty("CARRIED")
-            && entries.get("ORIGINS").is_some_and(|origins| *origins <= alive)
+            && is_empty("INJECTIONS")
+            && is_empty("EXTRACTED")
+            && entries.get("CREATORS").is_some_and(|creators| *creators <= alive)
     };
     while !is_clean(&entries, alive) {
         assert!(begin.elapsed() < PATIENCE, "{version:?}: {alive} goroutines, entries {entries:?}");
@@ -115,15 +115,15 @@ fn nothing_is_left(version: GoVersion) {
 /// is to be thought about.
 const KNOWN: [&str; 12] = [
     "CONTEXTS",
-    "PASSED_ON",
-    "CARRIED",
-    "ORIGINS",
+    "INJECTIONS",
+    "EXTRACTED",
+    "CREATORS",
     "GOROUTINES",
     "RECORDS",
     "ANSWERED",
     "SLOTS",
     "CONTEXT_TYPES",
-    "TIDYING",
+    "SWEEP",
     "MISSED",
     "ROUTES",
 ];

@@ -39,7 +39,7 @@ const CONTEXTS: [&str; 13] = [
     "gin-derived",
 ];
 
-/// Runs the program, with `load` on its server; the spans. Each request has passed its own span on, whatever its parent is.
+/// Runs the program, with `load` on its server; the spans. Into each request its own span was injected, whatever its parent is.
 fn run(version: GoVersion, load: impl FnOnce(SocketAddr)) -> Vec<Span> {
     let sink = Sink::start();
     let app = apps::build("parentage", version, Variant::Stripped);

@@ -1,4 +1,4 @@
-//! What a request carries besides its own span: `tracestate` and `baggage` of the request it is made for, and the
+//! What is injected besides the span: `tracestate` and `baggage` of the request it is made for, and the
 //! decision of the sampler. Seen by a server that answers with the headers it has received.
 //!
 //! Needs root, as the probes do.
@@ -27,7 +27,7 @@ struct Case<'a> {
 }
 
 /// Requests on one connection, one after the other: nothing of one is seen in another.
-fn passed_on(cases: &[Case<'_>]) {
+fn propagated(cases: &[Case<'_>]) {
     for version in VERSIONS {
         let front = Front::start(version, launcher());
         for library in LIBRARIES {
@@ -45,7 +45,7 @@ fn passed_on(cases: &[Case<'_>]) {
     }
 }
 
-/// They are passed on as they came, once, and only by the request they came with.
+/// They are propagated as they came, once, and only by the request they came with.
 #[test]
 fn tracestate_and_baggage() {
     let state = "vendor=opaque,other@system=1";
@@ -54,7 +54,7 @@ fn tracestate_and_baggage() {
     let too_many = (0..33).map(|number| format!("k{number}=v")).collect::<Vec<_>>().join(",");
     let (later, not_later) = (PARENT.1.replacen("00", "cc", 1) + "-x", PARENT.1.replacen("00", "cc", 1) + ".x");
     let unknown = "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01";
-    passed_on(&[
+    propagated(&[
         none(),
         Case { incoming: &[PARENT, ("tracestate", state)], own: &[], tracestate: &[state], baggage: &[] },
         none(),
@@ -85,7 +85,7 @@ fn tracestate_and_baggage() {
 fn the_programs_own() {
     let incoming: &[(&str, &str)] = &[PARENT, ("tracestate", "vendor=theirs"), ("baggage", "key=theirs")];
     let own = "00-11112222333344445555666677778888-0123456789abcdef-01";
-    passed_on(&[
+    propagated(&[
         Case { incoming, own: &[("Baggage", "key=own")], tracestate: &["vendor=theirs"], baggage: &["key=own"] },
         Case { incoming, own: &[("baggage", "key=own")], tracestate: &["vendor=theirs"], baggage: &["key=own"] },
         Case { incoming, own: &[("Tracestate", "vendor=own")], tracestate: &["vendor=own"], baggage: &["key=theirs"] },
@@ -128,7 +128,7 @@ fn the_longest_ones() {
     let [baggage, too_much] = [1_024, 1_025].map(|length| format!("key={}", "b".repeat(length - 4)));
     let (longest, longer) = (state.as_str(), too_long.as_str());
     let (most, more) = (baggage.as_str(), too_much.as_str());
-    passed_on(&[
+    propagated(&[
         Case {
             incoming: &[PARENT, ("tracestate", longest), ("baggage", most)],
             own: &[],
@@ -180,7 +180,7 @@ fn the_traceparent_is_that_of_the_span() {
     }
 }
 
-/// What is not recorded is passed on as that, in the same trace.
+/// What is not recorded is propagated as that, in the same trace.
 #[test]
 fn unsampled() {
     let flags = |flag: &str| format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flag}");

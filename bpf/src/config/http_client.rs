@@ -174,12 +174,12 @@ pub mod cookie {
     /// Start of `(*Transport).roundTrip` or `(*http2.Transport).RoundTripOpt`: RBX the `*http.Request`.
     pub const START: u32 = 1;
     /// `CALL Header.writeSubset` in `(*Request).write`: RAX the header, RBX, RCX the `io.Writer`, RDI the names left out.
-    pub const WRITE: u32 = 2;
+    pub const INJECT: u32 = 2;
     /// In `(*clientStream).encodeAndWriteHeaders` of the standard library's HTTP/2 client, the `CALL` by which a request's header
     /// fields are encoded.
-    pub const HTTP2_WRITE: u32 = 4;
+    pub const INJECT_HTTP2: u32 = 4;
     /// The same of `golang.org/x/net/http2`.
-    pub const XNET_WRITE: u32 = 5;
+    pub const INJECT_XNET: u32 = 5;
     /// The first end of `(*Transport).roundTrip`; the others follow.
     pub const END: u32 = 16;
     /// `CALL runtime.runqput` in `runtime.newproc.func1`: RBX the new `*g`.

@@ -59,12 +59,12 @@ fn values<T: Target, const N: usize>(target: &T, recipe: &EndRecipe, registers: 
 #[inline(always)]
 fn holds(condition: u32, flags: u64) -> bool {
     let flag = |bit: u32| (flags >> bit) & 1;
-    let (carry, parity, zero, sign, overflow) = (flag(0), flag(2), flag(6), flag(7), flag(11));
+    let (carry_flag, parity, zero, sign, overflow) = (flag(0), flag(2), flag(6), flag(7), flag(11));
     let positive = match condition >> 1 {
         0 => overflow,
-        1 => carry,
+        1 => carry_flag,
         2 => zero,
-        3 => carry | zero,
+        3 => carry_flag | zero,
         4 => sign,
         5 => parity,
         6 => sign ^ overflow,

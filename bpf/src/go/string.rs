@@ -90,31 +90,31 @@ impl GoString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::fake::{Program, layouts};
+    use crate::target::fake::{FakeProcess, layouts};
 
     /// `header["User-Agent"] = header["User-Agent"][:0]`: the array is still there.
     #[test]
     fn a_slice_without_length_has_no_first_string() {
-        let program = Program::new(layouts::GO_1_27);
-        let slice = program.memory.allocate(24);
-        let [array, _length, _capacity] = program.strings(&["of before"]);
-        program.memory.write_words(slice, &[array, 0, 1]);
-        assert_eq!(GoString::first_of_slice(&program, slice), GoString::default());
-        program.memory.write_words(slice, &[array, 1, 1]);
-        assert_eq!(GoString::first_of_slice(&program, slice).length, 9);
+        let process = FakeProcess::new(layouts::GO_1_27);
+        let slice = process.memory.allocate(24);
+        let [array, _length, _capacity] = process.strings(&["of before"]);
+        process.memory.write_words(slice, &[array, 0, 1]);
+        assert_eq!(GoString::first_of_slice(&process, slice), GoString::default());
+        process.memory.write_words(slice, &[array, 1, 1]);
+        assert_eq!(GoString::first_of_slice(&process, slice).length, 9);
     }
 
     #[test]
     fn two_strings_of_a_slice_are_read_where_there_are_two() {
-        let program = Program::new(layouts::GO_1_27);
-        let slice = program.memory.allocate(24);
-        let [array, ..] = program.strings(&["one", "other", "third"]);
+        let process = FakeProcess::new(layouts::GO_1_27);
+        let slice = process.memory.allocate(24);
+        let [array, ..] = process.strings(&["one", "other", "third"]);
         for (length, expected) in [(0, [0, 0]), (1, [3, 0]), (2, [3, 5]), (3, [3, 5]), (u64::MAX, [3, 5])] {
-            program.memory.write_words(slice, &[array, length, length]);
-            assert_eq!(GoString::first_two_of_slice(&program, slice).map(|string| string.length), expected, "{length}");
+            process.memory.write_words(slice, &[array, length, length]);
+            assert_eq!(GoString::first_two_of_slice(&process, slice).map(|string| string.length), expected, "{length}");
         }
-        program.memory.write_words(slice, &[0xdead_0000, 2, 2]);
-        assert_eq!(GoString::first_two_of_slice(&program, slice), [GoString::default(); 2]);
-        assert_eq!(GoString::first_two_of_slice(&program, 0), [GoString::default(); 2]);
+        process.memory.write_words(slice, &[0xdead_0000, 2, 2]);
+        assert_eq!(GoString::first_two_of_slice(&process, slice), [GoString::default(); 2]);
+        assert_eq!(GoString::first_two_of_slice(&process, 0), [GoString::default(); 2]);
     }
 }

@@ -1,4 +1,4 @@
-//! The client of `net/http`: a span for each round trip, whose context is passed on to the server.
+//! The client of `net/http`: a span for each round trip, whose context is injected into the request.
 //!
 //! match-go: 1.18..: net/http.(*Transport).roundTrip(t, req)
 //! match-go: 1.18..: net/http.(*Request).write(r, w, usingProxy, extraHeaders, waitForContinue)
@@ -18,8 +18,8 @@ mod request;
 mod response;
 mod text;
 
-pub use http1::{WRITER_WORDS, pass_on};
-pub use http2::pass_on_http2;
+pub use http1::{WRITER_WORDS, inject};
+pub use http2::inject_http2;
 pub use peer::ADDRESS_WORDS;
 pub use request::{REQUEST_WORDS, URL_WORDS, start};
 pub use response::{RESPONSE_WORDS, end};
@@ -34,8 +34,8 @@ use crate::trace::parents;
 pub fn any<T: Target>(target: &T) -> Done {
     match target.cookie() as u32 {
         cookie::START => start(target),
-        cookie::WRITE => pass_on(target),
-        cookie::HTTP2_WRITE | cookie::XNET_WRITE => pass_on_http2(target),
+        cookie::INJECT => inject(target),
+        cookie::INJECT_HTTP2 | cookie::INJECT_XNET => inject_http2(target),
         cookie::NEW_GOROUTINE => parents::created(target),
         site => end(target, site.wrapping_sub(cookie::END)),
     }

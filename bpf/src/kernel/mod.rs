@@ -22,9 +22,9 @@ use bpf::slots::{Bucket, SLOT_WORDS};
 use bpf::target::{AllRegisters, Lookup, Memory, Registers, Step, Target, Visit};
 use bpf::trace::Goroutine;
 use bpf::trace::answered;
-use bpf::trace::carried::Carried;
-use bpf::trace::client::PassedOn;
-use bpf::trace::parents::{Origin, Tidying};
+use bpf::trace::client::Injection;
+use bpf::trace::extracted::Extracted;
+use bpf::trace::parents::{Creator, Sweep};
 use bpf::trace::sealed::Sealed;
 use bytemuck::AnyBitPattern;
 
@@ -173,53 +173,53 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn origin(&self, address: u64) -> Option<&Origin> {
-        parents::origin(address)
+    fn creator(&self, address: u64) -> Option<&Creator> {
+        parents::creator(address)
     }
 
     #[inline(always)]
-    fn set_origin(&self, address: u64, origin: &Origin) {
-        parents::set_origin(address, origin);
+    fn set_creator(&self, address: u64, creator: &Creator) {
+        parents::set_creator(address, creator);
     }
 
     #[inline(always)]
-    fn tidying(&self) -> Option<&mut Tidying> {
-        parents::tidying()
+    fn sweep(&self) -> Option<&mut Sweep> {
+        parents::sweep()
     }
 
     #[inline(always)]
-    fn each_origin(&self, tidying: &mut Tidying) {
-        parents::each_origin(tidying);
+    fn each_creator(&self, sweep: &mut Sweep) {
+        parents::each_creator(sweep);
     }
 
     #[inline(always)]
-    fn pass_on(&self, map: u64, passed_on: &PassedOn) {
-        requests::pass_on(map, passed_on);
+    fn set_injection(&self, map: u64, injection: &Injection) {
+        requests::set_injection(map, injection);
     }
 
     #[inline(always)]
-    fn passing_on(&self, map: u64) -> Option<&mut PassedOn> {
-        requests::passing_on(map)
+    fn injection(&self, map: u64) -> Option<&mut Injection> {
+        requests::injection(map)
     }
 
     #[inline(always)]
-    fn passed_on(&self, map: u64) {
-        requests::passed_on(map);
+    fn forget_injection(&self, map: u64) {
+        requests::forget_injection(map);
     }
 
     #[inline(always)]
-    fn carry(&self, key: u64) -> Option<&mut Carried> {
-        requests::carry(key)
+    fn new_extracted(&self, key: u64) -> Option<&mut Extracted> {
+        requests::new_extracted(key)
     }
 
     #[inline(always)]
-    fn carried(&self, key: u64) -> Option<&Carried> {
-        requests::carried(key)
+    fn extracted(&self, key: u64) -> Option<&Extracted> {
+        requests::extracted(key)
     }
 
     #[inline(always)]
-    fn forget_carried(&self, key: u64) {
-        requests::forget_carried(key);
+    fn forget_extracted(&self, key: u64) {
+        requests::forget_extracted(key);
     }
 
     #[inline(always)]

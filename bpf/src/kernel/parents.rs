@@ -9,7 +9,7 @@ use bpf::config::parents::{ContextType, EMPTY_PARENTS, MAX_CONTEXT_TYPES, Parent
 use bpf::records::SpanIdentity;
 use bpf::target::{Lookup, Step};
 use bpf::trace::answered;
-use bpf::trace::parents::{Look, Origin, Tidying};
+use bpf::trace::parents::{Creator, Look, Sweep};
 use bpf::trace::sealed::Sealed;
 
 use super::memory::UserMemory;
@@ -24,11 +24,11 @@ static ANSWERED: Array<answered::Bucket> = Array::with_max_entries(answered::BUC
 #[map(name = "CONTEXT_TYPES")]
 static CONTEXT_TYPES: HashMap<u64, ContextType> = HashMap::with_max_entries(MAX_CONTEXT_TYPES, 0);
 /// What goroutines have from their creators, by the address of their `runtime.g`.
-#[map(name = "ORIGINS")]
-static ORIGINS: LruHashMap<u64, Origin> = LruHashMap::with_max_entries(8_192, 0);
-/// The state of the look for origins of goroutines that are no more.
-#[map(name = "TIDYING")]
-static TIDYING: Array<Tidying> = Array::with_max_entries(1, 0);
+#[map(name = "CREATORS")]
+static CREATORS: LruHashMap<u64, Creator> = LruHashMap::with_max_entries(8_192, 0);
+/// The state of the look for creators of goroutines that are no more.
+#[map(name = "SWEEP")]
+static SWEEP: Array<Sweep> = Array::with_max_entries(1, 0);
 
 /// What finding a parent needs to know, set by the launcher.
 #[unsafe(no_mangle)]
@@ -83,37 +83,37 @@ pub(super) fn forget_context(context: u64) {
 }
 
 #[inline(always)]
-pub(super) fn origin(address: u64) -> Option<&'static Origin> {
+pub(super) fn creator(address: u64) -> Option<&'static Creator> {
     // SAFETY: an evicted entry stays valid memory for this program, and its seal says whose it is.
-    ORIGINS.get_ptr(&address).map(|origin| unsafe { &*origin })
+    CREATORS.get_ptr(&address).map(|creator| unsafe { &*creator })
 }
 
 #[inline(always)]
-pub(super) fn set_origin(address: u64, origin: &Origin) {
+pub(super) fn set_creator(address: u64, creator: &Creator) {
     // Full: the oldest is forgotten.
-    let _never = ORIGINS.insert(&address, origin, 0);
+    let _never = CREATORS.insert(&address, creator, 0);
 }
 
 #[inline(always)]
-pub(super) fn tidying() -> Option<&'static mut Tidying> {
+pub(super) fn sweep() -> Option<&'static mut Sweep> {
     // SAFETY: valid and aligned; what two processors do to it at once does no harm.
-    TIDYING.get_ptr_mut(0).map(|tidying| unsafe { &mut *tidying })
+    SWEEP.get_ptr_mut(0).map(|sweep| unsafe { &mut *sweep })
 }
 
 #[inline(always)]
-pub(super) fn each_origin(tidying: &mut Tidying) {
-    let map = core::ptr::from_ref(&ORIGINS).cast_mut().cast();
+pub(super) fn each_creator(sweep: &mut Sweep) {
+    let map = core::ptr::from_ref(&CREATORS).cast_mut().cast();
     // The kernel wants an address on the stack.
-    let mut context: &mut Tidying = tidying;
+    let mut context: &mut Sweep = sweep;
     // SAFETY: the callback gets the map's entries and `context`, and is done with them when the helper returns.
     unsafe { bpf_for_each_map_elem(map, look as *mut c_void, core::ptr::from_mut(&mut context).cast(), 0) };
 }
 
-/// One origin; a result of 1 ends the look.
-unsafe extern "C" fn look(map: *mut c_void, address: *const u64, origin: *const Origin, tidying: *mut &mut Tidying) -> i64 {
-    // SAFETY: the kernel passes the map, a key and a value of it, and what `each_origin` gave.
+/// One creator; a result of 1 ends the look.
+unsafe extern "C" fn look(map: *mut c_void, address: *const u64, creator: *const Creator, sweep: *mut &mut Sweep) -> i64 {
+    // SAFETY: the kernel passes the map, a key and a value of it, and what `each_creator` gave.
     unsafe {
-        match (*tidying).look(&UserMemory, &PARENTS, *address, &*origin) {
+        match (*sweep).look(&UserMemory, &PARENTS, *address, &*creator) {
             Look::Keep => 0,
             Look::Forget => {
                 bpf_map_delete_elem(map, address.cast());

@@ -2,51 +2,51 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, LruHashMap};
-use bpf::trace::carried::{Carried, NOTHING_CARRIED};
-use bpf::trace::client::PassedOn;
+use bpf::trace::client::Injection;
+use bpf::trace::extracted::{Extracted, NOTHING_EXTRACTED};
 
-/// What outgoing requests carry, by the address of the request's header map.
-#[map(name = "PASSED_ON")]
-static PASSED_ON: LruHashMap<u64, PassedOn> = LruHashMap::with_max_entries(4_096, 0);
+/// What is to be injected into outgoing requests, by the address of the header map.
+#[map(name = "INJECTIONS")]
+static INJECTIONS: LruHashMap<u64, Injection> = LruHashMap::with_max_entries(4_096, 0);
 /// The texts that came with requests, by the id of the span. Allocated before: kernels before 6.1 warn of tracing programs that
 /// allocate while they run.
-#[map(name = "CARRIED")]
-static CARRIED: HashMap<u64, Carried> = HashMap::with_max_entries(512, 0);
+#[map(name = "EXTRACTED")]
+static EXTRACTED: HashMap<u64, Extracted> = HashMap::with_max_entries(512, 0);
 
 /// All zero; here, because it is too large for the stack.
-static NEW_CARRIED: Carried = NOTHING_CARRIED;
+static NEW_EXTRACTED: Extracted = NOTHING_EXTRACTED;
 
 #[inline(always)]
-pub(super) fn pass_on(map: u64, passed_on: &PassedOn) {
+pub(super) fn set_injection(map: u64, injection: &Injection) {
     // Full: the oldest is forgotten.
-    let _never = PASSED_ON.insert(&map, passed_on, 0);
+    let _never = INJECTIONS.insert(&map, injection, 0);
 }
 
 #[inline(always)]
-pub(super) fn passing_on(map: u64) -> Option<&'static mut PassedOn> {
+pub(super) fn injection(map: u64) -> Option<&'static mut Injection> {
     // SAFETY: an evicted entry stays valid memory for this program; what two processors write to it at once are numbers.
-    PASSED_ON.get_ptr_mut(&map).map(|passed_on| unsafe { &mut *passed_on })
+    INJECTIONS.get_ptr_mut(&map).map(|injection| unsafe { &mut *injection })
 }
 
 #[inline(always)]
-pub(super) fn passed_on(map: u64) {
-    let _absent = PASSED_ON.remove(&map);
+pub(super) fn forget_injection(map: u64) {
+    let _absent = INJECTIONS.remove(&map);
 }
 
 #[inline(always)]
-pub(super) fn carry(key: u64) -> Option<&'static mut Carried> {
-    let _full = CARRIED.insert(&key, &NEW_CARRIED, 0);
+pub(super) fn new_extracted(key: u64) -> Option<&'static mut Extracted> {
+    let _full = EXTRACTED.insert(&key, &NEW_EXTRACTED, 0);
     // SAFETY: the number is random and only this probe knows it yet; a removed entry stays valid memory for this program.
-    CARRIED.get_ptr_mut(&key).map(|carried| unsafe { &mut *carried })
+    EXTRACTED.get_ptr_mut(&key).map(|extracted| unsafe { &mut *extracted })
 }
 
 #[inline(always)]
-pub(super) fn carried(key: u64) -> Option<&'static Carried> {
+pub(super) fn extracted(key: u64) -> Option<&'static Extracted> {
     // SAFETY: nobody writes to it once its number is known; a removed entry stays valid memory for this program.
-    CARRIED.get_ptr(&key).map(|carried| unsafe { &*carried })
+    EXTRACTED.get_ptr(&key).map(|extracted| unsafe { &*extracted })
 }
 
 #[inline(always)]
-pub(super) fn forget_carried(key: u64) {
-    let _absent = CARRIED.remove(&key);
+pub(super) fn forget_extracted(key: u64) {
+    let _absent = EXTRACTED.remove(&key);
 }

@@ -29,9 +29,9 @@ use crate::records::SpanIdentity;
 use crate::slots::{BUCKETS, Bucket, SLOT_WORDS};
 use crate::target::{AllRegisters, Lookup, Memory, Registers, Step, Target, Visit};
 use crate::trace::answered;
-use crate::trace::carried::{Carried, NOTHING_CARRIED};
-use crate::trace::client::PassedOn;
-use crate::trace::parents::{Look, NOT_TIDYING, Origin, Tidying};
+use crate::trace::client::Injection;
+use crate::trace::extracted::{Extracted, NOTHING_EXTRACTED};
+use crate::trace::parents::{Creator, Look, NOT_SWEEPING, Sweep};
 use crate::trace::sealed::Sealed;
 use crate::trace::{Goroutine, NEW_GOROUTINE};
 
@@ -39,7 +39,7 @@ use crate::trace::{Goroutine, NEW_GOROUTINE};
 pub const UNWRITTEN: u8 = 0xa5;
 /// A stopped program at a probe.
 #[derive(Debug)]
-pub struct Program {
+pub struct FakeProcess {
     /// Its memory.
     pub memory: Pages,
     /// How its types are laid out.
@@ -60,14 +60,14 @@ pub struct Program {
     pub contexts: Remembered<Sealed>,
     /// The spans of requests that have been answered.
     pub answered: Vec<UnsafeCell<answered::Bucket>>,
-    /// The look for origins of goroutines that are no more.
-    pub tidying: UnsafeCell<Tidying>,
+    /// The look for creators of goroutines that are no more.
+    pub sweep: UnsafeCell<Sweep>,
     /// What goroutines have from their creators.
-    pub origins: Remembered<Origin>,
-    /// What outgoing requests carry, by header map.
-    pub passed_on: Remembered<PassedOn>,
+    pub creators: Remembered<Creator>,
+    /// What is to be injected into outgoing requests, by header map.
+    pub injections: Remembered<Injection>,
     /// The texts that came with requests, by span id.
-    pub carried: Remembered<Carried>,
+    pub extracted: Remembered<Extracted>,
     /// What it is to write.
     pub buckets: Vec<UnsafeCell<Bucket>>,
     /// The sampler; takes everything and honours parents at first.
@@ -93,7 +93,7 @@ pub struct Program {
     submitted: RefCell<Vec<Vec<u8>>>,
 }
 
-impl Program {
+impl FakeProcess {
     /// No record is larger.
     const RECORD_WORDS: usize = 1024;
 
@@ -111,10 +111,10 @@ impl Program {
             context_types: BTreeMap::new(),
             contexts: Remembered::default(),
             answered: (0..answered::BUCKETS).map(|_| UnsafeCell::new(answered::NONE_ANSWERED)).collect(),
-            tidying: UnsafeCell::new(NOT_TIDYING),
-            origins: Remembered::default(),
-            passed_on: Remembered::default(),
-            carried: Remembered::default(),
+            sweep: UnsafeCell::new(NOT_SWEEPING),
+            creators: Remembered::default(),
+            injections: Remembered::default(),
+            extracted: Remembered::default(),
             buckets: (0..BUCKETS).map(|_| UnsafeCell::new(crate::slots::EMPTY)).collect(),
             sampler: SamplerSetting {
                 parent_based: Setting::new(1),
@@ -148,7 +148,7 @@ impl Program {
     }
 }
 
-impl Memory for Program {
+impl Memory for FakeProcess {
     fn read<T: AnyBitPattern>(&self, address: u64) -> Option<T> {
         self.memory.read(address)
     }
@@ -174,7 +174,7 @@ impl Memory for Program {
     }
 }
 
-impl Lookup for Program {
+impl Lookup for FakeProcess {
     fn context_span(&self, context: u64) -> Option<&Sealed> {
         self.contexts.get(context)
     }

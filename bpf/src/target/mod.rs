@@ -18,9 +18,9 @@ use crate::records::SpanIdentity;
 use crate::slots::{Bucket, SLOT_WORDS};
 use crate::trace::Goroutine;
 use crate::trace::answered;
-use crate::trace::carried::Carried;
-use crate::trace::client::PassedOn;
-use crate::trace::parents::{Origin, Tidying};
+use crate::trace::client::Injection;
+use crate::trace::extracted::Extracted;
+use crate::trace::parents::{Creator, Sweep};
 use crate::trace::sealed::Sealed;
 
 /// The general-purpose registers that Go's internal ABI passes arguments in, at a probe.
@@ -132,26 +132,26 @@ pub trait Target: Lookup {
     /// Forgets it.
     fn forget_context(&self, context: u64);
     /// What the goroutine at `address`, or an earlier one with the same `g`, has from its creator.
-    fn origin(&self, address: u64) -> Option<&Origin>;
+    fn creator(&self, address: u64) -> Option<&Creator>;
     /// Remembers what the goroutine at `address` has from its creator.
-    fn set_origin(&self, address: u64, origin: &Origin);
-    /// The state of the look for origins of goroutines that are no more.
-    fn tidying(&self) -> Option<&mut Tidying>;
-    /// Hands each origin to [`Tidying::look`], until that says to stop, and forgets what it says.
-    fn each_origin(&self, tidying: &mut Tidying);
+    fn set_creator(&self, address: u64, creator: &Creator);
+    /// The state of the look for creators of goroutines that are no more.
+    fn sweep(&self) -> Option<&mut Sweep>;
+    /// Hands each creator to [`Sweep::look`], until that says to stop, and forgets what it says.
+    fn each_creator(&self, sweep: &mut Sweep);
 
-    /// Remembers what an outgoing request carries under the address of its header map.
-    fn pass_on(&self, map: u64, passed_on: &PassedOn);
-    /// What is to be passed on with this header map, if anything.
-    fn passing_on(&self, map: u64) -> Option<&mut PassedOn>;
+    /// Remembers what is to be injected into an outgoing request, by the address of its carrier, a header map.
+    fn set_injection(&self, map: u64, injection: &Injection);
+    /// What is to be injected into this carrier, if anything.
+    fn injection(&self, map: u64) -> Option<&mut Injection>;
     /// Forgets it.
-    fn passed_on(&self, map: u64);
+    fn forget_injection(&self, map: u64);
     /// Room for the texts of a request with this number, all zero; `None` where there is none.
-    fn carry(&self, key: u64) -> Option<&mut Carried>;
+    fn new_extracted(&self, key: u64) -> Option<&mut Extracted>;
     /// The texts with this number.
-    fn carried(&self, key: u64) -> Option<&Carried>;
+    fn extracted(&self, key: u64) -> Option<&Extracted>;
     /// Forgets them.
-    fn forget_carried(&self, key: u64);
+    fn forget_extracted(&self, key: u64);
     /// Copies `text[..length]` into `words` from the byte `at` on; both are cut so that they fit. Not zero where that failed.
     fn append<const N: usize>(&self, words: &mut [u64; SLOT_WORDS], at: u64, text: &[u8; N], length: u64) -> u64;
     /// A bucket of what the program is to write; `None` where nothing may be written.

@@ -93,7 +93,7 @@ pub fn remember<T: Target>(target: &T, context: u64, span: &SpanIdentity) {
     one.parent = parent;
     span.copy_to(&mut one.span);
     // What came with it is not propagated any more.
-    one.span.passes = 0;
+    one.span.propagation = 0;
     one.seal = seal(&one.span, context.wrapping_add(parent));
 }
 

@@ -1,6 +1,6 @@
 //! The B3 headers: `b3`, and `X-B3-TraceId` and its like (<https://github.com/openzipkin/b3-propagation>).
 
-use super::remote::{Remote, sampled};
+use super::remote::{RemoteParent, sampled};
 use super::traceparent::eight_digits;
 use crate::go::header::Found;
 use crate::go::string::GoString;
@@ -8,7 +8,7 @@ use crate::target::Memory;
 
 /// Reads `b3`: `{trace}-{span}[-{state}[-{parent}]]`, or the state alone. What is malformed is not there.
 #[inline(always)]
-pub fn read_single<M: Memory>(memory: &M, value: GoString, remote: &mut Remote) {
+pub fn read_single<M: Memory>(memory: &M, value: GoString, remote: &mut RemoteParent) {
     let GoString { address, length } = value;
     if length == 1 {
         remote.sampled = state(memory.read_or_zero::<u8>(address)).unwrap_or(sampled::UNSAID);
@@ -45,7 +45,7 @@ pub fn read_single<M: Memory>(memory: &M, value: GoString, remote: &mut Remote) 
 
 /// Reads `X-B3-TraceId`, `X-B3-SpanId`, `X-B3-Sampled` and `X-B3-Flags`.
 #[inline(always)]
-pub fn read_multi<M: Memory>(memory: &M, found: &Found, remote: &mut Remote) {
+pub fn read_multi<M: Memory>(memory: &M, found: &Found, remote: &mut RemoteParent) {
     let text = |element: u64| GoString::first_of_slice(memory, element);
     let (flags, letter) = (text(found.b3_flags), text(found.b3_sampled));
     let is_debug = flags.length == 1 && memory.read_or_zero::<u8>(flags.address) == b'1';
@@ -81,7 +81,7 @@ const fn state(letter: u8) -> Option<u64> {
 
 /// Takes the ids, if they are such: a trace id of 32 or 16 digits, a span id of 16.
 #[inline(always)]
-fn take_ids<M: Memory>(memory: &M, trace: GoString, span: u64, said: u64, remote: &mut Remote) {
+fn take_ids<M: Memory>(memory: &M, trace: GoString, span: u64, said: u64, remote: &mut RemoteParent) {
     let (high, invalid_high) = if trace.length == 32 { digits(memory, trace.address) } else { (0, 0) };
     let (low, invalid_low) = digits(memory, trace.address + trace.length - 16);
     let (id, invalid_id) = digits(memory, span);

@@ -1,4 +1,4 @@
-//! What is remembered of a goroutine's outgoing request, and what is passed on with it.
+//! What is remembered of a goroutine's outgoing request, and what is injected into it.
 
 use crate::records::SpanIdentity;
 use crate::records::http_client::{NO_PEER, Peer};
@@ -9,8 +9,8 @@ use crate::trace::sealed;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct ClientCall {
-    /// Its span, and what it carries.
-    pub passed_on: PassedOn,
+    /// Its span, and what is injected into it.
+    pub injection: Injection,
     /// 1 between its start and its end.
     pub open: u64,
     /// Bytes between its stack pointer and the upper end of the stack, which stay the same when the stack is moved.
@@ -19,7 +19,7 @@ pub struct ClientCall {
     pub caller: u64,
     /// Requests that were started within it and have not ended.
     pub nested: u64,
-    /// Address of the request's header map, under which it is passed on; 0 where nothing is.
+    /// Address of the request's header map, the carrier, under which the injection is remembered; 0 where nothing is injected.
     pub header: u64,
     /// That the span is this goroutine's ([`crate::trace::sealed`]): the holder is the address of its `g`.
     pub seal: u64,
@@ -30,7 +30,7 @@ impl ClientCall {
     #[inline(always)]
     #[must_use]
     pub fn is_of(&self, holder: u64) -> bool {
-        sealed::is_of(&self.passed_on.span, &self.seal, holder)
+        sealed::is_of(&self.injection.span, &self.seal, holder)
     }
 
     /// Forgets a request that has not ended: it never will.
@@ -39,30 +39,30 @@ impl ClientCall {
         if self.open != 0 {
             self.open = target.opaque(0);
             if self.header != 0 {
-                target.passed_on(self.header);
+                target.forget_injection(self.header);
             }
         }
     }
 }
 
-/// What an outgoing request is to carry.
+/// What is to be injected into an outgoing request. Its carrier is its header map (`http.Header`).
 #[repr(C)]
 #[derive(bytemuck::Pod, bytemuck::Zeroable, Clone, Copy, Debug)]
-pub struct PassedOn {
-    /// Its span; [`SpanIdentity::passes`] says which headers it gets.
+pub struct Injection {
+    /// Its span; [`SpanIdentity::propagation`] says which headers it gets.
     pub span: SpanIdentity,
     /// That it is the one of this header map ([`crate::trace::sealed`]): the holder is the address of the map.
     pub seal: u64,
     /// Under which number the texts are remembered that it gets as well.
-    pub carried: u64,
+    pub extracted: u64,
     /// How often its header was written.
     pub writes: u64,
     /// To whom it was written last.
     pub peer: Peer,
 }
 
-impl PassedOn {
-    /// Whether it is what the request with the header map at `map` is to carry.
+impl Injection {
+    /// Whether it is for the request with the header map at `map`.
     #[inline(always)]
     #[must_use]
     pub fn is_of(&self, map: u64) -> bool {
@@ -71,8 +71,8 @@ impl PassedOn {
 }
 
 /// Nothing.
-pub const NOTHING_PASSED_ON: PassedOn = PassedOn { span: SpanIdentity::NONE, seal: 0, carried: 0, writes: 0, peer: NO_PEER };
+pub const NO_INJECTION: Injection = Injection { span: SpanIdentity::NONE, seal: 0, extracted: 0, writes: 0, peer: NO_PEER };
 
 /// No request yet.
 pub const NO_CALL: ClientCall =
-    ClientCall { passed_on: NOTHING_PASSED_ON, open: 0, depth: 0, caller: 0, nested: 0, header: 0, seal: 0 };
+    ClientCall { injection: NO_INJECTION, open: 0, depth: 0, caller: 0, nested: 0, header: 0, seal: 0 };

@@ -2,8 +2,8 @@
 
 pub mod answered;
 pub mod b3;
-pub mod carried;
 pub mod client;
+pub mod extracted;
 pub mod ids;
 pub mod parents;
 pub mod remote;
@@ -18,8 +18,8 @@ use crate::records::{SERVER_TEXTS, SpanIdentity};
 use crate::target::Target;
 use crate::trace::client::{ClientCall, NO_CALL};
 use crate::trace::ids::Random;
-use crate::trace::parents::{Ancestry, NO_ANCESTRY};
-use crate::trace::remote::{NO_REMOTE, Remote};
+use crate::trace::parents::{NO_SEARCH, ParentSearch};
+use crate::trace::remote::{NO_REMOTE_PARENT, RemoteParent};
 use crate::trace::tracestate::Grammar;
 
 /// What is remembered of a goroutine between the start and the end of its operation.
@@ -51,9 +51,9 @@ pub struct Goroutine {
     /// The data pointer of the request's context, under which the span is remembered; 0 where it is not.
     pub context: u64,
     /// What the headers of a request say, while its start is handled.
-    pub remote: Remote,
+    pub remote: RemoteParent,
     /// The parent of an operation that begins.
-    pub ancestry: Ancestry,
+    pub search: ParentSearch,
     /// Its outgoing request.
     pub client: ClientCall,
     /// How far the `tracestate` of a request has been read, while its start is handled.
@@ -96,8 +96,8 @@ impl Goroutine {
     pub fn forget<T: Target>(&mut self, target: &T) {
         if self.context != 0 {
             target.forget_context(self.context);
-            if self.span.passes != 0 {
-                target.forget_carried(carried::key(&self.span));
+            if self.span.propagation != 0 {
+                target.forget_extracted(extracted::key(&self.span));
             }
             self.context = target.opaque(0);
         }
@@ -116,8 +116,8 @@ pub const NEW_GOROUTINE: Goroutine = Goroutine {
     server: 0,
     open: 0,
     context: 0,
-    remote: NO_REMOTE,
-    ancestry: NO_ANCESTRY,
+    remote: NO_REMOTE_PARENT,
+    search: NO_SEARCH,
     client: NO_CALL,
     grammar: Grammar::new(0),
     random: Random::UNSEEDED,

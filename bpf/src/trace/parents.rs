@@ -19,7 +19,7 @@ const DEAD: u32 = 6;
 /// What a goroutine has from the one that created it.
 #[repr(C)]
 #[derive(bytemuck::Pod, bytemuck::Zeroable, Clone, Copy, Debug)]
-pub struct Origin {
+pub struct Creator {
     /// `g.goid` of the goroutine: its `g` is used for another one later.
     pub goid: u64,
     /// The span that was active when it was created.
@@ -29,12 +29,12 @@ pub struct Origin {
 }
 
 /// None.
-const NO_ORIGIN: Origin = Origin { goid: 0, span: SpanIdentity::NONE, seal: 0 };
+const NO_CREATOR: Creator = Creator { goid: 0, span: SpanIdentity::NONE, seal: 0 };
 
 /// The way up from a context, and the parent found. It stands in a BPF map, whose contents the verifier does not follow.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub struct Ancestry {
+pub struct ParentSearch {
     /// The context: address of its itab.
     table: u64,
     /// The context: its data pointer.
@@ -48,36 +48,36 @@ pub struct Ancestry {
 }
 
 /// No parent.
-pub const NO_ANCESTRY: Ancestry = Ancestry { table: 0, data: 0, found: 0, from_server: 0, parent: SpanIdentity::NONE };
+pub const NO_SEARCH: ParentSearch = ParentSearch { table: 0, data: 0, found: 0, from_server: 0, parent: SpanIdentity::NONE };
 
 /// Finds the parent of an operation that begins on the goroutine at `address` with the context whose interface value is
-/// `context`, and notes it in [`Goroutine::ancestry`].
+/// `context`, and notes it in [`Goroutine::search`].
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
 pub fn find<T: Target>(target: &T, goroutine: &mut Goroutine, address: u64, context: [u64; 2]) {
-    let Goroutine { span, open, context: served, ancestry, .. } = goroutine;
-    [ancestry.table, ancestry.data] = context;
-    ancestry.found = target.opaque(0);
-    ancestry.from_server = target.opaque(0);
+    let Goroutine { span, open, context: served, search, .. } = goroutine;
+    [search.table, search.data] = context;
+    search.found = target.opaque(0);
+    search.from_server = target.opaque(0);
     // Most requests are made with the context of the request that is being served.
-    if *open == 0 || *served != ancestry.data || *served == 0 {
-        target.repeat(MAX_CONTEXTS, &mut Climb { config: target.parents(), load_bias: target.load_bias(), ancestry });
-        if ancestry.found != 0 {
+    if *open == 0 || *served != search.data || *served == 0 {
+        target.repeat(MAX_CONTEXTS, &mut ContextWalk { config: target.parents(), load_bias: target.load_bias(), search });
+        if search.found != 0 {
             return;
         }
         if *open == 0 {
-            ancestry.found = u64::from(origin(target, address, &mut ancestry.parent));
-            if ancestry.from_server > ancestry.found {
+            search.found = u64::from(creator(target, address, &mut search.parent));
+            if search.from_server > search.found {
                 target.count(Missed::ContextForgotten);
             }
             return;
         }
     }
-    ancestry.take(span);
+    search.take(span);
 }
 
-impl Ancestry {
+impl ParentSearch {
     #[inline(always)]
     fn take(&mut self, span: &SpanIdentity) {
         span.copy_to(&mut self.parent);
@@ -86,52 +86,52 @@ impl Ancestry {
 }
 
 /// The loop from a context to the ones it was made of.
-struct Climb<'a> {
+struct ContextWalk<'a> {
     config: &'a ParentsConfig,
     load_bias: u64,
-    ancestry: &'a mut Ancestry,
+    search: &'a mut ParentSearch,
 }
 
-impl Step for Climb<'_> {
+impl Step for ContextWalk<'_> {
     #[inline(always)]
     fn step<L: Lookup>(&mut self, lookup: &L) -> bool {
-        let Self { config, load_bias, ancestry } = self;
-        if ancestry.is_served(lookup) {
+        let Self { config, load_bias, search } = self;
+        if search.is_served(lookup) {
             return false;
         }
-        if ancestry.table == 0 || ancestry.data == 0 {
+        if search.table == 0 || search.data == 0 {
             return false;
         }
         // `itab.Type` (`internal/abi.ITab`).
-        let Some(context) = lookup.context_type(lookup.read_or_zero(ancestry.table.wrapping_add(8))) else {
+        let Some(context) = lookup.context_type(lookup.read_or_zero(search.table.wrapping_add(8))) else {
             return false;
         };
-        let mut at = ancestry.data.wrapping_add(context.offset.into());
+        let mut at = search.data.wrapping_add(context.offset.into());
         if context.through != ABSENT {
             at = lookup.read_or_zero::<u64>(at).wrapping_add(context.through.into());
         }
         if context.kind != context_kind::VALUE {
-            [ancestry.table, ancestry.data] = lookup.read_or_zero(at);
+            [search.table, search.data] = lookup.read_or_zero(at);
             return true;
         }
         let [table, data, key, _, value_type, value]: [u64; 6] = lookup.read_or_zero(at);
-        [ancestry.table, ancestry.data] = [table, data];
+        [search.table, search.data] = [table, data];
         // `http.ServerContextKey` and `http.LocalAddrContextKey` are of this type.
         if config.server_key.get() != 0 && key == config.server_key.get().wrapping_add(*load_bias) {
-            ancestry.from_server = 1;
+            search.from_server = 1;
         }
         let key_type = config.span_key.get();
         if key_type == 0 || key != key_type.wrapping_add(*load_bias) {
             return true;
         }
         match lookup.context_type(value_type) {
-            Some(span) if span.kind == context_kind::SPAN => !ancestry.take_sdk_span(lookup, span, value),
+            Some(span) if span.kind == context_kind::SPAN => !search.take_sdk_span(lookup, span, value),
             Some(_) | None => true,
         }
     }
 }
 
-impl Ancestry {
+impl ParentSearch {
     /// Takes the span of the request whose context this is, if it is one's.
     #[inline(always)]
     fn is_served<L: Lookup>(&mut self, lookup: &L) -> bool {
@@ -164,11 +164,11 @@ impl Ancestry {
 
 /// Copies the span under which the goroutine at `address` was created; false where there was none.
 #[inline(always)]
-fn origin<T: Target>(target: &T, address: u64, span: &mut SpanIdentity) -> bool {
-    let Some(origin) = target.origin(address) else {
+fn creator<T: Target>(target: &T, address: u64, span: &mut SpanIdentity) -> bool {
+    let Some(creator) = target.creator(address) else {
         return false;
     };
-    sealed::copy_of(&origin.span, &origin.seal, goid(target, target.parents(), address), span)
+    sealed::copy_of(&creator.span, &creator.seal, goid(target, target.parents(), address), span)
 }
 
 #[inline(always)]
@@ -185,36 +185,36 @@ pub fn created<T: Target>(target: &T) -> Done {
     let Registers { arguments: [_, new, ..], goroutine: g0 } = target.registers();
     // The runtime creates goroutines on the thread's own stack, as the goroutine `g0`; `m.curg` is the creator.
     let thread: u64 = target.read_or_zero(g0 + u64::from(config.g_m.get()));
-    let creator: u64 = target.read_or_zero(thread + u64::from(config.m_curg.get()));
-    let mut origin = NO_ORIGIN;
-    let is_found = match target.goroutine(creator) {
-        Some(goroutine) if goroutine.open != 0 => sealed::copy_of(&goroutine.span, &goroutine.seal, creator, &mut origin.span),
-        Some(_) | None => self::origin(target, creator, &mut origin.span),
+    let creator_g: u64 = target.read_or_zero(thread + u64::from(config.m_curg.get()));
+    let mut creator = NO_CREATOR;
+    let is_found = match target.goroutine(creator_g) {
+        Some(goroutine) if goroutine.open != 0 => sealed::copy_of(&goroutine.span, &goroutine.seal, creator_g, &mut creator.span),
+        Some(_) | None => self::creator(target, creator_g, &mut creator.span),
     };
     if !is_found {
         return Err(Missed::NothingToDo);
     }
-    origin.goid = goid(target, config, new);
-    origin.seal = sealed::seal(&origin.span, origin.goid);
-    target.set_origin(new, &origin);
-    if let Some(tidying) = target.tidying() {
-        tidying.any = 1;
+    creator.goid = goid(target, config, new);
+    creator.seal = sealed::seal(&creator.span, creator.goid);
+    target.set_creator(new, &creator);
+    if let Some(sweep) = target.sweep() {
+        sweep.any = 1;
     }
     Ok(())
 }
 
-/// How often origins are looked at, in nanoseconds.
+/// How often creators are looked at, in nanoseconds.
 const INTERVAL: u64 = 1_000_000_000;
 /// How many of them, at most: each costs two reads of the program's memory.
 const MOST: u64 = 256;
 
-/// The look for origins of goroutines that are no more: once a second, a part of them at a time, each time the next part.
+/// The look for creators of goroutines that are no more: once a second, a part of them at a time, each time the next part.
 ///
 /// It stands in a map, whose contents the verifier does not follow. What two processors do to it at the same time does no harm:
 /// both look, or one looks at less.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub struct Tidying {
+pub struct Sweep {
     /// When it was looked last.
     last: u64,
     /// 1 where there may be something to look at.
@@ -230,9 +230,9 @@ pub struct Tidying {
 }
 
 /// None yet.
-pub const NOT_TIDYING: Tidying = Tidying { last: 0, any: 0, skip: 0, passed: 0, looked: 0, over: 0 };
+pub const NOT_SWEEPING: Sweep = Sweep { last: 0, any: 0, skip: 0, passed: 0, looked: 0, over: 0 };
 
-/// What becomes of an origin.
+/// What becomes of a creator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
     /// It stays.
@@ -243,34 +243,34 @@ pub enum Look {
     Stop,
 }
 
-/// Forgets origins of goroutines that are no more, now and then. They are harmless (a `goid` is never given twice), but fill the
+/// Forgets creators of goroutines that are no more, now and then. They are harmless (a `goid` is never given twice), but fill the
 /// map.
 #[inline(always)]
-pub fn tidy<T: Target>(target: &T, now: u64) {
-    let Some(tidying) = target.tidying() else {
+pub fn sweep<T: Target>(target: &T, now: u64) {
+    let Some(sweep) = target.sweep() else {
         return;
     };
-    if tidying.any == 0 || now.wrapping_sub(tidying.last) < INTERVAL {
+    if sweep.any == 0 || now.wrapping_sub(sweep.last) < INTERVAL {
         return;
     }
-    tidying.last = now;
-    tidying.passed = target.opaque(0);
-    tidying.looked = target.opaque(0);
-    tidying.over = target.opaque(0);
-    target.each_origin(tidying);
-    if tidying.looked < MOST {
+    sweep.last = now;
+    sweep.passed = target.opaque(0);
+    sweep.looked = target.opaque(0);
+    sweep.over = target.opaque(0);
+    target.each_creator(sweep);
+    if sweep.looked < MOST {
         // To the end: it begins anew, if there is anything left.
-        tidying.any = u64::from(tidying.skip + tidying.looked != tidying.over);
-        tidying.skip = target.opaque(0);
+        sweep.any = u64::from(sweep.skip + sweep.looked != sweep.over);
+        sweep.skip = target.opaque(0);
     } else {
-        tidying.skip += tidying.looked - tidying.over;
+        sweep.skip += sweep.looked - sweep.over;
     }
 }
 
-impl Tidying {
-    /// Looks at the origin of the goroutine at `address`.
+impl Sweep {
+    /// Looks at the creator of the goroutine at `address`.
     #[inline(always)]
-    pub fn look<M: Memory>(&mut self, memory: &M, config: &ParentsConfig, address: u64, origin: &Origin) -> Look {
+    pub fn look<M: Memory>(&mut self, memory: &M, config: &ParentsConfig, address: u64, creator: &Creator) -> Look {
         if self.passed < self.skip {
             self.passed += 1;
             return Look::Keep;
@@ -280,7 +280,7 @@ impl Tidying {
         }
         self.looked += 1;
         let status: u32 = memory.read_or_zero(address + u64::from(config.status.get()));
-        if status == DEAD || goid(memory, config, address) != origin.goid {
+        if status == DEAD || goid(memory, config, address) != creator.goid {
             self.over += 1;
             return Look::Forget;
         }

@@ -11,7 +11,7 @@ use crate::target::Target;
 /// What headers say. It stands in a BPF map, whose contents the verifier does not follow.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub struct Remote {
+pub struct RemoteParent {
     /// The trace, where there is a parent.
     pub trace_id: [u8; 16],
     /// The parent's span id, where there is one.
@@ -24,7 +24,7 @@ pub struct Remote {
     pub is_w3c: u64,
 }
 
-/// Values of [`Remote::sampled`].
+/// Values of [`RemoteParent::sampled`].
 pub mod sampled {
     /// Not recorded.
     pub const NO: u64 = 0;
@@ -35,13 +35,14 @@ pub mod sampled {
 }
 
 /// Nothing said.
-pub const NO_REMOTE: Remote = Remote { trace_id: [0; 16], parent_id: [0; 8], found: 0, sampled: sampled::UNSAID, is_w3c: 0 };
+pub const NO_REMOTE_PARENT: RemoteParent =
+    RemoteParent { trace_id: [0; 16], parent_id: [0; 8], found: 0, sampled: sampled::UNSAID, is_w3c: 0 };
 
 /// Reads what the headers say into `remote`: `traceparent` if it is listed and valid, else those of B3.
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub fn read<T: Target>(target: &T, found: &Found, remote: &mut Remote) {
+pub fn extract<T: Target>(target: &T, found: &Found, remote: &mut RemoteParent) {
     let nothing = target.opaque(0);
     remote.found = nothing;
     remote.is_w3c = nothing;
@@ -79,7 +80,7 @@ fn goes_on<T: Target>(target: &T, value: GoString) -> bool {
     target.read_or_zero::<u8>(value.address.wrapping_add(traceparent::LENGTH as u64)) == b'-'
 }
 
-impl Remote {
+impl RemoteParent {
     /// What the sampler goes by: the parent's decision, where one was made.
     #[inline(always)]
     #[must_use]

@@ -1,4 +1,4 @@
-//! The client of `net/http`: a CLIENT span for each round trip of a `Transport`, and its context passed on.
+//! The client of `net/http`: a CLIENT span for each round trip of a `Transport`, and its context injected into the request.
 //!
 //! `(*Transport).roundTrip` runs once per round trip, HTTP/1 and HTTP/2, retries on stale connections included; a redirect
 //! is another round trip (`net/http/transport.go`). So does `RoundTripOpt` of a transport of `golang.org/x/net/http2`; where
@@ -132,14 +132,14 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
                 detours.extend(writing.detours.into_iter().filter(|detour| !detours.contains(detour)).collect::<Vec<_>>());
             }
             Err(LeftOut::NotUsed(_) | LeftOut::SwitchedOff) => {}
-            Err(why) => missing.push(format!("the trace context is not passed on by {version}: {why}")),
+            Err(why) => missing.push(format!("the trace context is not injected into requests by {version}: {why}")),
         };
         take("HTTP/1", http1::plan(facts, &mut fields, &mut config));
         for client in &http2::CLIENTS {
             take("HTTP/2", http2::plan(facts, client, &mut fields, &mut config));
         }
     } else {
-        missing.push("the trace context is not passed on: nothing is written into this program".to_owned());
+        missing.push("the trace context is not injected: nothing is written into this program".to_owned());
     }
     config.peer = peer(facts, &mut fields)?;
     let Parents { sites: more, mut globals, context_types, missing: more_missing } =

@@ -10,7 +10,7 @@ use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use bpf::config::parents::{ContextType, MAX_CONTEXT_TYPES};
 use bpf::config::{ReadOnlyData as _, SamplerSetting, Setting};
 use bpf::trace::Goroutine;
-use bpf::trace::parents::Origin;
+use bpf::trace::parents::Creator;
 use bpf::trace::sealed::Sealed;
 
 use super::plan::Global;
@@ -101,14 +101,14 @@ impl Object {
             loader.override_global(global.name, global.bytes.as_slice(), true);
         }
         if !has_client {
-            loader.map_max_entries("PASSED_ON", 1).map_max_entries("CARRIED", 1).map_max_entries("SLOTS", 1);
+            loader.map_max_entries("INJECTIONS", 1).map_max_entries("EXTRACTED", 1).map_max_entries("SLOTS", 1);
         }
         if !has_parents {
             loader
                 .map_max_entries("ANSWERED", 1)
                 .map_max_entries("CONTEXTS", 1)
                 .map_max_entries("CONTEXT_TYPES", 1)
-                .map_max_entries("ORIGINS", 1);
+                .map_max_entries("CREATORS", 1);
         }
         let ebpf = loader.load(OBJECT).map_err(ObjectError::Load)?;
         Ok(Self { ebpf })
@@ -162,7 +162,7 @@ impl Object {
     pub fn forget(&mut self) {
         let Self { ebpf } = self;
         ebpf.map_mut("GOROUTINES").map(clear::<{ size_of::<Goroutine>() }>);
-        ebpf.map_mut("ORIGINS").map(clear::<{ size_of::<Origin>() }>);
+        ebpf.map_mut("CREATORS").map(clear::<{ size_of::<Creator>() }>);
         ebpf.map_mut("CONTEXTS").map(clear::<{ size_of::<Sealed>() }>);
     }
 

@@ -43,8 +43,8 @@ impl Losses {
     }
 
     /// Requests that were sent without trace context.
-    pub(super) fn not_written(&self) -> u64 {
-        self.of(Missed::NotWritten)
+    pub(super) fn not_injected(&self) -> u64 {
+        self.of(Missed::NotInjected)
     }
 
     /// Spans whose parent was not remembered any more.
@@ -109,8 +109,8 @@ mod tests {
     #[test]
     fn nothing_lost_is_nothing_said() {
         assert!(!Losses::default().any());
-        assert!(!losses(Missed::ContextForgotten, 7).any() && !losses(Missed::NotWritten, 7).any());
-        assert_eq!(losses(Missed::NotWritten, 7).not_written(), 7);
+        assert!(!losses(Missed::ContextForgotten, 7).any() && !losses(Missed::NotInjected, 7).any());
+        assert_eq!(losses(Missed::NotInjected, 7).not_injected(), 7);
         assert_eq!(losses(Missed::ContextForgotten, 7).without_parent(), 7);
         assert!(losses(Missed::Evicted, 1).any() && Losses { unknown: 1, ..Losses::default() }.any());
     }

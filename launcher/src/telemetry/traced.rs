@@ -97,7 +97,7 @@ impl Traced {
             None => true,
             Some(Successor::Again(image)) if self.is_where_it_was && image.has_breakpoints() => {
                 self.probes.forget();
-                let unpropagated = if self.propagates { "; trace context is not passed on any more" } else { "" };
+                let unpropagated = if self.propagates { "; trace context is not injected any more" } else { "" };
                 log::warn(format_args!("{} has executed itself again, and is traced on{unpropagated}", self.file.display()));
                 self.executed_again = Some(image.threads_since().unwrap_or_else(boot_time));
                 self.image = Some(image);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::go::string::GoString;
 use crate::target::fake::maps::Shape;
-use crate::target::fake::{Program, layouts};
+use crate::target::fake::{FakeProcess, layouts};
 
 const SHAPES: [Shape; 4] = [Shape::Plain, Shape::Chain, Shape::Growing, Shape::GrowingSameSize];
 
@@ -20,20 +20,20 @@ fn headers(count: usize, at: usize) -> Vec<(String, String)> {
     (0..count).map(|index| (name(index), format!("value {index}"))).collect()
 }
 
-fn value(program: &Program, element: u64) -> String {
-    let GoString { address, length } = GoString::first_of_slice(program, element);
+fn value(process: &FakeProcess, element: u64) -> String {
+    let GoString { address, length } = GoString::first_of_slice(process, element);
     let mut bytes = [0; 256];
-    assert!(program.read_bytes(address, u32::try_from(length).unwrap(), &mut bytes));
+    assert!(process.read_bytes(address, u32::try_from(length).unwrap(), &mut bytes));
     String::from_utf8(bytes[..usize::try_from(length).unwrap()].to_vec()).unwrap()
 }
 
-fn found(program: &Program, map: u64) -> Found {
+fn found(process: &FakeProcess, map: u64) -> Found {
     let mut walk = NEW_WALK;
     // Left over from another walk.
     walk.found.trace_parent = 0xbad;
     walk.scratch = [0xbad; SCRATCH_WORDS];
     let all = [10, 11, 9, 15, 16, 17, 7, 2, 12].into_iter().fold(0, |lengths, length| lengths | 1 << length);
-    find(program, &program.layout.header_map, map, all, &mut walk);
+    find(process, &process.layout.header_map, map, all, &mut walk);
     walk.found
 }
 
@@ -43,15 +43,15 @@ fn a_header_is_found_wherever_it_lies() {
         for shape in SHAPES {
             for count in [1, 2, 7, 8, 9, 14, 15, 30, 200] {
                 for at in (0..count).step_by(if count > 30 { 41 } else { 1 }) {
-                    let program = Program::new(layout);
-                    let map = program.header(&headers(count, at), shape);
-                    let found = found(&program, map);
+                    let process = FakeProcess::new(layout);
+                    let map = process.header(&headers(count, at), shape);
+                    let found = found(&process, map);
                     let case = format!("{release} {shape:?}: {at} of {count}");
                     assert_ne!(found.trace_parent, 0, "{case}");
-                    assert_eq!(value(&program, found.trace_parent), format!("value {at}"), "{case}");
+                    assert_eq!(value(&process, found.trace_parent), format!("value {at}"), "{case}");
                     if at + 1 < count {
                         assert_ne!(found.user_agent, 0, "{case}");
-                        assert_eq!(value(&program, found.user_agent), format!("value {}", at + 1), "{case}");
+                        assert_eq!(value(&process, found.user_agent), format!("value {}", at + 1), "{case}");
                     }
                     let absent = [found.trace_state, found.forwarded_for, found.forwarded_proto];
                     assert_eq!(absent, [0; 3], "{case}");
@@ -66,14 +66,14 @@ fn nothing_is_found_where_nothing_is() {
     for (release, layout) in layouts::ALL {
         for shape in SHAPES {
             for count in [0, 1, 8, 9, 200] {
-                let program = Program::new(layout);
-                let map = program.header(&headers(count, usize::MAX - 1), shape);
-                assert_eq!(found(&program, map), Found::default(), "{release} {shape:?}, {count} headers");
+                let process = FakeProcess::new(layout);
+                let map = process.header(&headers(count, usize::MAX - 1), shape);
+                assert_eq!(found(&process, map), Found::default(), "{release} {shape:?}, {count} headers");
             }
         }
-        let program = Program::new(layout);
-        assert_eq!(found(&program, 0), Found::default(), "{release}: nil map");
-        assert_eq!(found(&program, 0xdead_0000), Found::default(), "{release}: not mapped");
+        let process = FakeProcess::new(layout);
+        assert_eq!(found(&process, 0), Found::default(), "{release}: nil map");
+        assert_eq!(found(&process, 0xdead_0000), Found::default(), "{release}: not mapped");
     }
 }
 
@@ -111,16 +111,16 @@ fn all_wanted_headers_are_told_apart() {
     ];
     for (release, layout) in layouts::ALL {
         for shape in SHAPES {
-            let program = Program::new(layout);
+            let process = FakeProcess::new(layout);
             let entries: Vec<_> = names.iter().chain(&near).map(|name| ((*name).to_owned(), format!("of {name}"))).collect();
-            let map = program.header(&entries, shape);
-            let all = found(&program, map);
+            let map = process.header(&entries, shape);
+            let all = found(&process, map);
             let w3c = [all.trace_parent, all.trace_state, all.user_agent];
             let forwarded = [all.forwarded_for, all.forwarded_proto, all.forwarded, all.forwarded_host];
             let b3 = [all.upgrade, all.baggage, all.b3, all.b3_trace, all.b3_span, all.b3_sampled, all.b3_flags];
             let elements = w3c.into_iter().chain(forwarded).chain(b3);
             for (name, element) in names.iter().zip(elements) {
-                assert_eq!(value(&program, element), format!("of {name}"), "{release} {shape:?}");
+                assert_eq!(value(&process, element), format!("of {name}"), "{release} {shape:?}");
             }
         }
     }
@@ -130,20 +130,20 @@ fn all_wanted_headers_are_told_apart() {
 fn a_name_in_any_case_is_the_same_header() {
     for (release, layout) in layouts::ALL {
         for name in ["traceparent", "TRACEPARENT", "traceParent"] {
-            let program = Program::new(layout);
-            let map = program.header(&[(name.to_owned(), "mine".to_owned())], Shape::Plain);
-            assert_eq!(value(&program, found(&program, map).trace_parent), "mine", "{release} {name}");
+            let process = FakeProcess::new(layout);
+            let map = process.header(&[(name.to_owned(), "mine".to_owned())], Shape::Plain);
+            assert_eq!(value(&process, found(&process, map).trace_parent), "mine", "{release} {name}");
         }
         for name in ["baggage", "BAGGAGE", "upgrade", "UPGRADE", "forwarded"] {
-            let program = Program::new(layout);
-            let map = program.header(&[(name.to_owned(), "mine".to_owned())], Shape::Plain);
-            let found = found(&program, map);
+            let process = FakeProcess::new(layout);
+            let map = process.header(&[(name.to_owned(), "mine".to_owned())], Shape::Plain);
+            let found = found(&process, map);
             let element = found.baggage | found.upgrade | found.forwarded;
-            assert_eq!(value(&program, element), "mine", "{release} {name}");
+            assert_eq!(value(&process, element), "mine", "{release} {name}");
         }
-        let program = Program::new(layout);
-        let map = program.header(&[("X-B3-TraceId".to_owned(), "mine".to_owned())], Shape::Plain);
-        assert_eq!(value(&program, found(&program, map).b3_trace), "mine", "{release}");
+        let process = FakeProcess::new(layout);
+        let map = process.header(&[("X-B3-TraceId".to_owned(), "mine".to_owned())], Shape::Plain);
+        assert_eq!(value(&process, found(&process, map).b3_trace), "mine", "{release}");
     }
 }
 
@@ -151,16 +151,16 @@ fn a_name_in_any_case_is_the_same_header() {
 fn no_page_is_taken_for_granted() {
     for (_release, layout) in layouts::ALL {
         for shape in SHAPES {
-            let program = Program::new(layout);
-            let map = program.header(&headers(20, 11), shape);
-            let whole = found(&program, map);
-            for page in program.memory.mapped() {
-                let bytes = program.memory.unmap(page);
-                let Found { trace_parent, user_agent, trace_state, forwarded_for, forwarded_proto, .. } = found(&program, map);
+            let process = FakeProcess::new(layout);
+            let map = process.header(&headers(20, 11), shape);
+            let whole = found(&process, map);
+            for page in process.memory.mapped() {
+                let bytes = process.memory.unmap(page);
+                let Found { trace_parent, user_agent, trace_state, forwarded_for, forwarded_proto, .. } = found(&process, map);
                 assert!([0, whole.trace_parent].contains(&trace_parent));
                 assert!([0, whole.user_agent].contains(&user_agent));
                 assert_eq!([trace_state, forwarded_for, forwarded_proto], [0; 3]);
-                program.memory.map(page, bytes);
+                process.memory.map(page, bytes);
             }
         }
     }
@@ -169,8 +169,8 @@ fn no_page_is_taken_for_granted() {
 #[test]
 fn garbage_is_no_map_and_ends_the_walk() {
     for (_release, layout) in layouts::ALL {
-        let program = Program::new(layout);
-        let garbage = program.memory.allocate(4096);
+        let process = FakeProcess::new(layout);
+        let garbage = process.memory.allocate(4096);
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         for _round in 0..2000 {
             for at in (garbage..garbage + 4096).step_by(8) {
@@ -182,9 +182,9 @@ fn garbage_is_no_map_and_ends_the_walk() {
                     2 => u64::MAX - (state >> 58),
                     _ => state,
                 };
-                program.memory.write_words(at, &[word]);
+                process.memory.write_words(at, &[word]);
             }
-            let _any = found(&program, garbage);
+            let _any = found(&process, garbage);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::write;
 
 /// The header of a request is about to be written: the span's context is written before it.
 #[inline(always)]
-pub fn pass_on<T: Target>(target: &T) -> Done {
+pub fn inject<T: Target>(target: &T) -> Done {
     let Registers { arguments: [map, table, writer, exclude, _], goroutine } = target.registers();
     let config = target.http_client();
     let buffered = config.buffered_writer.get().wrapping_add(target.load_bias());
@@ -18,13 +18,13 @@ pub fn pass_on<T: Target>(target: &T) -> Done {
     if exclude == 0 || table != buffered {
         return Err(Missed::NothingToDo);
     }
-    let passed_on = target.passing_on(map).ok_or(Missed::NothingToDo)?;
-    let words: [u64; WRITER_WORDS] = target.read(writer).ok_or(Missed::NotWritten)?;
+    let injection = target.injection(map).ok_or(Missed::NothingToDo)?;
+    let words: [u64; WRITER_WORDS] = target.read(writer).ok_or(Missed::NotInjected)?;
     let at = |offset: u32| word(&words, offset);
     // The data pointer of the interface is the `*persistConn`.
     let connection = at(config.destination.get() + 8);
-    peer::note(target, connection + u64::from(config.peer.persist_conn.get()), passed_on);
-    if passed_on.span.passes == 0 {
+    peer::note(target, connection + u64::from(config.peer.persist_conn.get()), injection);
+    if injection.span.propagation == 0 {
         // An earlier request of this goroutine may have failed before its header was written.
         write::release(target, goroutine, site::WRITE_SUBSET);
         return Err(Missed::NothingToDo);
@@ -32,22 +32,22 @@ pub fn pass_on<T: Target>(target: &T) -> Done {
     let (buffer, size) = (at(config.buffer.get()), at(config.buffer.get() + 8));
     let (count, count_at) = (at(config.buffered.get()), writer + u64::from(config.buffered.get()));
     // The request line and what follows it end so.
-    if count == 0 || count > size || target.read::<u8>(buffer + count - 1).ok_or(Missed::NotWritten)? != b'\n' {
-        return Err(Missed::NotWritten);
+    if count == 0 || count > size || target.read::<u8>(buffer + count - 1).ok_or(Missed::NotInjected)? != b'\n' {
+        return Err(Missed::NotInjected);
     }
     // The stack may be moved in between, by the check at the start of the function that is called.
     let depth = depth(target, config, goroutine).wrapping_add(FROM_CALL);
-    let claimed = write::claim(target, goroutine, site::WRITE_SUBSET, 0).ok_or(Missed::NotWritten)?;
+    let claimed = write::claim(target, goroutine, site::WRITE_SUBSET, 0).ok_or(Missed::NotInjected)?;
     let slot = &mut *claimed.slot;
-    text::compose::<T, false, TEXT>(target, slot, passed_on);
+    text::compose::<T, false, TEXT>(target, slot, injection);
     let mut length = slot.length;
-    if size - count < length && passed_on.span.passes & propagator::TRACE_CONTEXT != 0 {
+    if size - count < length && injection.span.propagation & propagator::TRACE_CONTEXT != 0 {
         // The first line is worth more than the rest.
         length = text::LINE;
     }
-    if length == 0 || size - count < length || !passed_on.is_of(map) {
+    if length == 0 || size - count < length || !injection.is_of(map) {
         claimed.abandon();
-        return Err(Missed::NotWritten);
+        return Err(Missed::NotInjected);
     }
     slot.meant_for[meant_for::DEPTH] = depth;
     command(slot, (count_at, count + length), (buffer + count, length));

@@ -16,40 +16,40 @@ use crate::write;
 
 /// A request's header fields are about to be encoded and written. The connection's `wmu` is held: nobody else writes to it.
 #[inline(always)]
-pub fn pass_on_http2<T: Target>(target: &T) -> Done {
+pub fn inject_http2<T: Target>(target: &T) -> Done {
     let goroutine = target.registers().goroutine;
     let config = target.http_client();
-    let is_xnet = target.cookie() as u32 == cookie::XNET_WRITE;
+    let is_xnet = target.cookie() as u32 == cookie::INJECT_XNET;
     let layout = config.http2.get(usize::from(is_xnet)).ok_or(Missed::NothingToDo)?;
     let stack = target.all_registers().stack_pointer;
     let request: u64 = target.read_or_zero(stack + u64::from(layout.request.get()));
     let map: u64 = target.read_or_zero(request + u64::from(layout.header.get()));
-    let Some(passed_on) = target.passing_on(map) else {
+    let Some(injection) = target.injection(map) else {
         // An earlier request of this goroutine may have failed before its header was written.
         write::release(target, goroutine, site::HEADER_FIELDS);
         return Err(Missed::NothingToDo);
     };
-    let stream: u64 = target.read(stack + u64::from(layout.stream.get())).ok_or(Missed::NotWritten)?;
-    let connection: u64 = target.read(stream + u64::from(layout.connection.get())).ok_or(Missed::NotWritten)?;
-    peer::note(target, connection + u64::from(layout.connected.get()), passed_on);
-    let encoder: u64 = target.read(connection + u64::from(layout.encoder.get())).ok_or(Missed::NotWritten)?;
+    let stream: u64 = target.read(stack + u64::from(layout.stream.get())).ok_or(Missed::NotInjected)?;
+    let connection: u64 = target.read(stream + u64::from(layout.connection.get())).ok_or(Missed::NotInjected)?;
+    peer::note(target, connection + u64::from(layout.connected.get()), injection);
+    let encoder: u64 = target.read(connection + u64::from(layout.encoder.get())).ok_or(Missed::NotInjected)?;
     let buffer = connection + u64::from(layout.buffer.get());
-    if passed_on.span.passes == 0 {
+    if injection.span.propagation == 0 {
         write::release(target, goroutine, site::HEADER_FIELDS);
         return Err(Missed::NothingToDo);
     }
     // The data pointer of the interface: the encoder writes to this buffer.
     if target.read::<u64>(encoder + u64::from(layout.writer.get()) + 8) != Some(buffer) {
-        return Err(Missed::NotWritten);
+        return Err(Missed::NotInjected);
     }
-    let claimed = write::claim(target, goroutine, site::HEADER_FIELDS, target.now()).ok_or(Missed::NotWritten)?;
+    let claimed = write::claim(target, goroutine, site::HEADER_FIELDS, target.now()).ok_or(Missed::NotInjected)?;
     let slot = &mut *claimed.slot;
     // As `meant_for` numbers them.
     slot.meant_for = [encoder, buffer, connection];
-    text::compose::<T, true, 0>(target, slot, passed_on);
-    if !passed_on.is_of(map) {
+    text::compose::<T, true, 0>(target, slot, injection);
+    if !injection.is_of(map) {
         claimed.abandon();
-        return Err(Missed::NotWritten);
+        return Err(Missed::NotInjected);
     }
     claimed.publish();
     Ok(())

@@ -4,7 +4,7 @@ use crate::config::http_client::PeerLayout;
 use crate::go::words::word;
 use crate::records::http_client::Peer;
 use crate::target::Target;
-use crate::trace::client::PassedOn;
+use crate::trace::client::Injection;
 
 /// Words of a `net.TCPAddr` that are read at once.
 pub const ADDRESS_WORDS: usize = 4;
@@ -13,15 +13,15 @@ pub const ADDRESS_WORDS: usize = 4;
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub(super) fn note<T: Target>(target: &T, connection: u64, passed_on: &mut PassedOn) -> Option<()> {
-    passed_on.writes += 1;
+pub(super) fn note<T: Target>(target: &T, connection: u64, injection: &mut Injection) -> Option<()> {
+    injection.writes += 1;
     let layout = &target.http_client().peer;
     // What nobody will see need not be read.
-    if layout.tcp.get() == 0 || passed_on.span.trace_flags & 1 == 0 {
+    if layout.tcp.get() == 0 || injection.span.trace_flags & 1 == 0 {
         return None;
     }
-    passed_on.peer.length = 0;
-    find(target, layout, connection, &mut passed_on.peer)
+    injection.peer.length = 0;
+    find(target, layout, connection, &mut injection.peer)
 }
 
 #[inline(always)]

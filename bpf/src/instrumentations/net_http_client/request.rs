@@ -12,8 +12,8 @@ use crate::missed::{Done, Missed};
 use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientStart, LongClientTexts, ShortClientTexts};
 use crate::records::{RecordHeader, SpanIdentity, kind};
 use crate::target::{Lookup, Memory, Registers, Step, Target};
-use crate::trace::client::{ClientCall, PassedOn};
-use crate::trace::{Goroutine, carried, parents, remote, sampling, sealed};
+use crate::trace::client::{ClientCall, Injection};
+use crate::trace::{Goroutine, extracted, parents, remote, sampling, sealed};
 
 /// A round trip begins.
 #[inline(always)]
@@ -39,19 +39,19 @@ pub fn start<T: Target>(target: &T) -> Done {
     header::find(target, &config.header_map, map, header::lengths(target.sampler()), &mut goroutine.headers);
     parents::find(target, goroutine, address, target.read_or_zero(context));
     identify(target, goroutine);
-    let span = &goroutine.client.passed_on.span;
+    let span = &goroutine.client.injection.span;
     goroutine.client.seal = sealed::seal(span, address);
-    goroutine.client.passed_on.seal = sealed::seal(span, map);
+    goroutine.client.injection.seal = sealed::seal(span, map);
     goroutine.client.header = map;
     if !config.is_written() {
         goroutine.client.header = target.opaque(0);
-    } else if goroutine.client.passed_on.span.passes != 0 || goroutine.client.passed_on.span.trace_flags & 1 != 0 {
-        target.pass_on(map, &goroutine.client.passed_on);
+    } else if goroutine.client.injection.span.propagation != 0 || goroutine.client.injection.span.trace_flags & 1 != 0 {
+        target.set_injection(map, &goroutine.client.injection);
     } else {
         // A round trip that panicked may have left one behind, for a map that stood here then.
-        target.passed_on(map);
+        target.forget_injection(map);
     }
-    if goroutine.client.passed_on.span.trace_flags & 1 == 0 {
+    if goroutine.client.injection.span.trace_flags & 1 == 0 {
         return Ok(());
     }
     report_start(target, time, goroutine, &request)
@@ -104,25 +104,25 @@ fn is_within<T: Target>(target: &T, outer: &ClientCall, depth: u64) -> bool {
 /// one that was found. What the program has set stays the only one of its kind.
 #[inline(always)]
 fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) {
-    let Goroutine { ancestry, random, headers, remote, client: ClientCall { passed_on, .. }, .. } = goroutine;
+    let Goroutine { search, random, headers, remote, client: ClientCall { injection, .. }, .. } = goroutine;
     let sampler = target.sampler();
-    remote::read(target, &headers.found, remote);
-    let PassedOn { span, carried, writes, peer, .. } = passed_on;
+    remote::extract(target, &headers.found, remote);
+    let Injection { span, extracted, writes, peer, .. } = injection;
     *writes = 0;
     peer.length = 0;
     span.span_id = random.span_id();
     span.parent_is_remote = 0;
     // A proxy that copies the headers of the request that it serves has not named a parent.
-    let served = &ancestry.parent;
-    let is_copied = ancestry.found != 0 && served.is_child_of(&remote.trace_id, &remote.parent_id);
+    let served = &search.parent;
+    let is_copied = search.found != 0 && served.is_child_of(&remote.trace_id, &remote.parent_id);
     let decision = if remote.found != 0 && !is_copied {
         span.trace_id = remote.trace_id;
         span.parent_span_id = remote.parent_id;
         remote.decision()
-    } else if ancestry.found != 0 {
-        span.trace_id = ancestry.parent.trace_id;
-        span.parent_span_id = ancestry.parent.span_id;
-        Some(ancestry.parent.trace_flags & 1 != 0)
+    } else if search.found != 0 {
+        span.trace_id = search.parent.trace_id;
+        span.parent_span_id = search.parent.span_id;
+        Some(search.parent.trace_flags & 1 != 0)
     } else {
         span.trace_id = random.trace_id();
         span.parent_span_id = [0; 8];
@@ -130,21 +130,21 @@ fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) {
     };
     span.trace_flags = u8::from(sampling::is_sampled(sampler, &span.trace_id, decision));
     // Without a parent that was found there is nothing that came with it.
-    *carried = carried::key(&ancestry.parent);
-    let came = if ancestry.found == 0 { 0 } else { ancestry.parent.passes };
-    span.passes = passes(sampler, came, &headers.found);
+    *extracted = extracted::key(&search.parent);
+    let came = if search.found == 0 { 0 } else { search.parent.propagation };
+    span.propagation = to_inject(sampler, came, &headers.found);
 }
 
 /// Which headers a request gets, of those that it does not have.
 #[inline(always)]
-fn passes(sampler: &SamplerSetting, came: u8, own: &Found) -> u8 {
-    let mut passes = came & (propagator::TRACE_STATE | propagator::BAGGAGE);
+fn to_inject(sampler: &SamplerSetting, came: u8, own: &Found) -> u8 {
+    let mut propagation = came & (propagator::TRACE_STATE | propagator::BAGGAGE);
     // The state of a trace goes with its `traceparent`.
     if own.trace_parent | own.trace_state != 0 {
-        passes &= !propagator::TRACE_STATE;
+        propagation &= !propagator::TRACE_STATE;
     }
     if own.baggage != 0 {
-        passes &= !propagator::BAGGAGE;
+        propagation &= !propagator::BAGGAGE;
     }
     for (propagator, own) in [
         (propagator::TRACE_CONTEXT, own.trace_parent),
@@ -152,10 +152,10 @@ fn passes(sampler: &SamplerSetting, came: u8, own: &Found) -> u8 {
         (propagator::B3_MULTI, own.b3_trace | own.b3_span | own.b3_sampled | own.b3_flags),
     ] {
         if sampler.has(propagator) && own == 0 {
-            passes |= propagator;
+            propagation |= propagator;
         }
     }
-    passes
+    propagation
 }
 
 /// A client follows ten redirects, unless the program says otherwise (`net/http.defaultCheckRedirect`).
@@ -201,12 +201,12 @@ fn report_start<T: Target>(target: &T, time: u64, goroutine: &mut Goroutine, req
     let numbers = Numbers { content_length: request.content_length, has_user: user != 0, redirects: redirects.count };
     if GoString::all_fit(strings, ShortClientTexts::capacities()) {
         let record = target.reserve::<HttpClientStart<ShortClientTexts>>()?;
-        fill_start(record, kind::HTTP_CLIENT_START_SHORT, time, &client.passed_on.span, numbers);
+        fill_start(record, kind::HTTP_CLIENT_START_SHORT, time, &client.injection.span, numbers);
         copy_to_short(target, strings, &mut record.texts);
         target.submit(record, false);
     } else {
         let record = target.reserve::<HttpClientStart<LongClientTexts>>()?;
-        fill_start(record, kind::HTTP_CLIENT_START_LONG, time, &client.passed_on.span, numbers);
+        fill_start(record, kind::HTTP_CLIENT_START_LONG, time, &client.injection.span, numbers);
         copy_to_long(target, strings, &mut record.texts);
         target.submit(record, false);
     }

@@ -7,7 +7,7 @@ use crate::missed::{Done, Missed};
 use crate::records::http_client::HttpClientEnd;
 use crate::records::{RecordHeader, kind};
 use crate::target::Target;
-use crate::trace::client::{ClientCall, PassedOn};
+use crate::trace::client::{ClientCall, Injection};
 
 /// A round trip may have ended; `number` is that of the recipe.
 #[inline(always)]
@@ -24,23 +24,23 @@ pub fn end<T: Target>(target: &T, number: u32) -> Done {
         return Err(Missed::NothingToDo);
     }
     goroutine.client.open = 0;
-    let ClientCall { passed_on, header: map, .. } = &mut goroutine.client;
+    let ClientCall { injection, header: map, .. } = &mut goroutine.client;
     // Once the request is done with, another one may have its map.
     if *map != 0
-        && let Some(sent) = target.passing_on(*map)
-        && sent.span.span_id == passed_on.span.span_id
+        && let Some(sent) = target.injection(*map)
+        && sent.span.span_id == injection.span.span_id
     {
-        passed_on.writes = sent.writes;
-        sent.peer.copy_to(&mut passed_on.peer);
-        target.passed_on(*map);
+        injection.writes = sent.writes;
+        sent.peer.copy_to(&mut injection.peer);
+        target.forget_injection(*map);
     }
-    if goroutine.client.passed_on.span.trace_flags & 1 == 0 {
+    if goroutine.client.injection.span.trace_flags & 1 == 0 {
         return Err(Missed::NothingToDo);
     }
     if !(goroutine.is_held_by(address) & goroutine.client.is_of(address)) {
         return Err(Missed::Evicted);
     }
-    report_end(target, &goroutine.client.passed_on, response, error_table, error)
+    report_end(target, &goroutine.client.injection, response, error_table, error)
 }
 
 /// Words of a `http.Response` that are read at once.
@@ -48,8 +48,8 @@ pub const RESPONSE_WORDS: usize = 12;
 
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn report_end<T: Target>(target: &T, passed_on: &PassedOn, response: u64, error_table: u64, error: u64) -> Done {
-    let span = &passed_on.span;
+fn report_end<T: Target>(target: &T, injection: &Injection, response: u64, error_table: u64, error: u64) -> Done {
+    let span = &injection.span;
     let config = target.http_client();
     let time = target.now();
     let record = target.reserve::<HttpClientEnd>()?;
@@ -68,8 +68,8 @@ fn report_end<T: Target>(target: &T, passed_on: &PassedOn, response: u64, error_
     record.content_length = number(config.response_length.get()).cast_signed();
     // `itab.Type` (`internal/abi.ITab`).
     record.error_type = if error_table == 0 { target.opaque(0) } else { target.read_or_zero(error_table + 8) };
-    record.writes = passed_on.writes;
-    passed_on.peer.copy_to(&mut record.peer);
+    record.writes = injection.writes;
+    injection.peer.copy_to(&mut record.peer);
     record.message.length = 0;
     record.error = [0; 3];
     if error_table != 0 {

@@ -10,9 +10,9 @@ use crate::records::http_client::{CLIENT_TEXTS, ClientTexts, HttpClientEnd, Http
 use crate::records::{RecordHeader, SpanIdentity, kind};
 use crate::slots::{Slot, bucket, meant_for, site};
 use crate::target::fake::maps::Shape;
-use crate::target::fake::{Program, layouts};
+use crate::target::fake::{FakeProcess, layouts};
 use crate::target::{AllRegisters, Registers, Target as _};
-use crate::trace::client::NOTHING_PASSED_ON;
+use crate::trace::client::NO_INJECTION;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -29,7 +29,7 @@ mod http2;
 
 /// A program that sends requests from one goroutine.
 struct Client {
-    program: Program,
+    process: FakeProcess,
     goroutine: u64,
 }
 
@@ -112,12 +112,12 @@ fn hex(bytes: &[u8]) -> String {
 /// Bodies on each release.
 fn on_each(test: impl Fn(&str, Client)) {
     for (release, server) in layouts::ALL {
-        let mut program = Program::new(server);
-        program.client = layout(&server);
-        program.client_ends.0[0] = recipe();
-        let goroutine = program.goroutine_struct();
-        program.memory.write_words(goroutine + 8, &[STACK_HIGH]);
-        test(release, Client { program, goroutine });
+        let mut process = FakeProcess::new(server);
+        process.client = layout(&server);
+        process.client_ends.0[0] = recipe();
+        let goroutine = process.goroutine_struct();
+        process.memory.write_words(goroutine + 8, &[STACK_HIGH]);
+        test(release, Client { process, goroutine });
     }
 }
 
@@ -126,26 +126,26 @@ impl Client {
         let [rax, rbx, rcx, ..] = arguments;
         let mut integers = [0; 16];
         (integers[0], integers[3], integers[1]) = (rax, rbx, rcx);
-        self.program.registers.set(Registers { arguments, goroutine: self.goroutine });
-        self.program.all_registers.set(AllRegisters { integers, stack_pointer, flags: 0 });
-        self.program.cookie.set(cookie);
-        any(&self.program)
+        self.process.registers.set(Registers { arguments, goroutine: self.goroutine });
+        self.process.all_registers.set(AllRegisters { integers, stack_pointer, flags: 0 });
+        self.process.cookie.set(cookie);
+        any(&self.process)
     }
 
     /// A `*http.Request` for `http://shop.example:8080/items/7?page=2`, and its header's map.
     fn request(&self, path: &str, headers: &[(&str, &str)]) -> (u64, u64) {
         let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let header = self.program.header(&headers, Shape::Plain);
-        let url = self.program.url(path, "page=2");
-        let address = self.program.memory.allocate(288);
-        let write = |at: u64, words: &[u64]| self.program.memory.write_words(at, words);
-        let client = &self.program.client;
-        write(url + u64::from(SCHEME), &self.program.string("http"));
-        let host = self.program.string("shop.example:8080");
+        let header = self.process.header(&headers, Shape::Plain);
+        let url = self.process.url(path, "page=2");
+        let address = self.process.memory.allocate(288);
+        let write = |at: u64, words: &[u64]| self.process.memory.write_words(at, words);
+        let client = &self.process.client;
+        write(url + u64::from(SCHEME), &self.process.string("http"));
+        let host = self.process.string("shop.example:8080");
         write(url + u64::from(HOST), &host);
         write(address + u64::from(client.sent_host.get()), &host);
         write(address + u64::from(client.body.get()), &[0x40_0000, 0xc0_0000]);
-        write(address + u64::from(client.method.get()), &self.program.string("POST"));
+        write(address + u64::from(client.method.get()), &self.process.string("POST"));
         write(address + u64::from(client.url.get()), &[url]);
         write(address + u64::from(client.header.get()), &[header]);
         write(address + u64::from(client.content_length.get()), &[17]);
@@ -154,7 +154,7 @@ impl Client {
 
     fn start(&self, request: u64) -> Start {
         self.hit(cookie::START, [7, request, 7, 7, 7], STACK).unwrap();
-        let records = self.program.take_records();
+        let records = self.process.take_records();
         assert_eq!(records.len(), 1);
         match kind_of(&records[0]) {
             kind::HTTP_CLIENT_START_SHORT => decode_start::<ShortClientTexts>(&records[0]),
@@ -169,7 +169,7 @@ impl Client {
 
     fn end(&self, response: u64, error: [u64; 2]) -> HttpClientEnd {
         self.hit(cookie::END, [response, error[0], error[1], 0, 0], STACK).unwrap();
-        let records = self.program.take_records();
+        let records = self.process.take_records();
         assert_eq!(records.len(), 1);
         assert_eq!(kind_of(&records[0]), kind::HTTP_CLIENT_END);
         decode(&records[0])
@@ -177,19 +177,19 @@ impl Client {
 
     /// A `*bufio.Writer` of this size that holds `text`.
     fn writer(&self, size: u64, text: &str) -> (u64, u64) {
-        let buffer = self.program.memory.allocate(size);
-        self.program.memory.write(buffer, text.as_bytes());
-        let writer = self.program.memory.allocate(64);
-        self.program.memory.write_words(writer + 16, &[buffer, size, size]);
-        self.program.memory.write_words(writer + 40, &[text.len() as u64]);
+        let buffer = self.process.memory.allocate(size);
+        self.process.memory.write(buffer, text.as_bytes());
+        let writer = self.process.memory.allocate(64);
+        self.process.memory.write_words(writer + 16, &[buffer, size, size]);
+        self.process.memory.write_words(writer + 40, &[text.len() as u64]);
         (writer, buffer)
     }
 
     /// `Header.writeSubset` is called, from a frame below `roundTrip`'s.
     fn write(&self, map: u64, table: u64, writer: u64, exclude: u64) -> Result<&Slot, Missed> {
-        self.hit(cookie::WRITE, [map, table, writer, exclude, 0], STACK - 0x200)?;
+        self.hit(cookie::INJECT, [map, table, writer, exclude, 0], STACK - 0x200)?;
         // SAFETY: no probe runs while the test looks.
-        let bucket = unsafe { &*self.program.buckets[bucket(self.goroutine) as usize].get() };
+        let bucket = unsafe { &*self.process.buckets[bucket(self.goroutine) as usize].get() };
         let way = bucket.tags.iter().position(|tag| *tag == self.goroutine + u64::from(site::WRITE_SUBSET)).unwrap();
         Ok(&bucket.slots[way])
     }
@@ -217,14 +217,14 @@ fn a_round_trip_is_reported_and_passed_on() {
         let bytes: &[u8] = bytemuck::cast_slice(&slot.words[5..]);
         assert_eq!(&bytes[..line.len()], line.as_bytes(), "{release}");
 
-        let response = client.program.memory.allocate(144);
-        client.program.memory.write_words(response + 16, &[204]);
-        client.program.memory.write_words(response + 40, &[1, 1]);
-        client.program.memory.write_words(response + 80, &[532]);
+        let response = client.process.memory.allocate(144);
+        client.process.memory.write_words(response + 16, &[204]);
+        client.process.memory.write_words(response + 40, &[1, 1]);
+        client.process.memory.write_words(response + 80, &[532]);
         let end = client.end(response, [0, 0]);
         assert_eq!((end.span_id, end.status, end.content_length), (start.span.span_id, 204, 532), "{release}");
         assert_eq!((end.proto_major, end.proto_minor, end.error_type), (1, 1, 0), "{release}");
-        assert!(client.program.passed_on.is_empty(), "{release}: forgotten at the end");
+        assert!(client.process.injections.is_empty(), "{release}: forgotten at the end");
     });
 }
 
@@ -233,19 +233,19 @@ fn redirects_are_counted_back_to_the_first_request() {
     on_each(|release, client| {
         let (mut request, _) = client.request("/0", &[]);
         for redirects in 1..=12 {
-            let response = client.program.memory.allocate(144);
-            client.program.memory.write_words(response + 128, &[request]);
+            let response = client.process.memory.allocate(144);
+            client.process.memory.write_words(response + 128, &[request]);
             (request, _) = client.request(&format!("/{redirects}"), &[]);
-            client.program.memory.write_words(request + 224, &[response]);
+            client.process.memory.write_words(request + 224, &[response]);
             assert_eq!(client.start(request).redirects, redirects, "{release}");
             client.end(0, [0, 0]);
         }
         // A response of the program's own making, without a request; and a circle.
-        let response = client.program.memory.allocate(144);
-        client.program.memory.write_words(request + 224, &[response]);
+        let response = client.process.memory.allocate(144);
+        client.process.memory.write_words(request + 224, &[response]);
         assert_eq!(client.start(request).redirects, 1, "{release}");
         client.end(0, [0, 0]);
-        client.program.memory.write_words(response + 128, &[request]);
+        client.process.memory.write_words(response + 128, &[request]);
         assert_eq!(client.start(request).redirects, 64, "{release}");
     });
 }
@@ -254,14 +254,14 @@ fn redirects_are_counted_back_to_the_first_request() {
 fn a_host_of_its_own_and_a_length_without_body() {
     on_each(|release, client| {
         let (request, _) = client.request("/", &[]);
-        let sent_host = u64::from(client.program.client.sent_host.get());
-        client.program.memory.write_words(request + sent_host, &client.program.string("other.example"));
-        client.program.memory.write_words(request + 64, &[0, 0]);
+        let sent_host = u64::from(client.process.client.sent_host.get());
+        client.process.memory.write_words(request + sent_host, &client.process.string("other.example"));
+        client.process.memory.write_words(request + 64, &[0, 0]);
         let start = client.start(request);
         assert_eq!((start.kind, start.content_length), (kind::HTTP_CLIENT_START_SHORT, 0), "{release}");
         assert_eq!((&*start.texts[2], &*start.texts[5]), ("shop.example:8080", "other.example"), "{release}");
         client.end(0, [0, 0]);
-        client.program.memory.write_words(request + sent_host, &[0, 0]);
+        client.process.memory.write_words(request + sent_host, &[0, 0]);
         assert_eq!(client.start(request).texts[5], "", "{release}");
     });
 }
@@ -279,9 +279,9 @@ fn a_long_path_takes_the_long_record() {
 fn an_error_says_its_type_and_words() {
     on_each(|release, client| {
         client.start(client.request("/", &[]).0);
-        let (table, error) = (client.program.memory.allocate(32), client.program.memory.allocate(24));
-        client.program.memory.write_words(table + 8, &[0x51_0000]);
-        client.program.memory.write_words(error, &client.program.string("connection refused"));
+        let (table, error) = (client.process.memory.allocate(32), client.process.memory.allocate(24));
+        client.process.memory.write_words(table + 8, &[0x51_0000]);
+        client.process.memory.write_words(error, &client.process.string("connection refused"));
         let end = client.end(0, [table, error]);
         assert_eq!((end.status, end.error_type), (0, 0x51_0000), "{release}");
         assert_eq!(end.message.get().0, b"connection refused", "{release}");
@@ -295,7 +295,7 @@ fn the_programs_own_traceparent_is_the_parent_and_stays_alone() {
         on_each(|release, client| {
             let (request, header) = client.request("/", &[(name, &format!("00-{TRACE}-{PARENT}-01"))]);
             // A round trip with the map that stood here before has ended by a panic.
-            client.program.passed_on.set(header, NOTHING_PASSED_ON);
+            client.process.injections.set(header, NO_INJECTION);
             let span = client.span(request);
             assert_eq!((hex(&span.trace_id), hex(&span.parent_span_id)), (TRACE.into(), PARENT.into()), "{release} {name}");
             let (writer, _) = client.writer(4096, "GET / HTTP/1.1\r\n");
@@ -308,7 +308,7 @@ fn the_programs_own_traceparent_is_the_parent_and_stays_alone() {
 #[test]
 fn a_copied_traceparent_is_not_the_programs_own() {
     on_each(|release, client| {
-        let served = client.program.goroutine_or_new(client.goroutine).unwrap();
+        let served = client.process.goroutine_or_new(client.goroutine).unwrap();
         served.open = 1;
         served.span = SpanIdentity { span_id: [7; 8], trace_flags: 1, ..SpanIdentity::NONE };
         for (bytes, text) in [(&mut served.span.trace_id[..], TRACE), (&mut served.span.parent_span_id[..], PARENT)] {
@@ -331,7 +331,7 @@ fn a_request_within_a_round_trip_is_part_of_it() {
         let (within, _) = client.request("/proxy", &[]);
         assert!(client.hit(cookie::START, [7, within, 7, 7, 7], STACK - 0x100) == Err(Missed::NothingToDo), "{release}");
         assert!(client.hit(cookie::END, [0; 5], STACK - 0x100) == Err(Missed::NothingToDo), "{release}");
-        assert!(client.program.take_records().is_empty(), "{release}");
+        assert!(client.process.take_records().is_empty(), "{release}");
         assert_eq!(client.end(0, [0, 0]).span_id, span.span_id, "{release}");
     });
 }
@@ -356,7 +356,7 @@ fn nothing_is_written_where_it_cannot_be_right() {
         let refused = |case: &str, missed, map, table, (writer, _): (u64, u64), exclude| {
             assert_eq!(client.write(map, table, writer, exclude).err(), Some(missed), "{release}: {case}");
         };
-        let (not_ours, lost) = (Missed::NothingToDo, Missed::NotWritten);
+        let (not_ours, lost) = (Missed::NothingToDo, Missed::NotInjected);
         refused("another header", not_ours, header + 8, BUFFERED, client.writer(4096, line), 8);
         refused("another kind of writer", not_ours, header, BUFFERED + 64, client.writer(4096, line), 8);
         refused("the transport's own headers", not_ours, header, BUFFERED, client.writer(4096, line), 0);

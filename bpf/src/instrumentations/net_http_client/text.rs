@@ -1,4 +1,4 @@
-//! What is passed on, as text: lines of an HTTP/1 header, or fields of an HTTP/2 header block, literal and without indexing
+//! What is injected, as text: lines of an HTTP/1 header, or fields of an HTTP/2 header block, literal and without indexing
 //! (RFC 7541 §6.2.2: `00`, length of the name, name, length of the value, value).
 
 #![expect(clippy::cast_possible_truncation, reason = "lengths below 127")]
@@ -6,8 +6,8 @@
 use crate::config::propagator;
 use crate::slots::{SLOT_WORDS, Slot};
 use crate::target::Target;
-use crate::trace::carried::{MAX_BAGGAGE, MAX_STATE};
-use crate::trace::client::PassedOn;
+use crate::trace::client::Injection;
+use crate::trace::extracted::{MAX_BAGGAGE, MAX_TRACE_STATE};
 use crate::write;
 
 /// `Traceparent: 00-` + 32 digits + `-` + 16 digits + `-` + 2 digits + CR LF.
@@ -15,14 +15,14 @@ pub(super) const LINE: u64 = 70;
 /// The same as a field.
 const FIELD: u64 = 1 + 1 + 11 + 1 + 55;
 
-/// Writes what `passed_on` says into the slot, from its word `AT` on, and the number of bytes into [`Slot::length`].
+/// Writes what `injection` says into the slot, from its word `AT` on, and the number of bytes into [`Slot::length`].
 #[inline(always)]
-pub(super) fn compose<T: Target, const HTTP2: bool, const AT: usize>(target: &T, slot: &mut Slot, passed_on: &PassedOn) {
-    let passes = passed_on.span.passes;
+pub(super) fn compose<T: Target, const HTTP2: bool, const AT: usize>(target: &T, slot: &mut Slot, injection: &Injection) {
+    let propagation = injection.span.propagation;
     // In memory, so that the verifier does not follow each length.
     slot.length = target.opaque(0);
-    if passes & propagator::TRACE_CONTEXT != 0 {
-        let ids = Ids::of(passed_on);
+    if propagation & propagator::TRACE_CONTEXT != 0 {
+        let ids = Ids::of(injection);
         let flags = u64::from_le_bytes([b'-', b'0', ids.flag, b'\r', b'\n', 0, 0, 0]);
         let words = &mut slot.words;
         if HTTP2 {
@@ -37,8 +37,8 @@ pub(super) fn compose<T: Target, const HTTP2: bool, const AT: usize>(target: &T,
             slot.length = LINE;
         }
     }
-    if passes & !propagator::TRACE_CONTEXT != 0 {
-        more::<T, HTTP2, AT>(target, slot, passed_on);
+    if propagation & !propagator::TRACE_CONTEXT != 0 {
+        more::<T, HTTP2, AT>(target, slot, injection);
     }
 }
 
@@ -51,13 +51,13 @@ struct Ids {
 
 impl Ids {
     #[inline(always)]
-    fn of(passed_on: &PassedOn) -> Self {
-        let [t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, t12, t13, t14, t15] = passed_on.span.trace_id;
-        let [s0, s1, s2, s3, s4, s5, s6, s7] = passed_on.span.span_id;
+    fn of(injection: &Injection) -> Self {
+        let [t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, t12, t13, t14, t15] = injection.span.trace_id;
+        let [s0, s1, s2, s3, s4, s5, s6, s7] = injection.span.span_id;
         Self {
             trace: [[t0, t1, t2, t3], [t4, t5, t6, t7], [t8, t9, t10, t11], [t12, t13, t14, t15]].map(write::hexadecimal),
             span: [[s0, s1, s2, s3], [s4, s5, s6, s7]].map(write::hexadecimal),
-            flag: b'0' + (passed_on.span.trace_flags & 1),
+            flag: b'0' + (injection.span.trace_flags & 1),
         }
     }
 
@@ -85,29 +85,29 @@ const fn rest(digits: u64, at: u32) -> u64 {
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn more<T: Target, const HTTP2: bool, const AT: usize>(target: &T, slot: &mut Slot, passed_on: &PassedOn) {
+fn more<T: Target, const HTTP2: bool, const AT: usize>(target: &T, slot: &mut Slot, injection: &Injection) {
     let mut text = Text::<T, AT> { target, slot };
-    let passes = passed_on.span.passes;
+    let propagation = injection.span.propagation;
     let sampler = target.sampler();
     text.slot.used = target.opaque(0);
     let ours = text.slot.length;
     // The verifier knows what is listed, and does not look at what is not.
-    if sampler.has(propagator::B3) && passes & propagator::B3 != 0 {
-        text.b3::<HTTP2>(&Ids::of(passed_on));
+    if sampler.has(propagator::B3) && propagation & propagator::B3 != 0 {
+        text.b3::<HTTP2>(&Ids::of(injection));
     }
-    if sampler.has(propagator::B3_MULTI) && passes & propagator::B3_MULTI != 0 {
-        text.b3_multi::<HTTP2>(&Ids::of(passed_on));
+    if sampler.has(propagator::B3_MULTI) && propagation & propagator::B3_MULTI != 0 {
+        text.b3_multi::<HTTP2>(&Ids::of(injection));
     }
-    if passes & (propagator::TRACE_STATE | propagator::BAGGAGE) != 0
-        && let Some(carried) = target.carried(passed_on.carried)
+    if propagation & (propagator::TRACE_STATE | propagator::BAGGAGE) != 0
+        && let Some(extracted) = target.extracted(injection.extracted)
     {
-        if passes & propagator::TRACE_STATE != 0 && carried.state_length != 0 {
+        if propagation & propagator::TRACE_STATE != 0 && extracted.trace_state_length != 0 {
             let name = if HTTP2 { *b"\x00\x0atracestate\0\0\0\0" } else { *b"Tracestate: \0\0\0\0" };
-            text.header::<HTTP2, MAX_STATE>(name, 12, &carried.state, carried.state_length);
+            text.header::<HTTP2, MAX_TRACE_STATE>(name, 12, &extracted.trace_state, extracted.trace_state_length);
         }
-        if passes & propagator::BAGGAGE != 0 && carried.baggage_length != 0 {
+        if propagation & propagator::BAGGAGE != 0 && extracted.baggage_length != 0 {
             let name = if HTTP2 { *b"\x00\x07baggage\0\0\0\0\0\0\0" } else { *b"Baggage: \0\0\0\0\0\0\0" };
-            text.header::<HTTP2, MAX_BAGGAGE>(name, 9, &carried.baggage, carried.baggage_length);
+            text.header::<HTTP2, MAX_BAGGAGE>(name, 9, &extracted.baggage, extracted.baggage_length);
         }
     }
     if text.slot.used != 0 {

@@ -18,7 +18,7 @@ use crate::records::{
     server_text,
 };
 use crate::target::{Memory, Registers, Target};
-use crate::trace::{Goroutine, carried, remote, sampling, sealed};
+use crate::trace::{Goroutine, extracted, remote, sampling, sealed};
 
 /// Words of a request that are read at once; all fields that are needed at the start lie in them.
 pub const REQUEST_WORDS: usize = 32;
@@ -129,7 +129,7 @@ fn start_request<T: Target>(
         // The data pointer of the interface: a context that was made for this request.
         goroutine.context = target.read_or_zero(context_at + 8);
         if goroutine.context != 0 {
-            carried::take(target, goroutine);
+            extracted::extract(target, goroutine);
         }
     }
     goroutine.seal = sealed::seal(&goroutine.span, holder);
@@ -158,9 +158,9 @@ impl Request {
 #[inline(always)]
 fn identify<T: Target>(target: &T, goroutine: &mut Goroutine) -> bool {
     let Goroutine { span, random, headers, remote, .. } = goroutine;
-    remote::read(target, &headers.found, remote);
+    remote::extract(target, &headers.found, remote);
     span.span_id = random.span_id();
-    span.passes = 0;
+    span.propagation = 0;
     if remote.found != 0 {
         span.trace_id = remote.trace_id;
         span.parent_span_id = remote.parent_id;

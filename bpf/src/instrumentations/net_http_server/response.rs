@@ -48,7 +48,7 @@ fn close<T: Target>(target: &T, goroutine: &mut Goroutine, now: u64) -> Done {
     goroutine.client.abandon(target);
     if goroutine.context != 0 {
         goroutine.answered(target);
-        parents::tidy(target, now);
+        parents::sweep(target, now);
     }
     if !goroutine.is_of(target.registers().goroutine) {
         return Err(Missed::Evicted);

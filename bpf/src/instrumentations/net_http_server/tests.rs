@@ -17,7 +17,7 @@ use crate::records::{
 };
 use crate::target::fake::go::Request as GoRequest;
 use crate::target::fake::maps::Shape;
-use crate::target::fake::{Program, layouts};
+use crate::target::fake::{FakeProcess, layouts};
 use crate::target::{Registers, Target as _};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -25,16 +25,16 @@ const PARENT: &str = "00f067aa0ba902b7";
 
 /// A program at work, and the goroutine that serves.
 struct Server {
-    program: Program,
+    process: FakeProcess,
     goroutine: u64,
 }
 
-fn end(program: &Program) -> Done {
-    super::end(program, cookie::END)
+fn end(process: &FakeProcess) -> Done {
+    super::end(process, cookie::END)
 }
 
-fn unwind(program: &Program) -> Done {
-    super::end(program, cookie::UNWIND)
+fn unwind(process: &FakeProcess) -> Done {
+    super::end(process, cookie::UNWIND)
 }
 
 /// A start record without regard to how long its strings may be.
@@ -63,39 +63,39 @@ fn decode_start<Texts: ServerTexts + AnyBitPattern>(bytes: &[u8]) -> Start {
     let texts = record.texts.texts().map(|(text, cut)| (String::from_utf8(text.to_vec()).unwrap(), cut));
     let proto = (record.proto_major, record.proto_minor);
     let HttpServerStart { header: RecordHeader { kind, .. }, time, span, content_length, tls, .. } = record;
-    assert_eq!((span.passes, span.padding), (0, [0; 5]));
+    assert_eq!((span.propagation, span.padding), (0, [0; 5]));
     assert!(span.trace_id != [0; 16] && span.span_id != [0; 8] && span.trace_flags == 1);
     Start { kind, time, span, content_length, proto, tls, texts }
 }
 
 impl Server {
     fn new(layout: HttpServerConfig) -> Self {
-        let program = Program::new(layout);
-        let goroutine = program.goroutine_struct();
-        Self { program, goroutine }
+        let process = FakeProcess::new(layout);
+        let goroutine = process.goroutine_struct();
+        Self { process, goroutine }
     }
 
-    fn at(&self, cookie: u32, arguments: [u64; 5], now: u64) -> &Program {
-        self.program.registers.set(Registers { arguments, goroutine: self.goroutine });
-        self.program.cookie.set(cookie);
-        self.program.now.set(now);
-        &self.program
+    fn at(&self, cookie: u32, arguments: [u64; 5], now: u64) -> &FakeProcess {
+        self.process.registers.set(Registers { arguments, goroutine: self.goroutine });
+        self.process.cookie.set(cookie);
+        self.process.now.set(now);
+        &self.process
     }
 
     /// The hit of a start; no record is looked at.
     fn hit_start(&self, cookie: u32, writer: u64, request: &GoRequest) -> Done {
         if cookie == cookie::START_HTTP2_REQUEST {
-            let request = self.program.http2_request(request);
+            let request = self.process.http2_request(request);
             return start_http2_request(self.at(cookie, [7, 7, writer, request, 7], 1000));
         }
-        let request = self.program.request(request);
+        let request = self.process.request(request);
         let arguments = if cookie == cookie::START_HANDLER { [7, 7, writer, request, 7] } else { [7, writer, request, 7, 7] };
         any(self.at(cookie, arguments, 1000))
     }
 
     fn start_at(&self, cookie: u32, writer: u64, request: &GoRequest) -> Start {
         self.hit_start(cookie, writer, request).unwrap();
-        let records = self.program.take_records();
+        let records = self.process.take_records();
         assert_eq!(records.len(), 1);
         match kind_of(&records[0]) {
             kind::HTTP_SERVER_START_SHORT => decode_start::<ShortTexts>(&records[0]),
@@ -106,12 +106,12 @@ impl Server {
     }
 
     fn start(&self, request: &GoRequest) -> Start {
-        let writer = self.program.response(200, 0, false);
+        let writer = self.process.response(200, 0, false);
         self.start_at(cookie::START_HANDLER, writer, request)
     }
 
     fn one_end(&self) -> HttpServerEnd {
-        let records = self.program.take_records();
+        let records = self.process.take_records();
         assert_eq!(records.len(), 1);
         assert_eq!(kind_of(&records[0]), kind::HTTP_SERVER_END);
         decode(&records[0])
@@ -129,7 +129,7 @@ impl Server {
 
     fn unwind_by_panic(&self) -> HttpServerPanic {
         unwind(self.at(0, [9; 5], 2000)).unwrap();
-        let records = self.program.take_records();
+        let records = self.process.take_records();
         assert_eq!(records.len(), 1);
         assert_eq!(kind_of(&records[0]), kind::HTTP_SERVER_PANIC);
         decode(&records[0])
@@ -172,7 +172,7 @@ fn a_request_from_start_to_end() {
             ("X-Forwarded-For", "203.0.113.7"),
             ("X-Forwarded-Proto", "https"),
         ]);
-        let writer = server.program.response(201, 1234, false);
+        let writer = server.process.response(201, 1234, false);
         let start = server.start_at(cookie::START_HANDLER, writer, &request);
         assert_eq!(start.kind, kind::HTTP_SERVER_START_SHORT, "{release}");
         assert_eq!((start.time, start.content_length, start.proto, start.tls), (1000, 42, (1, 1), 1));
@@ -224,7 +224,7 @@ fn what_became_of_the_response() {
     ];
     on_each(|release, server| {
         for (status, written, hijacked, expected_status, expected_flags) in cases {
-            let writer = server.program.response(status, written, hijacked);
+            let writer = server.process.response(status, written, hijacked);
             server.start_at(cookie::START_HANDLER, writer, &GoRequest::default());
             let end = server.end();
             assert_eq!((end.status, end.body_size, end.flags), (expected_status, written, expected_flags), "{release}");
@@ -258,7 +258,7 @@ fn what_was_left_open_does_not_end_with_another_request() {
         server.start(&GoRequest::default());
         assert_eq!(any(server.at(cookie::START_HANDLER, [0, 0, 0, 0xdead_0000, 0], 1500)), Err(Missed::Fault));
         assert_eq!(end(server.at(0, [0; 5], 2000)), Err(Missed::NothingToDo));
-        assert!(server.program.take_records().is_empty());
+        assert!(server.process.take_records().is_empty());
     });
 }
 
@@ -266,7 +266,7 @@ fn what_was_left_open_does_not_end_with_another_request() {
 fn goroutines_do_not_share_anything() {
     on_each(|_release, mut server| {
         let one = server.start(&GoRequest::default());
-        let (first, second) = (server.goroutine, server.program.goroutine_struct());
+        let (first, second) = (server.goroutine, server.process.goroutine_struct());
         server.goroutine = second;
         let other = server.start(&with_traceparent(&format!("00-{TRACE}-{PARENT}-01")));
         assert_ne!(one.span.trace_id, other.span.trace_id);
@@ -281,7 +281,7 @@ fn goroutines_do_not_share_anything() {
 fn http2_requests() {
     let request = GoRequest { proto: (2, 0), tls: true, ..GoRequest::default() }.with([("User-Agent", "h2")]);
     on_each(|release, server| {
-        let config = server.program.layout;
+        let config = server.process.layout;
         for (site, layout) in [
             (cookie::START_HTTP2, &config.http2_writer),
             (cookie::START_XNET, &config.xnet_writer),
@@ -289,7 +289,7 @@ fn http2_requests() {
             (cookie::START_HANDLER, &config.http2_writer),
             (cookie::START_HTTP2_REQUEST, &config.http2_writer),
         ] {
-            let writer = server.program.http2_writer(layout, 204, 99);
+            let writer = server.process.http2_writer(layout, 204, 99);
             let start = server.start_at(site, writer, &request);
             assert_eq!((start.proto, start.tls, start.content_length), ((2, 0), 1, 42), "{release}, site {site}");
             let expected = ["POST", "/items/7", "page=2", "shop.example:8080", "192.0.2.7:50000", "h2", "", "", ""];
@@ -310,12 +310,12 @@ fn http2_requests() {
 fn the_preface_of_http2_is_no_request() {
     on_each(|release, server| {
         let preface = GoRequest { method: "PRI".into(), path: "*".into(), proto: (2, 0), ..GoRequest::default() };
-        let writer = server.program.response(0, 0, true);
+        let writer = server.process.response(0, 0, true);
         assert_eq!(server.hit_start(cookie::START_HANDLER, writer, &preface), Err(Missed::NothingToDo), "{release}");
         assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
-        assert!(server.program.take_records().is_empty());
+        assert!(server.process.take_records().is_empty());
         // Methods that look alike are requests.
-        let writer = server.program.http2_writer(&server.program.layout.http2_writer, 200, 0);
+        let writer = server.process.http2_writer(&server.process.layout.http2_writer, 200, 0);
         for (method, proto) in [("PUT", (2, 0)), ("PRIX", (2, 0)), ("PRI", (1, 1))] {
             server.start_at(cookie::START_HANDLER, writer, &GoRequest { method: method.into(), proto, ..GoRequest::default() });
             server.end();

@@ -1,6 +1,6 @@
-//! Go values in the memory of a synthetic program.
+//! Go values in the memory of a synthetic process.
 
-use super::Program;
+use super::FakeProcess;
 use super::maps::Shape;
 use crate::config::{ABSENT, Http2WriterLayout, Offset, RequestLayout};
 
@@ -58,7 +58,7 @@ impl Request {
     }
 }
 
-impl Program {
+impl FakeProcess {
     /// A string's header: address and length. An empty string has no address.
     pub fn string(&self, text: &str) -> [u64; 2] {
         if text.is_empty() {

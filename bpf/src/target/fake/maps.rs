@@ -1,6 +1,6 @@
 //! `http.Header` maps in memory: buckets (Go ≤ 1.23) and swiss groups (Go ≥ 1.24), in every state that they can have.
 
-use super::Program;
+use super::FakeProcess;
 
 /// Slots in a group or bucket.
 const SLOTS: usize = 8;
@@ -35,7 +35,7 @@ fn stale() -> Entry {
     ("Traceparent".into(), "00-deaddeaddeaddeaddeaddeaddeaddead-deaddeaddeaddead-01".into())
 }
 
-impl Program {
+impl FakeProcess {
     /// A `http.Header`: its map pointer.
     pub fn header(&self, entries: &[Entry], shape: Shape) -> u64 {
         if self.layout.header_map.swiss.get() == 0 { self.hmap(entries, shape) } else { self.swiss_map(entries, shape) }

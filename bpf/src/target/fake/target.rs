@@ -1,8 +1,8 @@
-//! What a probe gets from the kernel, from a synthetic program.
+//! What a probe gets from the kernel, from a synthetic process.
 
 use super::*;
 
-impl Target for Program {
+impl Target for FakeProcess {
     fn registers(&self) -> Registers {
         self.registers.get()
     }
@@ -47,26 +47,26 @@ impl Target for Program {
         self.contexts.forget(context);
     }
 
-    fn origin(&self, address: u64) -> Option<&Origin> {
-        self.origins.get(address)
+    fn creator(&self, address: u64) -> Option<&Creator> {
+        self.creators.get(address)
     }
 
-    fn set_origin(&self, address: u64, origin: &Origin) {
-        self.origins.set(address, *origin);
+    fn set_creator(&self, address: u64, creator: &Creator) {
+        self.creators.set(address, *creator);
     }
 
-    fn tidying(&self) -> Option<&mut Tidying> {
+    fn sweep(&self) -> Option<&mut Sweep> {
         // SAFETY: tests run one probe at a time, and it asks once.
-        Some(unsafe { &mut *self.tidying.get() })
+        Some(unsafe { &mut *self.sweep.get() })
     }
 
-    fn each_origin(&self, tidying: &mut Tidying) {
+    fn each_creator(&self, sweep: &mut Sweep) {
         let mut has_stopped = false;
-        self.origins.retain(|address, origin| {
+        self.creators.retain(|address, creator| {
             if has_stopped {
                 return true;
             }
-            let look = tidying.look(self, &self.parents, address, origin);
+            let look = sweep.look(self, &self.parents, address, creator);
             has_stopped = look == Look::Stop;
             look != Look::Forget
         });
@@ -76,25 +76,25 @@ impl Target for Program {
         self.missed.borrow_mut().push(missed);
     }
 
-    fn pass_on(&self, map: u64, passed_on: &PassedOn) {
-        self.passed_on.set(map, *passed_on);
+    fn set_injection(&self, map: u64, injection: &Injection) {
+        self.injections.set(map, *injection);
     }
 
-    fn passing_on(&self, map: u64) -> Option<&mut PassedOn> {
-        self.passed_on.get_mut(map)
+    fn injection(&self, map: u64) -> Option<&mut Injection> {
+        self.injections.get_mut(map)
     }
 
-    fn carry(&self, key: u64) -> Option<&mut Carried> {
-        self.carried.set(key, NOTHING_CARRIED);
-        self.carried.get_mut(key)
+    fn new_extracted(&self, key: u64) -> Option<&mut Extracted> {
+        self.extracted.set(key, NOTHING_EXTRACTED);
+        self.extracted.get_mut(key)
     }
 
-    fn carried(&self, key: u64) -> Option<&Carried> {
-        self.carried.get(key)
+    fn extracted(&self, key: u64) -> Option<&Extracted> {
+        self.extracted.get(key)
     }
 
-    fn forget_carried(&self, key: u64) {
-        self.carried.forget(key);
+    fn forget_extracted(&self, key: u64) {
+        self.extracted.forget(key);
     }
 
     fn append<const N: usize>(&self, words: &mut [u64; SLOT_WORDS], at: u64, text: &[u8; N], length: u64) -> u64 {
@@ -104,8 +104,8 @@ impl Target for Program {
         0
     }
 
-    fn passed_on(&self, map: u64) {
-        self.passed_on.forget(map);
+    fn forget_injection(&self, map: u64) {
+        self.injections.forget(map);
     }
 
     fn bucket(&self, number: u32) -> Option<&mut Bucket> {

@@ -1,11 +1,11 @@
 //! Parents through contexts as the Go library nests them, and through the creation of goroutines.
 
-use super::{DEAD, MOST, created, find, tidy};
+use super::{DEAD, MOST, created, find, sweep};
 use crate::config::parents::{ContextType, ParentsConfig, context_kind};
 use crate::config::{ABSENT, Setting};
 use crate::missed::Missed;
 use crate::records::SpanIdentity;
-use crate::target::fake::{Program, layouts};
+use crate::target::fake::{FakeProcess, layouts};
 use crate::target::{Registers, Target};
 use crate::trace::{answered, sealed};
 
@@ -25,9 +25,9 @@ fn span(number: u8) -> SpanIdentity {
     SpanIdentity { trace_id: [number; 16], span_id: [number; 8], trace_flags: 1, ..SpanIdentity::NONE }
 }
 
-fn program() -> Program {
-    let mut program = Program::new(layouts::GO_1_27);
-    program.parents = ParentsConfig {
+fn program() -> FakeProcess {
+    let mut process = FakeProcess::new(layouts::GO_1_27);
+    process.parents = ParentsConfig {
         server_key: Setting::new(SERVER_KEY),
         span_key: Setting::new(KEY),
         wanted: Setting::new(1),
@@ -37,81 +37,81 @@ fn program() -> Program {
         m_curg: Setting::new(184),
         padding: Setting::new(0),
     };
-    program.load_bias.set(BIAS);
+    process.load_bias.set(BIAS);
     let mut add = |descriptor: u64, kind, offset, through| {
-        program.context_types.insert(descriptor, ContextType { kind, offset, through, padding: 0 });
+        process.context_types.insert(descriptor, ContextType { kind, offset, through, padding: 0 });
     };
     add(CANCEL, context_kind::HOLDS, 0, ABSENT);
     add(VALUE, context_kind::VALUE, 0, ABSENT);
     add(GIN, context_kind::HOLDS, 64, 248);
     add(SPAN, context_kind::SPAN, 96, ABSENT);
-    program
+    process
 }
 
 /// A `context.Context` of a type, whose struct has these words from `offset` on: its interface value.
-fn context(program: &Program, descriptor: u64, offset: u64, words: &[u64]) -> [u64; 2] {
-    let table = program.memory.allocate(32);
-    program.memory.write_words(table + 8, &[descriptor]);
-    let data = program.memory.allocate(512);
-    program.memory.write_words(data + offset, words);
+fn context(process: &FakeProcess, descriptor: u64, offset: u64, words: &[u64]) -> [u64; 2] {
+    let table = process.memory.allocate(32);
+    process.memory.write_words(table + 8, &[descriptor]);
+    let data = process.memory.allocate(512);
+    process.memory.write_words(data + offset, words);
     [table, data]
 }
 
-fn cancel(program: &Program, parent: [u64; 2]) -> [u64; 2] {
-    context(program, CANCEL, 0, &parent)
+fn cancel(process: &FakeProcess, parent: [u64; 2]) -> [u64; 2] {
+    context(process, CANCEL, 0, &parent)
 }
 
 /// The parent that an operation with this context has, on a goroutine that does nothing else.
-fn parent_of(program: &Program, context: [u64; 2]) -> Option<SpanIdentity> {
-    let address = program.goroutine_struct();
-    let goroutine = program.goroutine_or_new(address).unwrap();
-    find(program, goroutine, address, context);
-    (goroutine.ancestry.found != 0).then_some(goroutine.ancestry.parent)
+fn parent_of(process: &FakeProcess, context: [u64; 2]) -> Option<SpanIdentity> {
+    let address = process.goroutine_struct();
+    let goroutine = process.goroutine_or_new(address).unwrap();
+    find(process, goroutine, address, context);
+    (goroutine.search.found != 0).then_some(goroutine.search.parent)
 }
 
 #[test]
 fn the_contexts_of_a_request_lead_to_its_span() {
-    let program = program();
-    let background = context(&program, BACKGROUND, 0, &[]);
-    let served = cancel(&program, background);
-    program.remember_context(served[1], &span(1));
+    let process = program();
+    let background = context(&process, BACKGROUND, 0, &[]);
+    let served = cancel(&process, background);
+    process.remember_context(served[1], &span(1));
     let [table, data] = served;
-    let in_value = context(&program, VALUE, 0, &[table, data, 7, 7, 7, 7]);
-    let nested = (0..20).fold(in_value, |inner, _| cancel(&program, inner));
-    let request = program.memory.allocate(512);
-    program.memory.write_words(request + 248, &nested);
-    let gin = context(&program, GIN, 64, &[request]);
+    let in_value = context(&process, VALUE, 0, &[table, data, 7, 7, 7, 7]);
+    let nested = (0..20).fold(in_value, |inner, _| cancel(&process, inner));
+    let request = process.memory.allocate(512);
+    process.memory.write_words(request + 248, &nested);
+    let gin = context(&process, GIN, 64, &[request]);
     for context in [served, in_value, nested, gin] {
-        assert_eq!(parent_of(&program, context), Some(span(1)));
+        assert_eq!(parent_of(&process, context), Some(span(1)));
     }
-    program.forget_context(data);
+    process.forget_context(data);
     for context in [served, in_value, nested, gin, background, [0, 0], [0, data], [0xdead_0000, 0xdead_0000]] {
-        assert_eq!(parent_of(&program, context), None);
+        assert_eq!(parent_of(&process, context), None);
     }
 }
 
 #[test]
 fn a_circle_of_contexts_ends() {
-    let program = program();
-    let first = cancel(&program, [0, 0]);
-    let second = cancel(&program, first);
-    program.memory.write_words(first[1], &second);
-    assert_eq!(parent_of(&program, first), None);
+    let process = program();
+    let first = cancel(&process, [0, 0]);
+    let second = cancel(&process, first);
+    process.memory.write_words(first[1], &second);
+    assert_eq!(parent_of(&process, first), None);
 }
 
 #[test]
 fn a_span_of_the_opentelemetry_api_is_nearer_than_the_request() {
-    let program = program();
-    let served = cancel(&program, [0, 0]);
-    program.remember_context(served[1], &span(1));
+    let process = program();
+    let served = cancel(&process, [0, 0]);
+    process.remember_context(served[1], &span(1));
     let sdk = |descriptor: u64, key: u64, id: u64, remote: u64| {
-        let value = program.memory.allocate(256);
-        program.memory.write_words(value + 96, &[0x1111, 0x2222, id, 1, 0, 0, 0, remote]);
+        let value = process.memory.allocate(256);
+        process.memory.write_words(value + 96, &[0x1111, 0x2222, id, 1, 0, 0, 0, remote]);
         let [table, data] = served;
-        parent_of(&program, context(&program, VALUE, 0, &[table, data, key, 0, descriptor, value]))
+        parent_of(&process, context(&process, VALUE, 0, &[table, data, key, 0, descriptor, value]))
     };
     let found = sdk(SPAN, KEY + BIAS, 0x3333, 0).unwrap();
-    assert_eq!((u64::from_ne_bytes(found.span_id), found.trace_flags, found.passes), (0x3333, 1, 0));
+    assert_eq!((u64::from_ne_bytes(found.span_id), found.trace_flags, found.propagation), (0x3333, 1, 0));
     assert_eq!(u128::from_ne_bytes(found.trace_id), 0x2222 << 64 | 0x1111);
     // Another key, a span of an unknown type, one without an identity, and one of another process.
     for not_taken in [
@@ -125,144 +125,144 @@ fn a_span_of_the_opentelemetry_api_is_nearer_than_the_request() {
 }
 
 /// A goroutine with this id that runs.
-fn goroutine(program: &Program, goid: u64) -> u64 {
-    let address = program.goroutine_struct();
-    program.memory.write_words(address + 144, &[2, goid]);
+fn goroutine(process: &FakeProcess, goid: u64) -> u64 {
+    let address = process.goroutine_struct();
+    process.memory.write_words(address + 144, &[2, goid]);
     address
 }
 
 /// `creator` executes a `go` statement.
-fn create(program: &Program, creator: u64, new: u64) {
-    let (g0, thread) = (program.memory.allocate(512), program.memory.allocate(512));
-    program.memory.write_words(g0 + 48, &[thread]);
-    program.memory.write_words(thread + 184, &[creator]);
-    program.registers.set(Registers { arguments: [7, new, 1, 7, 7], goroutine: g0 });
-    let _not_served = created(program);
+fn create(process: &FakeProcess, creator: u64, new: u64) {
+    let (g0, thread) = (process.memory.allocate(512), process.memory.allocate(512));
+    process.memory.write_words(g0 + 48, &[thread]);
+    process.memory.write_words(thread + 184, &[creator]);
+    process.registers.set(Registers { arguments: [7, new, 1, 7, 7], goroutine: g0 });
+    let _not_served = created(process);
 }
 
-fn active(program: &Program, address: u64) -> Option<SpanIdentity> {
-    let goroutine = program.goroutine_or_new(address).unwrap();
-    find(program, goroutine, address, [0, 0]);
-    (goroutine.ancestry.found != 0).then_some(goroutine.ancestry.parent)
+fn active(process: &FakeProcess, address: u64) -> Option<SpanIdentity> {
+    let goroutine = process.goroutine_or_new(address).unwrap();
+    find(process, goroutine, address, [0, 0]);
+    (goroutine.search.found != 0).then_some(goroutine.search.parent)
 }
 
 #[test]
 fn a_goroutine_belongs_to_what_its_creators_did() {
-    let program = program();
-    let [server, child, grandchild, stranger] = [1, 2, 3, 4].map(|goid| goroutine(&program, goid));
-    create(&program, server, stranger);
-    assert_eq!(active(&program, stranger), None);
-    let serving = program.goroutine_or_new(server).unwrap();
+    let process = program();
+    let [server, child, grandchild, stranger] = [1, 2, 3, 4].map(|goid| goroutine(&process, goid));
+    create(&process, server, stranger);
+    assert_eq!(active(&process, stranger), None);
+    let serving = process.goroutine_or_new(server).unwrap();
     (serving.open, serving.span, serving.seal) = (1, span(1), sealed::seal(&span(1), server));
-    create(&program, server, child);
-    create(&program, child, grandchild);
+    create(&process, server, child);
+    create(&process, child, grandchild);
     // The request ends; what it started goes on.
-    program.goroutine(server).unwrap().open = 0;
-    let late = goroutine(&program, 5);
-    create(&program, grandchild, late);
+    process.goroutine(server).unwrap().open = 0;
+    let late = goroutine(&process, 5);
+    create(&process, grandchild, late);
     for address in [child, grandchild, late] {
-        assert_eq!(active(&program, address), Some(span(1)));
+        assert_eq!(active(&process, address), Some(span(1)));
     }
-    assert_eq!(active(&program, server), None);
+    assert_eq!(active(&process, server), None);
     // The runtime uses a `g` again: for a goroutine that nobody we know has created.
-    program.memory.write_words(child + 152, &[6]);
-    assert_eq!(active(&program, child), None);
-    let orphan = goroutine(&program, 7);
-    create(&program, child, orphan);
-    assert_eq!(active(&program, orphan), None);
+    process.memory.write_words(child + 152, &[6]);
+    assert_eq!(active(&process, child), None);
+    let orphan = goroutine(&process, 7);
+    create(&process, child, orphan);
+    assert_eq!(active(&process, orphan), None);
 }
 
 #[test]
-fn origins_of_the_dead_are_forgotten() {
-    let program = program();
-    let [server, dead, alive, again] = [1, 2, 3, 4].map(|goid| goroutine(&program, goid));
-    let serving = program.goroutine_or_new(server).unwrap();
+fn creators_of_the_dead_are_forgotten() {
+    let process = program();
+    let [server, dead, alive, again] = [1, 2, 3, 4].map(|goid| goroutine(&process, goid));
+    let serving = process.goroutine_or_new(server).unwrap();
     (serving.open, serving.span, serving.seal) = (1, span(1), sealed::seal(&span(1), server));
     for new in [dead, alive, again] {
-        create(&program, server, new);
+        create(&process, server, new);
     }
-    program.memory.write_words(dead + 144, &[DEAD.into()]);
-    program.memory.write_words(again + 152, &[9]);
-    tidy(&program, 2_000_000_000);
-    assert_eq!(program.origins.len(), 1);
-    assert!(program.origin(alive).is_some());
+    process.memory.write_words(dead + 144, &[DEAD.into()]);
+    process.memory.write_words(again + 152, &[9]);
+    sweep(&process, 2_000_000_000);
+    assert_eq!(process.creators.len(), 1);
+    assert!(process.creator(alive).is_some());
 }
 
 /// More live ones than are looked at each time stand before the dead one: it is found all the same.
 #[test]
-fn origins_of_the_dead_do_not_hide_behind_live_ones() {
-    let program = program();
-    let server = goroutine(&program, 1);
-    let serving = program.goroutine_or_new(server).unwrap();
+fn creators_of_the_dead_do_not_hide_behind_live_ones() {
+    let process = program();
+    let server = goroutine(&process, 1);
+    let serving = process.goroutine_or_new(server).unwrap();
     (serving.open, serving.span, serving.seal) = (1, span(1), sealed::seal(&span(1), server));
     let mut last = 0;
     for goid in 2..2 * MOST + 12 {
-        last = goroutine(&program, goid);
-        create(&program, server, last);
+        last = goroutine(&process, goid);
+        create(&process, server, last);
     }
     // The fake's map is in the order of addresses.
-    program.memory.write_words(last + 144, &[DEAD.into()]);
-    let all = program.origins.len();
+    process.memory.write_words(last + 144, &[DEAD.into()]);
+    let all = process.creators.len();
     for (second, left) in [(2, all), (3, all), (4, all - 1), (5, all - 1)] {
-        tidy(&program, second * 1_000_000_000);
-        tidy(&program, second * 1_000_000_000 + 1);
-        assert_eq!(program.origins.len(), left, "{second}");
+        sweep(&process, second * 1_000_000_000);
+        sweep(&process, second * 1_000_000_000 + 1);
+        assert_eq!(process.creators.len(), left, "{second}");
     }
     // When all are dead, all go, and nothing is looked at any more.
-    for address in program.origins.addresses() {
-        program.memory.write_words(address + 144, &[DEAD.into()]);
+    for address in process.creators.addresses() {
+        process.memory.write_words(address + 144, &[DEAD.into()]);
     }
     for second in 6..12 {
-        tidy(&program, second * 1_000_000_000);
+        sweep(&process, second * 1_000_000_000);
     }
-    assert!(program.origins.is_empty());
+    assert!(process.creators.is_empty());
 }
 
 /// What is made of a request's context names its span when the request has been answered, until another context has its address.
 #[test]
 fn the_context_of_an_answered_request_keeps_its_span() {
-    let program = program();
-    let connection = cancel(&program, [0, 0]);
-    let served = cancel(&program, connection);
+    let process = program();
+    let connection = cancel(&process, [0, 0]);
+    let served = cancel(&process, connection);
     let [table, data] = served;
-    let in_value = context(&program, VALUE, 0, &[table, data, 7, 7, 7, 7]);
-    let of_request = SpanIdentity { passes: 3, ..span(1) };
-    program.remember_context(data, &of_request);
-    assert_eq!(parent_of(&program, in_value), Some(of_request));
-    let answering = program.goroutine_or_new(goroutine(&program, 1)).unwrap();
+    let in_value = context(&process, VALUE, 0, &[table, data, 7, 7, 7, 7]);
+    let of_request = SpanIdentity { propagation: 3, ..span(1) };
+    process.remember_context(data, &of_request);
+    assert_eq!(parent_of(&process, in_value), Some(of_request));
+    let answering = process.goroutine_or_new(goroutine(&process, 1)).unwrap();
     (answering.context, answering.span) = (data, of_request);
-    answering.answered(&program);
-    assert!(program.contexts.is_empty());
+    answering.answered(&process);
+    assert!(process.contexts.is_empty());
     // What came with it is not propagated any more.
-    assert_eq!(parent_of(&program, in_value), Some(span(1)));
+    assert_eq!(parent_of(&process, in_value), Some(span(1)));
     // The same address, made of another context.
-    let other = cancel(&program, [0, 0]);
-    program.memory.write_words(data, &other);
-    assert_eq!(parent_of(&program, in_value), None);
-    program.memory.write_words(data, &connection);
-    assert_eq!(parent_of(&program, in_value), Some(span(1)));
+    let other = cancel(&process, [0, 0]);
+    process.memory.write_words(data, &other);
+    assert_eq!(parent_of(&process, in_value), None);
+    process.memory.write_words(data, &connection);
+    assert_eq!(parent_of(&process, in_value), Some(span(1)));
     // Others of its bucket take its place, the seventh at last; the same one twice takes one.
     let others: Vec<u64> =
         (1..1 << 20).map(|step| data + step * 16).filter(|other| answered::bucket(*other) == answered::bucket(data)).collect();
     for other in &others[..answered::WAYS - 1] {
-        answered::remember(&program, *other, &span(2));
-        answered::remember(&program, *other, &span(2));
-        assert_eq!(parent_of(&program, in_value), Some(span(1)));
+        answered::remember(&process, *other, &span(2));
+        answered::remember(&process, *other, &span(2));
+        assert_eq!(parent_of(&process, in_value), Some(span(1)));
     }
-    answered::remember(&program, others[answered::WAYS], &span(2));
-    assert_eq!(parent_of(&program, in_value), None);
+    answered::remember(&process, others[answered::WAYS], &span(2));
+    assert_eq!(parent_of(&process, in_value), None);
 }
 
 /// A way through the context of a server's connection that has led to no request is counted.
 #[test]
 fn a_forgotten_request_is_counted() {
-    let program = program();
-    let connection = context(&program, VALUE, 0, &[0, 0, SERVER_KEY + BIAS, 7, 7, 7]);
-    let served = cancel(&program, connection);
-    assert_eq!(parent_of(&program, served), None);
-    assert_eq!(program.missed.take(), [Missed::ContextForgotten]);
-    program.remember_context(served[1], &span(1));
-    assert_eq!(parent_of(&program, served), Some(span(1)));
-    assert_eq!(parent_of(&program, cancel(&program, [0, 0])), None);
-    assert!(program.missed.take().is_empty());
+    let process = program();
+    let connection = context(&process, VALUE, 0, &[0, 0, SERVER_KEY + BIAS, 7, 7, 7]);
+    let served = cancel(&process, connection);
+    assert_eq!(parent_of(&process, served), None);
+    assert_eq!(process.missed.take(), [Missed::ContextForgotten]);
+    process.remember_context(served[1], &span(1));
+    assert_eq!(parent_of(&process, served), Some(span(1)));
+    assert_eq!(parent_of(&process, cancel(&process, [0, 0])), None);
+    assert!(process.missed.take().is_empty());
 }

@@ -1,4 +1,4 @@
-//! What passes the context on by HTTP/1: a probe where the header is written, and the detour that puts lines before it.
+//! What injects the context into requests by HTTP/1: a probe where the header is written, and the detour that puts lines before it.
 //!
 //! `(*Request).write` writes the request line and `Host` into a `*bufio.Writer`, then the program's header through
 //! `Header.writeSubset`, in Go 1.21 to 1.27 (`net/http/request.go`, `header.go`).
@@ -20,7 +20,7 @@ pub(super) const WRITE_HEADER: &str = "net/http.Header.writeSubset";
 
 /// Plans it, and notes in `config` where the writer's buffer is.
 pub(super) fn plan(facts: &Facts<'_>, fields: &mut FieldReader<'_>, config: &mut HttpClientConfig) -> Result<Writing, LeftOut> {
-    let probe = call_of(facts, WRITE, WRITE_HEADER, "the header of a request is written", cookie::WRITE)?;
+    let probe = call_of(facts, WRITE, WRITE_HEADER, "the header of a request is written", cookie::INJECT)?;
     let detour = detour(facts, WRITE_HEADER, (site::WRITE_SUBSET, Moment::Depth), config)?;
     let Some(table) = facts.binary.itab("*bufio.Writer", "io.Writer")? else {
         return Err(LeftOut::NotUnderstood("the program does not use *bufio.Writer as io.Writer".to_owned()));

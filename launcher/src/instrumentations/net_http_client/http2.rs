@@ -1,4 +1,4 @@
-//! What passes the context on by HTTP/2: a probe where a request's header fields are encoded, and the detours that add one.
+//! What injects the context into requests by HTTP/2: a probe where a request's header fields are encoded, and the detours that add one.
 //!
 //! Read in `net/http/h2_bundle.go` (Go 1.21 to 1.26), `net/http/internal/http2/transport.go` (1.27) and
 //! `golang.org/x/net/http2/transport.go`; `bpf/src/instrumentations/net_http_client/http2.rs` says what the probes do.
@@ -101,7 +101,7 @@ pub(super) fn plan(
     fields: &mut FieldReader<'_>,
     config: &mut HttpClientConfig,
 ) -> Result<Writing, LeftOut> {
-    let cookie = if client.is_xnet { cookie::XNET_WRITE } else { cookie::HTTP2_WRITE };
+    let cookie = if client.is_xnet { cookie::INJECT_XNET } else { cookie::INJECT_HTTP2 };
     let encode = encoding(facts, client, cookie)?;
     let Some([stream, request]) = facts.binary.spilled_arguments(facts.function(client.encode)?)? else {
         return Err(LeftOut::NotUnderstood(format!("{} does not keep its arguments where they are expected", client.encode)));

@@ -21,17 +21,17 @@ struct Stream {
 
 impl Client {
     fn stream(&mut self, request: u64) -> Stream {
-        self.program.client.http2[0] = Http2ClientLayout {
+        self.process.client.http2[0] = Http2ClientLayout {
             stream: Setting::new(STREAM),
             request: Setting::new(REQUEST),
-            header: self.program.client.header,
+            header: self.process.client.header,
             connection: Setting::new(0),
             encoder: Setting::new(ENCODER),
             writer: Setting::new(WRITER),
             buffer: Setting::new(BUFFER),
             connected: Setting::new(CONNECTED),
         };
-        let memory = &self.program.memory;
+        let memory = &self.process.memory;
         let [connection, encoder, stream, stack] = [512, 128, 64, 512].map(|size| memory.allocate(size));
         memory.write_words(stream, &[connection]);
         memory.write_words(connection + u64::from(ENCODER), &[encoder]);
@@ -41,12 +41,12 @@ impl Client {
     }
 
     fn encode(&self, stream: &Stream) -> Done {
-        self.hit(cookie::HTTP2_WRITE, [0; 5], stream.stack)
+        self.hit(cookie::INJECT_HTTP2, [0; 5], stream.stack)
     }
 
     fn queued(&self) -> Option<&Slot> {
         // SAFETY: no probe runs while the test looks.
-        let bucket = unsafe { &*self.program.buckets[bucket(self.goroutine) as usize].get() };
+        let bucket = unsafe { &*self.process.buckets[bucket(self.goroutine) as usize].get() };
         let way = bucket.tags.iter().position(|tag| *tag == self.goroutine + u64::from(site::HEADER_FIELDS))?;
         Some(&bucket.slots[way])
     }
@@ -76,7 +76,7 @@ fn what_was_left_behind_goes_with_the_next_request() {
         client.span(request);
         let stream = client.stream(request);
         client.encode(&stream).unwrap();
-        client.program.passed_on.forget(header);
+        client.process.injections.forget(header);
         assert_eq!(client.encode(&stream), Err(Missed::NothingToDo), "{release}");
         assert!(client.queued().is_none(), "{release}");
     });
@@ -88,8 +88,8 @@ fn nothing_is_queued_where_the_encoder_writes_elsewhere() {
         let (request, _) = client.request("/", &[]);
         client.span(request);
         let stream = client.stream(request);
-        client.program.memory.write_words(stream.encoder + u64::from(WRITER) + 8, &[stream.connection + 8]);
-        assert_eq!(client.encode(&stream), Err(Missed::NotWritten), "{release}");
+        client.process.memory.write_words(stream.encoder + u64::from(WRITER) + 8, &[stream.connection + 8]);
+        assert_eq!(client.encode(&stream), Err(Missed::NotInjected), "{release}");
         assert!(client.queued().is_none(), "{release}");
     });
 }

@@ -4,9 +4,9 @@ use super::*;
 use crate::config::Setting;
 use crate::records::SpanIdentity;
 use crate::slots::EMPTY;
-use crate::target::fake::{Program, layouts};
-use crate::trace::carried::NOTHING_CARRIED;
-use crate::trace::client::NOTHING_PASSED_ON;
+use crate::target::fake::{FakeProcess, layouts};
+use crate::trace::client::NO_INJECTION;
+use crate::trace::extracted::NOTHING_EXTRACTED;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
@@ -18,17 +18,17 @@ fn bytes<const N: usize>(digits: &str) -> [u8; N] {
 }
 
 /// What is composed of these headers, with a state and baggage of these lengths, from the word `AT` on.
-fn composed<const HTTP2: bool, const AT: usize>(passes: u8, state: usize, baggage: usize) -> Vec<u8> {
-    let mut program = Program::new(layouts::GO_1_27);
-    program.sampler.propagators = Setting::new(15);
-    let mut carried = NOTHING_CARRIED;
-    (carried.state_length, carried.baggage_length) = (state as u64, baggage as u64);
-    carried.state[..state].fill(b's');
-    carried.baggage[..baggage].fill(b'b');
-    program.carried.set(7, carried);
-    let span = SpanIdentity { trace_id: bytes(TRACE), span_id: bytes(SPAN), trace_flags: 1, passes, ..SpanIdentity::NONE };
+fn composed<const HTTP2: bool, const AT: usize>(propagation: u8, state: usize, baggage: usize) -> Vec<u8> {
+    let mut process = FakeProcess::new(layouts::GO_1_27);
+    process.sampler.propagators = Setting::new(15);
+    let mut extracted = NOTHING_EXTRACTED;
+    (extracted.trace_state_length, extracted.baggage_length) = (state as u64, baggage as u64);
+    extracted.trace_state[..state].fill(b's');
+    extracted.baggage[..baggage].fill(b'b');
+    process.extracted.set(7, extracted);
+    let span = SpanIdentity { trace_id: bytes(TRACE), span_id: bytes(SPAN), trace_flags: 1, propagation, ..SpanIdentity::NONE };
     let mut slot = EMPTY.slots[0];
-    compose::<_, HTTP2, AT>(&program, &mut slot, &PassedOn { span, carried: 7, ..NOTHING_PASSED_ON });
+    compose::<_, HTTP2, AT>(&process, &mut slot, &Injection { span, extracted: 7, ..NO_INJECTION });
     assert_eq!(slot.used, 0);
     bytemuck::cast_slice(&slot.words)[AT * 8..][..slot.length as usize].to_vec()
 }
@@ -70,24 +70,24 @@ fn string(block: &[u8]) -> (String, &[u8]) {
     (String::from_utf8(text.to_vec()).unwrap(), rest)
 }
 
-fn expected(passes: u8, state: usize, baggage: usize) -> Vec<(String, String)> {
+fn expected(propagation: u8, state: usize, baggage: usize) -> Vec<(String, String)> {
     let mut headers = Vec::new();
     let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
-    if passes & propagator::TRACE_CONTEXT != 0 {
+    if propagation & propagator::TRACE_CONTEXT != 0 {
         add("traceparent", W3C);
     }
-    if passes & propagator::B3 != 0 {
+    if propagation & propagator::B3 != 0 {
         add("b3", B3);
     }
-    if passes & propagator::B3_MULTI != 0 {
+    if propagation & propagator::B3_MULTI != 0 {
         add("x-b3-traceid", TRACE);
         add("x-b3-spanid", SPAN);
         add("x-b3-sampled", "1");
     }
-    if passes & propagator::TRACE_STATE != 0 {
+    if propagation & propagator::TRACE_STATE != 0 {
         add("tracestate", &"s".repeat(state));
     }
-    if passes & propagator::BAGGAGE != 0 {
+    if propagation & propagator::BAGGAGE != 0 {
         add("baggage", &"b".repeat(baggage));
     }
     headers
@@ -95,17 +95,17 @@ fn expected(passes: u8, state: usize, baggage: usize) -> Vec<(String, String)> {
 
 #[test]
 fn each_combination_of_headers() {
-    for passes in 0..32 {
-        assert_eq!(lines(&composed::<false, 5>(passes, 20, 30)), expected(passes, 20, 30), "{passes:#b}");
-        assert_eq!(fields(&composed::<true, 0>(passes, 20, 30)), expected(passes, 20, 30), "{passes:#b}");
+    for propagation in 0..32 {
+        assert_eq!(lines(&composed::<false, 5>(propagation, 20, 30)), expected(propagation, 20, 30), "{propagation:#b}");
+        assert_eq!(fields(&composed::<true, 0>(propagation, 20, 30)), expected(propagation, 20, 30), "{propagation:#b}");
     }
 }
 
 /// Around the lengths at which a length takes one byte more, and the longest.
 #[test]
 fn each_length() {
-    for length in [1, 2, 126, 127, 128, 254, 255, 256, 383, 384, 511, MAX_STATE] {
-        for (state, baggage) in [(length, 1), (length, 2 * length), (MAX_STATE, length), (length, MAX_BAGGAGE)] {
+    for length in [1, 2, 126, 127, 128, 254, 255, 256, 383, 384, 511, MAX_TRACE_STATE] {
+        for (state, baggage) in [(length, 1), (length, 2 * length), (MAX_TRACE_STATE, length), (length, MAX_BAGGAGE)] {
             assert_eq!(lines(&composed::<false, 5>(31, state, baggage)), expected(31, state, baggage));
             assert_eq!(fields(&composed::<true, 0>(31, state, baggage)), expected(31, state, baggage));
         }
@@ -115,8 +115,8 @@ fn each_length() {
 /// What has been forgotten meanwhile is not sent.
 #[test]
 fn without_the_texts_nothing_is_sent_of_them() {
-    for passes in [propagator::TRACE_STATE, propagator::BAGGAGE, propagator::TRACE_STATE | propagator::BAGGAGE] {
-        assert_eq!(composed::<false, 5>(passes, 0, 0), []);
+    for propagation in [propagator::TRACE_STATE, propagator::BAGGAGE, propagator::TRACE_STATE | propagator::BAGGAGE] {
+        assert_eq!(composed::<false, 5>(propagation, 0, 0), []);
     }
 }
 

@@ -11,7 +11,7 @@ fn an_end_without_a_start_says_nothing() {
         server.end();
         assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
         assert_eq!(unwind(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
-        assert!(server.program.take_records().is_empty());
+        assert!(server.process.take_records().is_empty());
     });
 }
 
@@ -20,40 +20,40 @@ fn a_goroutine_whose_memory_is_anothers_reports_nothing() {
     on_each(|_release, server| {
         server.start(&GoRequest::default());
         // The map has given the memory to another goroutine while this one's probe holds it.
-        server.program.goroutine(server.goroutine).unwrap().holder = 0xdead_0000;
+        server.process.goroutine(server.goroutine).unwrap().holder = 0xdead_0000;
         assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::Evicted));
-        server.program.goroutine(server.goroutine).unwrap().holder = server.goroutine;
+        server.process.goroutine(server.goroutine).unwrap().holder = server.goroutine;
         server.start(&GoRequest::default());
         // Another one's probe has written to it.
-        server.program.goroutine(server.goroutine).unwrap().span.span_id = [7; 8];
+        server.process.goroutine(server.goroutine).unwrap().span.span_id = [7; 8];
         assert_eq!(unwind(server.at(0, [0; 5], 1)), Err(Missed::Evicted));
-        assert!(server.program.take_records().is_empty());
+        assert!(server.process.take_records().is_empty());
     });
 }
 
 #[test]
 fn a_full_ring_leaves_nothing_behind() {
     on_each(|_release, server| {
-        let writer = server.program.response(200, 0, false);
+        let writer = server.process.response(200, 0, false);
         for path in ["/short".to_owned(), "/long".repeat(100)] {
-            server.program.ring_is_full.set(true);
+            server.process.ring_is_full.set(true);
             let full = Err(Missed::RingFull);
             assert_eq!(server.hit_start(cookie::START_HANDLER, writer, &GoRequest { path, ..GoRequest::default() }), full);
             // What has no start has no end either: one loss is counted once.
             assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
             for is_panic in [false, true] {
-                server.program.ring_is_full.set(false);
+                server.process.ring_is_full.set(false);
                 server.start(&GoRequest::default());
-                server.program.ring_is_full.set(true);
+                server.process.ring_is_full.set(true);
                 if is_panic {
-                    server.program.panic(server.goroutine, Some([1, 1]));
+                    server.process.panic(server.goroutine, Some([1, 1]));
                 }
                 assert_eq!(unwind(server.at(0, [0; 5], 1)), full);
             }
-            server.program.recover(server.goroutine);
-            assert!(server.program.take_records().is_empty());
+            server.process.recover(server.goroutine);
+            assert!(server.process.take_records().is_empty());
             // There is room again: nothing is open from before.
-            server.program.ring_is_full.set(false);
+            server.process.ring_is_full.set(false);
             assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
             server.start(&GoRequest::default());
             server.end();
@@ -67,17 +67,17 @@ fn unreadable_memory_costs_an_attribute_at_most() {
     let valid = format!("00-{TRACE}-{PARENT}-01");
     let request = GoRequest::default().with([("Traceparent", valid.as_str()), ("User-Agent", "curl/8.5")]);
     on_each(|release, server| {
-        let writer = server.program.response(200, 5, false);
-        let address = server.program.request(&request);
-        let panic_text = server.program.string("boom");
-        let value = server.program.memory.allocate(24);
-        server.program.memory.write_words(value, &panic_text);
+        let writer = server.process.response(200, 5, false);
+        let address = server.process.request(&request);
+        let panic_text = server.process.string("boom");
+        let value = server.process.memory.allocate(24);
+        server.process.memory.write_words(value, &panic_text);
         let begin = || any(server.at(cookie::START_HANDLER, [7, 7, writer, address, 7], 1000));
         let whole = ["POST", "/items/7", "page=2", "shop.example:8080", "192.0.2.7:50000", "curl/8.5", "", "", ""];
-        for page in server.program.memory.mapped() {
-            let bytes = server.program.memory.unmap(page);
+        for page in server.process.memory.mapped() {
+            let bytes = server.process.memory.unmap(page);
             let hit = begin();
-            let records = server.program.take_records();
+            let records = server.process.take_records();
             assert_eq!(records.len(), usize::from(hit.is_ok()), "{release}");
             assert_eq!(hit == Err(Missed::Fault), page == address / 4096, "{release}: only the request itself is indispensable");
             for record in &records {
@@ -88,17 +88,17 @@ fn unreadable_memory_costs_an_attribute_at_most() {
                 }
                 assert!(start.span.parent_is_remote == 0 || hex(&start.span.trace_id) == TRACE);
             }
-            server.program.memory.map(page, bytes);
+            server.process.memory.map(page, bytes);
             let _end = end(server.at(0, [9; 5], 2000));
-            server.program.take_records();
+            server.process.take_records();
         }
-        server.program.panic(server.goroutine, Some([0x60_1234, value]));
-        for page in server.program.memory.mapped() {
+        server.process.panic(server.goroutine, Some([0x60_1234, value]));
+        for page in server.process.memory.mapped() {
             begin().unwrap();
-            server.program.take_records();
-            let bytes = server.program.memory.unmap(page);
+            server.process.take_records();
+            let bytes = server.process.memory.unmap(page);
             unwind(server.at(0, [9; 5], 2000)).unwrap();
-            let records = server.program.take_records();
+            let records = server.process.take_records();
             let end: HttpServerEnd = decode(&records[0][..size_of::<HttpServerEnd>()]);
             assert_eq!(records.len(), 1);
             assert!((end.status, end.body_size, end.flags) == (200, 5, 0) || end.flags == end_flag::RESPONSE_UNREADABLE);
@@ -107,7 +107,7 @@ fn unreadable_memory_costs_an_attribute_at_most() {
                 let panic: HttpServerPanic = decode(&records[0]);
                 assert!(["", "boom"].contains(&text(&panic.message).as_str()), "{release}");
             }
-            server.program.memory.map(page, bytes);
+            server.process.memory.map(page, bytes);
         }
     });
 }

@@ -5,17 +5,17 @@ use super::*;
 #[test]
 fn a_panic_reports_its_value() {
     on_each(|release, server| {
-        let message = server.program.string("boom");
-        let value = server.program.memory.allocate(24);
-        server.program.memory.write_words(value, &[message[0], message[1], 77]);
+        let message = server.process.string("boom");
+        let value = server.process.memory.allocate(24);
+        server.process.memory.write_words(value, &[message[0], message[1], 77]);
         let start = server.start(&GoRequest::default());
-        server.program.panic(server.goroutine, Some([0x60_1234, value]));
+        server.process.panic(server.goroutine, Some([0x60_1234, value]));
         let record = server.unwind_by_panic();
         assert_eq!((record.value_type, record.value), (0x60_1234, [message[0], message[1], 77]), "{release}");
         assert_eq!(text(&record.message), "boom");
         assert_eq!((record.end.span_id, record.end.status, record.end.time), (start.span.span_id, 200, 2000));
         // The next request on the same goroutine.
-        server.program.recover(server.goroutine);
+        server.process.recover(server.goroutine);
         server.start(&GoRequest::default());
         assert_eq!(server.unwind().flags, 0);
     });
@@ -25,14 +25,14 @@ fn a_panic_reports_its_value() {
 fn a_panic_value_that_is_no_string() {
     on_each(|_release, server| {
         server.start(&GoRequest::default());
-        let value = server.program.memory.allocate(8);
-        server.program.memory.write_words(value, &[3, 0xffff_ffff_0000]);
-        server.program.panic(server.goroutine, Some([0x60_1234, value]));
+        let value = server.process.memory.allocate(8);
+        server.process.memory.write_words(value, &[3, 0xffff_ffff_0000]);
+        server.process.panic(server.goroutine, Some([0x60_1234, value]));
         let record = server.unwind_by_panic();
         assert_eq!((record.value[0], record.message.length), (3, 0));
         // Nowhere at all, as a typed nil pointer.
         server.start(&GoRequest::default());
-        server.program.panic(server.goroutine, Some([0x60_1234, 0]));
+        server.process.panic(server.goroutine, Some([0x60_1234, 0]));
         let record = server.unwind_by_panic();
         assert_eq!((record.value_type, record.value, record.message.length), (0x60_1234, [0; 3], 0));
     });
@@ -42,11 +42,11 @@ fn a_panic_value_that_is_no_string() {
 #[test]
 fn a_panic_value_at_the_end_of_a_page() {
     on_each(|release, server| {
-        let message = server.program.string("boom");
-        let value = server.program.memory.allocate(4096) + 4096 - 16;
-        server.program.memory.write_words(value, &message);
+        let message = server.process.string("boom");
+        let value = server.process.memory.allocate(4096) + 4096 - 16;
+        server.process.memory.write_words(value, &message);
         server.start(&GoRequest::default());
-        server.program.panic(server.goroutine, Some([0x60_1234, value]));
+        server.process.panic(server.goroutine, Some([0x60_1234, value]));
         let record = server.unwind_by_panic();
         assert_eq!((text(&record.message).as_str(), record.value[2]), ("boom", 0), "{release}");
     });
@@ -56,7 +56,7 @@ fn a_panic_value_at_the_end_of_a_page() {
 fn goexit_is_no_panic() {
     on_each(|_release, server| {
         server.start(&GoRequest::default());
-        server.program.panic(server.goroutine, None);
+        server.process.panic(server.goroutine, None);
         assert_eq!(server.unwind().flags, end_flag::GOEXIT);
     });
 }

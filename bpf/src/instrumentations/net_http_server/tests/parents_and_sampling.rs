@@ -5,21 +5,21 @@ use super::*;
 #[test]
 fn the_parents_sampled_flag_is_honoured() {
     on_each(|release, server| {
-        let writer = server.program.response(200, 0, false);
+        let writer = server.process.response(200, 0, false);
         let request = with_traceparent(&format!("00-{TRACE}-{PARENT}-00"));
         server.hit_start(cookie::START_HANDLER, writer, &request).unwrap();
-        assert!(server.program.take_records().is_empty(), "{release}");
+        assert!(server.process.take_records().is_empty(), "{release}");
         // The goroutine still carries the trace, for what it calls.
-        let known = server.program.remembered(server.goroutine).unwrap();
+        let known = server.process.remembered(server.goroutine).unwrap();
         assert_eq!((hex(&known.span.trace_id), hex(&known.span.parent_span_id)), (TRACE.to_owned(), PARENT.to_owned()));
         assert_eq!((known.open, known.span.trace_flags), (1, 0));
         assert_eq!(end(server.at(0, [9; 5], 2000)), Err(Missed::NothingToDo));
-        assert!(server.program.take_records().is_empty());
-        assert_eq!(server.program.remembered(server.goroutine).unwrap().open, 0);
+        assert!(server.process.take_records().is_empty());
+        assert_eq!(server.process.remembered(server.goroutine).unwrap().open, 0);
     });
     // A sampler that takes nothing takes what a sampled parent asks for.
     on_each(|_release, mut server| {
-        server.program.sampler.threshold = Setting::new(0);
+        server.process.sampler.threshold = Setting::new(0);
         let start = server.start(&with_traceparent(&format!("00-{TRACE}-{PARENT}-01")));
         assert_eq!(hex(&start.span.trace_id), TRACE);
     });
@@ -28,21 +28,21 @@ fn the_parents_sampled_flag_is_honoured() {
 #[test]
 fn an_unsampled_root_reports_nothing() {
     on_each(|_release, mut server| {
-        server.program.sampler.threshold = Setting::new(0);
-        let writer = server.program.response(200, 0, false);
+        server.process.sampler.threshold = Setting::new(0);
+        let writer = server.process.response(200, 0, false);
         server.hit_start(cookie::START_HANDLER, writer, &GoRequest::default()).unwrap();
-        let known = server.program.remembered(server.goroutine).unwrap();
+        let known = server.process.remembered(server.goroutine).unwrap();
         assert_eq!((known.open, known.span.trace_flags, known.span.parent_is_remote), (1, 0, 0));
         assert!(known.span.trace_id != [0; 16] && known.span.span_id != [0; 8]);
         assert_eq!(unwind(server.at(0, [9; 5], 2000)), Err(Missed::NothingToDo));
-        assert!(server.program.take_records().is_empty());
+        assert!(server.process.take_records().is_empty());
     });
 }
 
 #[test]
 fn without_trace_context_a_traceparent_is_not_looked_at() {
     on_each(|_release, mut server| {
-        server.program.sampler.propagators = Setting::new(0);
+        server.process.sampler.propagators = Setting::new(0);
         let start = server.start(&with_traceparent(&format!("00-{TRACE}-{PARENT}-00")).with([("Tracestate", "a=b")]));
         assert_ne!(hex(&start.span.trace_id), TRACE);
         assert_eq!(start.span.parent_is_remote, 0);

@@ -17,15 +17,15 @@ fn in_registers() -> EndRecipe {
 impl Server {
     fn with_mux(layout: HttpServerConfig) -> Self {
         let mut server = Self::new(layout);
-        server.program.route_ends.0[5] = in_registers();
+        server.process.route_ends.0[5] = in_registers();
         server
     }
 
     fn mux_finds(&self, pattern: &str) {
-        let [address, length] = self.program.string(pattern);
+        let [address, length] = self.process.string(pattern);
         let mut registers = AllRegisters::default();
         registers.integers[2..4].copy_from_slice(&[address, length]);
-        self.program.all_registers.set(registers);
+        self.process.all_registers.set(registers);
         let _not_needed = route(self.at(5, [9; 5], 1500));
     }
 }
@@ -47,11 +47,11 @@ fn a_route_that_the_request_does_not_hold_is_the_first_one_found() {
         server.mux_finds("/api/");
         server.mux_finds("/inner");
         assert_eq!(pattern_of(&server.end()), "/api/");
-        assert_eq!(server.program.routes.each_ref().map(core::cell::Cell::get), [1, 0]);
+        assert_eq!(server.process.routes.each_ref().map(core::cell::Cell::get), [1, 0]);
         // The next request of the same goroutine has none.
         server.start(&without_pattern());
         assert_eq!(pattern_of(&server.end()), "");
-        assert_eq!(server.program.routes.each_ref().map(core::cell::Cell::get), [1, 0]);
+        assert_eq!(server.process.routes.each_ref().map(core::cell::Cell::get), [1, 0]);
     }
 }
 
@@ -61,14 +61,14 @@ fn a_route_that_the_request_holds_goes_before() {
     server.start(&GoRequest::default());
     server.mux_finds("/other");
     assert_eq!(pattern_of(&server.end()), "POST /items/{id}");
-    assert_eq!(server.program.routes.each_ref().map(core::cell::Cell::get), [0, 1]);
+    assert_eq!(server.process.routes.each_ref().map(core::cell::Cell::get), [0, 1]);
 }
 
 #[test]
 fn a_mux_that_serves_nothing_is_not_looked_at() {
     let server = Server::with_mux(layouts::GO_1_27);
     server.mux_finds("/of/a/test");
-    assert!(server.program.remembered(server.goroutine).is_none());
+    assert!(server.process.remembered(server.goroutine).is_none());
     server.start(&without_pattern());
     server.end();
     server.mux_finds("/afterwards");
@@ -79,7 +79,7 @@ fn a_mux_that_serves_nothing_is_not_looked_at() {
 /// What is reported when the program ends.
 fn interrupted(server: &Server) -> Vec<HttpServerEnd> {
     any(server.at(cookie::EXIT, [9; 5], 3000)).unwrap();
-    let records = server.program.take_records();
+    let records = server.process.take_records();
     assert!(records.iter().all(|record| kind_of(record) == kind::HTTP_SERVER_UNFINISHED));
     records.iter().map(|record| decode(record)).collect()
 }
@@ -88,11 +88,11 @@ fn interrupted(server: &Server) -> Vec<HttpServerEnd> {
 fn open_requests_are_reported_when_the_program_ends() {
     for (_, layout) in layouts::ALL {
         let mut server = Server::new(layout);
-        let writer = server.program.response(200, 17, false);
+        let writer = server.process.response(200, 17, false);
         let sent = u64::from(layout.response.sent.get());
         let start = server.start_at(cookie::START_HANDLER, writer, &GoRequest::default());
         assert_eq!(interrupted(&server)[0].flags, 0);
-        server.program.memory.write(writer + sent, &[1]);
+        server.process.memory.write(writer + sent, &[1]);
         let [end] = interrupted(&server)[..] else { panic!("one request is open") };
         assert_eq!((end.flags, end.status, end.body_size, end.time), (end_flag::SENT, 200, 17, 3000));
         assert_eq!(end.span_id, start.span.span_id);
@@ -100,7 +100,7 @@ fn open_requests_are_reported_when_the_program_ends() {
         assert_eq!(server.end().status, 200);
         assert!(interrupted(&server).is_empty());
         // Where it is not known whether anything was sent, a status tells.
-        server.program.layout.response = ResponseLayout { sent: Setting::new(ABSENT), ..layout.response };
+        server.process.layout.response = ResponseLayout { sent: Setting::new(ABSENT), ..layout.response };
         server.start(&GoRequest::default());
         assert_eq!(interrupted(&server)[0].flags, end_flag::SENT);
     }
@@ -109,8 +109,8 @@ fn open_requests_are_reported_when_the_program_ends() {
 #[test]
 fn unsampled_requests_are_not_reported_when_the_program_ends() {
     let mut server = Server::new(layouts::GO_1_27);
-    server.program.sampler.threshold = Setting::new(0);
-    let writer = server.program.response(200, 0, false);
+    server.process.sampler.threshold = Setting::new(0);
+    let writer = server.process.response(200, 0, false);
     server.hit_start(cookie::START_HANDLER, writer, &GoRequest::default()).unwrap();
     assert!(interrupted(&server).is_empty());
 }
@@ -120,11 +120,11 @@ fn the_header_of_an_http2_response_may_have_been_sent() {
     let layout = layouts::GO_1_24;
     for (cookie, writer_layout) in [(cookie::START_HTTP2, layout.http2_writer), (cookie::START_XNET, layout.xnet_writer)] {
         let server = Server::new(layout);
-        let writer = server.program.http2_writer(&writer_layout, 200, 3);
+        let writer = server.process.http2_writer(&writer_layout, 200, 3);
         server.start_at(cookie, writer, &GoRequest { proto: (2, 0), ..GoRequest::default() });
         assert_eq!(interrupted(&server)[0].flags, 0);
-        let state: u64 = server.program.read(writer + u64::from(writer_layout.rws.get())).unwrap();
-        server.program.memory.write(state + u64::from(writer_layout.sent.get()), &[1]);
+        let state: u64 = server.process.read(writer + u64::from(writer_layout.rws.get())).unwrap();
+        server.process.memory.write(state + u64::from(writer_layout.sent.get()), &[1]);
         assert_eq!((interrupted(&server)[0].flags, interrupted(&server)[0].status), (end_flag::SENT, 200));
     }
 }

@@ -169,7 +169,7 @@ fn a_slot_is_obeyed_once_and_freed() {
 }
 
 /// What is to come before or behind a header field.
-const TEXT: &[u8] = b"what is to be passed on";
+const TEXT: &[u8] = b"what is to be injected";
 const BUFFER: u64 = 0x9abc;
 /// [`TEXT`] waits; or it is armed, and perhaps written already.
 const QUEUED: u64 = SITE as u64;

@@ -1,4 +1,4 @@
-//! What comes with a request and is passed on as it is with what it does: `tracestate` and `baggage`.
+//! What is extracted from a served request besides its parent, and injected unchanged into what is sent for it: `tracestate` and `baggage`.
 //!
 //! Longer ones, a state that its grammar forbids ([`super::tracestate`]), and those that came in several lines, are left out as a
 //! whole: half of one could mean something else.
@@ -10,31 +10,31 @@ use crate::target::{Lookup, Step, Target};
 use crate::trace::Goroutine;
 use crate::trace::tracestate::Grammar;
 
-/// Bytes of `tracestate` that are passed on (W3C Trace Context §3.3.1.5: at least 512).
-pub const MAX_STATE: usize = 512;
+/// Bytes of `tracestate` that are propagated (W3C Trace Context §3.3.1.5: at least 512).
+pub const MAX_TRACE_STATE: usize = 512;
 /// As a number of turns.
 const MAX_TURNS: u32 = 512;
-const _: () = assert!(MAX_TURNS as usize == MAX_STATE && MAX_STATE.is_power_of_two());
-/// Bytes of `baggage` that are passed on.
+const _: () = assert!(MAX_TURNS as usize == MAX_TRACE_STATE && MAX_TRACE_STATE.is_power_of_two());
+/// Bytes of `baggage` that are propagated.
 pub const MAX_BAGGAGE: usize = 1_024;
 
 /// The texts that came with a request.
 #[repr(C)]
 #[derive(bytemuck::Pod, bytemuck::Zeroable, Clone, Copy, Debug)]
-pub struct Carried {
+pub struct Extracted {
     /// Bytes of the state.
-    pub state_length: u64,
+    pub trace_state_length: u64,
     /// Bytes of the baggage.
     pub baggage_length: u64,
     /// `tracestate`.
-    pub state: [u8; MAX_STATE],
+    pub trace_state: [u8; MAX_TRACE_STATE],
     /// `baggage`.
     pub baggage: [u8; MAX_BAGGAGE],
 }
 
 /// No texts.
-pub const NOTHING_CARRIED: Carried =
-    Carried { state_length: 0, baggage_length: 0, state: [0; MAX_STATE], baggage: [0; MAX_BAGGAGE] };
+pub const NOTHING_EXTRACTED: Extracted =
+    Extracted { trace_state_length: 0, baggage_length: 0, trace_state: [0; MAX_TRACE_STATE], baggage: [0; MAX_BAGGAGE] };
 
 /// Under which number the texts of a span's request are remembered: its id.
 #[inline(always)]
@@ -47,7 +47,7 @@ pub fn key(span: &SpanIdentity) -> u64 {
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub fn take<T: Target>(target: &T, goroutine: &mut Goroutine) -> Option<()> {
+pub fn extract<T: Target>(target: &T, goroutine: &mut Goroutine) -> Option<()> {
     let Goroutine { span, headers, remote, grammar, .. } = goroutine;
     let (found, sampler) = (&headers.found, target.sampler());
     let has_state = sampler.has(propagator::TRACE_CONTEXT) && remote.is_w3c != 0 && found.trace_state != 0;
@@ -55,29 +55,29 @@ pub fn take<T: Target>(target: &T, goroutine: &mut Goroutine) -> Option<()> {
     if !has_state && !has_baggage {
         return None;
     }
-    let carried = target.carry(key(span))?;
+    let extracted = target.new_extracted(key(span))?;
     if has_state {
-        let length = copy(target, found.trace_state, &mut carried.state);
-        if is_trace_state(target, &carried.state, length, grammar) {
-            carried.state_length = length;
-            span.passes |= propagator::TRACE_STATE;
+        let length = copy(target, found.trace_state, &mut extracted.trace_state);
+        if is_trace_state(target, &extracted.trace_state, length, grammar) {
+            extracted.trace_state_length = length;
+            span.propagation |= propagator::TRACE_STATE;
         }
     }
     if has_baggage {
-        carried.baggage_length = copy(target, found.baggage, &mut carried.baggage);
-        if carried.baggage_length != 0 {
-            span.passes |= propagator::BAGGAGE;
+        extracted.baggage_length = copy(target, found.baggage, &mut extracted.baggage);
+        if extracted.baggage_length != 0 {
+            span.propagation |= propagator::BAGGAGE;
         }
     }
-    if span.passes == 0 {
-        target.forget_carried(key(span));
+    if span.propagation == 0 {
+        target.forget_extracted(key(span));
     }
     Some(())
 }
 
 /// Whether the first bytes of `text` are a `tracestate` as the specification wants it.
 #[inline(always)]
-fn is_trace_state<T: Target>(target: &T, text: &[u8; MAX_STATE], length: u64, grammar: &mut Grammar) -> bool {
+fn is_trace_state<T: Target>(target: &T, text: &[u8; MAX_TRACE_STATE], length: u64, grammar: &mut Grammar) -> bool {
     *grammar = Grammar::new(target.opaque(0));
     target.repeat(MAX_TURNS, &mut Check { text, length, grammar });
     grammar.is_complete()
@@ -85,7 +85,7 @@ fn is_trace_state<T: Target>(target: &T, text: &[u8; MAX_STATE], length: u64, gr
 
 /// The loop over the bytes of a `tracestate`.
 struct Check<'a> {
-    text: &'a [u8; MAX_STATE],
+    text: &'a [u8; MAX_TRACE_STATE],
     length: u64,
     grammar: &'a mut Grammar,
 }
@@ -99,7 +99,7 @@ impl Step for Check<'_> {
         }
         // The bound is a power of two: the verifier sees that nothing else is read.
         #[expect(clippy::cast_possible_truncation, reason = "below the bound")]
-        let index = grammar.at as usize & (MAX_STATE - 1);
+        let index = grammar.at as usize & (MAX_TRACE_STATE - 1);
         grammar.take(text[index]);
         true
     }
