@@ -7,7 +7,7 @@ use std::io::Write as _;
 use crate::attach::attach;
 use crate::capabilities;
 use crate::check::{Report, supported_versions, supported_versions_json};
-use crate::child::{self, Environment, Forwarding, Program, Signals};
+use crate::child::{self, Environment, Forwarding, Signals};
 use crate::command_line::CommandLine;
 use crate::config::{Config, Mode};
 use crate::install::install;
@@ -16,7 +16,7 @@ use crate::log;
 use crate::memory;
 use crate::outcome::Outcome;
 
-/// The prefix of the launcher's own variables, which the program does not get.
+/// The prefix of the launcher's own variables, which the command does not get.
 const OWN_VARIABLES: &str = "GO_AUTO_LAUNCH_";
 
 /// Runs the launcher. The first thing in `main`, before any thread exists.
@@ -56,7 +56,7 @@ fn run(config: &Config, typed: &CommandLine, signals: Result<Signals, child::Tak
         return CommandLine::no_program().print();
     };
     let prepare = || {
-        let prepared = Program::new(program, args, Environment::inherited().without(OWN_VARIABLES));
+        let prepared = child::Command::new(program, args, Environment::inherited().without(OWN_VARIABLES));
         if config.init.keep_capabilities { prepared.keeping_capabilities() } else { prepared }
     };
     match signals {
@@ -80,7 +80,7 @@ fn check(config: &Config, program: &[OsString]) -> Outcome {
     let Some(program) = program.first() else {
         return CommandLine::no_program().print();
     };
-    let Some(path) = Program::new(program, &[], Environment::inherited()).path() else {
+    let Some(path) = child::Command::new(program, &[], Environment::inherited()).path() else {
         log::error(format_args!("{}: not found", program.display()));
         return Outcome::NotFound;
     };

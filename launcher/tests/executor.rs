@@ -14,7 +14,7 @@ use std::os::unix::fs::FileExt as _;
 
 use bpf::slots::{BUCKETS, Bucket};
 use go_auto_launch::binary::{Function, GoBinary};
-use go_auto_launch::child::{self, Environment, Event, MappedExe, Program, Signals};
+use go_auto_launch::child::{self, Environment, Event, MappedExe, Signals};
 use go_auto_launch::executor::{Detour, Moment, place};
 use support::apps::{self, GoVersion, Variant};
 
@@ -40,8 +40,8 @@ fn executor_process() {
 /// Runs the program with detours; says how it ended.
 fn launch(app: &str) {
     let mut signals = Signals::take_over().unwrap();
-    let program = Program::new(app.as_ref(), &["20".into(), "7".into()], Environment::inherited());
-    let mut tree = child::spawn(program, &mut signals).unwrap();
+    let command = child::Command::new(app.as_ref(), &["20".into(), "7".into()], Environment::inherited());
+    let mut tree = child::spawn(command, &mut signals).unwrap();
     let Event::Exec(mut stopped) = tree.next(&signals).unwrap() else { panic!("held at its first instruction") };
     let file = MappedExe::open(&stopped.exe().unwrap()).unwrap().read(<[u8]>::to_owned);
     let binary = GoBinary::parse(&file).unwrap();
