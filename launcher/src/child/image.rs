@@ -151,7 +151,7 @@ mod tests {
         child.wait().unwrap();
 
         let own = Image::of(NonZeroU32::new(std::process::id()).unwrap()).unwrap();
-        let before = crate::spans::clock::boot_time();
+        let before = crate::clock::boot_time();
         // This test's own thread is one of them.
         assert!(own.threads_since().is_some_and(|since| since < before + 1_000_000_000));
     }

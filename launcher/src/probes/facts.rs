@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use super::plan::LeftOut;
+use super::left_out::LeftOut;
 use super::site::{Instruction, Site};
 use crate::binary::{Cost, EntryKind, EntrySite, Function, Functions, GoBinary, Inlined, Layouts, VirtAddr};
 

@@ -3,6 +3,7 @@
 pub mod attach;
 pub mod ends;
 pub mod facts;
+mod left_out;
 pub mod object;
 pub mod plan;
 pub mod routes;

@@ -6,8 +6,9 @@ use bpf::config::parents::ContextType;
 use serde::Serialize;
 
 pub use super::facts::Facts;
+pub use super::left_out::LeftOut;
 pub use super::site::{Instruction, Site};
-use crate::binary::{Ambiguous, BinaryError, DetourSite, GoBinary, Layouts, VirtAddr};
+use crate::binary::{BinaryError, DetourSite, GoBinary, Layouts, VirtAddr};
 use crate::executor::Moment;
 
 /// What an instrumentation looks for in a binary, and how it makes probes of what is found.
@@ -25,33 +26,6 @@ pub struct Instrumentation {
     pub types: &'static [&'static str],
     /// Makes the probes, or says why there are none.
     pub plan: fn(&Facts<'_>) -> Result<Planned, LeftOut>,
-}
-
-/// Why an instrumentation is not used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-pub enum LeftOut {
-    /// The program does not use the library.
-    #[error("the program has no function {0}")]
-    NotUsed(String),
-    /// The program uses the library in a form that is not understood.
-    #[error("{0}")]
-    NotUnderstood(String),
-    /// The user asked for it.
-    #[error("switched off by OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS")]
-    SwitchedOff,
-}
-
-impl From<Ambiguous> for LeftOut {
-    fn from(ambiguous: Ambiguous) -> Self {
-        Self::NotUnderstood(ambiguous.to_string())
-    }
-}
-
-impl From<BinaryError> for LeftOut {
-    fn from(error: BinaryError) -> Self {
-        Self::NotUnderstood(error.to_string())
-    }
 }
 
 /// Where an offset came from.

@@ -14,17 +14,17 @@ use super::NewProcess;
 use super::losses::Losses;
 use crate::arm::Armed;
 use crate::child::{Image, Successor, pid_descriptor};
+use crate::clock::{WallClock, boot_time};
 use crate::config::Limits;
 use crate::events::decode::Record;
 use crate::events::ring::{ALL, Ring, TURN};
 use crate::export::{Exporting, Source};
 use crate::log;
+use crate::panic_value::FileTypeNames;
 use crate::probes::attach::{Probes, detach, detach_link, leave_until_exit};
 use crate::resource::gather::facts;
 use crate::resource::resource;
-use crate::spans::clock::{WallClock, boot_time};
 use crate::spans::open::OpenSpans;
-use crate::spans::panic_value::FileTypeNames;
 
 /// A process that is traced.
 pub(super) struct Traced {
