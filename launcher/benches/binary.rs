@@ -87,7 +87,7 @@ fn bench(c: &mut Criterion) {
     let mut group = c.benchmark_group("ends");
     for (name, results) in ENDS {
         let found = binary.functions(&[name]);
-        let function = found.get(name).expect("the program has it");
+        let function = found.only(name).expect("one of that name").expect("the program has it");
         group.bench_function(name, |b| b.iter(|| binary.end_sites(black_box(function), results)));
     }
     group.finish();

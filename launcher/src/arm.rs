@@ -1,4 +1,4 @@
-//! A held program into an armed one: its file read, a plan made, the probes attached. Or the reason why not.
+//! A held process into an armed one: its file read, a plan made, the probes attached. Or the reason why not.
 
 use std::num::NonZeroU32;
 use std::os::fd::AsFd as _;
@@ -21,24 +21,24 @@ use crate::kernel::KernelSupport;
 use crate::log;
 use crate::probes::plan::{Circumstances, Plan};
 
-/// A program with its probes in place, not running yet.
+/// A process with its probes in place, not running yet.
 #[derive(Debug)]
 pub struct Armed {
     /// The probes and what they report.
     pub attached: Attached,
     /// What was planned.
     pub plan: Plan,
-    /// What the program says about its build.
+    /// What the Go program says about its build.
     pub build_info: BuildInfo,
-    /// The program's file.
+    /// The Go program's file.
     pub exe: MappedExe,
-    /// Difference of the program's addresses in the process to those in the file; `None` where it is not known.
+    /// Difference of addresses in the process to those in the file; `None` where it is not known.
     pub load_bias: Option<u64>,
-    /// A `SYSCALL` instruction of the program, in the file's addresses, where detours are to be placed.
+    /// A `SYSCALL` instruction of the Go program, in the file's addresses, where detours are to be placed.
     pub syscall: Option<VirtAddr>,
 }
 
-/// Why a program is not traced.
+/// Why a process is not traced.
 #[derive(Debug, thiserror::Error)]
 pub enum Untraced {
     /// The file is no Go program, so it may still execute one.
@@ -47,7 +47,7 @@ pub enum Untraced {
     /// The file is a Go program that cannot be read.
     #[error("{0}")]
     Unreadable(BinaryError),
-    /// Nothing in the program is known to the launcher.
+    /// Nothing in the Go program is known to the launcher.
     #[error("nothing in this Go program can be traced (--check says why)")]
     NothingKnown(String),
     /// The file cannot be opened.
@@ -95,7 +95,7 @@ impl From<AttachError> for Untraced {
     }
 }
 
-/// A program that is to be traced.
+/// A process that is to be traced.
 #[derive(Debug)]
 pub struct Candidate<'a> {
     /// Its process.
@@ -122,7 +122,7 @@ pub(crate) fn open_and_arm(
     arm(Candidate { pid, path: &exe.path, exe: file.map_err(Untraced::Unopened)?, auxv, is_held }, config)
 }
 
-/// Makes the held program write what BPF wants written. Without that it is traced all the same.
+/// Makes the held process write what BPF wants written. Without that it is traced all the same.
 pub(crate) fn place_executor(stopped: &mut Stopped<'_>, armed: &Armed) {
     let stack_high = armed.plan.detours().find_map(|detour| i32::try_from(detour.stack_high).ok());
     let (Some(load_bias), Some(syscall), Some(stack_high)) = (armed.load_bias, armed.syscall, stack_high) else {
@@ -138,15 +138,15 @@ pub(crate) fn place_executor(stopped: &mut Stopped<'_>, armed: &Armed) {
     }
 }
 
-/// Reads the file of a program and arms its probes. Needs the capabilities raised.
+/// Reads the file of a process and arms its probes. Needs the capabilities raised.
 ///
 /// # Errors
-/// With the reason why the program will not be traced; nothing stays attached then.
+/// With the reason why the process will not be traced; nothing stays attached then.
 pub fn arm(candidate: Candidate<'_>, config: &Config) -> Result<Armed, Untraced> {
-    contained(|| arm_program(candidate, config))
+    contained(|| arm_process(candidate, config))
 }
 
-/// A panic must not end PID 1, and the program with it: it costs the trace only. (What it says goes to standard error.)
+/// A panic must not end PID 1, and the command with it: it costs the trace only. (What it says goes to standard error.)
 fn contained<T>(work: impl FnOnce() -> Result<T, Untraced>) -> Result<T, Untraced> {
     // What a panic leaves unfinished is owned by `work` and dropped with it.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(Untraced::Defect))
@@ -174,7 +174,7 @@ fn read(file: &[u8], auxv: Option<Auxv>, is_held: bool, config: &Config) -> Resu
     Ok(Read { plan, load_bias, build_info: binary.build_info().clone(), syscall })
 }
 
-fn arm_program(candidate: Candidate<'_>, config: &Config) -> Result<Armed, Untraced> {
+fn arm_process(candidate: Candidate<'_>, config: &Config) -> Result<Armed, Untraced> {
     let Candidate { pid, path, exe, auxv, is_held } = candidate;
     // The file may be hostile.
     let Read { plan, load_bias, build_info, syscall } = lowered(|| exe.read(|file| read(file, auxv, is_held, config)))?;

@@ -1,4 +1,4 @@
-//! `--pid`: a program that is running already is traced until it ends or we are told to stop.
+//! `--pid`: a process that is running already is traced until it ends or we are told to stop.
 //!
 //! It is not stopped, not ptraced and not changed: the kernel puts the probes into its file's pages and takes them out
 //! again. Requests that are being served at that moment have no span.
@@ -28,7 +28,7 @@ enum AttachError {
     #[error("it ended before it could be traced")]
     Ended,
     #[error("it is a thread of the kernel, or has ended")]
-    NoProgram,
+    NoFile,
     #[error("we may not look into it: that takes the same user, or root with CAP_SYS_PTRACE ({0})")]
     NotOurs(std::io::Error),
     #[error("it cannot be watched ({0})")]
@@ -65,7 +65,7 @@ fn begin(pid: NonZeroU32, tracing: &mut Tracing<'_>) -> Result<Other, AttachErro
         _ => AttachError::Unwatched(error),
     })?;
     let refused = |error: std::io::Error| {
-        if error.kind() == ErrorKind::NotFound { AttachError::NoProgram } else { AttachError::NotOurs(error) }
+        if error.kind() == ErrorKind::NotFound { AttachError::NoFile } else { AttachError::NotOurs(error) }
     };
     let exe = process.exe().map_err(refused)?;
     let config = tracing.config_of(process.variables("OTEL_").as_deref());

@@ -1,9 +1,9 @@
-//! The launcher's power, held only while it is needed, and kept from the program.
+//! The launcher's power, held only while it is needed, and kept from the command.
 //!
-//! Four capabilities matter to the launcher (capabilities(7)): `CAP_BPF` and `CAP_PERFMON` load programs and attach
-//! probes, `CAP_SYS_ADMIN` does both on older kernels and engines, `CAP_SYS_PTRACE` looks into programs of other users.
+//! Four capabilities matter to the launcher (capabilities(7)): `CAP_BPF` and `CAP_PERFMON` load BPF programs and attach
+//! probes, `CAP_SYS_ADMIN` does both on older kernels and engines, `CAP_SYS_PTRACE` looks into processes of other users.
 //! From the start of `main` they are not effective ([`lower`]), only permitted; [`raised`] makes them effective while
-//! something needs them, and [`drop_for_good`] gives them up. The program gets none of them ([`drop_in_child`]) unless
+//! something needs them, and [`drop_for_good`] gives them up. The command gets none of them ([`drop_in_child`]) unless
 //! the user says so. Other capabilities are nobody's business here.
 //!
 //! Capabilities belong to a thread (capabilities(7)): a thread starts with those its creator had at that moment.
@@ -75,10 +75,10 @@ pub fn drop_for_good() {
     });
 }
 
-/// Keeps the four from the program: out of the bounding set, so that no later exec gives them back, and out of all the
+/// Keeps the four from the command: out of the bounding set, so that no later exec gives them back, and out of all the
 /// others. For the child between fork and exec: async-signal-safe.
 ///
-/// Dropping from the bounding set needs `CAP_SETPCAP`. Without it a program of root gets what the bounding set holds at
+/// Dropping from the bounding set needs `CAP_SETPCAP`. Without it a command of root gets what the bounding set holds at
 /// an exec (capabilities(7), "Capabilities and execution of programs by root"), as it would without the launcher; only an
 /// exec under a tracer without `CAP_SYS_PTRACE` gives nothing. The ambient set follows the permitted and inheritable ones
 /// (`cap_capset`).
@@ -124,7 +124,7 @@ pub fn is_permitted(number: u32) -> bool {
     get().is_ok_and(|sets| sets.permitted >> number & 1 != 0)
 }
 
-/// Whether this thread could load programs and attach probes, as far as capabilities go.
+/// Whether this thread could load BPF programs and attach probes, as far as capabilities go.
 #[must_use]
 pub fn may_trace() -> bool {
     let [(bpf, _), (perfmon, _), (admin, _), _] = POWERS;

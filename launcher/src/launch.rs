@@ -1,4 +1,4 @@
-//! One run: the program is started, held, armed, let go, waited for; then what it left is flushed.
+//! One run: the command is started, held, armed, let go, waited for; then what it left is flushed.
 //!
 //! What it starts in its place or besides, if it is a shell or another wrapper, is held, armed and let go in the same way.
 
@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use crate::arm::{Untraced, open_and_arm, place_executor};
 use crate::binary::GoBinary;
 use crate::capabilities::{drop_for_good, lowered, may_trace, raised, reset_tracing};
-use crate::child::{self, AtBarrier, Event, Exe, Exited, Follow, MappedExe, Program, Signals, SpawnError, Stopped, Tree};
+use crate::child::{self, AtBarrier, Command, Event, Exe, Exited, Follow, MappedExe, Signals, SpawnError, Stopped, Tree};
 use crate::command_line::CommandLine;
 use crate::config::Config;
 use crate::log;
@@ -24,7 +24,7 @@ use crate::wrappers::{is_below_another_launcher, is_go_wrapper, is_interpreter, 
 
 /// How a launch ended.
 enum Ended {
-    /// The program ran.
+    /// The command ran.
     Ran(Exited),
     /// It was not let run, because it would not have been traced (`--strict`).
     Refused,
@@ -38,12 +38,12 @@ enum Verdict {
     Refuse,
 }
 
-/// Runs a program under the launcher; `config` is what `typed` and the environment mean. `prepare` makes the program;
+/// Runs a command under the launcher; `config` is what `typed` and the environment mean. `prepare` makes the command;
 /// twice where the first attempt fails before the fork.
 #[must_use]
-pub fn launch(config: &Config, typed: &CommandLine, signals: &mut Signals, prepare: impl Fn() -> Program) -> Outcome {
+pub fn launch(config: &Config, typed: &CommandLine, signals: &mut Signals, prepare: impl Fn() -> Command) -> Outcome {
     match run(config, typed, signals, prepare()) {
-        Ok(Ended::Ran(exited)) => Outcome::Program(exited.status()),
+        Ok(Ended::Ran(exited)) => Outcome::Ended(exited.status()),
         Ok(Ended::Refused) => Outcome::Refused,
         Err(error @ SpawnError::System { .. }) => {
             log::warn(format_args!("{error}; the program runs untraced"));
@@ -53,15 +53,15 @@ pub fn launch(config: &Config, typed: &CommandLine, signals: &mut Signals, prepa
     }
 }
 
-/// Says why the program could not be started.
+/// Says why the command could not be started.
 #[must_use]
 pub fn failed(error: &SpawnError) -> Outcome {
     log::error(format_args!("{error}"));
     Outcome::from(error)
 }
 
-fn run(config: &Config, typed: &CommandLine, signals: &mut Signals, program: Program) -> Result<Ended, SpawnError> {
-    let mut tree = child::spawn(program, signals)?;
+fn run(config: &Config, typed: &CommandLine, signals: &mut Signals, command: Command) -> Result<Ended, SpawnError> {
+    let mut tree = child::spawn(command, signals)?;
     let is_below_another = is_below_another_launcher();
     if is_below_another {
         log::debug(format_args!("another go-auto-launch traces what is started here; this one is an init only"));
@@ -71,7 +71,7 @@ fn run(config: &Config, typed: &CommandLine, signals: &mut Signals, program: Pro
     leave_working_directory();
     let exited = loop {
         let verdict = match tree.next(signals)? {
-            // Programs of other users may be looked into, and what is attached needs BPF.
+            // Processes of other users may be looked into, and what is attached needs BPF.
             Event::Exec(stopped) => raised(|| launch.at_exec(stopped)),
             Event::Barrier(barrier) => raised(|| launch.at_barrier(barrier)),
             Event::Ended(exited) => break exited,
@@ -101,7 +101,7 @@ struct Launch<'c> {
 }
 
 impl Launch<'_> {
-    /// A program stands before its first instruction: the launcher's, or one that it started.
+    /// A process stands before its first instruction: the command's, or one that it started.
     fn at_exec(&mut self, mut stopped: Stopped<'_>) -> Verdict {
         if self.is_below_another {
             stopped.release();
@@ -140,7 +140,7 @@ impl Launch<'_> {
         match open_and_arm(pid, &exe, stopped.auxv(), true, &config) {
             Ok(armed) => {
                 place_executor(&mut stopped, &armed);
-                // The thread is started while the program is still held: its memory is in nobody's way then.
+                // The thread is started while the process is still held: its memory is in nobody's way then.
                 self.tracing.add(pid, exe.name(), gather::process(pid.get()), armed, &config, begin);
                 stopped.release();
                 Verdict::GoOn
@@ -155,7 +155,7 @@ impl Launch<'_> {
         }
     }
 
-    /// A program that is there to start others is followed as long as it runs.
+    /// A wrapper is followed as long as it runs.
     fn wrapper(&mut self, stopped: Stopped<'_>, exe: &Exe, file: Option<FileId>) -> Verdict {
         if !may_trace() {
             return self.untraced(stopped, exe.name(), &Untraced::NoRights);
@@ -179,9 +179,9 @@ impl Launch<'_> {
         }
     }
 
-    /// Lets a program go on that is not traced itself: for good, or as far as it may start one that is.
+    /// Lets a process go on that is not traced itself: for good, or as far as it may start one that is.
     fn untraced(&mut self, stopped: Stopped<'_>, file: &Path, why: &Untraced) -> Verdict {
-        // What a shell runs besides the program (`mkdir`, `sleep`) need not be traced.
+        // What a shell runs besides the Go program (`mkdir`, `sleep`) need not be traced.
         let is_tool = matches!(why, Untraced::NotGo(_)) || file.to_string_lossy().contains(GO_TOOLS);
         let matters = stopped.is_main() || !is_tool;
         if matters {
@@ -190,7 +190,7 @@ impl Launch<'_> {
         } else {
             log::debug(format_args!("{} is not traced: {why}", file.display()));
         }
-        // Nor need a program that migrates a database before the server starts, and has nothing to be traced.
+        // Nor need a Go program that migrates a database before the server starts, and has nothing to be traced.
         let is_refused = stopped.is_main() || matches!(why, Untraced::Refused(_) | Untraced::Unreadable(_) | Untraced::Defect);
         if self.config.strict && is_refused && !matches!(why, Untraced::NotWanted(_)) {
             stopped.abandon();
@@ -204,7 +204,7 @@ impl Launch<'_> {
         Verdict::GoOn
     }
 
-    /// Arms a program that waits before its exec and cannot be held behind it.
+    /// Arms the command's process, which waits before its exec and cannot be held behind it.
     fn at_barrier(&mut self, barrier: AtBarrier<'_>) -> Verdict {
         if self.is_below_another {
             barrier.go();
@@ -240,7 +240,7 @@ impl Launch<'_> {
         Verdict::GoOn
     }
 
-    /// The program has ended.
+    /// The command has ended.
     fn finish(self, mut tree: Tree, exited: &Exited, signals: &Signals) {
         if let Some(line) = self.unsaid.filter(|_| !self.tracing.has_begun()) {
             let why = tree.limit().map(|limit| format!(" ({limit})")).unwrap_or_default();
@@ -250,7 +250,7 @@ impl Launch<'_> {
     }
 }
 
-/// The working directory is the program's business; ours would keep its file system from being unmounted. Behind
+/// The working directory is the command's business; ours would keep its file system from being unmounted. Behind
 /// [`Tracing::new`] and [`child::spawn`], nothing is looked for by a relative path.
 pub(crate) fn leave_working_directory() {
     let _ = std::env::set_current_dir("/");

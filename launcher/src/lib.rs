@@ -32,6 +32,10 @@ pub mod tracing;
 
 pub mod telemetry;
 
+// What spans are made of, whatever the instrumentation.
+pub mod clock;
+pub mod panic_value;
+
 pub mod events;
 pub mod resource;
 pub mod spans;

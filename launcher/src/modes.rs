@@ -7,7 +7,7 @@ use std::io::Write as _;
 use crate::attach::attach;
 use crate::capabilities;
 use crate::check::{Report, supported_versions, supported_versions_json};
-use crate::child::{self, Environment, Forwarding, Program, Signals};
+use crate::child::{self, Environment, Forwarding, Signals};
 use crate::command_line::CommandLine;
 use crate::config::{Config, Mode};
 use crate::install::install;
@@ -57,7 +57,7 @@ fn run(config: &Config, typed: &CommandLine, signals: Result<Signals, child::Tak
         return CommandLine::no_command().print();
     };
     let prepare = || {
-        let prepared = Program::new(program, args, Environment::inherited().without(OWN_VARIABLES));
+        let prepared = child::Command::new(program, args, Environment::inherited().without(OWN_VARIABLES));
         if config.init.keep_capabilities { prepared.keeping_capabilities() } else { prepared }
     };
     match signals {
@@ -81,7 +81,7 @@ fn check(config: &Config, command: &[OsString]) -> Outcome {
     let Some(program) = command.first() else {
         return CommandLine::no_command().print();
     };
-    let Some(path) = Program::new(program, &[], Environment::inherited()).path() else {
+    let Some(path) = child::Command::new(program, &[], Environment::inherited()).path() else {
         log::error(format_args!("{}: not found", program.display()));
         return Outcome::NotFound;
     };

@@ -1,8 +1,8 @@
-//! The telemetry thread: records of the ring buffers into spans, spans to the exporters, until the program has ended.
+//! The telemetry thread: records of the ring buffers into spans, spans to the exporters, until the command has ended.
 //!
-//! It starts when the first program is traced and serves all that come after it. It runs a current-thread tokio runtime.
-//! The main thread shares nothing with it but a channel ("this program too", "that was all") and a descriptor ("all is
-//! out"). A panic here is caught by the thread's end; the programs run on.
+//! It starts when the first process is traced and serves all that come after it. It runs a current-thread tokio runtime.
+//! The main thread shares nothing with it but a channel ("this process too", "that was all") and a descriptor ("all is
+//! out"). A panic here is caught by the thread's end; the processes run on.
 
 mod losses;
 mod traced;
@@ -33,17 +33,17 @@ use crate::resource::{ProcessFacts, ResourceSettings};
 /// How often the ring buffers are looked at; a backlog is reported by the kernel at once.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often it is looked whether a process still is the program that is traced: a second.
+/// How often it is looked whether a process still runs the Go program that is traced: a second.
 const TICKS_PER_LOOK: u32 = 10;
 
-/// A program whose spans are wanted.
+/// A process whose spans are wanted.
 #[derive(Debug)]
-pub struct Program {
-    /// Its process.
+pub struct NewProcess {
+    /// Its id.
     pub pid: NonZeroU32,
     /// Its probes.
     pub armed: Armed,
-    /// What was found out about its process, while it was certainly there.
+    /// What was found out about it, while it was certainly there.
     pub process: ProcessFacts,
     /// What the user says about it.
     pub said: ResourceSettings,
@@ -58,8 +58,8 @@ pub struct Program {
 /// What the thread is told.
 #[derive(Debug)]
 enum Message {
-    Program(Box<Program>),
-    /// No more programs; be done at this time.
+    Process(Box<NewProcess>),
+    /// No more processes; be done at this time.
     Finish(Instant),
 }
 
@@ -89,13 +89,13 @@ impl Telemetry {
         Ok(Self { messages, done, thread })
     }
 
-    /// Hands over a program that is about to run.
-    pub fn add(&self, program: Program) {
+    /// Hands over a process that is about to run.
+    pub fn add(&self, process: NewProcess) {
         // A thread that is gone has said so.
-        let _gone = self.messages.send(Message::Program(Box::new(program)));
+        let _gone = self.messages.send(Message::Process(Box::new(process)));
     }
 
-    /// Tells the thread that the program has ended and that it must be done at `deadline`.
+    /// Tells the thread that the command has ended and that it must be done at `deadline`.
     pub fn finish(&mut self, deadline: Instant) {
         // A thread that is gone already has nothing to finish.
         let _gone = self.messages.send(Message::Finish(deadline));
@@ -116,7 +116,7 @@ impl Telemetry {
 
 fn run(limits: Limits, exporting: impl FnOnce() -> Exporting, messages: UnboundedReceiver<Message>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // What is attached for the programs was attached by the main thread.
+    // What is attached for the processes was attached by the main thread.
     drop_for_good();
     runtime.block_on(async { follow(limits, exporting(), messages).await });
     // Not waited for: a name look-up that is stuck in the system's resolver.
@@ -124,9 +124,9 @@ fn run(limits: Limits, exporting: impl FnOnce() -> Exporting, messages: Unbounde
     Ok(())
 }
 
-/// Follows all programs to their ends.
+/// Follows all processes to their ends.
 async fn follow(limits: Limits, mut exporting: Exporting, mut messages: UnboundedReceiver<Message>) {
-    let mut programs: Vec<Traced> = Vec::new();
+    let mut processes: Vec<Traced> = Vec::new();
     let mut losses = Losses::default();
     let mut detaching = Vec::new();
     let mut timer = tokio::time::interval(DRAIN_INTERVAL);
@@ -139,76 +139,76 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
     let deadline = loop {
         tokio::select! {
             message = messages.recv() => match message {
-                Some(Message::Program(program)) => {
-                    add(*program, limits, &exporting, &mut programs);
+                Some(Message::Process(process)) => {
+                    add(*process, limits, &exporting, &mut processes);
                     has_added = true;
                 }
                 Some(Message::Finish(deadline)) => break deadline,
                 None => break Instant::now(),
             },
-            _ = timer.tick(), if !programs.is_empty() => {
-                more = drain(&mut programs, &mut exporting);
-                detaching.extend(programs.iter_mut().filter_map(Traced::judge_probes));
+            _ = timer.tick(), if !processes.is_empty() => {
+                more = drain(&mut processes, &mut exporting);
+                detaching.extend(processes.iter_mut().filter_map(Traced::judge_probes));
                 ticks = (ticks + 1) % TICKS_PER_LOOK;
                 if ticks == 0 {
                     if std::mem::take(&mut has_added) {
-                        programs.iter().for_each(Traced::give_back);
+                        processes.iter().for_each(Traced::give_back);
                         memory::trim();
                     }
-                    let replaced: Vec<Traced> = programs.extract_if(.., |program| !program.look(&mut exporting)).collect();
+                    let replaced: Vec<Traced> = processes.extract_if(.., |process| !process.look(&mut exporting)).collect();
                     for replaced in replaced {
                         losses += replaced.close_replaced(&mut exporting, &mut detaching);
                     }
                 }
             }
-            () = poll_fn(|context| poll_backlogs(&programs, context)) => more = drain(&mut programs, &mut exporting),
+            () = poll_fn(|context| poll_backlogs(&processes, context)) => more = drain(&mut processes, &mut exporting),
             // Behind all else that is to be done on this thread.
-            () = tokio::task::yield_now(), if more => more = drain(&mut programs, &mut exporting),
-            ended = poll_fn(|context| poll_ends(&programs, context)) => {
-                losses += programs.swap_remove(ended).close(&mut exporting, &mut detaching);
+            () = tokio::task::yield_now(), if more => more = drain(&mut processes, &mut exporting),
+            ended = poll_fn(|context| poll_ends(&processes, context)) => {
+                losses += processes.swap_remove(ended).close(&mut exporting, &mut detaching);
             }
         }
     };
-    // The programs' end may be known here before they are.
-    while let Ok(Message::Program(program)) = messages.try_recv() {
-        add(*program, limits, &exporting, &mut programs);
+    // The processes' end may be known here before they are.
+    while let Ok(Message::Process(process)) = messages.try_recv() {
+        add(*process, limits, &exporting, &mut processes);
     }
-    for program in programs {
-        losses += program.close(&mut exporting, &mut detaching);
+    for process in processes {
+        losses += process.close(&mut exporting, &mut detaching);
     }
     let report = exporting.finish(deadline).await;
     say(&losses, &report);
-    // The process could not end before them in any case; and what the end of the process kills, the kernel may leave undone.
+    // The launcher could not end before them in any case; and what the end of its process kills, the kernel may leave undone.
     for thread in detaching {
         // A panic there has been said by its hook, and nothing depends on it.
         let _panicked = thread.join();
     }
 }
 
-fn add(program: Program, limits: Limits, exporting: &Exporting, programs: &mut Vec<Traced>) {
-    let pid = program.pid;
-    match Traced::new(program, limits, exporting) {
-        Ok(traced) => programs.push(traced),
+fn add(process: NewProcess, limits: Limits, exporting: &Exporting, processes: &mut Vec<Traced>) {
+    let pid = process.pid;
+    match Traced::new(process, limits, exporting) {
+        Ok(traced) => processes.push(traced),
         Err(error) => {
             log::error(format_args!("process {pid} runs untraced: its ring buffer cannot be waited for ({error})"));
         }
     }
 }
 
-/// Takes a turn's records of each program; returns whether there may be more.
-fn drain(programs: &mut [Traced], exporting: &mut Exporting) -> bool {
-    programs.iter_mut().fold(false, |more, program| program.drain(exporting) | more)
+/// Takes a turn's records of each process; returns whether there may be more.
+fn drain(processes: &mut [Traced], exporting: &mut Exporting) -> bool {
+    processes.iter_mut().fold(false, |more, process| process.drain(exporting) | more)
 }
 
-/// Ready when the kernel reports a backlog of any program.
-fn poll_backlogs(programs: &[Traced], context: &mut Context<'_>) -> Poll<()> {
-    let ready = programs.iter().filter(|program| program.poll_backlog(context).is_ready()).count();
+/// Ready when the kernel reports a backlog of any process.
+fn poll_backlogs(processes: &[Traced], context: &mut Context<'_>) -> Poll<()> {
+    let ready = processes.iter().filter(|process| process.poll_backlog(context).is_ready()).count();
     if ready > 0 { Poll::Ready(()) } else { Poll::Pending }
 }
 
-/// Ready with the index of a program that has ended.
-fn poll_ends(programs: &[Traced], context: &mut Context<'_>) -> Poll<usize> {
-    match programs.iter().position(|program| program.poll_end(context).is_ready()) {
+/// Ready with the index of a process that has ended.
+fn poll_ends(processes: &[Traced], context: &mut Context<'_>) -> Poll<usize> {
+    match processes.iter().position(|process| process.poll_end(context).is_ready()) {
         Some(ended) => Poll::Ready(ended),
         None => Poll::Pending,
     }

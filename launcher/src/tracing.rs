@@ -1,4 +1,4 @@
-//! The programs that are traced in this run: they share one telemetry thread, and what is said about them.
+//! The processes that are traced in this run: they share one telemetry thread, and what is said about them.
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -13,16 +13,16 @@ use crate::export::Exporting;
 use crate::export::settings::ExportSettings;
 use crate::log;
 use crate::resource::{ProcessFacts, ResourceSettings};
-use crate::telemetry::{Program, Telemetry};
+use crate::telemetry::{NewProcess, Telemetry};
 
-/// The traced programs.
+/// The traced processes.
 #[derive(Debug)]
 pub struct Tracing<'c> {
     config: &'c Config,
     typed: &'c CommandLine,
     /// Made at the start, while relative paths are those of the user's working directory.
     export: ExportSettings,
-    /// Starts with the first program.
+    /// Starts with the first process.
     telemetry: Option<Telemetry>,
     /// The files about which a line was said.
     said: Vec<PathBuf>,
@@ -41,8 +41,8 @@ impl<'c> Tracing<'c> {
         self.telemetry.is_some()
     }
 
-    /// What the user wants of a program with these variables of its own (`OTEL_…`); the launcher's where that is not
-    /// known. A wrapper may have set a service name for each program it starts.
+    /// What the user wants of a process with these variables of its own (`OTEL_…`); the launcher's where that is not
+    /// known. A wrapper may have set a service name for each process it starts.
     #[must_use]
     pub fn config_of(&self, variables: Option<&[(OsString, OsString)]>) -> Config {
         let Some(variables) = variables else {
@@ -59,7 +59,7 @@ impl<'c> Tracing<'c> {
         Config::from(self.typed, &lookup).0
     }
 
-    /// Takes over an armed program that does not run yet, or attaches to one that does.
+    /// Takes over an armed process that does not run yet, or attaches to one that does.
     pub fn add(&mut self, pid: NonZeroU32, file: &Path, process: ProcessFacts, armed: Armed, config: &Config, begin: Instant) {
         self.say_traced(file, &armed, begin);
         if self.telemetry.is_none() {
@@ -78,7 +78,7 @@ impl<'c> Tracing<'c> {
             let image = if process.executable.is_some() { Image::of(pid).ok() } else { None };
             process.executable.get_or_insert_with(|| file.to_owned());
             let (said, known_methods) = (ResourceSettings::from(&config.resource), config.known_methods.clone());
-            telemetry.add(Program { pid, armed, process, said, known_methods, file: file.to_owned(), image });
+            telemetry.add(NewProcess { pid, armed, process, said, known_methods, file: file.to_owned(), image });
         }
     }
 

@@ -33,66 +33,99 @@ type Known = (&'static str, usize, &'static [(u16, u16, &'static str)]);
 /// Functions that the instrumentations need or may need, and some of the runtime.
 ///
 /// The classes are those that were found independently, by a prototype (it took a store through a pointer for harmless,
-/// and a callee that is given the address of a result for one that does not write it, and so had fewer `R`).
+/// and a callee that is given the address of a result for one that does not write it, and so had fewer `Return`).
 const FUNCTIONS: [Known; 19] = [
     (
         "net/http.(*Transport).roundTrip",
         3,
-        &[(21, 22, "15 R11 e4"), (23, 25, "16 R7 D1 d6 e2"), (26, 26, "16 R6 D1 d5 e4"), (27, 27, "16 R7 D1 d6 e2")],
+        &[
+            (21, 22, "15: Return 11, Emulated 4"),
+            (23, 25, "16: Return 7, DeferReturn 1, OpenCodedDefer 6, Emulated 2"),
+            (26, 26, "16: Return 6, DeferReturn 1, OpenCodedDefer 5, Emulated 4"),
+            (27, 27, "16: Return 7, DeferReturn 1, OpenCodedDefer 6, Emulated 2"),
+        ],
     ),
     (
         "net/http.(*persistConn).roundTrip",
         3,
-        &[(21, 22, "9 D8 e1"), (23, 23, "8 D8"), (24, 24, "8 D7 e1"), (25, 25, "7 D6 e1"), (26, 27, "8 D8")],
+        &[
+            (21, 22, "9: DeferReturn 8, Emulated 1"),
+            (23, 23, "8: DeferReturn 8"),
+            (24, 24, "8: DeferReturn 7, Emulated 1"),
+            (25, 25, "7: DeferReturn 6, Emulated 1"),
+            (26, 27, "8: DeferReturn 8"),
+        ],
     ),
-    ("net/http.(*Client).do", 3, &[(21, 21, "9 D1 d8"), (22, 23, "9 d8 e1"), (24, 24, "9 d7 e2"), (25, 27, "9 D1 d8")]),
-    ("net/http.send", 4, &[(21, 21, "7 R5 e2"), (22, 23, "7 R3 e4"), (24, 27, "7 R5 e2")]),
-    ("net/http.(*response).finishRequest", 0, &[(21, 27, "1 c1")]),
-    ("net/http.Header.writeSubset", 2, &[(21, 25, "2 c2"), (26, 26, "2 R1 e1"), (27, 27, "2 R1 c1")]),
-    ("net/http.(*http2ClientConn).RoundTrip", 3, &[(21, 22, "5 R5"), (23, 27, "1 R1")]),
-    ("net/http.(*http2ClientConn).roundTrip", 3, &[(23, 23, "5 R5"), (24, 26, "5 R3 e2")]),
+    (
+        "net/http.(*Client).do",
+        3,
+        &[
+            (21, 21, "9: DeferReturn 1, OpenCodedDefer 8"),
+            (22, 23, "9: OpenCodedDefer 8, Emulated 1"),
+            (24, 24, "9: OpenCodedDefer 7, Emulated 2"),
+            (25, 27, "9: DeferReturn 1, OpenCodedDefer 8"),
+        ],
+    ),
+    (
+        "net/http.send",
+        4,
+        &[(21, 21, "7: Return 5, Emulated 2"), (22, 23, "7: Return 3, Emulated 4"), (24, 27, "7: Return 5, Emulated 2")],
+    ),
+    ("net/http.(*response).finishRequest", 0, &[(21, 27, "1: LastCall 1")]),
+    (
+        "net/http.Header.writeSubset",
+        2,
+        &[(21, 25, "2: LastCall 2"), (26, 26, "2: Return 1, Emulated 1"), (27, 27, "2: Return 1, LastCall 1")],
+    ),
+    ("net/http.(*http2ClientConn).RoundTrip", 3, &[(21, 22, "5: Return 5"), (23, 27, "1: Return 1")]),
+    ("net/http.(*http2ClientConn).roundTrip", 3, &[(23, 23, "5: Return 5"), (24, 26, "5: Return 3, Emulated 2")]),
     (
         "net/http.(*http2clientStream).encodeAndWriteHeaders",
         2,
-        &[(21, 21, "7 D1 d5 e1"), (22, 24, "7 D1 d6"), (25, 26, "6 D1 d5")],
+        &[
+            (21, 21, "7: DeferReturn 1, OpenCodedDefer 5, Emulated 1"),
+            (22, 24, "7: DeferReturn 1, OpenCodedDefer 6"),
+            (25, 26, "6: DeferReturn 1, OpenCodedDefer 5"),
+        ],
     ),
-    ("net/http/internal/http2.(*ClientConn).roundTrip", 3, &[(27, 27, "5 R2 e3")]),
-    ("net/http/internal/http2.(*clientStream).encodeAndWriteHeaders", 2, &[(27, 27, "6 D1 d5")]),
-    ("golang.org/x/net/http2.(*ClientConn).RoundTrip", 3, &[(21, 27, "1 R1")]),
-    ("golang.org/x/net/http2.(*ClientConn).roundTrip", 3, &[(21, 22, "5 R4 e1"), (23, 23, "5 R5"), (24, 27, "5 R3 e2")]),
+    ("net/http/internal/http2.(*ClientConn).roundTrip", 3, &[(27, 27, "5: Return 2, Emulated 3")]),
+    ("net/http/internal/http2.(*clientStream).encodeAndWriteHeaders", 2, &[(27, 27, "6: DeferReturn 1, OpenCodedDefer 5")]),
+    ("golang.org/x/net/http2.(*ClientConn).RoundTrip", 3, &[(21, 27, "1: Return 1")]),
+    (
+        "golang.org/x/net/http2.(*ClientConn).roundTrip",
+        3,
+        &[(21, 22, "5: Return 4, Emulated 1"), (23, 23, "5: Return 5"), (24, 27, "5: Return 3, Emulated 2")],
+    ),
     (
         "golang.org/x/net/http2.(*clientStream).encodeAndWriteHeaders",
         2,
-        &[(21, 24, "6 D1 d5"), (25, 25, "6 D1 d4 e1"), (26, 27, "6 D1 d5")],
+        &[
+            (21, 24, "6: DeferReturn 1, OpenCodedDefer 5"),
+            (25, 25, "6: DeferReturn 1, OpenCodedDefer 4, Emulated 1"),
+            (26, 27, "6: DeferReturn 1, OpenCodedDefer 5"),
+        ],
     ),
-    ("net/http.(*ServeMux).findHandler", 6, &[(22, 25, "6 R3 e3"), (26, 26, "6 R2 e4"), (27, 27, "6 R3 e3")]),
+    (
+        "net/http.(*ServeMux).findHandler",
+        6,
+        &[(22, 25, "6: Return 3, Emulated 3"), (26, 26, "6: Return 2, Emulated 4"), (27, 27, "6: Return 3, Emulated 3")],
+    ),
     (
         "net/http.(*conn).serve",
         0,
         &[
-            (21, 21, "15 D15"),
-            (22, 22, "15 D14 e1"),
-            (23, 23, "14 D13 e1"),
-            (24, 25, "16 D16"),
-            (26, 26, "16 D15 e1"),
-            (27, 27, "17 D15 e2"),
+            (21, 21, "15: DeferReturn 15"),
+            (22, 22, "15: DeferReturn 14, Emulated 1"),
+            (23, 23, "14: DeferReturn 13, Emulated 1"),
+            (24, 25, "16: DeferReturn 16"),
+            (26, 26, "16: DeferReturn 15, Emulated 1"),
+            (27, 27, "17: DeferReturn 15, Emulated 2"),
         ],
     ),
-    ("net/http.(*ServeMux).Handler", 4, &[(21, 21, "5 R5")]),
-    ("runtime.newproc1", 1, &[(21, 27, "1 e1")]),
-    ("runtime.gdestroy", 0, &[(22, 27, "1 e1")]),
+    ("net/http.(*ServeMux).Handler", 4, &[(21, 21, "5: Return 5")]),
+    ("runtime.newproc1", 1, &[(21, 27, "1: Emulated 1")]),
+    ("runtime.gdestroy", 0, &[(22, 27, "1: Emulated 1")]),
 ];
-
-/// As the tables of classes name them.
-fn letter(class: EndClass) -> char {
-    match class {
-        EndClass::Return => 'R',
-        EndClass::DeferReturn => 'D',
-        EndClass::DeferredCall => 'd',
-        EndClass::Call => 'c',
-        EndClass::Branch => 'e',
-    }
-}
 
 /// The class of a `RET`: that of its dearest site.
 fn classes(sites: &[EndSite]) -> String {
@@ -101,10 +134,10 @@ fn classes(sites: &[EndSite]) -> String {
         let class = by_return.entry(site.returns[0]).or_insert(site.class);
         *class = site.class.max(*class);
     }
-    let all = [EndClass::Return, EndClass::DeferReturn, EndClass::DeferredCall, EndClass::Call, EndClass::Branch];
-    let counts = all.map(|wanted| (letter(wanted), by_return.values().filter(|class| **class == wanted).count()));
-    let shown = counts.iter().filter(|(_, count)| *count > 0).map(|(letter, count)| format!("{letter}{count}"));
-    std::iter::once(by_return.len().to_string()).chain(shown).collect::<Vec<_>>().join(" ")
+    let all = [EndClass::Return, EndClass::DeferReturn, EndClass::OpenCodedDefer, EndClass::LastCall, EndClass::Emulated];
+    let counts = all.map(|wanted| (wanted, by_return.values().filter(|class| **class == wanted).count()));
+    let shown = counts.iter().filter(|(_, count)| *count > 0).map(|(class, count)| format!("{class:?} {count}"));
+    format!("{}: {}", by_return.len(), shown.collect::<Vec<_>>().join(", "))
 }
 
 /// The BPF object that counts hits and adds up results, built from the `bpf` package beside the launcher's.
@@ -160,7 +193,7 @@ struct Probed {
 
 fn probed(binary: &GoBinary<'_>, probes: &mut Probes) -> Vec<Probed> {
     let functions = binary.functions(&FUNCTIONS.map(|(name, _, _)| name));
-    let found = FUNCTIONS.into_iter().filter_map(|(name, results, _)| Some((name, results, functions.get(name)?)));
+    let found = FUNCTIONS.into_iter().filter_map(|(name, results, _)| Some((name, results, functions.only(name).unwrap()?)));
     found
         .map(|(name, results, function)| {
             let mut add = |sites: Vec<EndSite>| -> Vec<(EndSite, usize)> {
@@ -244,9 +277,9 @@ fn compare(what: &str, functions: &[Probed], tallies: &[Tally]) {
             let at_sites = sum(its_sites().map(|(_, cookie)| &tallies[*cookie]), *results);
             assert_eq!(at_sites, at_return, "{what}: {name}, RET at {address}: {:#x?}", its_sites().collect::<Vec<_>>());
             if at_return[0] > 0 {
-                let hits = |(site, cookie): &(EndSite, usize)| format!("{}{}", letter(site.class), tallies[*cookie][0]);
+                let hits = |(site, cookie): &(EndSite, usize)| format!("{:?} {}", site.class, tallies[*cookie][0]);
                 shown.push(its_sites().map(hits).collect::<Vec<_>>().join("+"));
-                reached.extend(its_sites().map(|(site, _)| (letter(site.class), *name)));
+                reached.extend(its_sites().map(|(site, _)| (site.class, *name)));
             }
         }
         let at_returns = sum(returns.values().map(|cookie| &tallies[*cookie]), *results);
@@ -254,8 +287,9 @@ fn compare(what: &str, functions: &[Probed], tallies: &[Tally]) {
         assert_eq!(at_merged, at_returns, "{what}: {name}, all sites");
         println!("  {name}: {}", shown.join(", "));
     }
-    let classes: BTreeSet<char> = reached.iter().map(|(class, _)| *class).collect();
-    assert!(['e', 'c', 'd', 'D'].iter().all(|class| classes.contains(class)), "{what}: only {reached:?} were hit");
+    let classes: BTreeSet<EndClass> = reached.iter().map(|(class, _)| *class).collect();
+    let cheap = [EndClass::Emulated, EndClass::LastCall, EndClass::OpenCodedDefer, EndClass::DeferReturn];
+    assert!(cheap.iter().all(|class| classes.contains(class)), "{what}: only {reached:?} were hit");
 }
 
 fn proven_in(version: GoVersion, variant: Variant) {
@@ -292,7 +326,7 @@ fn classes_of_returns() {
             let functions = binary.functions(&FUNCTIONS.map(|(name, _, _)| name));
             for (name, results, known) in FUNCTIONS {
                 let known = known.iter().find(|(from, to, _)| (*from..=*to).contains(&version.minor));
-                let found = functions.get(name).map(|function| classes(&binary.end_sites(function, results).unwrap()));
+                let found = functions.only(name).unwrap().map(|function| classes(&binary.end_sites(function, results).unwrap()));
                 if let (Some((_, _, known)), Some(found)) = (known, &found) {
                     assert_eq!(found, known, "{version:?} {variant:?}: {name}");
                 }

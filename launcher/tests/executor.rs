@@ -14,7 +14,7 @@ use std::os::unix::fs::FileExt as _;
 
 use bpf::slots::{BUCKETS, Bucket};
 use go_auto_launch::binary::{Function, GoBinary};
-use go_auto_launch::child::{self, Environment, Event, MappedExe, Program, Signals};
+use go_auto_launch::child::{self, Environment, Event, MappedExe, Signals};
 use go_auto_launch::executor::{Detour, Moment, place};
 use support::apps::{self, GoVersion, Variant};
 
@@ -40,8 +40,8 @@ fn executor_process() {
 /// Runs the program with detours; says how it ended.
 fn launch(app: &str) {
     let mut signals = Signals::take_over().unwrap();
-    let program = Program::new(app.as_ref(), &["20".into(), "7".into()], Environment::inherited());
-    let mut tree = child::spawn(program, &mut signals).unwrap();
+    let command = child::Command::new(app.as_ref(), &["20".into(), "7".into()], Environment::inherited());
+    let mut tree = child::spawn(command, &mut signals).unwrap();
     let Event::Exec(mut stopped) = tree.next(&signals).unwrap() else { panic!("held at its first instruction") };
     let file = MappedExe::open(&stopped.exe().unwrap()).unwrap().read(<[u8]>::to_owned);
     let binary = GoBinary::parse(&file).unwrap();
@@ -50,7 +50,7 @@ fn launch(app: &str) {
     let detours: Vec<Detour> = (0..)
         .zip(FUNCTIONS)
         .map(|(site, name)| {
-            Detour::new(site, Moment::Depth, &binary.detour_site(functions.get(name).unwrap()).unwrap().unwrap(), bias)
+            Detour::new(site, Moment::Depth, &binary.detour_site(functions.only(name).unwrap().unwrap()).unwrap().unwrap(), bias)
         })
         .collect();
     // SAFETY: the kernel has just made this descriptor; nothing else owns it.
@@ -76,7 +76,7 @@ fn launch(app: &str) {
     place(&mut injector, stopped.pid().as_raw().cast_unsigned(), slots.as_fd(), 8, &detours).unwrap();
     drop(injector);
     if let Some(number) = std::env::var("EXECUTOR_POISONED").ok().and_then(|number| number.parse::<usize>().ok()) {
-        poison(stopped.pid().as_raw(), &binary, functions.get(FUNCTIONS[number]).unwrap(), bias);
+        poison(stopped.pid().as_raw(), &binary, functions.only(FUNCTIONS[number]).unwrap().unwrap(), bias);
     }
     println!("\nplaced in {:?}", begin.elapsed());
     stopped.release();

@@ -165,12 +165,12 @@ fn flush_process() {
 
 /// Runs a shell command and waits for a telemetry that is never done; says what ended the wait.
 fn flush(arguments: &str) {
-    use go_auto_launch::child::{self, Environment, Event, Program, Signals};
+    use go_auto_launch::child::{self, Environment, Event, Signals};
     let (program, milliseconds) = arguments.split_once('|').unwrap();
     let mut signals = Signals::take_over().unwrap();
     let args = ["-c".into(), program.into()];
-    let program = Program::new("sh".as_ref(), &args, Environment::inherited());
-    let mut tree = child::spawn(program, &mut signals).unwrap();
+    let command = child::Command::new("sh".as_ref(), &args, Environment::inherited());
+    let mut tree = child::spawn(command, &mut signals).unwrap();
     let Event::Exec(stopped) = tree.next(&signals).unwrap() else {
         panic!("the shell is held at its first instruction");
     };

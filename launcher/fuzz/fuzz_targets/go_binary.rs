@@ -26,8 +26,12 @@ fuzz_target!(|file: &[u8]| {
         }
         assert!(function.entry <= function.end);
         let _ = binary.function_at(function.entry);
+        let _ = (binary.arg_info(function), binary.inlined_calls(function), binary.is_generated(function));
     }
     let _ = binary.inlined(&FUNCTIONS);
+    for name in FUNCTIONS {
+        let _ = found.only(name);
+    }
     let _ = binary.all_functions().last();
     let _ = binary.layouts(&TYPES);
     let _ = binary.itab("*runtime.TypeAssertionError", "error");

@@ -6,7 +6,7 @@ use super::VirtAddr;
 use super::bytes::{i32_at, tail, u8_at, u16_at, u32_at, u64_at, varint_string};
 use super::image::Image;
 use super::kind::{Form, Kind};
-use super::map_layout::MapFormat;
+use super::map_format::MapFormat;
 
 /// Length of the header that all kinds have.
 const HEADER: u64 = 48;

@@ -5,20 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use super::bytes::{tail, u8_at, u32_at, varint};
-use super::functions::FunctionTable;
-use super::pclntab::Entry;
+use super::bytes::{tail, u32_at, varint};
+use super::func_record::{FuncData, FuncRecord, PcData};
+use super::function_table::FunctionTable;
 
-/// `abi.FUNCDATA_InlTree`.
-const INLINE_TREE: usize = 3;
-/// `abi.PCDATA_InlTreeIndex`.
-const INLINE_INDEX: usize = 2;
-/// Bytes of a `_func` before its tables (`runtime/runtime2.go`, Go ≥ 1.20).
-const FUNCTION: usize = 44;
-/// Bytes of a `runtime.inlinedCall` (Go ≥ 1.20): the function's id, its name, the parent's pc, a line.
-const CALL: usize = 16;
 /// Pairs of pc values and calls that are looked at, at most: several times those of a program of 50 MB. A limit for damaged files.
 const MOST: usize = 1 << 24;
+/// The same for one function.
+const MAX_TREE: usize = 1 << 20;
 /// Callers of each that are named.
 const MAX_CALLERS: usize = 8;
 
@@ -34,24 +28,20 @@ impl Inlined {
     }
 }
 
-impl FunctionTable<'_, '_> {
-    /// Looks for inlined copies of `names` in all functions. Nothing is found in programs of Go before 1.20.
+impl<'a> FunctionTable<'_, 'a> {
+    /// Looks for inlined copies of `names` in all functions.
     pub(super) fn inlined(&self, names: &[&str]) -> Inlined {
         let mut found = Inlined::default();
-        let wanted = super::wanted::Wanted::new(names.iter().copied());
-        let mut offsets: Vec<u32> =
-            self.pclntab.names().filter(|(_, name)| !wanted.find(name).is_empty()).map(|(offset, _)| offset).collect();
-        offsets.sort_unstable();
-        let trees = self.module_data.funcdata.and_then(|address| self.image.bytes_from(address));
-        let Some(trees) = trees.filter(|_| !self.pclntab.before_1_20 && !offsets.is_empty()) else {
+        let offsets = self.name_offsets(names);
+        let Some(trees) = self.func_data().filter(|_| !offsets.is_empty()) else {
             return found;
         };
         let mut left = MOST;
         // By the offsets of names: what they are called matters for a few.
         let mut callers: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for entry in self.pclntab.entries() {
-            let tree = self.tree(entry, trees, &mut left).unwrap_or_default();
-            let calls = tree.as_chunks::<CALL>().0.iter().filter_map(|call| u32_at(call, 4));
+            let Some(record) = self.record(entry.record) else { continue };
+            let calls = self.tree(&record, trees, &mut left).into_iter().flatten();
             for offset in calls.filter(|offset| offsets.binary_search(offset).is_ok()) {
                 let known = callers.entry(offset).or_default();
                 if let Some(caller) = self.pclntab.name_offset(entry)
@@ -71,17 +61,34 @@ impl FunctionTable<'_, '_> {
         found
     }
 
-    /// The tree of the function of `entry`. Its length is not noted: the highest index that an instruction has tells.
-    fn tree<'t>(&self, entry: Entry, trees: &'t [u8], left: &mut usize) -> Option<&'t [u8]> {
-        let record = self.pclntab.record(entry)?;
-        let (tables, data) = (usize::try_from(u32_at(record, 28)?).ok()?, usize::from(u8_at(record, 43)?));
-        (tables > INLINE_INDEX && data > INLINE_TREE).then_some(())?;
-        let at_data = FUNCTION.checked_add(tables.checked_mul(4)?)?;
-        let offset = u32_at(record, at_data.checked_add(4 * INLINE_TREE)?).filter(|&offset| offset != u32::MAX)?;
-        let table = u32_at(record, FUNCTION + 4 * INLINE_INDEX).filter(|&offset| offset != 0)?;
+    /// The names of all calls in the tree of the function of `record`.
+    pub(super) fn inlined_into(&self, record: &FuncRecord<'_>) -> Vec<&'a str> {
+        let mut left = MAX_TREE;
+        let tree = self.func_data().and_then(|trees| self.tree(record, trees, &mut left));
+        tree.into_iter().flatten().filter_map(|name| self.pclntab.name(name)).collect()
+    }
+
+    /// The bytes to which offsets of funcdata refer.
+    pub(super) fn func_data(&self) -> Option<&'a [u8]> {
+        self.module_data.funcdata.and_then(|address| self.image.bytes_from(address))
+    }
+
+    /// The tree of the function of `record`, as the offsets of the names of what is inlined.
+    ///
+    /// Its length is not noted: the highest index that an instruction has tells.
+    fn tree<'t>(
+        &self,
+        record: &FuncRecord<'_>,
+        trees: &'t [u8],
+        left: &mut usize,
+    ) -> Option<impl Iterator<Item = u32> + use<'t>> {
+        // Go 1.18 and 1.19: the parent's index, the id, three words (file, line, name), the parent's pc.
+        let (len, name) = if self.pclntab.before_1_20 { (20, 12) } else { (16, 4) };
+        let (offset, table) = (record.func_data(FuncData::InlineTree)?, record.pc_data(PcData::InlineTreeIndex)?);
         let count = usize::try_from(highest(tail(self.pclntab.pc_values, table.into())?, left)?).ok()?.checked_add(1)?;
         *left = left.checked_sub(count)?;
-        tail(trees, offset.into())?.get(..count.checked_mul(CALL)?)
+        let tree = tail(trees, offset.into())?.get(..count.checked_mul(len)?)?;
+        Some(tree.chunks_exact(len).filter_map(move |call| u32_at(call, name)))
     }
 }
 

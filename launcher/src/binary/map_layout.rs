@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::bytes::{u8_at, u16_at, u32_at};
 use super::descriptor::Descriptor;
 use super::kind::Kind;
+use super::map_format::MapFormat;
 use super::types::Types;
 
 /// Slots in a bucket or group, of either implementation.
@@ -81,28 +82,6 @@ pub struct SwissLayout {
     pub table_length_mask: u64,
     /// Where keys and elements lie in a group.
     pub slots: SlotLayout,
-}
-
-/// Which of the three formats of a map type's descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MapFormat {
-    /// Buckets with overflow chains: Go ≤ 1.23, or `GOEXPERIMENT=noswissmap`.
-    Hmap,
-    /// Groups of interleaved slots: Go 1.24 to 1.26.
-    Slots,
-    /// Groups with strides for keys and elements: Go ≥ 1.27.
-    Strides,
-}
-
-impl MapFormat {
-    /// Length of the descriptor without its uncommon part.
-    pub(super) fn descriptor_len(self) -> u64 {
-        match self {
-            Self::Hmap => 88,
-            Self::Slots => 112,
-            Self::Strides => 136,
-        }
-    }
 }
 
 /// Offsets in `runtime.hmap`: count, B, buckets, oldbuckets.

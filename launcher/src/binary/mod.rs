@@ -5,11 +5,15 @@
 //! hostile: whatever does not fit is an error or absent, never a panic.
 
 mod address;
+mod arg_info;
 mod build_info;
 mod bytes;
 mod code;
 mod descriptor;
 mod error;
+mod func_record;
+mod funcdata;
+mod function_table;
 mod functions;
 mod image;
 mod implementers;
@@ -17,8 +21,10 @@ mod inline_tree;
 mod itab;
 mod kind;
 mod layout;
+mod map_format;
 mod map_layout;
 mod module_data;
+mod name_parts;
 mod pclntab;
 mod sites;
 mod type_name;
@@ -28,13 +34,14 @@ mod wanted;
 use std::sync::OnceLock;
 
 pub use address::{FileOffset, VirtAddr};
+pub use arg_info::{ArgInfo, ArgPart};
 pub use build_info::{BuildInfo, Dependency, GoVersion, Module};
 pub use code::ends::{
     Base, Condition, EndClass, EndInstruction, EndSite, Guard, MAX_LOADS, MAX_RESULT_WORDS, ResultLocation, merge_end_sites,
 };
 pub use code::{Call, Cost, DetourSite, EntryKind, EntrySite, JUMP, cost, first_call_after};
 pub use error::BinaryError;
-pub use functions::{Function, Functions};
+pub use functions::{Ambiguous, Function, Functions};
 pub use image::Architecture;
 pub use inline_tree::Inlined;
 pub use kind::Kind;
@@ -42,7 +49,7 @@ pub use layout::{Field, Layouts, TypeLayout};
 pub use map_layout::{HmapLayout, MAP_SLOTS, MapLayout, SlotLayout, SwissLayout};
 
 use descriptor::TypeRegion;
-use functions::FunctionTable;
+use function_table::FunctionTable;
 use image::Image;
 use map_layout::MapReader;
 use module_data::ModuleData;
@@ -55,6 +62,7 @@ use types::{TypeList, Types};
 /// |---|---|
 /// | Go version, modules, settings | build information (`.go.buildinfo`) |
 /// | functions | `runtime.pclntab`, with the text's address from `runtime.moduledata` |
+/// | their parameters' places, defers, inlined calls | `runtime._func` and its funcdata |
 /// | struct and map layouts, itabs | type descriptors, from `runtime.moduledata`'s lists |
 /// | probe sites, calls | the machine code |
 ///
@@ -65,6 +73,8 @@ pub struct GoBinary<'a> {
     build_info: BuildInfo,
     pclntab: PclnTable<'a>,
     module_data: ModuleData,
+    /// See [`FunctionTable::wrapper_id`].
+    wrapper_id: OnceLock<Option<u8>>,
     /// The walk over all type descriptors happens when the first type is asked for.
     types: OnceLock<Result<TypeList, BinaryError>>,
 }
@@ -85,7 +95,7 @@ impl<'a> GoBinary<'a> {
         let pclntab = PclnTable::find(&image)?.ok_or(missing)?;
         let module_data = ModuleData::find(&image, &pclntab)?;
         let build_info = build_info.unwrap_or_default();
-        Ok(Self { image, build_info, pclntab, module_data, types: OnceLock::new() })
+        Ok(Self { image, build_info, pclntab, module_data, wrapper_id: OnceLock::new(), types: OnceLock::new() })
     }
 
     /// The processor that the program is for.
@@ -119,10 +129,11 @@ impl<'a> GoBinary<'a> {
     }
 
     fn function_table(&self) -> FunctionTable<'_, 'a> {
-        FunctionTable { image: &self.image, pclntab: &self.pclntab, module_data: &self.module_data }
+        let Self { image, pclntab, module_data, wrapper_id, build_info: _, types: _ } = self;
+        FunctionTable { image, pclntab, module_data, wrapper_id }
     }
 
-    /// The functions called `names`, as far as the program has them. One pass: ask for all at once.
+    /// All functions called `names`, as far as the program has them. One pass: ask for all at once.
     #[must_use]
     pub fn functions(&self, names: &[&str]) -> Functions {
         self.function_table().find(names)

@@ -34,6 +34,9 @@ pub(super) struct PclnTable<'a> {
     /// Offsets of function names, compilation units, files, pc values, function records.
     pub(super) offsets: [u64; 5],
     names: &'a [u8],
+    /// For each compilation unit the offsets of its files' names, four bytes each.
+    pub(super) units: &'a [u8],
+    files: &'a [u8],
     /// Tables of values by instruction; function records have offsets into it.
     pub(super) pc_values: &'a [u8],
     /// From `ftab` on; function records lie at offsets from here.
@@ -49,7 +52,8 @@ pub(super) struct Entry {
     pub(super) text_offset: u64,
     /// Of the next function's first instruction.
     pub(super) next_offset: u64,
-    record: u64,
+    /// Where its record begins.
+    pub(super) record: u64,
 }
 
 impl<'a> PclnTable<'a> {
@@ -94,7 +98,7 @@ impl<'a> PclnTable<'a> {
         let function_count = word(0)?;
         let offsets = [word(3)?, word(4)?, word(5)?, word(6)?, word(7)?];
         let increasing = offsets.is_sorted_by(|a, b| a < b);
-        let [names, cu, _, pc_values, pcln] = offsets;
+        let [names, units, files, pc_values, pcln] = offsets;
         let behind_header = names >= u64::try_from(HEADER_LEN).ok()?;
         (increasing && behind_header && function_count > 0).then_some(())?;
         let records = tail(data, pcln)?;
@@ -103,7 +107,9 @@ impl<'a> PclnTable<'a> {
             before_1_20: u32_at(data, 0)? == MAGIC_1_18,
             function_count,
             offsets,
-            names: slice(data, names, cu - names)?,
+            names: slice(data, names, units - names)?,
+            units: slice(data, units, files - units)?,
+            files: slice(data, files, pc_values - files)?,
             pc_values: slice(data, pc_values, pcln - pc_values)?,
             records,
             ftab: slice(records, 0, function_count.checked_mul(ENTRY)?.checked_add(4)?)?,
@@ -126,9 +132,9 @@ impl<'a> PclnTable<'a> {
         (0..self.function_count).map_while(|index| self.entry(index))
     }
 
-    /// The `_func` of `entry` (`runtime/runtime2.go`), and what lies behind it.
-    pub(super) fn record(&self, entry: Entry) -> Option<&'a [u8]> {
-        tail(self.records, entry.record)
+    /// The `_func` at `offset`, and what lies behind it.
+    pub(super) fn record(&self, offset: u64) -> Option<&'a [u8]> {
+        tail(self.records, offset)
     }
 
     /// Where in the name block the name of the function of `entry` begins.
@@ -138,8 +144,12 @@ impl<'a> PclnTable<'a> {
 
     /// The name that begins at `offset` of the name block.
     pub(super) fn name(&self, offset: u32) -> Option<&'a str> {
-        let bytes = tail(self.names, offset.into())?;
-        std::str::from_utf8(until_nul(bytes.get(..MAX_NAME).unwrap_or(bytes))?).ok()
+        text(self.names, offset)
+    }
+
+    /// The name of the file that begins at `offset` of the block of files.
+    pub(super) fn file(&self, offset: u32) -> Option<&'a str> {
+        text(self.files, offset)
     }
 
     /// All names with their offsets in the name block, in one pass.
@@ -167,6 +177,12 @@ impl<'a> PclnTable<'a> {
         let index = low.checked_sub(1)?;
         (text_offset < self.entry(index)?.next_offset).then_some(index)
     }
+}
+
+/// The name at `offset` of `block`.
+fn text(block: &[u8], offset: u32) -> Option<&str> {
+    let bytes = tail(block, offset.into())?;
+    std::str::from_utf8(until_nul(bytes.get(..MAX_NAME).unwrap_or(bytes))?).ok()
 }
 
 /// The bytes before the first NUL. (`CStr` searches word by word, unlike `position`.)

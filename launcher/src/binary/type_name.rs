@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::descriptor::Descriptor;
 use super::kind::Form;
+use super::name_parts::short_name;
 use super::types::Types;
 
 /// Unnamed types such as `[][]*T` are spelled out to this depth.
@@ -62,38 +63,7 @@ impl Types<'_, '_> {
     }
 }
 
-/// Package path and name of a defined type's full name. Type arguments in brackets belong to the name.
-pub(super) fn split_name(full: &str) -> (&str, &str) {
-    let arguments = full.find('[').unwrap_or(full.len());
-    match full.get(..arguments).and_then(|head| head.rfind('.')) {
-        Some(dot) => (full.get(..dot).unwrap_or_default(), full.get(dot + 1..).unwrap_or_default()),
-        None => ("", full),
-    }
-}
-
-/// The part of `package.Name` or `package.Name[arguments]` behind the dot, or all of a name without package; `None` if
-/// it is longer than `longest`.
-pub(super) fn short_name(text: &[u8], longest: usize) -> Option<&[u8]> {
-    let mut depth = 0_usize;
-    for (index, byte) in text.iter().enumerate().rev().take(longest + 1) {
-        match byte {
-            b']' => depth += 1,
-            b'[' => depth = depth.saturating_sub(1),
-            b'.' if depth == 0 => return text.get(index + 1..),
-            _ => {}
-        }
-    }
-    (text.len() <= longest).then_some(text)
-}
-
 /// At most [`MAX_NAME`] bytes of a name.
 fn cut(name: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(name.get(..MAX_NAME).unwrap_or(name))
-}
-
-/// Whether `name` can only be that of a defined type.
-pub(super) fn is_plain(name: &str) -> bool {
-    let start = name.as_bytes().first();
-    !matches!(start, Some(b'*' | b'['))
-        && !["map[", "chan ", "func(", "struct {", "interface {"].iter().any(|p| name.starts_with(p))
 }

@@ -7,7 +7,7 @@ use super::image::Image;
 use super::itab::{Itab, contiguous_itabs, linked_itabs};
 use super::kind::Kind;
 use super::module_data::{ModuleData, TypeIndex};
-use super::type_name::{is_plain, short_name, split_name};
+use super::name_parts::{is_plain, short_name, split_name};
 use super::wanted::Wanted;
 use super::{BinaryError, VirtAddr};
 
@@ -215,18 +215,6 @@ impl Types<'_, '_> {
 mod tests {
     use super::super::image::tests::{DATA, elf};
     use super::*;
-
-    #[test]
-    fn names_are_split_outside_brackets() {
-        assert_eq!(split_name("net/http.Request"), ("net/http", "Request"));
-        assert_eq!(split_name("gopkg.in/yaml.v3.Node"), ("gopkg.in/yaml.v3", "Node"));
-        assert_eq!(split_name("sync/atomic.Pointer[net/http.response]"), ("sync/atomic", "Pointer[net/http.response]"));
-        assert_eq!(split_name("error"), ("", "error"));
-        assert_eq!(short_name(b"http.Request", 20), Some(&b"Request"[..]));
-        assert_eq!(short_name(b"atomic.Pointer[net/http.response]", 40), Some(&b"Pointer[net/http.response]"[..]));
-        assert_eq!(short_name(b"http.Request", 6), None);
-        assert_eq!(short_name(b"error", 5), Some(&b"error"[..]));
-    }
 
     const BASE: u64 = 0x1000;
 

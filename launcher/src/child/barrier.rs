@@ -1,14 +1,14 @@
-//! The program before its exec, where it cannot be held behind it.
+//! The command's process before its exec, where it cannot be held behind it.
 
 use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
+use super::launched::Launched;
 use super::sys;
-use super::tree::Tree;
 
-/// Why the program is held at the barrier before exec and not at the exec stop.
+/// Why the process is held at the barrier before exec and not at the exec stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BarrierReason {
     /// The kernel would withhold the file's privileges from a traced process.
@@ -19,18 +19,18 @@ pub enum BarrierReason {
     PtraceRefused(Errno),
 }
 
-/// The program's process waits before its exec, untraced. The caller may look at the file and attach to it. If this is
+/// The command's process waits before its exec, untraced. The caller may look at the file and attach to it. If this is
 /// dropped, the process ends with the launcher's end of its pipe.
 #[derive(Debug)]
 #[must_use]
 pub struct AtBarrier<'t> {
-    tree: &'t mut Tree,
+    launched: &'t mut Launched,
     reason: BarrierReason,
 }
 
 impl<'t> AtBarrier<'t> {
-    pub(super) fn new(tree: &'t mut Tree, reason: BarrierReason) -> Self {
-        Self { tree, reason }
+    pub(super) fn new(launched: &'t mut Launched, reason: BarrierReason) -> Self {
+        Self { launched, reason }
     }
 
     /// Why it is held here and not at the exec stop.
@@ -39,27 +39,27 @@ impl<'t> AtBarrier<'t> {
         self.reason
     }
 
-    /// The process that will become the program.
+    /// The process, in which the command will be executed.
     #[must_use]
     pub fn pid(&self) -> Pid {
-        self.tree.pid()
+        self.launched.pid()
     }
 
     /// The file that will be executed, as an absolute path; `None` if it will not be found.
     #[must_use]
     pub fn path(&self) -> Option<PathBuf> {
-        self.tree.file.clone()
+        self.launched.file.clone()
     }
 
-    /// Lets the process execute the program. Not waited for: an exec from a slow file system takes its time, and signals come
-    /// meanwhile. That it failed is told by [`Tree::next`], as it is of a process that was held.
+    /// Lets the process execute the command. Not waited for: an exec from a slow file system takes its time, and signals come
+    /// meanwhile. That it failed is told by [`super::Tree::next`], as it is of a process that was held.
     pub fn go(self) {
-        self.tree.link.go();
+        self.launched.link.go();
     }
 
-    /// Ends the process before it becomes the program (`--strict`).
+    /// Ends the process before its exec (`--strict`).
     pub fn abandon(self) {
-        let _ = sys::kill(self.tree.pid(), libc::SIGKILL);
-        sys::wait_end(self.tree.pid());
+        let _ = sys::kill(self.launched.pid(), libc::SIGKILL);
+        sys::wait_end(self.launched.pid());
     }
 }

@@ -6,7 +6,7 @@ use std::{fmt, io};
 
 use nix::unistd::Pid;
 
-/// The strings of an environment, in order, duplicates and strings without `=` included: what a program gets must
+/// The strings of an environment, in order, duplicates and strings without `=` included: what a command gets must
 /// not be cleaned up on the way. `Debug` shows only how many there are: values may be secrets.
 #[derive(Clone, Default)]
 pub struct Environment(Vec<CString>);

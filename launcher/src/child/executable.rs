@@ -20,7 +20,7 @@ enum Bytes {
     Read(Vec<u8>, File),
 }
 
-/// The file of a program that has been planned for: it takes no memory while nobody looks into it.
+/// The file of a Go program that has been planned for: it takes no memory while nobody looks into it.
 #[derive(Debug)]
 pub struct KeptExe(Kept);
 
@@ -150,10 +150,10 @@ pub fn without_deletion(name: PathBuf) -> PathBuf {
     }
 }
 
-/// The part of a process's auxiliary vector that tells where its program lies.
+/// The part of a process's auxiliary vector that tells where its file lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Auxv {
-    /// `AT_ENTRY`: the address of the program's entry point.
+    /// `AT_ENTRY`: the address of the file's entry point.
     pub entry: Option<u64>,
     /// `AT_PHDR`: the address of the program headers.
     pub program_headers: Option<u64>,
@@ -172,7 +172,7 @@ impl Auxv {
         Ok(Self::parse(&std::fs::read(format!("/proc/{pid}/auxv"))?))
     }
 
-    /// How far the program was moved from the addresses in its file: `AT_ENTRY − e_entry`; 0 unless it is a PIE.
+    /// How far it was moved from the addresses in its file: `AT_ENTRY − e_entry`; 0 unless it is a PIE.
     #[must_use]
     pub fn load_bias(&self, elf_entry: u64) -> Option<u64> {
         self.entry.map(|entry| entry.wrapping_sub(elf_entry))

@@ -1,4 +1,4 @@
-//! How the program ended.
+//! How the command ended.
 
 use nix::unistd::Pid;
 
@@ -24,23 +24,23 @@ impl ExitStatus {
     }
 }
 
-/// The program has ended and was reaped. There is no way back from here.
+/// The command has ended and was reaped. There is no way back from here.
 #[derive(Debug)]
 pub struct Exited {
     pub(super) pid: Pid,
     pub(super) status: ExitStatus,
-    /// When somebody asked the program to end, if so: one more request is the second then.
+    /// When somebody asked the command to end, if so: one more request is the second then.
     pub(super) asked_to_end: Option<Request>,
 }
 
 impl Exited {
-    /// How the program ended.
+    /// How the command ended.
     #[must_use]
     pub fn status(&self) -> ExitStatus {
         self.status
     }
 
-    /// The process id the program had. It may belong to another process by now.
+    /// The process id that the command had. It may belong to another process by now.
     #[must_use]
     pub fn pid(&self) -> Pid {
         self.pid

@@ -1,4 +1,4 @@
-//! The bounded wait for the telemetry of a program that has ended.
+//! The bounded wait for the telemetry of a command that has ended.
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ pub enum FlushEnd {
 /// Waits until `done` is readable or hung up, at most until `deadline`; calls `reap` whenever something has happened.
 ///
 /// A second SIGTERM or SIGINT ends the wait: the first one received here if one has been heeded before (`asked`). When
-/// the program ended by itself, the first one changes nothing (a `docker stop` that comes as the program exits should
+/// the command ended by itself, the first one changes nothing (a `docker stop` that comes as the command exits should
 /// not cost the last spans: the deadline is far below every grace period), and the next one ends the wait. One that comes
 /// right behind another is the same request: `timeout` sends its signal to the process and to its group.
 pub(super) fn wait_for(

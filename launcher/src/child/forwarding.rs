@@ -1,4 +1,4 @@
-//! How a signal that arrived here reaches the program: as which number (`--rewrite`), and whether its process group gets
+//! How a signal that arrived here reaches the command: as which number (`--rewrite`), and whether its process group gets
 //! it too (`--kill-group`).
 
 use nix::errno::Errno;
@@ -9,7 +9,7 @@ use super::sys::{self, LAST_SIGNAL};
 /// A signal's number, as an index.
 const SIGNALS: usize = 65;
 
-/// What becomes of each signal. The default sends every one unchanged, to the program alone.
+/// What becomes of each signal. The default sends every one unchanged, to the command alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Forwarding {
     /// By the number that arrived; 0 drops it.
@@ -49,7 +49,7 @@ impl Forwarding {
 
     /// Sends `signal` to the process, or to the group it leads.
     ///
-    /// The group exists: [`super::spawn`] made it before anything was forwarded. A program that has moved to a group of
+    /// The group exists: [`super::spawn`] made it before anything was forwarded. A command that has moved to a group of
     /// somebody else (ESRCH) gets the signal all the same. Other errors mean that it has ended, or that its privileges
     /// forbid it; there is nobody to be told.
     /// `to_group`: to the group in any case.

@@ -1,4 +1,4 @@
-//! Whether a process still is the program that it was: noticed without ptrace, and without asking the process.
+//! Whether a process still runs the program that it ran: noticed without ptrace, and without asking the process.
 
 use std::fs::{self, File};
 use std::io;
@@ -53,7 +53,7 @@ impl Image {
         })
     }
 
-    /// Whether there are breakpoints in the program's code: the kernel writes each into a copy of its page, and such a page is
+    /// Whether there are breakpoints in the process's code: the kernel writes each into a copy of its page, and such a page is
     /// anonymous. (`__replace_page`, `kernel/events/uprobes.c`.)
     ///
     /// They come back with an exec by the thread that leads the process; one by another thread takes the place of the leader,
@@ -68,7 +68,7 @@ impl Image {
         has_anonymous_code(&mappings, &exe.to_string_lossy())
     }
 
-    /// A time after which this program's first threads have started (nanoseconds of `CLOCK_BOOTTIME`), and at most a clock tick
+    /// A time after which this image's first threads have started (nanoseconds of `CLOCK_BOOTTIME`), and at most a clock tick
     /// more: an exec ends all threads but its own, and Go's runtime starts others at once. `None` where there is no other.
     #[must_use]
     pub fn threads_since(&self) -> Option<u64> {
@@ -151,7 +151,7 @@ mod tests {
         child.wait().unwrap();
 
         let own = Image::of(NonZeroU32::new(std::process::id()).unwrap()).unwrap();
-        let before = crate::spans::clock::boot_time();
+        let before = crate::clock::boot_time();
         // This test's own thread is one of them.
         assert!(own.threads_since().is_some_and(|since| since < before + 1_000_000_000));
     }

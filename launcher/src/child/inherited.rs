@@ -1,9 +1,9 @@
 //! What this process was given, recorded before the Rust runtime changes it.
 //!
 //! Before `main`, the runtime sets SIGPIPE to "ignored" and opens `/dev/null` in place of closed standard
-//! descriptors. Both would reach the program. A constructor in `.init_array` runs before that (after the C library
+//! descriptors. Both would reach the command. A constructor in `.init_array` runs before that (after the C library
 //! has set itself up) and notes the two, and the parent process; [`Inherited::read`] adds the rest. Descriptors that were open are noted too,
-//! so that the launcher can close its copies: a pipe must end when the program closes it, not when we exit.
+//! so that the launcher can close its copies: a pipe must end when the command closes it, not when we exit.
 
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -46,7 +46,7 @@ pub(super) fn pipe_was_ignored() -> bool {
     NOTED.load(Ordering::Relaxed) && PIPE_IGNORED.load(Ordering::Relaxed)
 }
 
-/// What the program must find as we found it.
+/// What the command must find as we found it.
 #[derive(Clone, Debug)]
 pub(super) struct Inherited {
     /// The signals that were ignored. All others have their default action, as after every exec.
@@ -58,7 +58,7 @@ pub(super) struct Inherited {
 impl Inherited {
     /// Gathers what was inherited. Must run before this process opens a descriptor or sets a disposition of its own.
     ///
-    /// Standard descriptors that were closed are made close-on-exec, so that the program finds them closed again.
+    /// Standard descriptors that were closed are made close-on-exec, so that the command finds them closed again.
     pub(super) fn read() -> Self {
         let mut ignored =
             (1..=sys::LAST_SIGNAL).filter(|&signal| sys::is_ignored(signal)).fold(SignalSet::EMPTY, SignalSet::with);

@@ -1,8 +1,8 @@
-//! What the kernel put on the stack of a program that stands before its first instruction: arguments, environment and
+//! What the kernel put on the stack of a process that stands before its first instruction: arguments, environment and
 //! auxiliary vector, in this order above the stack pointer (`create_elf_tables`, `fs/binfmt_elf.c`).
 //!
 //! Read word by word through ptrace. `/proc/PID/{exe,environ,auxv}` tell the same, but are closed to a launcher without
-//! `CAP_SYS_PTRACE` once the program runs as another user, as it does behind gosu.
+//! `CAP_SYS_PTRACE` once the process runs as another user, as it does behind gosu.
 
 use std::ffi::OsString;
 use std::io;
@@ -17,7 +17,7 @@ use super::ptrace;
 use super::script;
 
 const WORD: u64 = 8;
-/// The stack of a program with more arguments, or more variables, than this is not looked through.
+/// The stack of a process with more arguments, or more variables, than this is not looked through.
 const MAX_STRINGS: u64 = 20_000;
 /// The smallest page there is.
 const PAGE: u64 = 4 << 10;

@@ -6,17 +6,17 @@ use crate::log;
 
 /// How many execs in a row are followed (`sh -c 'exec env … gosu … app'` has four).
 pub(super) const MAX_EXECS: u32 = 64;
-/// How long a program is followed that is not expected to start others. Entry scripts wait for databases and migrate
+/// How long a process is followed that is not expected to start others. Entry scripts wait for databases and migrate
 /// them.
 pub(super) const BRIEF: Duration = Duration::from_mins(10);
-/// Stops that programs followed briefly may cost altogether: at 60 to 80 µs each, 0.4 s.
+/// Stops that processes followed briefly may cost altogether: at 60 to 80 µs each, 0.4 s.
 pub(super) const MAX_BRIEF_STOPS: u32 = 5_000;
-/// Stops that watched programs may cost altogether: at some 10 µs each, 0.2 s.
+/// Stops that watched processes may cost altogether: at some 10 µs each, 0.2 s.
 pub(super) const MAX_WATCHED_STOPS: u32 = 20_000;
 /// Threads followed at a time; what is forked beyond is let go.
 pub(super) const MAX_THREADS: usize = 1_024;
 
-/// Why a program is not followed, or not any more.
+/// Why a process is not followed, or not any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Limit {
     /// Too many execs in a row.

@@ -1,7 +1,7 @@
 //! Socket activation (`sd_listen_fds(3)`): descriptors are meant for the process that `LISTEN_PID` names. That is the
-//! launcher; the program behind it is told that it is meant.
+//! launcher; the command behind it is told that it is meant.
 //!
-//! The program's pid is known only after the fork, where nothing may be allocated: the string is prepared with room for
+//! The command's pid is known only after the fork, where nothing may be allocated: the string is prepared with room for
 //! any pid, and the child writes its own into it.
 
 use std::ffi::c_char;
@@ -14,7 +14,7 @@ const PIDFD_ID: &str = "LISTEN_PIDFDID=";
 /// The longest pid (`PID_MAX_LIMIT` is 2^22) and the NUL byte fit well.
 const ROOM: usize = 24;
 
-/// The string `LISTEN_PID=…` of the program's environment, NUL-terminated.
+/// The string `LISTEN_PID=…` of the command's environment, NUL-terminated.
 #[derive(Debug)]
 pub(super) struct ListenPid(Box<[u8; ROOM]>);
 
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn the_programs_pid_takes_the_place_of_ours() {
+    fn the_commands_pid_takes_the_place_of_ours() {
         let mut given = environment(&[c"A=1", c"LISTEN_PID=70", c"LISTEN_FDS=2", c"LISTEN_PIDFDID=9"]);
         let mut string = ListenPid::take(&mut given, 70).unwrap();
         assert_eq!(given.strings(), [CString::from(c"A=1"), CString::from(c"LISTEN_FDS=2")]);

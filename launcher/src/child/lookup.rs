@@ -1,4 +1,4 @@
-//! Program name to the paths that exec will try, as execvp does.
+//! A command's name to the paths that exec will try, as execvp does.
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -11,8 +11,8 @@ const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/bin:/usr/bin";
 
 /// The paths to try, in order. A name with a slash is itself the only one; an empty PATH entry means the working
 /// directory. A name with a NUL byte cannot come from a command line and gives no path at all.
-pub(super) fn candidates(program: &OsStr, path: Option<&[u8]>) -> Vec<CString> {
-    let name = program.as_bytes();
+pub(super) fn candidates(name: &OsStr, path: Option<&[u8]>) -> Vec<CString> {
+    let name = name.as_bytes();
     if name.contains(&b'/') {
         return CString::new(name).into_iter().collect();
     }
@@ -63,8 +63,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    fn paths(program: &str, path: Option<&str>) -> Vec<String> {
-        candidates(OsStr::new(program), path.map(str::as_bytes)).into_iter().map(|path| path.into_string().unwrap()).collect()
+    fn paths(name: &str, path: Option<&str>) -> Vec<String> {
+        candidates(OsStr::new(name), path.map(str::as_bytes)).into_iter().map(|path| path.into_string().unwrap()).collect()
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Drop for Unblocked {
     }
 }
 
-/// Installs the handler at the first call. Exec takes it away again; the launcher's program is forked before anything is mapped.
+/// Installs the handler at the first call. Exec takes it away again; the command is forked before anything is mapped.
 fn handler_is_installed() -> bool {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -135,7 +135,7 @@ extern "C" fn at_fault(signal: c_int, info: *mut siginfo_t, context: *mut c_void
     let (details, context) = unsafe { (&*info, &mut *context.cast::<ucontext_t>()) };
     let errno = Errno::last_raw();
     if details.si_code <= 0 {
-        // Somebody sent it: it is the program's, and has come here because this thread is reading. It waits for the signalfd.
+        // Somebody sent it: it is the command's, and has come here because this thread is reading. It waits for the signalfd.
         // SAFETY: the set is live, and the signal's number is one.
         unsafe { libc::sigaddset(&raw mut context.uc_sigmask, signal) };
         // SAFETY: the information is what the kernel gave us; for a process's own id it may say anything (rt_sigqueueinfo(2)).

@@ -1,4 +1,4 @@
-//! The program as a process: started, held at its first instruction, let go, waited for.
+//! The command as a process: started, held at its first instruction, let go, waited for.
 //!
 //! ```text
 //! Signals::take_over ──> spawn ──> Tree ──next──> Exec(Stopped) ──> release | follow ──> Tree
@@ -11,6 +11,7 @@
 //! of Go, probes or telemetry.
 
 mod barrier;
+mod command;
 mod environment;
 mod executable;
 mod exit;
@@ -21,7 +22,9 @@ mod inherited;
 mod initial_stack;
 #[cfg(target_arch = "x86_64")]
 mod inject;
+mod launched;
 mod limits;
+mod link;
 mod listen_pid;
 mod lookup;
 mod mapped;
@@ -39,6 +42,7 @@ mod tracees;
 mod tree;
 
 pub use barrier::{AtBarrier, BarrierReason};
+pub use command::{Command, SpawnError};
 pub use environment::Environment;
 pub use executable::{Auxv, Exe, KeptExe, MappedExe, without_deletion};
 pub use exit::{ExitStatus, Exited};
@@ -51,7 +55,7 @@ pub use limits::Limit;
 pub use other::{Other, pid_descriptor};
 pub use parent::signal_on_parent_death;
 pub use signals::{Signals, TakeOverError};
-pub use spawn::{Program, SpawnError, exec_in_place, spawn};
+pub use spawn::{exec_in_place, spawn};
 pub use stopped::Stopped;
 pub use sys::SignalSet;
 pub use tracees::Follow;

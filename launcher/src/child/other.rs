@@ -56,13 +56,13 @@ impl Other {
         Ok(Exe::of(without_deletion(fs::read_link(&link)?), link))
     }
 
-    /// What the kernel told the program about itself.
+    /// What the kernel told the process about itself.
     #[must_use]
     pub fn auxv(&self) -> Option<Auxv> {
         Auxv::of(self.pid).ok()
     }
 
-    /// The variables that the program was started with and whose name starts with `prefix`.
+    /// The variables that the process was started with and whose name starts with `prefix`.
     #[must_use]
     pub fn variables(&self, prefix: &str) -> Option<Vec<(std::ffi::OsString, std::ffi::OsString)>> {
         Environment::of(self.pid).ok().map(|environment| environment.starting_with(prefix))

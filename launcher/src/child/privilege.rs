@@ -1,7 +1,7 @@
 //! Privileges that an exec gives (set-id bits, file capabilities) and that the kernel withholds from a process whose
 //! tracer lacks `CAP_SYS_PTRACE` (`cap_bprm_creds_from_file`, security/commoncap.c).
 //!
-//! The launcher must not cost a program its privileges: before such an exec it lets go.
+//! The launcher must not cost a command its privileges: before such an exec it lets go.
 
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};

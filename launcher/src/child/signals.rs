@@ -1,4 +1,4 @@
-//! The launcher's signals: all blocked, read from one descriptor, and given back unchanged to the program.
+//! The launcher's signals: all blocked, read from one descriptor, and given back unchanged to the command.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -32,7 +32,7 @@ pub struct TakeOverError {
 }
 
 /// The signals of this process, taken over: every one blocked (threads started later inherit that), all of them
-/// readable here, and what the program must get back remembered.
+/// readable here, and what the command must get back remembered.
 #[derive(Debug)]
 pub struct Signals {
     fd: OwnedFd,
@@ -47,11 +47,11 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Blocks every signal, sets SIGCHLD to its default (a SIGCHLD inherited as ignored would reap the program behind
+    /// Blocks every signal, sets SIGCHLD to its default (a SIGCHLD inherited as ignored would reap the command behind
     /// our back) and opens the signalfd. Must be the first thing in `main`, before any thread or descriptor exists.
     ///
     /// # Errors
-    /// When the signalfd cannot be opened. The mask is then what it was, and the program can still be executed in
+    /// When the signalfd cannot be opened. The mask is then what it was, and the command can still be executed in
     /// place by [`super::exec_in_place`].
     pub fn take_over() -> Result<Self, TakeOverError> {
         let failed = |errno| TakeOverError { errno };
@@ -82,7 +82,7 @@ impl Signals {
         })
     }
 
-    /// The signals that this process was started with as ignored. The program gets the same.
+    /// The signals that this process was started with as ignored. The command gets the same.
     #[must_use]
     pub fn inherited_ignored(&self) -> SignalSet {
         self.inherited.ignored
@@ -108,7 +108,7 @@ impl Arrived {
         self.number
     }
 
-    /// Whether the signal is about this process and must not reach the program: a fault of ours, or the SIGPIPE of a
+    /// Whether the signal is about this process and must not reach the command: a fault of ours, or the SIGPIPE of a
     /// write of ours. A blocked SIGPIPE is queued even when it is ignored, and names its own process as the sender;
     /// signals of a terminal (positive code, no sender) are not ours alone.
     pub(super) fn is_ours(self) -> bool {

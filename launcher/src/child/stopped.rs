@@ -8,17 +8,17 @@ use nix::unistd::Pid;
 use super::environment::Environment;
 use super::executable::{Auxv, Exe, MappedExe, without_deletion};
 use super::initial_stack::InitialStack;
+use super::launched::Launched;
 use super::script;
 use super::sys;
 use super::tracees::Follow;
-use super::tree::Tree;
 
 /// A process that has just executed a program, held by ptrace. It goes on, untraced, when this is dropped; if the
 /// launcher dies now, the kernel lets it run.
 #[derive(Debug)]
 #[must_use]
 pub struct Stopped<'t> {
-    tree: &'t mut Tree,
+    launched: &'t mut Launched,
     pid: Pid,
     /// What becomes of it when this is dropped.
     then: Then,
@@ -32,8 +32,8 @@ enum Then {
 }
 
 impl<'t> Stopped<'t> {
-    pub(super) fn new(tree: &'t mut Tree, pid: Pid) -> Self {
-        Self { tree, pid, then: Then::Release }
+    pub(super) fn new(launched: &'t mut Launched, pid: Pid) -> Self {
+        Self { launched, pid, then: Then::Release }
     }
 
     /// The process id, as seen from our namespace.
@@ -42,17 +42,17 @@ impl<'t> Stopped<'t> {
         self.pid
     }
 
-    /// Whether this is the program that the launcher was given, or what that executed in its place; not one of its
+    /// Whether this is the command's process, whatever that has executed in its place; not one of its
     /// descendants.
     #[must_use]
     pub fn is_main(&self) -> bool {
-        self.pid == self.tree.pid()
+        self.pid == self.launched.pid()
     }
 
     /// How many execs this process has made in a row, this one included.
     #[must_use]
     pub fn execs(&self) -> u32 {
-        self.tree.tracees.execs(self.pid)
+        self.launched.tracees.execs(self.pid)
     }
 
     /// The executed file: its name, and a path by which it can be opened.
@@ -73,7 +73,7 @@ impl<'t> Stopped<'t> {
     fn exe_by_stack(&self) -> Option<io::Result<Exe>> {
         let stack = InitialStack::of(self.pid)?;
         // A wrapper seldom changes the directory before it executes a relative path, but some do.
-        let directory = &self.tree.directory;
+        let directory = &self.launched.directory;
         let executed = directory.join(stack.executed()?);
         // A file that cannot be read is believed to be the one: no more than its name is of use.
         let file = script::with_interpreters(executed.clone(), |name| directory.join(name))
@@ -82,20 +82,20 @@ impl<'t> Stopped<'t> {
         Some(file.map(|file| Exe::at(&file)).ok_or_else(other))
     }
 
-    /// What the kernel told the program about itself; its entry gives the load bias.
+    /// What the kernel told the process about itself; its entry gives the load bias.
     #[must_use]
     pub fn auxv(&self) -> Option<Auxv> {
         Auxv::of(self.pid).ok().or_else(|| InitialStack::of(self.pid).map(|stack| stack.auxv()))
     }
 
-    /// The first argument behind the program's name.
+    /// The first argument behind its name.
     #[must_use]
     pub fn first_argument(&self) -> Option<String> {
         let line = std::fs::read(format!("/proc/{}/cmdline", self.pid)).ok()?;
         line.split(|byte| *byte == 0).nth(1).map(|argument| String::from_utf8_lossy(argument).into_owned())
     }
 
-    /// The variables of the program's environment whose name starts with `prefix` (of at most eight bytes); `None` if
+    /// The variables of the process's environment whose name starts with `prefix` (of at most eight bytes); `None` if
     /// the kernel does not tell.
     #[must_use]
     pub fn variables(&self, prefix: &str) -> Option<Vec<(OsString, OsString)>> {
@@ -122,16 +122,16 @@ impl<'t> Stopped<'t> {
         self.then = Then::Follow(follow);
     }
 
-    /// Lets the program run, untraced from here on. What it starts is not seen any more.
+    /// Lets the process run, untraced from here on. What it starts is not seen any more.
     pub fn release(self) {}
 
-    /// Ends the process before the program has run, and the launcher's program with it (`--strict`).
+    /// Ends the process before it has run, and the command's with it (`--strict`).
     pub fn abandon(mut self) {
         self.then = Then::Nothing;
-        for pid in [self.pid, self.tree.pid()] {
+        for pid in [self.pid, self.launched.pid()] {
             let _ = sys::kill(pid, libc::SIGKILL);
         }
-        sys::wait_end(self.tree.pid());
+        sys::wait_end(self.launched.pid());
     }
 }
 
@@ -158,8 +158,8 @@ impl Filters {
 impl Drop for Stopped<'_> {
     fn drop(&mut self) {
         match self.then {
-            Then::Release => self.tree.tracees.release(self.pid),
-            Then::Follow(follow) => self.tree.tracees.follow(self.pid, follow),
+            Then::Release => self.launched.tracees.release(self.pid),
+            Then::Follow(follow) => self.launched.tracees.follow(self.pid, follow),
             Then::Nothing => {}
         }
     }

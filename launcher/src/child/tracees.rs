@@ -26,7 +26,7 @@ const OPTIONS: i32 = libc::PTRACE_O_TRACEEXEC
 /// The signal of a system call's stop under `PTRACE_O_TRACESYSGOOD`.
 const SYSCALL_STOP: i32 = libc::SIGTRAP | 0x80;
 
-/// How far a program is followed.
+/// How far a process is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Follow {
     /// A shell, an init, a supervisor: as long as it runs.
@@ -66,15 +66,15 @@ pub(super) struct Tracees {
     threads: HashMap<Pid, Tracee>,
     brief_stops: u32,
     watched_stops: u32,
-    /// The launcher's program.
+    /// The command's process.
     main: Option<Pid>,
     reached: Reached,
-    /// No program is to be held any more.
+    /// No process is to be held any more.
     letting_go: bool,
 }
 
 impl Tracees {
-    /// Takes the launcher's program under ptrace, while it runs or waits.
+    /// Takes the command's process under ptrace, while it runs or waits.
     ///
     /// `CAP_SYS_PTRACE` is raised for Yama's scope 2, and because the kernel remembers whether a tracer had it when it
     /// attached: only then do set-id programs keep their privileges (`ptracer_capable`, kernel/ptrace.c).
@@ -140,7 +140,7 @@ impl Tracees {
                 return Stop::Group;
             }
             0 if signal == SYSCALL_STOP => self.at_system_call(pid),
-            // A signal is about to be delivered: it is the program's.
+            // A signal is about to be delivered: it is the process's.
             0 => self.go_on(pid, signal),
             _ => self.go_on(pid, 0),
         }

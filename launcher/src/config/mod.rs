@@ -3,6 +3,7 @@
 //! A flag wins over its variable, a variable over the default; an empty variable is an unset one. A value that cannot
 //! be used becomes a [`Problem`], and the next best one holds: configuration never keeps the command from running.
 
+mod endpoint;
 mod init;
 mod methods;
 mod otlp;
@@ -20,13 +21,14 @@ use crate::command_line::CommandLine;
 use crate::kernel::UprobeKind;
 use crate::log::Level;
 
+pub use endpoint::{Endpoint, Protocol};
 pub use init::Init;
 pub use methods::KnownMethods;
-pub use otlp::{Endpoint, Headers, Otlp, Protocol};
+pub use otlp::{Headers, Otlp};
 pub use proxy::Proxy;
 pub use reader::Problem;
 use reader::{Reader, pairs};
-pub use sampling::{Batch, Limits, RootSampler, Sampler};
+pub use sampling::{Batch, DEFAULT_QUEUE_SIZE, Limits, RootSampler, Sampler};
 
 /// Everything there is to configure.
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, one per variable")]

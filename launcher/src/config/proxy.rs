@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::otlp::{Endpoint, Protocol};
+use super::endpoint::{Endpoint, Protocol};
 use super::reader::{Problem, Reader, percent_decode};
 
 /// A proxy. `Debug` and `Display` leave out user and password.

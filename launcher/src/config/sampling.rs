@@ -68,6 +68,12 @@ impl Sampler {
     }
 }
 
+/// How many spans may be held unless the user says so.
+///
+/// More than the specification's 2,048: at 50,000 spans/s one drain of the ring buffer (every 100 ms) brings 5,000 at
+/// once. They are held encoded, and [`crate::export::settings::MAX_QUEUE_BYTES`] bounds their memory as well.
+pub const DEFAULT_QUEUE_SIZE: usize = 20_480;
+
 /// How spans are gathered before they are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
@@ -89,7 +95,7 @@ impl Batch {
         let delay = reader.first(&["OTEL_BSP_SCHEDULE_DELAY"], millis);
         let timeout = reader.first(&["OTEL_BSP_EXPORT_TIMEOUT"], super::reader::timeout);
         let queue = reader.first(&["OTEL_BSP_MAX_QUEUE_SIZE"], positive);
-        let max_queue_size = queue.unwrap_or(crate::export::settings::DEFAULT_QUEUE_SIZE);
+        let max_queue_size = queue.unwrap_or(DEFAULT_QUEUE_SIZE);
         let mut size = reader.first(&[SIZE], positive).unwrap_or(512);
         if size > max_queue_size {
             // The default gives way to a small queue silently; what was asked for does not.

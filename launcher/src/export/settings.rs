@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{self, Batch, Config, Proxy};
+use crate::config::{self, Batch, Config, DEFAULT_QUEUE_SIZE, Proxy};
 
 /// Where spans go, and how they are gathered before.
 #[derive(Clone, Debug, Default)]
@@ -29,12 +29,6 @@ pub struct BatchSettings {
     /// How many spans go out together.
     pub max_export_batch_size: usize,
 }
-
-/// How many spans may be held unless the user says so.
-///
-/// More than the specification's 2,048: at 50,000 spans/s one drain of the ring buffer (every 100 ms) brings 5,000 at
-/// once. They are held encoded, and [`MAX_QUEUE_BYTES`] bounds their memory as well.
-pub const DEFAULT_QUEUE_SIZE: usize = 20_480;
 
 /// How many bytes of encoded spans may be held, whatever their number.
 pub const MAX_QUEUE_BYTES: usize = 8 << 20;

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use super::plan::LeftOut;
+use super::left_out::LeftOut;
 use super::probe::{Event, Point, Probe};
 use super::site::{Placement, Site};
 use crate::binary::{Function, Functions, GoBinary, Inlined, Layouts, VirtAddr};
@@ -31,12 +31,12 @@ pub struct Facts<'a> {
 const INLINABLE: u64 = 512;
 
 impl Facts<'_> {
-    /// The function `name`.
+    /// The function `name`, see [`Functions::only`].
     ///
     /// # Errors
-    /// Where the program does not have it.
+    /// Where the program does not have it, or has several.
     pub fn function(&self, name: &str) -> Result<&Function, LeftOut> {
-        self.functions.get(name).ok_or_else(|| LeftOut::NotUsed(name.to_owned()))
+        self.functions.only(name)?.ok_or_else(|| LeftOut::NotUsed(name.to_owned()))
     }
 
     /// Refuses a function that is inlined somewhere: a probe in it would miss these calls.

@@ -2,6 +2,7 @@
 //! [`crate::engine`]'s.
 
 pub mod facts;
+pub mod left_out;
 pub mod plan;
 pub mod probe;
 pub mod site;

@@ -6,6 +6,7 @@ use bpf::config::EndRecipe;
 use serde::Serialize;
 
 pub use super::facts::Facts;
+pub use super::left_out::LeftOut;
 use super::probe::Probe;
 use super::site::{Placement, Site};
 use crate::binary::{BinaryError, DetourSite, GoBinary, Layouts};
@@ -29,27 +30,6 @@ pub struct Instrumentation {
     pub has_parents: bool,
     /// Makes the probes, or says why there are none.
     pub plan: fn(&Facts<'_>) -> Result<Planned, LeftOut>,
-}
-
-/// Why an instrumentation is not used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-pub enum LeftOut {
-    /// The program does not use the library.
-    #[error("the program has no function {0}")]
-    NotUsed(String),
-    /// The program uses the library in a form that is not understood.
-    #[error("{0}")]
-    NotUnderstood(String),
-    /// The user asked for it.
-    #[error("switched off by OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS")]
-    SwitchedOff,
-}
-
-impl From<BinaryError> for LeftOut {
-    fn from(error: BinaryError) -> Self {
-        Self::NotUnderstood(error.to_string())
-    }
 }
 
 /// Where an offset came from.

@@ -3,7 +3,7 @@
 use bpf::config::EndRecipe;
 use serde::Serialize;
 
-use super::plan::LeftOut;
+use super::left_out::LeftOut;
 use crate::binary::{Cost, FileOffset, Function, GoBinary, VirtAddr};
 
 /// How an engine finds the places for what is observed.

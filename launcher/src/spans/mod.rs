@@ -2,7 +2,5 @@
 //!
 //! A span is an [`opentelemetry_sdk::trace::SpanData`]: the SDK's own model, which every exporter takes.
 
-pub mod clock;
 pub mod limits;
 pub mod open;
-pub mod panic_value;

@@ -7,12 +7,12 @@ use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
-use super::clock::WallClock;
 use super::limits;
-use super::panic_value::{PanicValue, TypeNames};
+use crate::clock::WallClock;
 use crate::config::{KnownMethods, Limits};
 use crate::events::decode::{Record, ServerEnd, ServerPanic};
 use crate::instrumentations::{net_http_client, net_http_server};
+use crate::panic_value::{PanicValue, TypeNames};
 
 /// More open spans than this are a program that keeps requests open for ever, or ends that were lost; the oldest half is
 /// then closed as unfinished.

@@ -21,7 +21,7 @@ const LOSSES: [(Missed, &str); 4] = [
 pub(super) struct Losses {
     /// By [`Missed`].
     pub(super) missed: [u64; KINDS],
-    /// Programs whose counters could not be read.
+    /// Processes whose counters could not be read.
     pub(super) unknown: u64,
     /// Items of the ring buffer that were no record.
     pub(super) invalid: u64,

@@ -1,4 +1,4 @@
-//! One traced program: its ring buffer, its open spans, and the probes that go with it.
+//! One traced process: its ring buffer, its open spans, and the probes that go with it.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -10,30 +10,30 @@ use opentelemetry::trace::TraceId;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::Program;
+use super::NewProcess;
 use super::losses::Losses;
 use crate::arm::Armed;
 use crate::child::{Image, Successor, pid_descriptor};
+use crate::clock::{WallClock, boot_time};
 use crate::config::Limits;
 use crate::engine::Probes;
 use crate::events::decode::Record;
 use crate::events::ring::{ALL, Ring, TURN};
 use crate::export::{Exporting, Source};
 use crate::log;
+use crate::panic_value::FileTypeNames;
 use crate::resource::gather::facts;
 use crate::resource::resource;
-use crate::spans::clock::{WallClock, boot_time};
 use crate::spans::open::OpenSpans;
-use crate::spans::panic_value::FileTypeNames;
 
-/// A program that is traced.
+/// A process that is traced.
 pub(super) struct Traced {
     ring: Ring,
     spans: OpenSpans<FileTypeNames>,
     source: Source,
     probes: Box<dyn Probes>,
     /// Readable when the process has ended. `None` where the kernel gives no such descriptor: then its last spans come
-    /// when the launcher's own program ends.
+    /// when the command ends.
     end: Option<AsyncFd<OwnedFd>>,
     /// What it is called in the log.
     file: PathBuf,
@@ -47,9 +47,9 @@ pub(super) struct Traced {
 }
 
 impl Traced {
-    /// Takes over a program. Must be called within a tokio runtime.
-    pub(super) fn new(program: Program, limits: Limits, exporting: &Exporting) -> std::io::Result<Self> {
-        let Program { pid, armed, process, said, known_methods, file, image } = program;
+    /// Takes over a process. Must be called within a tokio runtime.
+    pub(super) fn new(new: NewProcess, limits: Limits, exporting: &Exporting) -> std::io::Result<Self> {
+        let NewProcess { pid, armed, process, said, known_methods, file, image } = new;
         let Armed { attached, plan, build_info, exe, load_bias, syscall: _ } = armed;
         let resource = resource(&said, &facts(pid.get(), process, Some(build_info)));
         // SAFETY: the descriptor is owned by what is returned, and so stays open and the same.
@@ -81,7 +81,7 @@ impl Traced {
         }
     }
 
-    /// Whether the process still is the program that is traced; says so where it is not, or is this one once more.
+    /// Whether the process still runs the Go program that is traced; says so where it is not, or is this one once more.
     ///
     /// The same file is traced on where the probes have come back: addresses, types and recipes are what they were, unless the
     /// program lies elsewhere each time. Of any other, what is remembered of goroutines and types is not about its own.
@@ -107,7 +107,7 @@ impl Traced {
         }
     }
 
-    /// Ends with the program in whose place another one runs, and says so: behind the line, nothing of that one is reported.
+    /// Ends with the process in whose place another program runs, and says so: behind the line, nothing of that one is reported.
     pub(super) fn close_replaced(self, exporting: &mut Exporting, detaching: &mut Vec<JoinHandle<()>>) -> Losses {
         let file = self.file.clone();
         let losses = self.close(exporting, detaching);
@@ -119,7 +119,7 @@ impl Traced {
         self.end.as_ref().is_some_and(|end| is_readable(end.get_ref().as_fd()))
     }
 
-    /// Gives back what reading the program's file took.
+    /// Gives back what reading the Go program's file took.
     pub(super) fn give_back(&self) {
         self.spans.type_names().file.give_back();
     }
@@ -157,7 +157,7 @@ impl Traced {
         more
     }
 
-    /// Ends with the program, or with the launcher: takes the last records, and closes what is open.
+    /// Ends with the process, or with the launcher: takes the last records, and closes what is open.
     /// `detaching` gets the threads that take its probes away.
     pub(super) fn close(mut self, exporting: &mut Exporting, detaching: &mut Vec<JoinHandle<()>>) -> Losses {
         // Whoever runs on may go on to produce; what comes from now on is not waited for.

@@ -127,8 +127,8 @@ pub(super) fn http1(facts: &Facts<'_>) -> Result<Http1, LeftOut> {
     let Some(end) = first_call_after(calls()?, handler.entry, hijacked.entry) else {
         return Err(LeftOut::NotUnderstood(format!("{SERVE} does not call {HIJACKED} behind {HANDLER}")));
     };
-    let has_xnet = XNET_SERVERS.iter().any(|name| facts.functions.get(name).is_some());
-    let start_at_handler = facts.functions.get(HTTP2_HANDLER).is_some() && !has_xnet;
+    let has_xnet = XNET_SERVERS.iter().any(|name| facts.functions.has(name));
+    let start_at_handler = facts.functions.has(HTTP2_HANDLER) && !has_xnet;
     let is_called = event(event::START_HANDLER, When::Start, "a handler is called");
     let start =
         if start_at_handler { facts.at_entry(HANDLER, is_called)? } else { facts.at_call(SERVE, start.site, is_called)? };

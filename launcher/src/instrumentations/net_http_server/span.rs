@@ -10,11 +10,11 @@ use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::forwarded::Forwarded;
+use crate::clock::WallClock;
 use crate::config::KnownMethods;
 use crate::events::decode::{ServerEnd, ServerPanic, ServerStart};
 use crate::instrumentations::http;
-use crate::spans::clock::WallClock;
-use crate::spans::panic_value::PanicValue;
+use crate::panic_value::PanicValue;
 
 /// A span has at most this many attributes of ours; room is made once.
 const ATTRIBUTES: usize = 17;

@@ -104,7 +104,7 @@ impl<S: Surroundings> Search<'_, S> {
                 state.run(&mut self.info, instruction)?;
             }
             let results = state.results(self.results)?;
-            let own = matches!(site.class, EndClass::Branch | EndClass::Call);
+            let own = matches!(site.class, EndClass::Emulated | EndClass::LastCall);
             if own && state.wrote_elsewhere() && results.iter().any(|found| self.address_is_taken(found)) {
                 return None;
             }
@@ -169,7 +169,7 @@ impl<S: Surroundings> Search<'_, S> {
     fn branch(&self, index: usize, instruction: EndInstruction, condition: Option<Condition>, next: usize) -> Option<Site> {
         let at = self.flow.instructions.get(index)?;
         (cost(at) == Cost::Emulated).then_some(())?;
-        let (class, state) = (EndClass::Branch, State::at_site());
+        let (class, state) = (EndClass::Emulated, State::at_site());
         Some(Site { address: at.ip(), class, instruction, condition, guard: None, state, next })
     }
 
@@ -194,11 +194,13 @@ impl<S: Surroundings> Search<'_, S> {
         let (class, state) = match callee.as_ref().map_or("", |callee| &callee.name) {
             name if never_returns(name) => return Some(()),
             // Keeps all registers but R11 (`runtime/asm_amd64.s`), and neither panics nor looks at the stack.
-            name if name.starts_with("runtime.gcWriteBarrier") => (EndClass::Branch, State::at_site().forget(&[Register::R11])),
+            name if name.starts_with("runtime.gcWriteBarrier") => (EndClass::Emulated, State::at_site().forget(&[Register::R11])),
             // Copies within the stack or to a caller's frame: keep all registers but these (`runtime/duff_amd64.s`).
-            "runtime.duffcopy" | "runtime.duffzero" => (EndClass::Call, State::at_site().forget(&[Register::RDI, Register::RSI])),
+            "runtime.duffcopy" | "runtime.duffzero" => {
+                (EndClass::LastCall, State::at_site().forget(&[Register::RDI, Register::RSI]))
+            }
             "runtime.deferreturn" => (EndClass::DeferReturn, State::behind_call(0)),
-            _ => (EndClass::Call, State::behind_call(0)),
+            _ => (EndClass::LastCall, State::behind_call(0)),
         };
         let instruction = EndInstruction::Call;
         sites.push(Site { address: call.ip(), class, instruction, condition: None, guard: None, state, next });
@@ -210,7 +212,7 @@ impl<S: Surroundings> Search<'_, S> {
         let closure = deferred::callee(self.flow, index, self.surroundings)?;
         Some(Site {
             address: self.surroundings.push_frame(closure)?.0,
-            class: EndClass::DeferredCall,
+            class: EndClass::OpenCodedDefer,
             instruction: EndInstruction::Push,
             condition: None,
             guard: Some(self.flow.instructions.get(index)?.next_ip()),

@@ -119,7 +119,7 @@ fn definition(flow: &Flow, at: usize, register: Register) -> Option<usize> {
 /// Numbers the runs of deferred calls: within a run, from its first to its last return address, the function calls a
 /// deferred function only where it is a site. So one range of return addresses stands for all of them.
 pub(super) fn number_runs(flow: &Flow, sites: &mut [Found], surroundings: &impl Surroundings) {
-    let deferred = |site: &Found| site.class == EndClass::DeferredCall;
+    let deferred = |site: &Found| site.class == EndClass::OpenCodedDefer;
     if sites.iter().filter(|site| deferred(site)).count() < 2 {
         return;
     }
@@ -144,7 +144,7 @@ pub(super) fn number_runs(flow: &Flow, sites: &mut [Found], surroundings: &impl 
         calls.then_some(back)
     };
     let breaks: Vec<u64> = flow.instructions.iter().enumerate().filter_map(may_call_one).collect();
-    for site in sites.iter_mut().filter(|site| site.class == EndClass::DeferredCall) {
+    for site in sites.iter_mut().filter(|site| site.class == EndClass::OpenCodedDefer) {
         site.run = site.guard.map_or(0, |guard| breaks.partition_point(|&back| back < guard));
     }
 }

@@ -33,21 +33,23 @@ pub const MAX_RESULT_WORDS: usize = 9;
 /// How the end of a function is seen, from the cheapest to the dearest.
 ///
 /// A panic that unwinds the function is not a hit, unless it begins between site and `RET`: in the callee of
-/// [`Self::Call`], [`Self::DeferReturn`] or [`Self::DeferredCall`], or by a nil pointer in the line ([`EndSite::may_panic`]).
+/// [`Self::LastCall`], [`Self::DeferReturn`] or [`Self::OpenCodedDefer`], or by a nil pointer in the line ([`EndSite::may_panic`]).
 /// The function had come to its end all the same. Of these three also: a result that the deferred function itself changes (a
 /// named result) is seen before the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndClass {
-    /// `e`: a branch, `NOP`, `PUSH` or a call that keeps registers; results in registers, on the stack, or constant.
-    Branch,
-    /// `c`: a direct call is the last thing that the function does; results on the stack, or constant.
-    Call,
-    /// `d`: a deferred function is called last, through a register: its start, where it returns to this function.
-    DeferredCall,
-    /// `D`: `CALL runtime.deferreturn` is the last thing; also the way out after a recovered panic.
+    /// An instruction of the function, behind which none but plain ones follow: a jump, `NOP`, `PUSH` or a call that keeps
+    /// registers. Results in registers, on the stack, or constant.
+    Emulated,
+    /// A direct call is the last thing that the function does; results on the stack, or constant.
+    LastCall,
+    /// The last of the open-coded defers is called, through a register: the start of the deferred function, where it returns to
+    /// this one.
+    OpenCodedDefer,
+    /// `CALL runtime.deferreturn` is the last thing; also the way out after a recovered panic.
     DeferReturn,
-    /// `R`: the `RET` itself.
+    /// The `RET` itself.
     Return,
 }
 
@@ -155,7 +157,7 @@ impl ResultLocation {
 pub struct EndSite {
     /// The `RET`s it stands for: one, unless [`merge_end_sites`] made one site of several.
     pub returns: Vec<VirtAddr>,
-    /// The probed instruction. For [`EndClass::DeferredCall`] it lies in another function.
+    /// The probed instruction. For [`EndClass::OpenCodedDefer`] it lies in another function.
     pub address: VirtAddr,
     /// The same place in the file.
     pub offset: FileOffset,

@@ -2,8 +2,13 @@
 
 use iced_x86::{Code, Instruction, OpKind, Register};
 
-use super::values::{Value, WORD};
 use super::{Base, MAX_LOADS, ResultLocation};
+
+/// All bits of a word.
+pub(super) const WORD: u8 = 64;
+
+/// A value between site and `RET`; `None` where nothing is known of it.
+pub(super) type Value = Option<ResultLocation>;
 
 /// How many bits a move takes from its source and puts into a whole register or word, the rest zero.
 pub(super) fn moved_bits(instruction: &Instruction) -> Option<u8> {

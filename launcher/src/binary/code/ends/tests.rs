@@ -18,7 +18,7 @@ struct Fake {
 impl Surroundings for Fake {
     fn function_at(&self, address: VirtAddr) -> Option<Function> {
         let (entry, name) = self.names.range(..=address.0).next_back()?;
-        Some(Function { name: (*name).to_owned(), entry: VirtAddr(*entry), end: VirtAddr(entry + 0x100) })
+        Some(Function::at(name, VirtAddr(*entry), VirtAddr(entry + 0x100)))
     }
 
     fn word(&self, address: VirtAddr) -> Option<u64> {
@@ -39,8 +39,7 @@ fn calling(name: &'static str) -> Fake {
 }
 
 fn analyse(code: &[u8], results: usize, program: &Fake) -> Result<Vec<EndSite>, BinaryError> {
-    let function =
-        Function { name: "main.f".to_owned(), entry: VirtAddr(START), end: VirtAddr(START + u64::try_from(code.len()).unwrap()) };
+    let function = Function::at("main.f", VirtAddr(START), VirtAddr(START + u64::try_from(code.len()).unwrap()));
     end_sites(Architecture::Amd64, code, &function, results, program)
 }
 
@@ -99,7 +98,7 @@ fn a_branch_counts_in_the_direction_of_its_return() {
     let shown: Vec<_> = sites.iter().map(|site| (site.address.0, site.condition, site.results.clone())).collect();
     let (equal, not_equal) = (Some(Condition::new(4)), Some(Condition::new(5)));
     assert_eq!(shown, [(START + 3, not_equal, vec![register(3)]), (START + 3, equal, vec![number(0)])]);
-    assert!(sites.iter().all(|site| site.class == EndClass::Branch && site.cost == Cost::Emulated && !site.may_panic));
+    assert!(sites.iter().all(|site| site.class == EndClass::Emulated && site.cost == Cost::Emulated && !site.may_panic));
     assert_eq!(merge_end_sites(sites).len(), 2, "their results differ");
 
     let sites = merge_end_sites(analyse(&code.0, 0, &Fake::default()).unwrap());
@@ -124,12 +123,12 @@ fn behind_a_call_results_lie_on_the_stack() {
     let code = Code::default().call(CALLEE).then(SLOT_TO_AX).then(EPILOGUE);
     let sites = analyse(&code.0, 1, &program).unwrap();
     assert_eq!(sites.len(), 1);
-    assert_eq!((sites[0].class, sites[0].address.0, sites[0].may_panic), (EndClass::Call, START, true));
+    assert_eq!((sites[0].class, sites[0].address.0, sites[0].may_panic), (EndClass::LastCall, START, true));
     assert_eq!(sites[0].results, [stack(8)]);
     // What the callee returns is not known before it runs.
     let code = Code::default().call(CALLEE).then(EPILOGUE);
     assert_eq!(analyse(&code.0, 1, &program).unwrap()[0].class, EndClass::Return);
-    assert_eq!(analyse(&code.0, 0, &program).unwrap()[0].class, EndClass::Call);
+    assert_eq!(analyse(&code.0, 0, &program).unwrap()[0].class, EndClass::LastCall);
 }
 
 #[test]
@@ -144,7 +143,7 @@ fn a_slot_whose_address_is_taken_may_be_written_by_the_callee() {
 fn calls_that_keep_registers_and_calls_that_do_not_return() {
     let code = Code::default().call(CALLEE).then(RET);
     let sites = analyse(&code.0, 2, &calling("runtime.gcWriteBarrier2")).unwrap();
-    assert_eq!((sites[0].class, &sites[0].results[..]), (EndClass::Branch, &[register(0), register(3)][..]));
+    assert_eq!((sites[0].class, &sites[0].results[..]), (EndClass::Emulated, &[register(0), register(3)][..]));
     // TESTQ AX, AX; JE +5; CALL; RET
     let code = Code::default().then(TEST_AX).then(&[0x74, 5]).call(CALLEE).then(RET);
     let sites = analyse(&code.0, 1, &calling("runtime.panicIndex")).unwrap();
@@ -177,7 +176,7 @@ fn a_deferred_function_is_found_through_its_slot() {
     let code = way_out(before);
     let sites = analyse(&code.0, 1, &program).unwrap();
     assert_eq!(sites.len(), 1);
-    assert_eq!((sites[0].class, sites[0].address.0), (EndClass::DeferredCall, CALLEE + 6));
+    assert_eq!((sites[0].class, sites[0].address.0), (EndClass::OpenCodedDefer, CALLEE + 6));
     assert_eq!(sites[0].guard, Some(Guard { first: back, last: back }));
     assert_eq!(sites[0].results, [stack(16)], "above the return address");
     assert!(sites[0].needs_load_bias());
@@ -195,7 +194,7 @@ fn ways_out_by_one_deferred_function_become_one_range() {
     let over = u8::try_from(first.0.len()).unwrap();
     let code = way_out(deferring().then(&[0x74, over]).then(&first.0));
     let sites = analyse(&code.0, 1, &program).unwrap();
-    assert_eq!(sites.iter().map(|site| site.class).collect::<Vec<_>>(), [EndClass::DeferredCall; 2]);
+    assert_eq!(sites.iter().map(|site| site.class).collect::<Vec<_>>(), [EndClass::OpenCodedDefer; 2]);
     let merged = merge_end_sites(sites.clone());
     assert_eq!(merged.len(), 1);
     let (low, high) = (sites[0].guard.unwrap().first, sites[1].guard.unwrap().last);
@@ -258,7 +257,7 @@ fn jump_tables_are_ways_too() {
     let code = Code::default().lea_ax(0x5000).then(&[0xff, 0x24, 0xc8]).then(&[0x90]).then(ZERO_AX).then(RET);
     let nop = START + 10;
     let to = |target: u64| Fake { words: BTreeMap::from([(0x5000, target)]), ..Fake::default() };
-    assert_eq!(analyse(&code.0, 1, &to(nop)).unwrap()[0].class, EndClass::Branch);
+    assert_eq!(analyse(&code.0, 1, &to(nop)).unwrap()[0].class, EndClass::Emulated);
     assert_eq!(analyse(&code.0, 1, &to(nop + 1)).unwrap()[0].class, EndClass::Return, "past the NOP");
     let refused = analyse(&code.0, 1, &Fake::default()).unwrap_err();
     assert_eq!(refused, BinaryError::UnknownEnd { function: "main.f".to_owned(), why: "it jumps to an unknown place" });

@@ -4,7 +4,7 @@
 
 use iced_x86::{Code, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
 
-use super::moves::{loaded, low_bits, moved_bits, plus, zeroed_words};
+use super::moves::{Value, WORD, loaded, low_bits, moved_bits, plus, zeroed_words};
 use super::{Base, ResultLocation};
 
 /// The registers that hold integer results, in the order of Go's ABI (`cmd/compile/abi-internal.md`).
@@ -21,11 +21,6 @@ const RESULTS: [Register; super::MAX_RESULT_WORDS] = [
 ];
 /// The number of RSP.
 pub(super) const STACK_POINTER: u8 = 4;
-/// All bits of a word.
-pub(super) const WORD: u8 = 64;
-
-/// A value between site and `RET`; `None` where nothing is known of it.
-pub(super) type Value = Option<ResultLocation>;
 
 /// Registers and stack at one point between site and `RET`.
 #[derive(Clone, Debug)]

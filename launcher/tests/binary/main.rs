@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
 
+mod functions;
+mod parameters;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::borrow::Cow;
@@ -35,8 +38,8 @@ fn structs(binary: &GoBinary<'_>) -> Structs {
     binary.all_layouts().unwrap().into_iter().map(shape).collect()
 }
 
-/// The struct types of the default build's DWARF.
-fn dwarf_structs(file: &[u8]) -> Structs {
+/// The default build's DWARF.
+fn dwarf(file: &[u8]) -> gimli::Dwarf<EndianSlice<'_, LittleEndian>> {
     let header = object::elf::FileHeader64::<object::LittleEndian>::parse(file).unwrap();
     let sections = header.sections(object::LittleEndian, file).unwrap();
     let load = |id: gimli::SectionId| -> Result<_, gimli::Error> {
@@ -44,7 +47,12 @@ fn dwarf_structs(file: &[u8]) -> Structs {
         let data = section.map_or(&[][..], |(_, section)| section.data(object::LittleEndian, file).unwrap());
         Ok(EndianSlice::new(data, LittleEndian))
     };
-    let dwarf = gimli::Dwarf::load(load).unwrap();
+    gimli::Dwarf::load(load).unwrap()
+}
+
+/// The struct types of [`dwarf`].
+fn dwarf_structs(file: &[u8]) -> Structs {
+    let dwarf = dwarf(file);
     let mut found = Structs::new();
     let mut units = dwarf.units();
     while let Some(unit) = units.next().unwrap() {
@@ -219,7 +227,7 @@ fn cgo_and_arm64_agree_on_net_http() {
                 assert_eq!(here.get(name), there.get(name), "{version:?} {variant:?}: {name}");
             }
             let serve = binary.functions(&["net/http.serverHandler.ServeHTTP"]);
-            let serve = serve.get("net/http.serverHandler.ServeHTTP").unwrap();
+            let serve = serve.only("net/http.serverHandler.ServeHTTP").unwrap().unwrap();
             let site = binary.entry_site(serve).unwrap();
             assert_eq!(site.cost, Cost::Emulated);
             let kind = if arm64 { EntryKind::BranchNotTaken } else { EntryKind::PushFrame };
@@ -277,7 +285,7 @@ fn targets_have_an_entry_that_is_emulated_and_hit_once() {
             let wanted = targets(version);
             let found = binary.functions(&wanted);
             for name in wanted {
-                let function = found.get(name).unwrap_or_else(|| panic!("{version:?}: {name} is missing"));
+                let function = found.only(name).unwrap().unwrap_or_else(|| panic!("{version:?}: {name} is missing"));
                 let site = binary.entry_site(function).unwrap();
                 assert_eq!((site.kind, site.cost), (EntryKind::PushFrame, Cost::Emulated), "{version:?}: {name}");
                 let at = usize::try_from(site.offset.0).unwrap();
@@ -292,7 +300,7 @@ fn targets_have_an_entry_that_is_emulated_and_hit_once() {
 fn serve_pair(binary: &GoBinary<'_>) -> Option<VirtAddr> {
     let names = ["net/http.(*conn).serve", "net/http.serverHandler.ServeHTTP", "net/http.(*conn).hijacked"];
     let found = binary.functions(&names);
-    let [serve, handler, hijacked] = names.map(|name| found.get(name));
+    let [serve, handler, hijacked] = names.map(|name| found.only(name).ok()?);
     let calls = binary.calls(serve?).unwrap();
     let call = first_call_after(calls, handler?.entry, hijacked?.entry)?;
     assert!((serve?.entry..serve?.end).contains(&call.site));
@@ -315,19 +323,23 @@ fn the_end_of_a_handler_is_a_call_in_conn_serve() {
 #[test]
 fn inlined_functions_name_their_callers() {
     let cases = [
-        (GoVersion::GO_1_21, Variant::Stripped),
-        (GoVersion::GO_1_24, Variant::Default),
-        (GoVersion::GO_1_26, Variant::PieStripped),
-        (GoVersion::GO_1_27, Variant::Stripped),
-        (GoVersion::GO_1_27, Variant::Arm64Stripped),
+        ("oldest", GoVersion::GO_1_18, Variant::Default),
+        (APP, GoVersion::GO_1_21, Variant::Stripped),
+        (APP, GoVersion::GO_1_24, Variant::Default),
+        (APP, GoVersion::GO_1_26, Variant::PieStripped),
+        (APP, GoVersion::GO_1_27, Variant::Stripped),
+        (APP, GoVersion::GO_1_27, Variant::Arm64Stripped),
     ];
-    for (version, variant) in cases {
-        let file = read(version, variant);
+    for (app, version, variant) in cases {
+        let file = fs::read(apps::build(app, version, variant)).unwrap();
         let binary = GoBinary::parse(&file).unwrap();
         let inlined = binary.inlined(&["net/http.(*Request).ProtoAtLeast", "net/http.(*conn).serve"]);
         let callers = inlined.callers("net/http.(*Request).ProtoAtLeast");
         assert!(callers.iter().any(|caller| caller == "net/http.(*ServeMux).ServeHTTP"), "{version:?} {variant:?}: {callers:?}");
         assert!(inlined.callers("net/http.(*conn).serve").is_empty(), "{version:?} {variant:?}");
+        let caller = binary.functions(&["net/http.(*ServeMux).ServeHTTP"]);
+        let calls = binary.inlined_calls(caller.only("net/http.(*ServeMux).ServeHTTP").unwrap().unwrap());
+        assert!(calls.contains(&"net/http.(*Request).ProtoAtLeast"), "{version:?} {variant:?}: {calls:?}");
     }
 }
 
@@ -474,6 +486,8 @@ fn ask_everything(file: &[u8]) {
         if let Ok(calls) = binary.calls(function) {
             let _ = calls.count();
         }
+        let _ = (binary.arg_info(function), binary.inlined_calls(function), binary.is_generated(function));
+        let _ = found.only(&function.name);
     }
     let _ = serve_pair_unchecked(&binary);
     let _ = binary.inlined(&targets(GoVersion::GO_1_27));
@@ -492,8 +506,8 @@ fn ask_everything(file: &[u8]) {
 
 fn serve_pair_unchecked(binary: &GoBinary<'_>) -> Option<VirtAddr> {
     let found = binary.functions(&["net/http.(*conn).serve", "net/http.serverHandler.ServeHTTP"]);
-    let serve = found.get("net/http.(*conn).serve")?;
-    let target = found.get("net/http.serverHandler.ServeHTTP")?.entry;
+    let serve = found.only("net/http.(*conn).serve").ok()??;
+    let target = found.only("net/http.serverHandler.ServeHTTP").ok()??.entry;
     Some(first_call_after(binary.calls(serve).ok()?, target, target)?.site)
 }
 
