@@ -11,19 +11,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use aya::maps::MapInfo;
 use aya::programs::loaded_programs;
 use aya::sys::{Stats, enable_stats};
-use bpf::config::{SamplerSetting, Setting};
 use go_auto_launch::binary::GoBinary;
+use go_auto_launch::engine::bpf::routes::TRIAL;
+use go_auto_launch::engine::bpf::{Uprobes, attach};
 use go_auto_launch::instrumentations::CATALOG;
 use go_auto_launch::kernel::UprobeKind;
-use go_auto_launch::probes::attach::attach;
 use go_auto_launch::probes::plan::{Circumstances, Plan};
-use go_auto_launch::probes::routes::TRIAL;
 use nix::unistd::Pid;
 use support::apps::{self, GoVersion, Variant};
 use support::front::LIBRARIES;
-use support::plain::Plain;
+use support::plain::{Plain, everything};
 use support::receiver::Attributes as _;
 use support::server::{Client, Server, curl, get, launcher};
 use support::sink::Sink;
@@ -88,13 +88,11 @@ fn the_third_hit_ends_where_it_is_not_needed() {
     let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
     let file = std::fs::read(&app).unwrap();
     let circumstances = Circumstances { load_bias: Some(0), ..Circumstances::default() };
-    let plan = Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), circumstances).unwrap();
-    let everything =
-        SamplerSetting { parent_based: Setting::new(0), propagators: Setting::new(1), threshold: Setting::new(1 << 63) };
+    let plan = Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), &Uprobes, circumstances).unwrap();
     for is_needed in [false, true] {
         let args: &[&str] = if is_needed { &["-addr", "127.0.0.1:0", "-replaced"] } else { &["-addr", "127.0.0.1:0"] };
         let server = Plain::start(&app, args, 1);
-        let mut attached = attach(&plan, &everything, UprobeKind::Multi, &app, server.pid()).unwrap();
+        let mut attached = attach(&plan, &everything(), UprobeKind::Multi, &app, server.pid()).unwrap();
         let mut client = Client::connect(server.addresses[0]);
         let mut send = |count: u64| (0..count).for_each(|_| assert_eq!(client.send("GET", "/hello", &[], ""), Some(200)));
         let hits = || runs(nix::unistd::getpid())["http_route"];
@@ -128,11 +126,12 @@ fn hits_of_a_client() {
             let mut send = || assert_eq!(client.send("GET", &format!("/via?by={library}"), &[], ""), Some(200));
             // Connections cost `go` statements of their own.
             send();
-            let before = runs(server.pid())["http_client"];
+            let before = runs(server.pid());
             (0..REQUESTS).for_each(|_| send());
-            let hits = runs(server.pid())["http_client"] - before;
-            let go_statements = if library == "http1" { 1 } else { 2 };
-            assert_eq!(hits, REQUESTS * (BY_ITSELF + go_statements), "{version:?} {library}");
+            let after = runs(server.pid());
+            let [hits, go_statements] = ["http_client", "new_goroutine"].map(|name| after[name] - before[name]);
+            assert_eq!(hits, REQUESTS * BY_ITSELF, "{version:?} {library}");
+            assert_eq!(go_statements, REQUESTS * if library == "http1" { 1 } else { 2 }, "{version:?} {library}");
         }
         server.end();
     }
@@ -147,7 +146,8 @@ fn verification_of_whole_programs_is_short() {
         let server =
             Server::start_with(command, &apps::build("parentage", version, Variant::Stripped), &["http://127.0.0.1:1"], 1);
         let left = server.end();
-        for (program, at_most) in [("http_server", 12_000), ("http_client", 20_000), ("http_route", 2_000)] {
+        for (program, at_most) in [("http_server", 9_000), ("http_client", 15_000), ("http_route", 1_200), ("new_goroutine", 500)]
+        {
             let line = left.stderr.lines().find_map(|line| line.split_once(&format!("BPF program {program}: ")));
             let Some((_, count)) = line else {
                 // Muxes of Go 1.21 note no patterns.
@@ -158,6 +158,33 @@ fn verification_of_whole_programs_is_short() {
             assert!(count < at_most, "{version:?}: {program} {count}");
         }
     }
+}
+
+/// Bytes of locked memory that the BPF maps of a process take, as the kernel counts them; and the largest, by name.
+fn locked(process: Pid) -> (u64, Vec<(u64, String)>) {
+    let mut maps = BTreeMap::new();
+    for entry in std::fs::read_dir(format!("/proc/{process}/fdinfo")).unwrap() {
+        let info = std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+        let number = |key: &str| info.lines().find_map(|line| line.strip_prefix(key)?.trim().parse::<u64>().ok());
+        if let (Some(id), Some(bytes)) = (number("map_id:"), number("memlock:")) {
+            let name = MapInfo::from_id(id.try_into().unwrap()).unwrap().name_as_str().unwrap().to_owned();
+            maps.insert(id, (bytes, name));
+        }
+    }
+    let mut by_size: Vec<_> = maps.into_values().collect();
+    by_size.sort_unstable();
+    by_size.reverse();
+    (by_size.iter().map(|(bytes, _)| bytes).sum(), by_size)
+}
+
+/// Of a process with a server and a client, which needs all maps. (What grows with the processors is small.)
+#[test]
+fn maps_take_little_memory() {
+    let app = apps::build("parentage", GoVersion::GO_1_27, Variant::Stripped);
+    let server = Server::start(&app, &["http://127.0.0.1:1"], 1);
+    let (all, by_size) = locked(server.pid());
+    assert!(all <= 8 << 20, "{all} bytes: {by_size:?}");
+    server.end();
 }
 
 /// It is given back within a second, behind the start.

@@ -18,10 +18,13 @@ use aya::maps::Array;
 use aya::programs::UProbe;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeScope};
 use aya::{Ebpf, EbpfLoader};
-use bpf::config::{EndRecipe, ReadOnlyData as _, Setting};
+use bpf::config::{Cookie, EndRecipe, ReadOnlyData as _, Setting};
 use go_auto_launch::binary::{Cost, EndClass, EndSite, FileOffset, GoBinary, Layouts, VirtAddr, merge_end_sites};
-use go_auto_launch::probes::ends::{Ends, recipe, table};
-use go_auto_launch::probes::plan::{Facts, Instruction};
+use go_auto_launch::engine::bpf::Uprobes;
+use go_auto_launch::engine::bpf::ends::recipe;
+use go_auto_launch::probes::facts::Facts;
+use go_auto_launch::probes::probe::{Body, Event, Probe, When};
+use go_auto_launch::probes::site::Instruction;
 use support::apps::{self, GoVersion, Variant};
 
 const APP: &str = "http_client";
@@ -143,7 +146,7 @@ fn classes(sites: &[EndSite]) -> String {
 /// The BPF object that counts hits and adds up results, built from the `bpf` package beside the launcher's.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/end_sites"));
 /// Room in its table of recipes.
-const RECIPES: usize = 1024;
+const RECIPES: u32 = 1024;
 /// Hits, then the sum of each result.
 type Tally = [u64; 1 + bpf::config::MAX_RESULTS];
 
@@ -163,19 +166,22 @@ impl Probes {
     }
 
     fn attach(&self, path: &Path, pid: u32, load_bias: u64) -> Ebpf {
-        let table = table::<RECIPES>("END_RECIPES", &self.recipes).unwrap();
         let load_bias = Setting::new(load_bias);
         let mut ebpf = EbpfLoader::new()
-            .override_global("END_RECIPES", table.bytes.as_slice(), true)
             .override_global("LOAD_BIAS", load_bias.as_bytes(), true)
             .map_max_entries("RECORDS", 4096)
+            .map_max_entries("RECIPES", RECIPES)
             .load(OBJECT)
             .unwrap();
+        let mut recipes: Array<_, [u8; size_of::<EndRecipe>()]> = ebpf.map_mut("RECIPES").unwrap().try_into().unwrap();
+        for (number, recipe) in (0..).zip(&self.recipes) {
+            recipes.set(number, recipe.as_bytes().try_into().unwrap(), 0).unwrap();
+        }
         let program: &mut UProbe = ebpf.program_mut("tally").unwrap().try_into().unwrap();
         program.load().unwrap();
-        let points = (0..).zip(&self.points).map(|(cookie, offset)| UProbeAttachPoint {
+        let points = (0..).zip(&self.points).map(|(recipe, offset)| UProbeAttachPoint {
             location: UProbeAttachLocation::AbsoluteOffset(offset.0),
-            cookie: Some(cookie),
+            cookie: Some(Cookie { event: 0, recipe }.to_bits()),
         });
         program.attach(points, path, UProbeScope::OneProcess(NonZeroU32::new(pid).unwrap())).unwrap();
         ebpf
@@ -347,30 +353,29 @@ fn an_instrumentation_gets_sites_and_recipes() {
             binary: &binary,
             functions: binary.functions(&[NAME]),
             layouts: Layouts::default(),
+            placement: &Uprobes,
             load_bias,
             may_write: false,
             inlined: OnceCell::new(),
         };
-        facts.end_sites(NAME, 3, "a round trip ends", "http_client", 100).unwrap()
+        let event = Event { meaning: "a round trip ends", when: When::End, body: Body::HttpClient, number: 16 };
+        facts.at_ends(NAME, 3, event).unwrap()
     };
-    let guarded = |ends: &Ends| ends.recipes.iter().filter(|recipe| recipe.guarded.get() == 1).count();
-    let stepped = |ends: &Ends| ends.sites.iter().filter(|site| site.cost == Cost::SingleStep).count();
+    let recipes = |probe: &Probe| probe.sites.iter().flat_map(|site| site.recipes.clone()).collect::<Vec<_>>();
+    let guarded = |probe: &Probe| recipes(probe).iter().filter(|recipe| recipe.guarded.get() == 1).count();
+    let stepped = |probe: &Probe| probe.sites.iter().filter(|site| site.cost == Cost::SingleStep).count();
 
     let known = ends(Some(0x5555_0000_0000));
-    let cookies: Vec<u32> = known.sites.iter().map(|site| site.cookie).collect();
-    assert_eq!(cookies, (100..known.next_cookie(100)).collect::<Vec<_>>());
-    assert_eq!(known.recipes.len(), known.sites.len());
+    assert!(known.sites.iter().all(|site| site.recipes.len() == 1));
     assert_eq!((stepped(&known), guarded(&known)), (7, 1), "{known:#?}");
     for site in &known.sites {
         assert_eq!(site.instruction == Instruction::Return, site.cost == Cost::SingleStep, "{site:?}");
     }
-    let bytes = known.table::<32>("HTTP_CLIENT_ENDS").unwrap().bytes;
-    assert_eq!(bytes.len(), 32 * size_of::<EndRecipe>());
-    assert!(known.table::<4>("HTTP_CLIENT_ENDS").is_err());
 
     let unknown = ends(None);
     assert_eq!(guarded(&unknown), 0);
-    let bases = unknown.recipes.iter().flat_map(|recipe| &recipe.results).map(|result| result.base.get());
+    let recipes = recipes(&unknown);
+    let bases = recipes.iter().flat_map(|recipe| &recipe.results).map(|result| result.base.get());
     assert!(bases.into_iter().all(|base| base != bpf::config::base::IMAGE));
     assert!(stepped(&unknown) > stepped(&known));
 }

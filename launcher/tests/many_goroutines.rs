@@ -9,18 +9,19 @@ mod support;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bpf::config::{SamplerSetting, Setting};
 use bpf::missed::Missed;
-use bpf::records::server_text;
+use bpf::records::http_server::text as server_text;
 use go_auto_launch::binary::GoBinary;
+use go_auto_launch::engine::Records as _;
+use go_auto_launch::engine::bpf::attach::BpfAttached;
+use go_auto_launch::engine::bpf::{Uprobes, attach};
 use go_auto_launch::events::decode::{Record, decode};
 use go_auto_launch::instrumentations::CATALOG;
 use go_auto_launch::kernel::UprobeKind;
-use go_auto_launch::probes::attach::{Attached, attach};
 use go_auto_launch::probes::plan::{Circumstances, Plan};
 use support::apps::{self, GoVersion, Variant};
 use support::load;
-use support::plain::Plain;
+use support::plain::{Plain, everything};
 
 /// What is remembered, and how many connections there are.
 const REMEMBERED: u32 = 8;
@@ -52,9 +53,9 @@ impl Seen {
             }
             Record::HttpServerEnd(end) => {
                 self.ends += 1;
-                let number = self.open.remove(&end.span_id);
+                let number = self.open.remove(&end.head.span_id);
                 let number = number.unwrap_or_else(|| panic!("an end without a start, or a second one"));
-                assert_eq!(end.status, status(number), "another one's end");
+                assert_eq!(end.head.status, status(number), "another one's end");
             }
             other @ (Record::HttpServerUnfinished(_)
             | Record::HttpServerPanic(_)
@@ -63,10 +64,8 @@ impl Seen {
         }
     }
 
-    fn drain(&mut self, attached: &mut Attached) {
-        while let Some(item) = attached.records.next() {
-            self.take(&decode(&item).unwrap());
-        }
+    fn drain(&mut self, attached: &mut BpfAttached) {
+        while attached.records.next(&mut |item| self.take(&decode(item).unwrap())) {}
     }
 }
 
@@ -77,11 +76,9 @@ fn what_is_forgotten_is_nobody_elses() {
     let address = server.addresses[0];
     let file = std::fs::read(&app).unwrap();
     let circumstances = Circumstances { load_bias: Some(0), ..Circumstances::default() };
-    let mut plan = Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), circumstances).unwrap();
+    let mut plan = Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), &Uprobes, circumstances).unwrap();
     plan.goroutines = Some(REMEMBERED);
-    let everything =
-        SamplerSetting { parent_based: Setting::new(0), propagators: Setting::new(1), threshold: Setting::new(1 << 63) };
-    let mut attached = attach(&plan, &everything, UprobeKind::Multi, &app, server.pid()).unwrap();
+    let mut attached = attach(&plan, &everything(), UprobeKind::Multi, &app, server.pid()).unwrap();
     let (done, mut seen) = (AtomicBool::new(false), Seen::default());
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -100,7 +97,7 @@ fn what_is_forgotten_is_nobody_elses() {
     seen.drain(&mut attached);
     // Nearly all are forgotten while their handlers sleep.
     assert!(seen.ends < seen.starts && seen.starts > REQUESTS / 2, "{} starts, {} ends", seen.starts, seen.ends);
-    let evicted = attached.missed.get(&(Missed::Evicted as u32), 0).unwrap();
+    let evicted = attached.records.missed().unwrap()[Missed::Evicted as usize];
     let lost = (seen.starts - seen.ends) as u64;
     assert!(evicted >= lost, "{lost} ends of {} are missing, {evicted} were counted", seen.starts);
 }

@@ -34,6 +34,9 @@ pub const NEW_GOROUTINE: Goroutine = Goroutine {
 };
 
 impl Goroutine {
+    /// Where the number of open operations lies in an entry: for tests that look at the map.
+    pub const OPEN_AT: usize = core::mem::offset_of!(Self, open);
+
     /// The memory is now that of the goroutine whose `g` is at `holder`.
     #[inline(always)]
     pub fn give_to(&self, holder: u64) {

@@ -5,8 +5,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use bpf::config::{Propagators, Setting, Settings};
+use bpf::shared::Shared;
+use go_auto_launch::engine::bpf::object::Sampling;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+/// What a test attaches with that does so itself: everything is sampled, whatever the parent says.
+pub(crate) fn everything() -> Sampling {
+    let settings = Settings { parent_based: Shared::new(0), off: Shared::new(0), threshold: Shared::new(1 << 63) };
+    Sampling { settings, propagators: Propagators(Setting::new(1)) }
+}
 
 /// The addresses a program says that it listens on.
 pub(crate) fn listening(output: &mut impl BufRead, ports: usize) -> Vec<SocketAddr> {
