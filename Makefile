@@ -17,7 +17,7 @@ export GOFLAGS := -buildvcs=false
 help:
 	@echo "make demo     an example shop service under the launcher, with its traces drawn in the terminal"
 	@echo "make test     all tests (root)"
-	@echo "make test-all the same, with every way to build a program in every version of Go (nightly)"
+	@echo "make test-all the same, with every way to build a program, every version of Go and more requests (nightly)"
 	@echo "make container-test  those through a Docker engine (root); IMAGES=\"tag …\" tests these images"
 	@echo "make lint     formatting, clippy for both architectures, licences and advisories, workflows, manifests"
 	@echo "make bench    the benchmark against no instrumentation (root)"

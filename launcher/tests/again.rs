@@ -30,7 +30,7 @@ impl Again {
         let receiver = Receiver::start();
         let mut command = launcher();
         sending_to(&mut command, &receiver);
-        command.arg("--").arg(apps::build("again", GoVersion::GO_1_26, variant)).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg("--").arg(apps::build("again", GoVersion::GO_1_27, variant)).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Running(command.spawn().unwrap());
         let stdout = BufReader::new(process.0.stdout.take().unwrap());
         let stderr = BufReader::new(process.0.stderr.take().unwrap());

@@ -24,7 +24,7 @@ struct Bare {
 
 impl Bare {
     fn start(variant: Variant) -> Self {
-        let app = apps::build("http_server", GoVersion::GO_1_26, variant);
+        let app = apps::build("http_server", GoVersion::GO_1_27, variant);
         let mut process = Command::new(&app).args(["-addr", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();

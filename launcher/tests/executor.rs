@@ -114,7 +114,7 @@ fn detours_are_taken() {
 /// A SIGSTOP that arrives while system calls are made in a program's name stops it afterwards.
 #[test]
 fn a_stop_is_not_lost() {
-    let app = apps::build("short", GoVersion::GO_1_26, Variant::Pie);
+    let app = apps::build("short", GoVersion::GO_1_27, Variant::Pie);
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "executor_process", "--nocapture", "--test-threads=1"]);
     let output = command.env("EXECUTOR_PROCESS", &app).env("EXECUTOR_STOPPED", "yes").output().unwrap();
@@ -127,8 +127,8 @@ fn programs_run_with_detours() {
     for (version, variant) in [
         (GoVersion::GO_1_21, Variant::Default),
         (GoVersion::GO_1_24, Variant::Stripped),
-        (GoVersion::GO_1_26, Variant::Pie),
-        (GoVersion::GO_1_26, Variant::Cgo),
+        (GoVersion::GO_1_27, Variant::Pie),
+        (GoVersion::GO_1_27, Variant::Cgo),
         (GoVersion::GO_1_27, Variant::PieStripped),
     ] {
         let app = apps::build("short", version, variant);

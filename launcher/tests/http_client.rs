@@ -64,7 +64,7 @@ versions! {
 #[test]
 fn position_independent_and_cgo_programs() {
     for variant in [Variant::Pie, Variant::Cgo, Variant::CgoPieStripped] {
-        every_request_passes_its_span_on(launcher(), GoVersion::GO_1_26, variant, 1_000);
+        every_request_passes_its_span_on(launcher(), GoVersion::GO_1_27, variant, 1_000);
     }
 }
 

@@ -86,11 +86,11 @@ fn interrupted(version: GoVersion, variant: Variant, how: &str) {
 /// `os.Exit`, which the end of `main` calls as well.
 #[test]
 fn by_an_exit() {
-    for version in [GoVersion::GO_1_21, GoVersion::GO_1_24, GoVersion::GO_1_26, GoVersion::GO_1_27] {
+    for &version in GoVersion::sampled() {
         interrupted(version, Variant::Default, "-exit-code=0");
     }
     interrupted(GoVersion::GO_1_26, Variant::Stripped, "-exit-code=3");
-    interrupted(GoVersion::GO_1_26, Variant::Pie, "-replaced");
+    interrupted(GoVersion::GO_1_27, Variant::Pie, "-replaced");
 }
 
 /// A signal that the program does not handle, in programs with and without C.
@@ -99,5 +99,5 @@ fn by_a_signal() {
     for version in [GoVersion::GO_1_21, GoVersion::GO_1_24, GoVersion::GO_1_27] {
         interrupted(version, Variant::Stripped, "-unaware");
     }
-    interrupted(GoVersion::GO_1_26, Variant::Cgo, "-unaware");
+    interrupted(GoVersion::GO_1_27, Variant::Cgo, "-unaware");
 }

@@ -20,8 +20,6 @@ use support::server::{Client, Server};
 use support::sink::Sink;
 use support::traces::{by_trace, hexadecimal, is_child, of_kind, sum_of_ids};
 
-const VERSIONS: [GoVersion; 4] = [GoVersion::GO_1_21, GoVersion::GO_1_24, GoVersion::GO_1_26, GoVersion::GO_1_27];
-
 /// Ways of deriving a context; a worker that no request has started makes the request with it.
 const CONTEXTS: [&str; 13] = [
     "itself",
@@ -92,7 +90,7 @@ fn all_children<'a>(purposes: impl IntoIterator<Item = &'a str>, count: usize) -
 /// The context leads to the server span where nothing else does.
 #[test]
 fn through_the_context() {
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let spans = run(version, |address| {
             load::send(address, 8, 40 * CONTEXTS.len(), |number| format!("/{}?id={number}", CONTEXTS[number % CONTEXTS.len()]));
         });
@@ -106,7 +104,7 @@ fn through_the_context() {
 #[test]
 fn after_the_request_has_been_answered() {
     const WAYS: [&str; 3] = ["without-cancel", "value", "timeout"];
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let spans = run(version, |address| {
             for round in 0..5 {
                 let number = |number: usize| round * 60 + number;
@@ -124,7 +122,7 @@ fn after_the_request_has_been_answered() {
 /// The decision about the request is that about what outlives it.
 #[test]
 fn after_an_unsampled_request_has_been_answered() {
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let sink = Sink::start();
         let server = Server::start(&apps::build("parentage", version, Variant::Stripped), &[&sink.url], 1);
         let mut client = Client::connect(server.addresses[0]);
@@ -144,7 +142,7 @@ fn after_an_unsampled_request_has_been_answered() {
 /// The context wins over the goroutine, which serves another request.
 #[test]
 fn the_context_comes_before_the_goroutine() {
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let spans = run(version, |address| load::send(address, 2, 100, |number| format!("/lend?id={number}")));
         assert_eq!(children(&spans), all_children(["lend x"], 50), "{version:?}");
     }
@@ -153,7 +151,7 @@ fn the_context_comes_before_the_goroutine() {
 /// Siblings that run at the same time are all children of the request they are made for.
 #[test]
 fn siblings_of_an_errgroup() {
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let spans = run(version, |address| load::send(address, 8, 100, |number| format!("/errgroup?id={number}")));
         let purposes = ["errgroup 1", "errgroup 2", "errgroup 3", "errgroup 4", "errgroup 5"];
         assert_eq!(children(&spans), all_children(purposes, 100), "{version:?}");
@@ -163,7 +161,7 @@ fn siblings_of_an_errgroup() {
 /// Workers that were started at the start serve 8 requests at a time, one after the other, and take none for another.
 #[test]
 fn a_worker_pool_mixes_nothing_up() {
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let spans = run(version, |address| load::send(address, 8, 2_000, |number| format!("/value?id={number}")));
         assert_eq!(children(&spans), all_children(["value x"], 2_000), "{version:?}");
     }
@@ -172,7 +170,7 @@ fn a_worker_pool_mixes_nothing_up() {
 /// Without a context: the handler's goroutine, one that it has started, and one that this one has started.
 #[test]
 fn through_the_goroutine_and_its_creators() {
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let spans = run(version, |address| load::send(address, 8, 400, |number| format!("/background?id={number}")));
         let purposes = ["background own", "background child", "background grandchild"];
         assert_eq!(children(&spans), all_children(purposes, 400), "{version:?}");
@@ -184,7 +182,7 @@ fn through_the_goroutine_and_its_creators() {
 #[test]
 fn goroutines_that_outlive_their_request() {
     const ROUNDS: usize = 60;
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let spans = run(version, |address| {
             let get = |client: &mut Client, path: &str| assert_eq!(client.send("GET", path, &[], ""), Some(200), "{path}");
             let mut other = Client::connect(address);
@@ -218,7 +216,7 @@ fn goroutines_that_outlive_their_request() {
 /// A goroutine that has served a request is used again, by the runtime, for work that no request has asked for.
 #[test]
 fn a_reused_goroutine_has_no_parent() {
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let spans = run(version, |address| {
             for round in 0..10 {
                 load::send(address, 4, 20, |number| format!("/spawn?id={}", round * 20 + number));
@@ -238,7 +236,7 @@ fn a_reused_goroutine_has_no_parent() {
 /// A span of the OpenTelemetry SDK in the context is the parent, in the handler's goroutine and in a worker's.
 #[test]
 fn a_span_of_the_sdk() {
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let said: Mutex<BTreeMap<usize, String>> = Mutex::default();
         let spans = run(version, |address| {
             load::each(address, 4, 80, |client, number| {
@@ -261,7 +259,7 @@ fn a_span_of_the_sdk() {
 #[test]
 fn under_load_every_trace_is_whole() {
     const REQUESTS: usize = 2_000;
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let spans = run(version, |address| load::send(address, 32, REQUESTS, |number| format!("/two?id={number}")));
         assert_eq!(children(&spans), all_children(["two x"], 2 * REQUESTS), "{version:?}");
         let is_whole = |trace: &&Vec<&Span>| {

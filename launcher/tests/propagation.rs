@@ -15,7 +15,6 @@ use support::front::{Front, LIBRARIES};
 use support::server::launcher;
 use support::traces::hexadecimal;
 
-const VERSIONS: [GoVersion; 4] = [GoVersion::GO_1_21, GoVersion::GO_1_24, GoVersion::GO_1_26, GoVersion::GO_1_27];
 const PARENT: (&str, &str) = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
 
 /// What comes with a request, what the handler sets itself, and what is sent of `Tracestate` and `Baggage`.
@@ -28,7 +27,7 @@ struct Case<'a> {
 
 /// Requests on one connection, one after the other: nothing of one is seen in another.
 fn propagated(cases: &[Case<'_>]) {
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let front = Front::start(version, launcher());
         for library in LIBRARIES {
             let mut client = front.client();
@@ -107,7 +106,7 @@ fn the_programs_own() {
 #[test]
 fn from_http2() {
     let headers = [PARENT, ("tracestate", "vendor=opaque"), ("baggage", "key=value")];
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let front = Front::start(version, launcher());
         for library in LIBRARIES {
             let sent = front.by_http2(library, &headers);
@@ -150,7 +149,7 @@ fn the_longest_ones() {
 #[test]
 fn the_traceparent_is_that_of_the_span() {
     let own = "00-11112222333344445555666677778888-0123456789abcdef-01";
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let front = Front::start(version, launcher());
         let mut sent = Vec::new();
         for library in LIBRARIES {
@@ -184,7 +183,7 @@ fn the_traceparent_is_that_of_the_span() {
 #[test]
 fn unsampled() {
     let flags = |flag: &str| format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flag}");
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         for (sampler, flag) in [("always_off", "01"), ("always_off", "00"), ("parentbased_always_on", "00")] {
             let mut command = launcher();
             command.env("OTEL_TRACES_SAMPLER", sampler);

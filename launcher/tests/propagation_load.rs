@@ -17,9 +17,10 @@ use support::server::{launcher, sending_to};
 use support::sink::{Counted, Sink};
 use support::traces::sum_of_ids;
 
-const VERSIONS: [GoVersion; 4] = [GoVersion::GO_1_21, GoVersion::GO_1_24, GoVersion::GO_1_26, GoVersion::GO_1_27];
-/// Each needs a standard library of its own, which takes minutes to build.
-const RACE_VERSIONS: [GoVersion; 2] = [GoVersion::GO_1_21, GoVersion::GO_1_27];
+/// Each needs a standard library of its own, which takes half a minute to build.
+fn race_versions() -> &'static [GoVersion] {
+    if apps::tests_all() { &[GoVersion::GO_1_21, GoVersion::GO_1_27] } else { &[GoVersion::GO_1_27] }
+}
 
 /// Sends requests of all kinds from 50 workers; each tenth is one whose traceparent the program sets.
 fn drive(mut command: Command, version: GoVersion, variant: Variant, requests: u64, libraries: &str) {
@@ -77,17 +78,18 @@ versions! {
 /// Collections all the time, stacks that are written out and grow.
 #[test]
 fn http2_under_stress() {
-    for version in VERSIONS {
+    let requests = if apps::tests_all() { 20_000 } else { 10_000 };
+    for &version in GoVersion::sampled() {
         let mut command = launcher();
         command.envs([("CHAIN_STRESS", "1"), ("GOGC", "1")]);
-        drive(command, version, Variant::Stripped, 20_000, "http2,xnet");
+        drive(command, version, Variant::Stripped, requests, "http2,xnet");
     }
 }
 
 /// HTTP/1 with headers, bodies and trailers of all kinds.
 #[test]
 fn http1() {
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         drive(launcher(), version, Variant::Stripped, 20_000, "http1");
     }
 }
@@ -95,14 +97,14 @@ fn http1() {
 /// The race detector sees no writes but the program's own, and its shadow memory stays as it is.
 #[test]
 fn http1_with_the_race_detector() {
-    for version in RACE_VERSIONS {
+    for &version in race_versions() {
         drive(launcher(), version, Variant::Race, 20_000, "http1");
     }
 }
 
 #[test]
 fn http2_with_the_race_detector() {
-    for version in RACE_VERSIONS {
+    for &version in race_versions() {
         drive(launcher(), version, Variant::Race, 5_000, "http2,xnet");
     }
 }
@@ -119,7 +121,7 @@ fn http2_while_the_program_profiles_itself() {
 }
 
 fn while_profiled(requests: u64, libraries: &str) {
-    for version in VERSIONS {
+    for &version in GoVersion::sampled() {
         let mut command = launcher();
         command.env("HEADERS_PROFILE", "1");
         drive(command, version, Variant::Stripped, requests, libraries);

@@ -48,6 +48,6 @@ fn requests_that_are_replaced_have_routes() {
         replaced(version, Variant::Default);
     }
     for variant in [Variant::Stripped, Variant::Pie, Variant::Cgo] {
-        replaced(GoVersion::GO_1_26, variant);
+        replaced(GoVersion::GO_1_27, variant);
     }
 }

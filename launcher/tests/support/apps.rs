@@ -37,10 +37,17 @@ impl GoVersion {
     pub(crate) const ALL: [Self; 7] =
         [Self::GO_1_21, Self::GO_1_22, Self::GO_1_23, Self::GO_1_24, Self::GO_1_25, Self::GO_1_26, Self::GO_1_27];
 
-    /// Whether what hardly depends on the version is tested with this one: the oldest, the one that changed maps, and the last
-    /// two, of which most programs are built; all of them with `TEST_ALL` (`make test-all`).
+    /// With which versions is tested what hardly depends on the version: the oldest, the one that changed maps, and the newest; all
+    /// of them with `TEST_ALL` (`make test-all`). What needs no version in particular is tested with 1.26, which needs no
+    /// fetching; other ways to build than the plain ones take a standard library of their own, and are tested with these.
+    pub(crate) fn sampled() -> &'static [Self] {
+        const SAMPLED: &[GoVersion] = &[GoVersion::GO_1_21, GoVersion::GO_1_24, GoVersion::GO_1_27];
+        if tests_all() { &Self::ALL } else { SAMPLED }
+    }
+
+    /// Whether this is one of [`Self::sampled`].
     pub(crate) fn is_sampled(self) -> bool {
-        tests_all() || [Self::GO_1_21, Self::GO_1_24, Self::GO_1_26, Self::GO_1_27].contains(&self)
+        Self::sampled().contains(&self)
     }
 
     /// As in `GOTOOLCHAIN` and in the build information.
@@ -75,6 +82,22 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
+    /// The name of the standard library that it takes: those with the same one share what the compiler has made.
+    /// `scripts/go-std` has the same names.
+    fn standard_library(self) -> &'static str {
+        match self {
+            Self::Default | Self::Stripped => "default",
+            Self::Trimpath => "trimpath",
+            Self::Pie | Self::PieStripped => "pie",
+            Self::NoSwissMap => "noswissmap",
+            Self::Cgo => "cgo",
+            Self::CgoPieStripped => "cgo-pie",
+            Self::Race => "race",
+            Self::Arm64 | Self::Arm64Stripped => "arm64",
+            Self::Arm64PieStripped => "arm64-pie",
+        }
+    }
+
     /// The arguments of `go build`, and the environment.
     fn settings(self) -> (&'static [&'static str], &'static [(&'static str, &'static str)]) {
         const NO_CGO: &[(&str, &str)] = &[("CGO_ENABLED", "0")];
@@ -171,7 +194,11 @@ fn build_once(app: &str, version: GoVersion, variant: Variant, module_file: Opti
     let output = output_dir.join(format!("{}-{variant:?}{}", version.toolchain(), library.replace(".mod", "")));
     let stamp = output.with_added_extension("stamp");
 
-    let lock = File::create(apps.join("lock")).expect("target/apps can be written");
+    // Nothing is compiled twice at the same time, and what has been compiled is not waited for.
+    let locks = apps.join("locks");
+    fs::create_dir_all(&locks).expect("target/apps can be written");
+    let name = format!("{}-{}", version.toolchain(), variant.standard_library());
+    let lock = File::create(locks.join(name)).expect("target/apps can be written");
     lock.lock().expect("the lock file can be locked");
 
     let wanted = stamp_of(&sources, variant);
