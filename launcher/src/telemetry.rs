@@ -6,6 +6,7 @@
 
 mod losses;
 mod traced;
+mod unsampled;
 
 use std::future::poll_fn;
 use std::io::{PipeReader, PipeWriter};
@@ -227,6 +228,9 @@ fn say(losses: &Losses, report: &Report) {
             "{} spans have no parent: the requests whose contexts they used were answered too long before",
             losses.without_parent()
         ));
+    }
+    if losses.unsampled.any() {
+        log::debug(format_args!("not sampled: {}", losses.unsampled));
     }
     if report.lost() > 0 {
         log::warn(format_args!("{report}"));

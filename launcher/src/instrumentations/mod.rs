@@ -3,12 +3,9 @@
 //! Such a file says which functions and fields it needs, where its probes go, and how its records become spans.
 //! The probe bodies are in the `bpf` package, under the same name.
 
-pub mod contexts;
 pub mod http;
-pub mod layouts;
 pub mod net_http_client;
 pub mod net_http_server;
-pub mod parents;
 
 use crate::probes::plan::Instrumentation;
 

@@ -15,9 +15,9 @@ use bpf::config::{ReadOnlyData as _, Setting};
 
 use bpf::instrumentations::net_http_client::{ADDRESS_WORDS, REQUEST_WORDS, RESPONSE_WORDS, URL_WORDS};
 
-use super::layouts::FieldReader;
 use crate::executor::Moment;
 use crate::probes::facts::Facts;
+use crate::probes::fields::FieldReader;
 use crate::probes::plan::{Instrumentation, Layout, LeftOut, Planned, PlannedDetour};
 use crate::probes::probe::{Body, Event, Probe, When};
 

@@ -17,8 +17,8 @@ use bpf::config::http_server::{
 use bpf::config::{ABSENT, Offset, ReadOnlyData as _};
 use bpf::instrumentations::net_http_server::{REQUEST_WORDS, RESPONSE_WORDS, URL_WORDS};
 
-use super::layouts::FieldReader;
 use crate::probes::facts::Facts;
+use crate::probes::fields::FieldReader;
 use crate::probes::plan::{Instrumentation, Layout, LeftOut, Planned};
 use crate::probes::probe::Probe;
 

@@ -1,8 +1,11 @@
 //! What is observed of a program: the catalog and the binary become a plan. Where that is done in the process, and how, is the
 //! [`crate::engine`]'s.
 
+pub mod contexts;
 pub mod facts;
+pub mod fields;
 pub mod left_out;
+pub mod parents;
 pub mod plan;
 pub mod probe;
 pub mod site;

@@ -6,12 +6,14 @@ use bpf::config::EndRecipe;
 use serde::Serialize;
 
 pub use super::facts::Facts;
+pub use super::fields::FieldSource;
 pub use super::left_out::LeftOut;
+use super::parents::{self, Parents};
+pub use super::probe::Layout;
 use super::probe::Probe;
 use super::site::{Placement, Site};
 use crate::binary::{BinaryError, DetourSite, GoBinary, Layouts};
 use crate::executor::Moment;
-use crate::instrumentations::parents::{self, Parents};
 
 /// What an instrumentation looks for in a binary, and how it makes probes of what is found.
 #[derive(Debug)]
@@ -30,28 +32,6 @@ pub struct Instrumentation {
     pub has_parents: bool,
     /// Makes the probes, or says why there are none.
     pub plan: fn(&Facts<'_>) -> Result<Planned, LeftOut>,
-}
-
-/// Where an offset came from.
-#[derive(Clone, Debug, Serialize)]
-pub struct FieldSource {
-    /// `type.field`.
-    pub field: String,
-    /// Byte offset; `None` where the program has no such field.
-    pub offset: Option<u64>,
-    /// For people: `type descriptor`.
-    pub source: &'static str,
-}
-
-/// Layouts that the probes' bodies read by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// [`bpf::config::http_server::HttpServerConfig`].
-    HttpServer,
-    /// [`bpf::config::http_client::HttpClientConfig`].
-    HttpClient,
-    /// [`bpf::config::parents::ParentsConfig`].
-    Parents,
 }
 
 /// An instrumentation that will be used.

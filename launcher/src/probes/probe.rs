@@ -108,3 +108,14 @@ pub enum Point {
     /// Its start, of a function that does not return, such as `runtime.exit`: perhaps more than once.
     Exit,
 }
+
+/// Layouts that the probes' bodies read by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// [`bpf::config::http_server::HttpServerConfig`].
+    HttpServer,
+    /// [`bpf::config::http_client::HttpClientConfig`].
+    HttpClient,
+    /// [`bpf::config::parents::ParentsConfig`].
+    Parents,
+}

@@ -5,6 +5,8 @@ use std::ops::AddAssign;
 
 use bpf::missed::{COUNTED, Missed};
 
+use super::unsampled::Unsampled;
+
 /// Kinds that the kernel counts.
 const KINDS: usize = COUNTED as usize;
 
@@ -29,6 +31,8 @@ pub(super) struct Losses {
     pub(super) why: Option<String>,
     /// Ends whose start was lost.
     pub(super) orphans: u64,
+    /// Operations that were not sampled: no losses, but counted beside them.
+    pub(super) unsampled: Unsampled,
 }
 
 impl Losses {
@@ -61,6 +65,7 @@ impl AddAssign for Losses {
         self.unknown += other.unknown;
         self.invalid += other.invalid;
         self.orphans += other.orphans;
+        self.unsampled += other.unsampled.0;
         self.why = self.why.take().or(other.why);
     }
 }

@@ -12,6 +12,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::NewProcess;
 use super::losses::Losses;
+use super::unsampled::Unsampled;
 use crate::arm::Armed;
 use crate::child::{Image, Successor, pid_descriptor};
 use crate::clock::{WallClock, boot_time};
@@ -181,6 +182,7 @@ impl Traced {
             invalid,
             why: why.map(ToString::to_string),
             orphans: self.spans.orphans(),
+            unsampled: self.ring.unsampled().map(Unsampled).unwrap_or_default(),
         }
     }
 }

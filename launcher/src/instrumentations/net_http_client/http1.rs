@@ -10,8 +10,8 @@ use bpf::slots::site;
 
 use super::{Writing, call_of, detour};
 use crate::executor::Moment;
-use crate::instrumentations::layouts::FieldReader;
 use crate::probes::facts::Facts;
+use crate::probes::fields::FieldReader;
 use crate::probes::plan::LeftOut;
 use crate::probes::probe::When;
 

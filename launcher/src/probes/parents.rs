@@ -7,11 +7,12 @@ use bpf::config::{ReadOnlyData as _, Setting};
 use serde::Serialize;
 
 use super::contexts;
-use super::layouts::FieldReader;
+use super::facts::Facts;
+use super::fields::FieldReader;
+use super::fields::FieldSource;
+use super::left_out::LeftOut;
+use super::probe::{Body, Event, Layout, Probe, When};
 use crate::binary::VirtAddr;
-use crate::probes::facts::Facts;
-use crate::probes::plan::{FieldSource, Layout, LeftOut};
-use crate::probes::probe::{Body, Event, Probe, When};
 
 /// Functions that are probed.
 pub const FUNCTIONS: [&str; 3] = [CREATE, QUEUE, SERVER];

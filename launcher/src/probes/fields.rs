@@ -2,8 +2,21 @@
 
 use bpf::config::{ABSENT, MapLayout as MapSettings, Offset, Setting};
 
+use serde::Serialize;
+
+use super::left_out::LeftOut;
 use crate::binary::{Layouts, MapLayout};
-use crate::probes::plan::{FieldSource, LeftOut};
+
+/// Where an offset came from.
+#[derive(Clone, Debug, Serialize)]
+pub struct FieldSource {
+    /// `type.field`.
+    pub field: String,
+    /// Byte offset; `None` where the program has no such field.
+    pub offset: Option<u64>,
+    /// For people: `type descriptor`.
+    pub source: &'static str,
+}
 
 /// Looks fields up and keeps the list of what was found for `--check`.
 #[derive(Debug)]
