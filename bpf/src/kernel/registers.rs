@@ -30,5 +30,42 @@ pub(super) fn all(registers: &pt_regs) -> Registers {
         flags: registers.eflags,
     };
     #[cfg(bpf_target_arch = "aarch64")]
-    return Registers { integers: core::array::from_fn(|number| registers.regs[number]), stack_pointer: registers.sp, flags: 0 };
+    return Registers {
+        // One by one: what is not used is not read, and takes no place on the stack.
+        integers: [
+            registers.regs[0],
+            registers.regs[1],
+            registers.regs[2],
+            registers.regs[3],
+            registers.regs[4],
+            registers.regs[5],
+            registers.regs[6],
+            registers.regs[7],
+            registers.regs[8],
+            registers.regs[9],
+            registers.regs[10],
+            registers.regs[11],
+            registers.regs[12],
+            registers.regs[13],
+            registers.regs[14],
+            registers.regs[15],
+            registers.regs[16],
+            registers.regs[17],
+            registers.regs[18],
+            registers.regs[19],
+            registers.regs[20],
+            registers.regs[21],
+            registers.regs[22],
+            registers.regs[23],
+            registers.regs[24],
+            registers.regs[25],
+            registers.regs[26],
+            registers.regs[27],
+            registers.regs[28],
+            registers.regs[29],
+            registers.regs[30],
+        ],
+        stack_pointer: registers.sp,
+        flags: 0,
+    };
 }

@@ -64,14 +64,15 @@ impl Request {
 #[inline(always)]
 pub fn start<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Done {
     let registers = target.registers();
+    let (second, third, fourth) = (registers.argument(1), registers.argument(2), registers.argument(3));
+    let holder = registers.goroutine();
     target.with_scratch(|scratch| {
         scratch.event = event.into();
-        let (second, third, fourth) = (registers.argument(1), registers.argument(2), registers.argument(3));
         // Not the number itself: the verifier would know it from here on, and follow what comes behind for each.
         let is_handler = target.opaque(event.into()) == u64::from(event::START_HANDLER);
         let (writer, request) = if is_handler { (third, fourth) } else { (second, third) };
         let handled = Handled { writer, request, with_pattern: request };
-        start_request(target, config, &config.request, scratch, registers.goroutine(), handled)
+        start_request(target, config, &config.request, scratch, holder, handled)
     })
 }
 
@@ -81,11 +82,12 @@ pub fn start<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Do
 #[inline(always)]
 pub fn start_http2_request<T: Target>(target: &T, config: &HttpServerConfig) -> Done {
     let registers = target.registers();
+    let holder = registers.goroutine();
+    // It has no pattern, and the `*http.Request` that is made of it is not known here.
+    let handled = Handled { writer: registers.argument(2), request: registers.argument(3), with_pattern: 0 };
     target.with_scratch(|scratch| {
         scratch.event = event::START_HTTP2_REQUEST.into();
-        // It has no pattern, and the `*http.Request` that is made of it is not known here.
-        let handled = Handled { writer: registers.argument(2), request: registers.argument(3), with_pattern: 0 };
-        start_request(target, config, &config.http2_request, scratch, registers.goroutine(), handled)
+        start_request(target, config, &config.http2_request, scratch, holder, handled)
     })
 }
 
