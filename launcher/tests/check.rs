@@ -53,14 +53,18 @@ fn json_names_every_probe() {
     assert_eq!(report["go"]["go_version"], "go1.26.8");
     let planned = &report["go"]["plan"]["planned"][0];
     assert_eq!(planned["name"], "net/http/server");
-    let sites = planned["sites"].as_array().unwrap();
-    assert_eq!(sites.iter().filter(|site| site["program"] == "http_server").count(), 7, "{sites:?}");
-    let is_rare = |site: &serde_json::Value| {
-        site["function"] == "runtime.exit" || (site["program"] == "http_route" && site["instruction"] == "return")
+    let probes = planned["probes"].as_array().unwrap();
+    let sites = |body: &str| -> Vec<(&serde_json::Value, &serde_json::Value)> {
+        let of_body = probes.iter().filter(|probe| probe["body"] == body);
+        of_body.flat_map(|probe| probe["sites"].as_array().unwrap().iter().map(move |site| (probe, site))).collect()
     };
-    assert!(sites.iter().filter(|site| !is_rare(site)).all(|site| site["cost"] == "emulated"), "{sites:?}");
+    let (of_server, of_route) = (sites("http_server"), sites("http_route"));
+    assert_eq!(of_server.len(), 7, "{probes:?}");
+    let often = of_server.iter().filter(|(probe, _)| probe["function"] != "runtime.exit");
+    assert!(often.into_iter().all(|(_, site)| site["cost"] == "emulated"), "{probes:?}");
     // The one way on which a handler is found.
-    assert!(sites.iter().any(|site| site["program"] == "http_route" && site["instruction"] == "jump"), "{sites:?}");
+    assert!(of_route.iter().any(|(_, site)| site["instruction"] == "jump" && site["cost"] == "emulated"), "{probes:?}");
+    assert!(of_route.iter().all(|(_, site)| site["cost"] == "emulated" || site["instruction"] == "return"), "{probes:?}");
     assert_eq!(planned["missing"].as_array().unwrap().len(), 0, "{planned}");
 }
 
@@ -88,7 +92,8 @@ fn the_report_begins_with_the_answer() {
             "traced        net/http/server: 15 probes",
             "traced        net/http/client: ",
             "cost          net/http/server: 2 probe hits for each operation (start, end); besides ",
-            "cost          net/http/client: 3 probe hits for each operation (start, inject, end); besides 1 for each go statement; ",
+            "cost          net/http/client: 3 probe hits for each operation (start, inject, end); ",
+            "cost          parents: 1 for each go statement; 0 single-stepped sites",
             // Of its many modules the only one that the catalog knows.
             "module        golang.org/x/net v",
             "go            go1.26.8 for amd64, main module example.test/parentage",
@@ -109,7 +114,7 @@ fn the_report_begins_with_the_answer() {
     assert_lines(&answer(Path::new("/bin/ls")), &["program ", "not traced    not a Go program", "kernel ", "here "]);
 }
 
-/// As `cost.rs` measures them. An event of a site that `check/cost.rs` does not know would be an `other`.
+/// As `cost.rs` measures them.
 #[test]
 fn hits_are_counted_for_every_version() {
     for version in GoVersion::ALL {
@@ -119,7 +124,7 @@ fn hits_are_counted_for_every_version() {
         for (price, (name, hits)) in prices.iter().zip([("net/http/server", 2), ("net/http/client", 3)]) {
             assert_eq!((price["name"].as_str(), price["each_operation"].as_array().map(Vec::len)), (Some(name), Some(hits)));
         }
-        assert!(prices.len() == 2 && !report["go"]["prices"].to_string().contains("other"), "{version:?}: {prices:?}");
+        assert_eq!((prices.len(), &prices[2]["besides"][0]), (3, &"go_statement".into()), "{version:?}: {prices:?}");
         assert_eq!(report["go"]["known_modules"][0]["probed_by"][0], "net/http/client", "{version:?}");
     }
 }

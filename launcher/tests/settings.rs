@@ -29,7 +29,10 @@ fn reported(attached: &mut BpfAttached) -> (u64, u64) {
     while attached.records.next(&mut |item| match decode(item).unwrap() {
         Record::HttpServerStart(_) => starts += 1,
         Record::HttpServerEnd(_) => ends += 1,
-        other => panic!("{other:?}"),
+        other @ (Record::HttpServerUnfinished(_)
+        | Record::HttpServerPanic(_)
+        | Record::HttpClientStart(_)
+        | Record::HttpClientEnd(_)) => panic!("{other:?}"),
     }) {}
     (starts, ends)
 }

@@ -29,7 +29,7 @@ pub fn bucket(duration: u64) -> u32 {
     // verifier would follow both sides of each.
     let units = duration >> 11;
     let too_long = is_any(units >> 32);
-    let mut rest = units & (u32::MAX as u64) | too_long << 31;
+    let mut rest = units & u64::from(u32::MAX) | too_long << 31;
     let (mut number, mut half) = (0, 16);
     while half != 0 {
         let by = is_any(rest >> half) * half;
@@ -55,13 +55,15 @@ fn is_any(number: u64) -> u64 {
 mod tests {
     use super::*;
 
+    const LAST: u32 = 31;
+
     #[test]
     fn each_bucket_is_twice_as_wide_as_the_one_before() {
         assert_eq!([0, 2_047, 2_048, 4_095, 4_096, 8_191, 8_192].map(bucket), [0, 0, 1, 1, 2, 2, 3]);
-        for number in 1..BUCKETS as u32 - 1 {
+        for number in 1..LAST {
             assert_eq!(bucket((1 << (number + 11)) - 1), number);
             assert_eq!(bucket(1 << (number + 11)), number + 1);
         }
-        assert_eq!([1 << 42, 1 << 60, u64::MAX].map(bucket), [BUCKETS as u32 - 1; 3]);
+        assert_eq!([1 << 42, 1 << 60, u64::MAX].map(bucket), [LAST; 3]);
     }
 }

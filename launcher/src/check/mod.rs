@@ -39,7 +39,7 @@ pub struct Report {
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// A Go program that can be read.
-    Go(GoProgram),
+    Go(Box<GoProgram>),
     /// Something else, or unreadable; why.
     Untraceable(String),
 }
@@ -82,7 +82,7 @@ impl Report {
     pub fn new(path: &Path, disabled: &[String], may_write: bool) -> Result<Self, CheckError> {
         let file = std::fs::read(path).map_err(|source| CheckError { path: path.to_owned(), source })?;
         let finding = match GoProgram::read(&file, disabled, may_write) {
-            Ok(program) => Finding::Go(program),
+            Ok(program) => Finding::Go(Box::new(program)),
             Err(why) => {
                 let detail = why.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
                 Finding::Untraceable(format!("{why}{detail}"))

@@ -161,7 +161,7 @@ mod tests {
         };
         let kernel = KernelSupport { release: "6.18.44".to_owned(), multi_uprobe: Support::Yes, capabilities: vec!["CAP_BPF"] };
         let obstacle = kernel.obstacle();
-        Report { program: PathBuf::from("/app"), finding: Finding::Go(program), kernel, obstacle }
+        Report { program: PathBuf::from("/app"), finding: Finding::Go(Box::new(program)), kernel, obstacle }
     }
 
     #[test]

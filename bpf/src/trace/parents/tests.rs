@@ -89,7 +89,7 @@ fn the_contexts_of_a_request_lead_to_its_span() {
     let process = process();
     let background = context(&process, BACKGROUND, 0, &[]);
     let served = cancel(&process, background);
-    let server = serve(&process, served[1], &span(1));
+    let by = serve(&process, served[1], &span(1));
     let [table, data] = served;
     let in_value = context(&process, VALUE, 0, &[table, data, 7, 7, 7, 7]);
     let nested = (0..20).fold(in_value, |inner, _| cancel(&process, inner));
@@ -100,7 +100,7 @@ fn the_contexts_of_a_request_lead_to_its_span() {
         assert_eq!(parent_of(&process, context), Some(span(1)));
     }
     // Its goroutine serves another request already.
-    let operation = process.goroutine(server).unwrap().active().unwrap();
+    let operation = process.goroutine(by).unwrap().active().unwrap();
     operation.object.set(data + 8);
     assert_eq!(parent_of(&process, served), None);
     operation.object.set(data);
@@ -153,9 +153,9 @@ fn the_context_of_an_answered_request_keeps_its_span() {
     let [table, data] = served;
     let in_value = context(&process, VALUE, 0, &[table, data, 7, 7, 7, 7]);
     let of_request = SpanIdentity { propagation: 3, ..span(1) };
-    let server = serve(&process, data, &of_request);
+    let by = serve(&process, data, &of_request);
     assert_eq!(parent_of(&process, in_value), Some(of_request));
-    process.goroutine(server).unwrap().abandon(&process, 0);
+    process.goroutine(by).unwrap().abandon(&process, 0);
     assert!(process.contexts.is_empty());
     answered::remember(&process, data, &mut of_request.clone());
     // What came with it is not propagated any more.

@@ -12,7 +12,7 @@ use bpf::config::{EndRecipe, Propagators, ReadOnlyData as _, Setting, Settings};
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::sealed::SealedSpan;
 
-use super::maps::Sizes;
+use super::maps::{self, Sizes};
 use super::program;
 use super::ring::{DURATION_WORDS, RingRecords};
 use crate::kernel::UprobeKind;
@@ -100,8 +100,7 @@ impl Object {
     /// # Errors
     /// Where the kernel refuses the maps.
     pub fn load(plan: &Plan, sampling: &Sampling) -> Result<Self, ObjectError> {
-        let processors = aya::util::nr_cpus().map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX));
-        let sizes = Sizes::new(plan, processors);
+        let sizes = Sizes::new(plan, maps::processors());
         let (load_bias, last_scratch) = (Setting::new(plan.load_bias), Setting::new(sizes.last_scratch()));
         let mut loader = EbpfLoader::new();
         loader.verifier_log_level(VerifierLogLevel::DISABLE);
@@ -202,10 +201,8 @@ impl Object {
     /// # Errors
     /// Where the object has none.
     pub fn take_slots(&mut self) -> Result<MapData, ObjectError> {
-        match self.take("SLOTS")? {
-            Map::Array(map) => Ok(map),
-            _ => Err(ObjectError::Incomplete("SLOTS")),
-        }
+        let map = self.take("SLOTS")?;
+        if let Map::Array(map) = map { Ok(map) } else { Err(ObjectError::Incomplete("SLOTS")) }
     }
 
     /// Takes the counters of routes.
