@@ -1,10 +1,10 @@
 //! The launcher, in the order in which one launch runs through it.
 //!
-//! Command line and environment become a [`config::Config`]; the program is started and held at its
-//! first instruction ([`child`]); its file is read ([`binary`]); the catalog of [`instrumentations`],
-//! the binary and the kernel's abilities ([`kernel`]) become a plan, and the plan becomes attached
-//! probes ([`probes`]); the program runs. What the probes report is decoded ([`events`]), made into
-//! spans ([`spans`]) and sent away ([`export`]) until the program ends ([`outcome`]).
+//! Command line and environment become a [`config::Config`]; the command is started and held at its
+//! first instruction ([`child`]); its file is read ([`binary`]); the catalog of [`instrumentations`]
+//! and the binary become a plan ([`probes`]), and the plan becomes attached probes, as the kernel can
+//! ([`kernel`], [`engine`]); the process runs. What the probes report is decoded ([`events`]), made into
+//! spans ([`spans`]) and sent away ([`export`]) until the command ends ([`outcome`]).
 
 pub mod modes;
 
