@@ -56,7 +56,7 @@ mod entry_points {
         0
     }
 
-    // As `launcher/src/probes` names them.
+    // As `launcher/src/engine/bpf/program.rs` names them.
     probe!(http_server, http_server_p, |hit| net_http_server::any(hit, &HTTP_SERVER));
     probe!(http_client, http_client_p, |hit| net_http_client::any(hit, &HTTP_CLIENT));
     probe!(http_route, http_route_p, |hit| net_http_server::route(hit));

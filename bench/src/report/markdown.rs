@@ -156,7 +156,7 @@ time says. Every request is sampled and exported, but in the column *unsampled* 
 - The extra CPU of a server's application (a goal) is the difference of two medians; ratios, and extra CPU with all included \
 (application and launcher), are medians of what was found within each round. Why the extra differs between the loads (idle \
 states, caches shared with the other processes) was not separated.
-- The launcher's RSS counts the ring buffer of 4 MiB twice (the kernel maps it twice, so that a record may cross its end), and \
+- The launcher's RSS counts the ring buffer of 2 MiB twice (the kernel maps it twice, so that a record may cross its end), and \
 its own code, of which all launchers of a machine share one copy. What no other process could use is the anonymous part, and \
 the kernel's memory for BPF maps, the ring buffer among them.
 - A probe hit costs the trap and its emulation (0.5 to 0.9 µs on such a machine) besides the BPF program's own time.
