@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use crate::config::Protocol;
 use crate::config::{self, Batch, Config, DEFAULT_QUEUE_SIZE, Proxy};
 
 /// Where spans go, and how they are gathered before.
@@ -102,27 +103,6 @@ impl fmt::Debug for OtlpSettings {
     }
 }
 
-/// The OTLP transports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// `grpc`
-    Grpc,
-    /// `http/protobuf`
-    HttpProtobuf,
-    /// `http/json`
-    HttpJson,
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Grpc => "grpc",
-            Self::HttpProtobuf => "http/protobuf",
-            Self::HttpJson => "http/json",
-        })
-    }
-}
-
 /// How requests are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
@@ -148,11 +128,7 @@ impl From<&config::Otlp> for OtlpSettings {
         let config::Otlp { endpoint, protocol, headers, proxy, timeout, gzip, certificate, client_certificate, client_key } =
             otlp;
         Self {
-            protocol: match protocol {
-                config::Protocol::Grpc => Protocol::Grpc,
-                config::Protocol::HttpProtobuf => Protocol::HttpProtobuf,
-                config::Protocol::HttpJson => Protocol::HttpJson,
-            },
+            protocol: *protocol,
             endpoint: endpoint.url().to_owned(),
             headers: headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             proxy: proxy.clone(),
