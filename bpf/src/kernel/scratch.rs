@@ -63,6 +63,7 @@ pub(super) fn with(hit: &Hit, work: impl FnOnce(&mut Scratch) -> Done) -> Done {
     let scratch = unsafe { place.scratch.get() };
     scratch.random.seed_once(hit);
     let done = work(scratch);
-    place.taken.set(0);
+    // An atomic instruction: whoever takes it next, on another processor, sees what was written to it before.
+    swap_tag(&place.taken, 1, 0);
     done
 }

@@ -73,16 +73,7 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     goroutine.opened();
     let is_sampled = scratch.span.trace_flags & 1 != 0;
     if config.is_written() {
-        if is_sampled || scratch.span.propagation != 0 {
-            let Scratch { injection, span, .. } = scratch;
-            injection.span.set(span, carrier);
-            injection.extracted.set(extracted);
-            injection.reset();
-            target.set_injection(carrier, injection);
-        } else {
-            // A round trip that panicked may have left one behind, for a map that stood here then.
-            target.forget_injection(carrier);
-        }
+        queue_injection(target, scratch, carrier, extracted);
     }
     if !is_sampled {
         return Ok(());
@@ -93,6 +84,25 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
         operation.is_reported.set(0);
     }
     reported
+}
+
+/// Remembers what is to be injected into the request with this carrier, for when its header is written.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn queue_injection<T: Target>(target: &T, scratch: &mut Scratch, carrier: u64, extracted: u64) {
+    let Scratch { injection, span, .. } = scratch;
+    // A request without a header map is refused by the client before anything is written.
+    let is_wanted = span.trace_flags & 1 != 0 || span.propagation != 0;
+    if carrier == 0 || !is_wanted {
+        // A round trip that panicked may have left one behind, for a map that stood here then.
+        target.forget_injection(carrier);
+        return;
+    }
+    injection.span.set(span, carrier);
+    injection.extracted.set(extracted);
+    injection.reset();
+    target.set_injection(carrier, injection);
 }
 
 /// Words of a `http.Request` that are read at once; all that is needed of it but its context lies in them.

@@ -18,6 +18,7 @@ use crate::records::http_server::{CAPACITIES, HttpServerStart, TEXTS, text};
 use crate::records::{Append, kind};
 use crate::scratch::Scratch;
 use crate::target::{Memory, Target};
+use crate::trace::goroutine::Goroutine;
 use crate::trace::{extracted, remote, sampling};
 
 /// Words of a request that are read at once; all fields that are needed at the start lie in them.
@@ -66,13 +67,14 @@ pub fn start<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Do
     let registers = target.registers();
     let (second, third, fourth) = (registers.argument(1), registers.argument(2), registers.argument(3));
     let holder = registers.goroutine();
+    let goroutine = prepared(target, holder)?;
     target.with_scratch(|scratch| {
         scratch.event = event.into();
         // Not the number itself: the verifier would know it from here on, and follow what comes behind for each.
         let is_handler = target.opaque(event.into()) == u64::from(event::START_HANDLER);
         let (writer, request) = if is_handler { (third, fourth) } else { (second, third) };
         let handled = Handled { writer, request, with_pattern: request };
-        start_request(target, config, &config.request, scratch, holder, handled)
+        start_request(target, config, &config.request, scratch, (goroutine, holder), handled)
     })
 }
 
@@ -85,10 +87,19 @@ pub fn start_http2_request<T: Target>(target: &T, config: &HttpServerConfig) -> 
     let holder = registers.goroutine();
     // It has no pattern, and the `*http.Request` that is made of it is not known here.
     let handled = Handled { writer: registers.argument(2), request: registers.argument(3), with_pattern: 0 };
+    let goroutine = prepared(target, holder)?;
     target.with_scratch(|scratch| {
         scratch.event = event::START_HTTP2_REQUEST.into();
-        start_request(target, config, &config.http2_request, scratch, holder, handled)
+        start_request(target, config, &config.http2_request, scratch, (goroutine, holder), handled)
     })
+}
+
+/// The goroutine at `holder`, with nothing open: whatever it has left, this request's end must not be taken for that one's.
+#[inline(always)]
+fn prepared<T: Target>(target: &T, holder: u64) -> Result<&Goroutine, Missed> {
+    let goroutine = target.goroutine_or_new(holder).ok_or(Missed::NoRoom)?;
+    goroutine.abandon(target, 0);
+    if target.settings().is_off(instrumentation::HTTP_SERVER) { Err(Missed::NothingToDo) } else { Ok(goroutine) }
 }
 
 /// What a handler is called with: addresses.
@@ -107,17 +118,11 @@ fn start_request<T: Target>(
     config: &HttpServerConfig,
     layout: &RequestLayout,
     scratch: &mut Scratch,
-    holder: u64,
+    (goroutine, holder): (&Goroutine, u64),
     handled: Handled,
 ) -> Done {
     let Handled { writer, request: address, with_pattern } = handled;
-    let goroutine = target.goroutine_or_new(holder).ok_or(Missed::NoRoom)?;
     let time = target.now();
-    // Whatever an earlier operation left open: this one's end must not be taken for that one's.
-    goroutine.abandon(target, 0);
-    if target.settings().is_off(instrumentation::HTTP_SERVER) {
-        return Err(Missed::NothingToDo);
-    }
     let mut request = Request::read(target, layout, address).ok_or(Missed::Fault)?;
     // An h2c client's preface reaches a handler as the HTTP/1 request "PRI * HTTP/2.0"; x/net/http2/h2c takes it from there.
     if request.proto_major == 2 && request.method.length == 3 && request.is_preface(target) {
