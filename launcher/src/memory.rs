@@ -36,8 +36,9 @@ unsafe extern "C" fn forget_code(object: *mut libc::dl_phdr_info, _size: libc::s
         let begin = (base + header.p_vaddr).next_multiple_of(PAGE);
         let end = (base + header.p_vaddr + header.p_filesz) / PAGE * PAGE;
         if let Ok(length @ 1..) = usize::try_from(end.saturating_sub(begin)) {
-            // SAFETY: whole pages of a segment that is mapped from our file, private, and not writable: nothing in it differs from the
-            // file (no relocations of text: the linker refuses them), so what is touched again is what it was.
+            // SAFETY: whole pages of a segment that is mapped from our file, private, and not writable. Nothing in it is written by
+            // us or by the linker (which refuses relocations of text): what is touched again is what it was. Only somebody else's
+            // breakpoints in our own code would go.
             let _stays = unsafe { libc::madvise(begin as *mut libc::c_void, length, libc::MADV_DONTNEED) };
         }
     }

@@ -22,6 +22,7 @@ use go_auto_launch::probes::plan::{Circumstances, Plan};
 use support::apps::{self, GoVersion, Variant};
 use support::load;
 use support::plain::{Plain, everything};
+use support::sink::Sink;
 
 /// What is remembered, and how many connections there are.
 const REMEMBERED: u32 = 8;
@@ -100,4 +101,45 @@ fn what_is_forgotten_is_nobody_elses() {
     let evicted = attached.records.missed().unwrap()[Missed::Evicted as usize];
     let lost = (seen.starts - seen.ends) as u64;
     assert!(evicted >= lost, "{lost} ends of {} are missing, {evicted} were counted", seen.starts);
+}
+
+/// The same of requests that are made for those that are served.
+#[test]
+fn ends_of_round_trips_are_counted_too() {
+    let app = apps::build("parentage", GoVersion::GO_1_27, Variant::Stripped);
+    let sink = Sink::start();
+    let server = Plain::start(&app, &[&sink.url], 1);
+    let address = server.addresses[0];
+    let file = std::fs::read(&app).unwrap();
+    let circumstances = Circumstances { load_bias: Some(0), ..Circumstances::default() };
+    let mut plan = Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), &Uprobes, circumstances).unwrap();
+    plan.goroutines = Some(REMEMBERED);
+    let mut attached = attach(&plan, &everything(), UprobeKind::Multi, &app, server.pid()).unwrap();
+    let done = AtomicBool::new(false);
+    let (mut starts, mut ends) = (0_u64, 0_u64);
+    let mut drain = |attached: &mut BpfAttached| {
+        while attached.records.next(&mut |item| match decode(item).unwrap() {
+            Record::HttpServerStart(_) | Record::HttpClientStart(_) => starts += 1,
+            Record::HttpServerEnd(_) | Record::HttpClientEnd(_) => ends += 1,
+            other @ (Record::HttpServerUnfinished(_) | Record::HttpServerPanic(_)) => panic!("{other:?}"),
+        }) {}
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            load::each(address, CONNECTIONS, 8_000, |client, number| {
+                assert_eq!(client.send("GET", &format!("/mess/ok?id={number}"), &[], ""), Some(200));
+            });
+            done.store(true, Ordering::Release);
+        });
+        while !done.load(Ordering::Acquire) {
+            drain(&mut attached);
+            std::thread::yield_now();
+        }
+    });
+    drain(&mut attached);
+    let missed = attached.records.missed().unwrap();
+    let evicted = missed[Missed::Evicted as usize];
+    assert!(ends < starts, "{starts} starts, {ends} ends");
+    assert!(evicted >= starts - ends, "{} ends of {starts} are missing: {missed:?}", starts - ends);
+    sink.end();
 }

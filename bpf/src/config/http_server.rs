@@ -127,9 +127,10 @@ pub mod event {
     pub const START_HTTP2_REQUEST: u32 = 4;
     /// `CALL (*conn).hijacked` in `(*conn).serve`: an HTTP/1 handler has returned.
     pub const END: u32 = 16;
-    /// Start of `(*conn).serve.func1`: the connection's goroutine ends, by a panic where a request is open; or start of
-    /// `(*serverConn).runHandler.func1`: an HTTP/2 handler has returned or panicked.
+    /// Start of `(*conn).serve.func1`: the connection's goroutine ends, by a panic where a request is open.
     pub const UNWIND: u32 = 17;
+    /// Start of `(*serverConn).runHandler.func1`: an HTTP/2 handler has returned or panicked.
+    pub const END_HTTP2: u32 = 20;
     /// An end of `(*ServeMux).findHandler`.
     pub const ROUTE: u32 = 19;
     /// Start of `runtime.exit` or `runtime.dieFromSignal`: the program ends, whatever is still open.

@@ -1,5 +1,7 @@
 //! Go's internal ABI: which registers hold what (<https://go.dev/s/regabi>).
 
+use crate::target::Memory;
+
 /// General-purpose registers, as the processor numbers them. amd64: RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 to R15; arm64:
 /// R0 to R30.
 pub const REGISTERS: usize = if ARM64 { 31 } else { 16 };
@@ -13,10 +15,8 @@ pub const INTEGERS: [usize; INTEGER_COUNT] = if ARM64 {
 const INTEGER_COUNT: usize = 16;
 /// The running goroutine, `*runtime.g`: R14, or R28.
 pub const GOROUTINE: usize = if ARM64 { 28 } else { 14 };
-/// The context of a closure that is called: RDX, or R26.
-pub const CLOSURE: usize = if ARM64 { 26 } else { 2 };
-/// The return address, where it is in a register at a function's entry: R30.
-pub const LINK: usize = 30;
+/// The return address at a function's entry, on arm64: R30.
+const LINK: usize = 30;
 
 /// For arm64. (The BPF target itself has no registers of the application's.)
 pub const ARM64: bool = cfg!(any(target_arch = "aarch64", bpf_target_arch = "aarch64"));
@@ -38,6 +38,14 @@ impl Registers {
     #[must_use]
     pub const fn argument(&self, number: usize) -> u64 {
         self.integers[INTEGERS[number]]
+    }
+
+    /// The return address, at a function's entry (behind the stack check of amd64, which leaves it on top of the stack); 0 where it
+    /// cannot be read.
+    #[inline(always)]
+    #[must_use]
+    pub fn return_address<M: Memory>(&self, memory: &M) -> u64 {
+        if ARM64 { self.integers[LINK % REGISTERS] } else { memory.read_or_zero(self.stack_pointer) }
     }
 
     /// The address of the running goroutine's `runtime.g`.

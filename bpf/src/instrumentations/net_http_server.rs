@@ -30,7 +30,7 @@ use crate::trace::operation::kind;
 #[inline(always)]
 pub fn any<T: Target>(target: &T, config: &HttpServerConfig) -> Done {
     match target.cookie().event {
-        event @ (event::END | event::UNWIND) => end(target, config, event),
+        event @ (event::END | event::END_HTTP2 | event::UNWIND) => end(target, config, event),
         event::EXIT => {
             exit::exit(target, config);
             Ok(())

@@ -30,6 +30,10 @@ pub(super) fn goroutine(address: u64) -> Option<&'static Goroutine> {
 #[inline(never)]
 pub(super) fn goroutine_or_new(address: u64) -> Option<&'static Goroutine> {
     if let Some(known) = goroutine(address) {
+        // Another one that had this memory has written to it when it was its own no more.
+        if !known.is_held_by(address) {
+            known.give_to(address);
+        }
         return Some(known);
     }
     let _full = GOROUTINES.insert(&address, &NEW, 0);

@@ -242,8 +242,8 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn set_extracted(&self, key: u64, extracted: &Extracted) -> bool {
-        requests::set_extracted(key, extracted)
+    fn set_extracted(&self, key: u64, extracted: &Extracted) {
+        requests::set_extracted(key, extracted);
     }
 
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! What is to be injected into outgoing requests, and the texts that were extracted from served ones.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{HashMap, LruHashMap};
+use aya_ebpf::maps::LruHashMap;
 use bpf::trace::extracted::Extracted;
 use bpf::trace::injection::Injection;
 
@@ -9,10 +9,10 @@ use bpf::trace::injection::Injection;
 /// be written.
 #[map(name = "INJECTIONS")]
 static INJECTIONS: LruHashMap<u64, Injection> = LruHashMap::with_max_entries(2_048, 0);
-/// The texts that came with requests, by the id of the span. Allocated before: kernels before 6.1 warn of tracing programs that
-/// allocate while they run.
+/// The texts that came with requests, by the id of the span. The oldest go where there are too many, or whose requests have ended
+/// unseen.
 #[map(name = "EXTRACTED")]
-static EXTRACTED: HashMap<u64, Extracted> = HashMap::with_max_entries(512, 0);
+static EXTRACTED: LruHashMap<u64, Extracted> = LruHashMap::with_max_entries(512, 0);
 
 #[inline(always)]
 pub(super) fn set_injection(carrier: u64, injection: &Injection) {
@@ -32,13 +32,15 @@ pub(super) fn forget_injection(carrier: u64) {
 }
 
 #[inline(always)]
-pub(super) fn set_extracted(key: u64, extracted: &Extracted) -> bool {
-    EXTRACTED.insert(&key, extracted, 0).is_ok()
+pub(super) fn set_extracted(key: u64, extracted: &Extracted) {
+    // Full: the oldest is forgotten.
+    let _never = EXTRACTED.insert(&key, extracted, 0);
 }
 
 #[inline(always)]
 pub(super) fn extracted(key: u64) -> Option<&'static Extracted> {
-    // SAFETY: nobody writes to it; a removed entry stays valid memory for this BPF program.
+    // SAFETY: an evicted or removed entry stays valid memory, of bytes. The kernel may give it to another request meanwhile: who copies
+    // the texts looks at their number afterwards (`Extracted::is_of`).
     EXTRACTED.get_ptr(&key).map(|extracted| unsafe { &*extracted })
 }
 

@@ -27,8 +27,8 @@ static SCRATCH: Array<Place> = Array::with_max_entries(1, 0);
 #[unsafe(no_mangle)]
 static LAST_SCRATCH: Setting<u32> = Setting::new(0);
 
-/// Places that are tried: those of this processor, and of the next.
-const TRIED: u32 = 2 * PER_PROCESSOR;
+/// Places that are tried: those of this processor, and of the next ones. (Numbers of processors may have gaps.)
+const TRIED: u32 = 4 * PER_PROCESSOR;
 
 /// Nothing was free.
 const NONE: u64 = u64::MAX;

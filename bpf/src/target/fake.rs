@@ -88,6 +88,8 @@ pub struct FakeProcess {
     pub now: Cell<u64>,
     /// No room for records.
     pub ring_is_full: Cell<bool>,
+    /// All scratch memory is another probe's.
+    pub scratch_is_taken: Cell<bool>,
     /// What nothing came of.
     pub missed: RefCell<Vec<Missed>>,
     /// Operations that were not sampled: kind and duration.
@@ -124,6 +126,7 @@ impl FakeProcess {
             cookie: Cell::default(),
             now: Cell::new(0),
             ring_is_full: Cell::new(false),
+            scratch_is_taken: Cell::new(false),
             missed: RefCell::default(),
             unsampled: RefCell::default(),
             seed: Cell::new(1),

@@ -122,9 +122,9 @@ pub trait Target: Lookup {
     fn injection(&self, carrier: u64) -> Option<&Injection>;
     /// Forgets it.
     fn forget_injection(&self, carrier: u64);
-    /// Remembers the texts of a request under this number; false where there is no room.
-    fn set_extracted(&self, key: u64, extracted: &Extracted) -> bool;
-    /// The texts with this number. Nobody changes them.
+    /// Remembers the texts of a request under this number.
+    fn set_extracted(&self, key: u64, extracted: &Extracted);
+    /// The texts with this number; once they are copied, [`Extracted::is_of`] says whether they still were.
     fn extracted(&self, key: u64) -> Option<&Extracted>;
     /// Forgets them.
     fn forget_extracted(&self, key: u64);

@@ -73,7 +73,7 @@ fn place<L: Lookup>(lookup: &L, bucket: &Bucket, context: u64) -> u64 {
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub fn remember<T: Target>(target: &T, context: u64, span: &mut SpanIdentity) {
+pub fn remember<T: Target>(target: &T, context: u64, span: &SpanIdentity) {
     let parent = parent_of(target, context);
     let Some(bucket) = target.answered(bucket(context)) else {
         return;
@@ -91,8 +91,7 @@ pub fn remember<T: Target>(target: &T, context: u64, span: &mut SpanIdentity) {
     };
     one.context.set(context);
     one.parent.set(parent);
-    span.propagation = 0;
-    one.span.set(span, context.wrapping_add(parent));
+    one.span.set_without_propagation(span, context.wrapping_add(parent));
 }
 
 /// Copies the span of the answered request with the context at `context`; false where there is none.

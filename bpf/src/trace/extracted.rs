@@ -21,6 +21,9 @@ pub const MAX_BAGGAGE: usize = 1_024;
 #[repr(C)]
 #[derive(bytemuck::Pod, bytemuck::Zeroable, Clone, Copy, Debug)]
 pub struct Extracted {
+    /// Under which number they are remembered. It stands first, and so is written first: who has copied the texts looks whether it is
+    /// still the same.
+    pub key: u64,
     /// Bytes of the state.
     pub trace_state_length: u64,
     /// Bytes of the baggage.
@@ -33,7 +36,17 @@ pub struct Extracted {
 
 /// No texts.
 pub const NOTHING_EXTRACTED: Extracted =
-    Extracted { trace_state_length: 0, baggage_length: 0, trace_state: [0; MAX_TRACE_STATE], baggage: [0; MAX_BAGGAGE] };
+    Extracted { key: 0, trace_state_length: 0, baggage_length: 0, trace_state: [0; MAX_TRACE_STATE], baggage: [0; MAX_BAGGAGE] };
+
+impl Extracted {
+    /// Whether these are still the texts with this number: the kernel may have given the memory to another request.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_of(&self, key: u64) -> bool {
+        // SAFETY: a valid, aligned, initialised word. Volatile, for the kernel may write to it.
+        unsafe { core::ptr::read_volatile(&raw const self.key) == key }
+    }
+}
 
 /// Under which number the texts of a request are remembered: the id of its span.
 #[inline(always)]
@@ -69,9 +82,9 @@ pub fn extract<T: Target>(target: &T, scratch: &mut Scratch) {
             span.propagation |= propagator::BAGGAGE;
         }
     }
-    if span.propagation != 0 && !target.set_extracted(key(span.span_id), extracted) {
-        // Too many such requests are served.
-        span.propagation = 0;
+    if span.propagation != 0 {
+        extracted.key = key(span.span_id);
+        target.set_extracted(extracted.key, extracted);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is remembered of a goroutine: its open operations, one within the other.
 
+use crate::missed::Missed;
 use crate::shared::Shared;
 use crate::target::Target;
 use crate::trace::operation::Operation;
@@ -15,20 +16,31 @@ pub const MAX_OPERATIONS: usize = 2;
 #[repr(C)]
 #[derive(Clone, Debug)]
 pub struct Goroutine {
-    /// The address of its `g`: written when the memory is given to it, and never again.
+    /// The address of its `g`. What is written to memory that the kernel has given to another goroutine meanwhile shows here.
     holder: Shared<u64>,
     /// How many operations are open.
-    open: Shared<u64>,
+    open: Shared<u32>,
+    /// Bits of [`unopened`].
+    unopened: Shared<u32>,
     /// The pattern that a `ServeMux` has found for the request that is served, which it noted in a copy perhaps: address and length.
     pub route: [Shared<u64>; 2],
     /// The open operations, the innermost last.
     operations: [Operation; MAX_OPERATIONS],
 }
 
+/// What has begun without an operation: it was switched off, could not be read, or is no request. Its end is no loss.
+pub mod unopened {
+    /// A request that is served.
+    pub const SERVED: u32 = 1;
+    /// A round trip.
+    pub const ROUND_TRIP: u32 = 2;
+}
+
 /// One of which nothing is known yet.
 pub const NEW_GOROUTINE: Goroutine = Goroutine {
     holder: Shared::new(0),
     open: Shared::new(0),
+    unopened: Shared::new(0),
     route: [const { Shared::new(0) }; 2],
     operations: [const { Operation::NONE }; MAX_OPERATIONS],
 };
@@ -37,10 +49,19 @@ impl Goroutine {
     /// Where the number of open operations lies in an entry: for tests that look at the map.
     pub const OPEN_AT: usize = core::mem::offset_of!(Self, open);
 
-    /// The memory is now that of the goroutine whose `g` is at `holder`.
+    /// The memory is now that of the goroutine whose `g` is at `holder`, of which nothing is known.
     #[inline(always)]
     pub fn give_to(&self, holder: u64) {
+        self.open.set(0);
+        self.unopened.set(0);
         self.holder.set(holder);
+    }
+
+    /// Whose memory it is: the address of the `g`.
+    #[inline(always)]
+    #[must_use]
+    pub fn holder(&self) -> u64 {
+        self.holder.get()
     }
 
     /// Whether this memory is still that of the goroutine at `holder`.
@@ -53,37 +74,51 @@ impl Goroutine {
     /// How many operations are open.
     #[inline(always)]
     #[must_use]
-    pub fn open(&self) -> u64 {
+    pub fn open(&self) -> u32 {
         self.open.get()
+    }
+
+    /// Something of this kind has begun without an operation ([`unopened`]).
+    #[inline(always)]
+    pub fn not_opened(&self, kind: u32) {
+        self.unopened.set(self.unopened.get() | kind);
+    }
+
+    /// What the end of something of this kind ([`unopened`]) is that has no operation: a loss, unless it has begun so.
+    #[inline(always)]
+    #[must_use]
+    pub fn end_without_operation(&self, kind: u32) -> Missed {
+        let unopened = self.unopened.get();
+        self.unopened.set(unopened & !kind);
+        if unopened & kind == 0 { Missed::Evicted } else { Missed::NothingToDo }
     }
 
     /// The open operation with this number, from 0 for the outermost.
     #[inline(always)]
     #[must_use]
-    pub fn operation(&self, number: u64) -> Option<&Operation> {
-        #[expect(clippy::cast_possible_truncation, reason = "compared before")]
+    pub fn operation(&self, number: u32) -> Option<&Operation> {
         if number < self.open.get() { self.operations.get(number as usize) } else { None }
     }
 
     /// The innermost open operation that serves a request, or that does not, and its number.
     #[inline(always)]
-    fn innermost(&self, is_server: bool) -> Option<(u64, &Operation)> {
+    fn innermost(&self, is_server: bool) -> Option<(u32, &Operation)> {
         let open = self.open.get();
-        let inside_out = (0..MAX_OPERATIONS as u64).rev().zip(self.operations.iter().rev());
+        let inside_out = (0..MAX_OPERATIONS as u32).rev().zip(self.operations.iter().rev());
         inside_out.filter(|(number, _)| *number < open).find(|(_, operation)| operation.is_server() == is_server)
     }
 
     /// The request that it serves.
     #[inline(always)]
     #[must_use]
-    pub fn served(&self) -> Option<(u64, &Operation)> {
+    pub fn served(&self) -> Option<(u32, &Operation)> {
         self.innermost(true)
     }
 
     /// The round trip that it makes.
     #[inline(always)]
     #[must_use]
-    pub fn round_trip(&self) -> Option<(u64, &Operation)> {
+    pub fn round_trip(&self) -> Option<(u32, &Operation)> {
         self.innermost(false)
     }
 
@@ -100,29 +135,29 @@ impl Goroutine {
     #[inline(always)]
     #[must_use]
     pub fn next(&self) -> Option<&Operation> {
-        #[expect(clippy::cast_possible_truncation, reason = "at most the number of operations")]
         self.operations.get(self.open.get() as usize)
     }
 
-    /// That operation is open now.
+    /// That operation is open now, which begins something of this kind ([`unopened`]).
     #[inline(always)]
-    pub fn opened(&self) {
+    pub fn opened(&self, kind: u32) {
+        self.unopened.set(self.unopened.get() & !kind);
         self.open.set(self.open.get() + 1);
     }
 
-    /// Closes the operation with this number and what is open within it: their ends will never come, for they were unwound by a
+    /// Closes the operation with this number, which has ended, and what is open within it: that will never end, for it was unwound by a
     /// panic or by `runtime.Goexit`.
     ///
     /// A call of its own in BPF: what it branches on is forgotten when it returns.
     #[inline(never)]
-    pub fn abandon<T: Target>(&self, target: &T, number: u64) {
+    pub fn close<T: Target>(&self, target: &T, number: u32) {
         let open = self.open.get();
         if open <= number {
             return;
         }
         for (at, operation) in (0..).zip(&self.operations) {
             if at >= number && at < open {
-                operation.forget(target);
+                operation.forget(target, self.holder.get());
             }
         }
         self.open.set(number);

@@ -63,18 +63,21 @@ impl Operation {
         self.kind.get() < kind::HTTP_CLIENT
     }
 
-    /// Forgets what others could find of it.
+    /// Forgets what others could find of it; `holder` is the address of its goroutine's `g`.
     ///
     /// A call of its own in BPF: what it branches on is forgotten when it returns.
     #[inline(never)]
-    pub fn forget<T: Target>(&self, target: &T) {
+    pub fn forget<T: Target>(&self, target: &T, holder: u64) {
         let object = self.object.get();
         if object == 0 {
             return;
         }
         self.object.set(target.opaque(0));
         if self.is_server() {
-            target.forget_context(object);
+            // An operation whose end was missed may be closed long after: another request may have a context at that address.
+            if target.context_goroutine(object) == Some(holder) {
+                target.forget_context(object);
+            }
             if self.span.propagation() != 0 {
                 target.forget_extracted(extracted::key(self.span.span_id()));
             }

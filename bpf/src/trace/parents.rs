@@ -118,8 +118,8 @@ impl ParentSearch {
     #[inline(always)]
     fn is_served<L: Lookup>(&mut self, lookup: &L) -> bool {
         let is_found = match lookup.context_goroutine(self.data) {
-            Some(holder) => self.take_served(lookup, holder),
-            None => answered::find(lookup, self.data, &mut self.parent),
+            Some(holder) if self.take_served(lookup, holder) => true,
+            Some(_) | None => answered::find(lookup, self.data, &mut self.parent),
         };
         if is_found {
             self.found = 1;
@@ -131,7 +131,11 @@ impl ParentSearch {
     #[inline(always)]
     fn take_served<L: Lookup>(&mut self, lookup: &L, holder: u64) -> bool {
         let served = lookup.goroutine(holder).and_then(|goroutine| goroutine.active());
-        served.is_some_and(|operation| operation.object.get() == self.data && operation.span.copy_of(holder, &mut self.parent))
+        served.is_some_and(|operation| {
+            let is_its = operation.object.get() == self.data && operation.span.copy_of(holder, &mut self.parent);
+            // Still: it may serve the next one by now.
+            is_its && operation.object.get() == self.data
+        })
     }
 
     /// Takes a span of the OpenTelemetry API as the parent. False where it is not one of this process, or none at all.

@@ -31,7 +31,18 @@ impl SealedSpan {
     /// Makes it the span of this holder.
     #[inline(always)]
     pub fn set(&self, span: &SpanIdentity, holder: u64) {
-        let words: [u64; 5] = *bytemuck::cast_ref(span);
+        self.set_words(*bytemuck::cast_ref(span), holder);
+    }
+
+    /// The same, with nothing that is propagated with it.
+    #[inline(always)]
+    pub fn set_without_propagation(&self, span: &SpanIdentity, holder: u64) {
+        let [trace, trace_end, id, parent, flags]: [u64; 5] = *bytemuck::cast_ref(span);
+        self.set_words([trace, trace_end, id, parent, flags & !(0xff << 16)], holder);
+    }
+
+    #[inline(always)]
+    fn set_words(&self, words: [u64; 5], holder: u64) {
         for (word, value) in self.words.iter().zip(words) {
             word.set(value);
         }

@@ -27,6 +27,7 @@ pub(super) fn known<'m>(
     let known = |(path, version): (&str, Option<&str>)| {
         let knowing = catalog.iter().filter(|one| one.functions.iter().any(|function| is_of(function, path)));
         let mut tested_versions: Vec<&str> = knowing.map(|one| one.tested_versions).collect();
+        tested_versions.sort_unstable();
         tested_versions.dedup();
         let probing = plan.planned.iter().filter(|one| one.probes.iter().any(|probe| is_of(&probe.function, path)));
         let probed_by = probing.map(|one| one.name).collect();

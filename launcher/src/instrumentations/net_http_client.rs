@@ -208,7 +208,7 @@ fn round_trips(facts: &Facts<'_>) -> Result<(Vec<Probe>, Option<String>), LeftOu
     Ok((probes, missing))
 }
 
-/// The probe at the one call of `target` in `caller`.
+/// The probe at the first call of `target` in `caller`.
 fn call_of(facts: &Facts<'_>, caller: &str, target: &str, event: Event) -> Result<Probe, LeftOut> {
     let (function, entry) = (facts.function(caller)?, facts.function(target)?.entry);
     let mut calls = facts.binary.calls(function)?.filter(|call| call.target == entry);

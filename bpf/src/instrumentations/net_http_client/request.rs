@@ -15,7 +15,7 @@ use crate::records::http_client::{CAPACITIES, HttpClientStart, TEXTS};
 use crate::records::{Append, kind};
 use crate::scratch::Scratch;
 use crate::target::{Lookup, Step, Target};
-use crate::trace::goroutine::Goroutine;
+use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::{self, Operation};
 use crate::trace::{extracted, parents, remote, sampling};
 
@@ -26,19 +26,34 @@ pub fn start<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     let (request, address) = (registers.argument(1), registers.goroutine());
     let depth = depth(target, address);
     let goroutine = target.goroutine_or_new(address).ok_or(Missed::NoRoom)?;
-    if let Some((number, outer)) = goroutine.round_trip() {
-        if depth > outer.depth.get() && is_within(target, outer, depth) {
-            // A proxy function or a dialler that makes a request itself: part of this one.
-            outer.nested.set(outer.nested.get() + 1);
-            return Err(Missed::NothingToDo);
-        }
-        // One that a panic has unwound.
-        goroutine.abandon(target, number);
+    if is_nested(target, goroutine, depth) {
+        // A proxy function or a dialler that makes a request itself: part of this one.
+        return Err(Missed::NothingToDo);
     }
+    // Until there is an operation.
+    goroutine.not_opened(unopened::ROUND_TRIP);
     if target.settings().is_off(instrumentation::HTTP_CLIENT) {
         return Err(Missed::NothingToDo);
     }
     target.with_scratch(|scratch| begin(target, config, scratch, goroutine, &Sent { request, goroutine: address, depth }))
+}
+
+/// Whether a round trip that begins at this depth of the stack is made by one that has not ended, which then knows of it. One that a
+/// panic has unwound is closed.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn is_nested<T: Target>(target: &T, goroutine: &Goroutine, depth: u64) -> bool {
+    let Some((number, outer)) = goroutine.round_trip() else {
+        return false;
+    };
+    let is_nested = depth > outer.depth.get() && is_within(target, outer, depth);
+    if is_nested {
+        outer.nested.set(outer.nested.get() + 1);
+    } else {
+        goroutine.close(target, number);
+    }
+    is_nested
 }
 
 /// A request, and where it is sent.
@@ -69,8 +84,11 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     operation.depth.set(sent.depth);
     operation.object.set(if config.is_written() { carrier } else { 0 });
     let [caller, _] = &operation.words;
-    caller.set(target.read_or_zero(target.registers().stack_pointer));
-    goroutine.opened();
+    caller.set(target.registers().return_address(target));
+    goroutine.opened(unopened::ROUND_TRIP);
+    if !goroutine.is_held_by(sent.goroutine) {
+        return Err(Missed::Evicted);
+    }
     let is_sampled = scratch.span.trace_flags & 1 != 0;
     if config.is_written() {
         queue_injection(target, scratch, carrier, extracted);

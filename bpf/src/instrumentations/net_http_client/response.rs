@@ -11,48 +11,80 @@ use crate::records::http_client::{CAPACITY, HttpClientEnd};
 use crate::records::kind;
 use crate::scratch::Scratch;
 use crate::target::Target;
-use crate::trace::operation;
+use crate::trace::goroutine::{Goroutine, unopened};
+use crate::trace::operation::{self, Operation};
 
 /// A round trip may have ended; the cookie has the number of the recipe that says so.
 #[inline(always)]
 pub fn end<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     let holder = target.registers().goroutine();
-    let goroutine = target.goroutine(holder).ok_or(Missed::NothingToDo)?;
-    let (number, operation) = goroutine.round_trip().ok_or(Missed::NothingToDo)?;
     let [response, error_table, error] = results::read_by(target, target.cookie().recipe).ok_or(Missed::NothingToDo)?;
+    // Every start makes room for its goroutine.
+    let goroutine = target.goroutine(holder).ok_or(Missed::Evicted)?;
+    let Some((number, operation)) = goroutine.round_trip() else {
+        return Err(goroutine.end_without_operation(unopened::ROUND_TRIP));
+    };
     let nested = operation.nested.get();
     if nested != 0 {
         operation.nested.set(nested - 1);
         return Err(Missed::NothingToDo);
     }
-    target.with_scratch(|scratch| {
-        let is_ours = operation.span.copy_of(holder, &mut scratch.span);
-        let (began, is_reported, carrier) = (operation.began.get(), operation.is_reported.get(), operation.object.get());
-        scratch.injection.reset();
-        // Once the request is done with, another one may have its map.
-        if carrier != 0
-            && let Some(injection) = target.injection(carrier)
-            && injection.span.span_id() == scratch.span.span_id
-        {
-            scratch.injection.writes.set(injection.writes.get());
-            scratch.injection.set_peer(injection.peer());
-        } else {
-            operation.object.set(0);
-        }
-        goroutine.abandon(target, number);
-        if !(is_ours & goroutine.is_held_by(holder)) {
-            return Err(Missed::Evicted);
-        }
-        let time = target.now();
-        if scratch.span.trace_flags & 1 == 0 {
-            target.count_unsampled(operation::kind::HTTP_CLIENT, time.wrapping_sub(began));
-            return Err(Missed::NothingToDo);
-        }
-        if is_reported == 0 {
-            return Err(Missed::NothingToDo);
-        }
-        report_end(target, config, time, scratch, &Outcome { response, error_table, error })
-    })
+    let ended = target.with_scratch(|scratch| {
+        close(target, scratch, goroutine, (number, operation), holder)?;
+        report_end(target, config, scratch, &Outcome { response, error_table, error })
+    });
+    if ended == Err(Missed::NoRoom) {
+        goroutine.close(target, number);
+    }
+    ended
+}
+
+/// Closes the operation of a goroutine, and leaves its span, and to whom it was sent, in `scratch`. An error where there is nothing to
+/// be reported.
+#[inline(always)]
+fn close<T: Target>(
+    target: &T,
+    scratch: &mut Scratch,
+    goroutine: &Goroutine,
+    (number, operation): (u32, &Operation),
+    holder: u64,
+) -> Done {
+    let is_ours = operation.span.copy_of(holder, &mut scratch.span);
+    let (began, is_reported, carrier) = (operation.began.get(), operation.is_reported.get(), operation.object.get());
+    // What another goroutine has by now is not closed by this one's end.
+    if !(is_ours & goroutine.is_held_by(holder)) {
+        return Err(Missed::Evicted);
+    }
+    if !take_injection(target, scratch, carrier) {
+        // Another request has its map.
+        operation.object.set(target.opaque(0));
+    }
+    goroutine.close(target, number);
+    if scratch.span.trace_flags & 1 == 0 {
+        target.count_unsampled(operation::kind::HTTP_CLIENT, target.now().wrapping_sub(began));
+        return Err(Missed::NothingToDo);
+    }
+    if is_reported == 0 { Err(Missed::NothingToDo) } else { Ok(()) }
+}
+
+/// Notes how often the request with this carrier was written, and to whom. False where the carrier has another request's span.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn take_injection<T: Target>(target: &T, scratch: &mut Scratch, carrier: u64) -> bool {
+    let Scratch { injection: taken, span, search, .. } = scratch;
+    taken.reset();
+    let Some(injection) = target.injection(carrier) else {
+        return false;
+    };
+    let (writes, peer) = (injection.writes.get(), injection.peer());
+    // Behind them: what was read is of this span.
+    if !injection.span.copy_of(carrier, &mut search.parent) || search.parent.span_id != span.span_id {
+        return false;
+    }
+    taken.writes.set(writes);
+    taken.set_peer(peer);
+    true
 }
 
 /// What a round trip returns.
@@ -70,7 +102,8 @@ pub const RESPONSE_WORDS: usize = 12;
 
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn report_end<T: Target>(target: &T, config: &HttpClientConfig, time: u64, scratch: &mut Scratch, outcome: &Outcome) -> Done {
+fn report_end<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch, outcome: &Outcome) -> Done {
+    let time = target.now();
     let Outcome { response, error_table, error } = *outcome;
     let Scratch { span, injection, record, .. } = scratch;
     let nothing = target.opaque(0);

@@ -336,7 +336,7 @@ fn a_copied_traceparent_is_not_the_programs_own() {
         }
         let goroutine = client.process.goroutine_or_new(client.goroutine).unwrap();
         goroutine.next().unwrap().span.set(&served, client.goroutine);
-        goroutine.opened();
+        goroutine.opened(0);
         let copied = client.span(client.request("/", &[("Traceparent", &format!("00-{TRACE}-{PARENT}-01"))]).0);
         assert_eq!((hex(&copied.trace_id), copied.parent_span_id), (TRACE.into(), [7; 8]), "{release}");
         let other = "1111111111111111";

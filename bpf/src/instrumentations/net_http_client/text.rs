@@ -91,7 +91,7 @@ const fn rest(digits: u64, at: u32) -> u64 {
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn more<T: Target, const HTTP2: bool, const AT: usize>(target: &T, slot: &mut Slot, span: &SpanIdentity, extracted: u64) {
+fn more<T: Target, const HTTP2: bool, const AT: usize>(target: &T, slot: &mut Slot, span: &SpanIdentity, key: u64) {
     let mut text = Text::<T, AT> { target, slot };
     let (propagation, propagators) = (span.propagation, target.propagators());
     text.slot.used = target.opaque(0);
@@ -104,7 +104,7 @@ fn more<T: Target, const HTTP2: bool, const AT: usize>(target: &T, slot: &mut Sl
         text.b3_multi::<HTTP2>(&Ids::of(span));
     }
     if propagation & (propagator::TRACE_STATE | propagator::BAGGAGE) != 0
-        && let Some(extracted) = target.extracted(extracted)
+        && let Some(extracted) = target.extracted(key)
     {
         if propagation & propagator::TRACE_STATE != 0 && extracted.trace_state_length != 0 {
             let name = if HTTP2 { *b"\x00\x0atracestate\0\0\0\0" } else { *b"Tracestate: \0\0\0\0" };
@@ -114,6 +114,8 @@ fn more<T: Target, const HTTP2: bool, const AT: usize>(target: &T, slot: &mut Sl
             let name = if HTTP2 { *b"\x00\x07baggage\0\0\0\0\0\0\0" } else { *b"Baggage: \0\0\0\0\0\0\0" };
             text.header::<HTTP2, MAX_BAGGAGE>(name, 9, &extracted.baggage, extracted.baggage_length);
         }
+        // Another request's by now: none of it.
+        text.slot.used |= u64::from(!extracted.is_of(key));
     }
     if text.slot.used != 0 {
         text.slot.length = ours;

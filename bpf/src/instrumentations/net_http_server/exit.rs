@@ -3,8 +3,10 @@
 use super::response::{Served, append_pattern, fill_end};
 use crate::config::ABSENT;
 use crate::config::http_server::HttpServerConfig;
+use crate::missed::Missed;
 use crate::records::http_server::{HttpServerEnd, end_flag};
 use crate::records::kind;
+use crate::scratch::Scratch;
 use crate::target::{Target, Visit};
 use crate::trace::goroutine::Goroutine;
 use crate::trace::operation;
@@ -26,24 +28,29 @@ impl Visit for Unfinished<'_> {
         let Some((_, operation)) = goroutine.served() else {
             return;
         };
-        if !operation.span.is_sampled() || operation.is_reported.get() == 0 {
+        if operation.is_reported.get() == 0 {
             return;
         }
         let served = Served::of(goroutine, operation);
         let reported = target.with_scratch(|scratch| {
+            if !operation.span.copy_of(goroutine.holder(), &mut scratch.span) || scratch.span.trace_flags & 1 == 0 {
+                return Err(Missed::NothingToDo);
+            }
             let flags = was_sent(target, self.config, &served) * end_flag::SENT;
             scratch.record.length = target.opaque(size_of::<HttpServerEnd>() as u64);
             let pattern = append_pattern(target, self.config, &served, &mut scratch.record);
-            let head: &mut HttpServerEnd = scratch.record.head();
+            let Scratch { record, span, .. } = scratch;
+            let head: &mut HttpServerEnd = record.head();
             fill_end(target, self.config, head, &served);
             head.time = target.now();
             head.flags |= flags;
-            head.span_id = operation.span.span_id();
+            head.span_id = span.span_id;
             head.pattern_length = pattern;
-            scratch.record.submit(target, kind::HTTP_SERVER_UNFINISHED, false)
+            record.submit(target, kind::HTTP_SERVER_UNFINISHED, false)
         });
-        if let Err(missed) = reported {
-            target.count(missed);
+        match reported {
+            Ok(()) | Err(Missed::NothingToDo) => {}
+            Err(missed) => target.count(missed),
         }
     }
 }

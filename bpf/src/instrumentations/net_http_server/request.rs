@@ -18,7 +18,8 @@ use crate::records::http_server::{CAPACITIES, HttpServerStart, TEXTS, text};
 use crate::records::{Append, kind};
 use crate::scratch::Scratch;
 use crate::target::{Memory, Target};
-use crate::trace::goroutine::Goroutine;
+use crate::trace::goroutine::{Goroutine, unopened};
+use crate::trace::operation::Operation;
 use crate::trace::{extracted, remote, sampling};
 
 /// Words of a request that are read at once; all fields that are needed at the start lie in them.
@@ -98,7 +99,9 @@ pub fn start_http2_request<T: Target>(target: &T, config: &HttpServerConfig) -> 
 #[inline(always)]
 fn prepared<T: Target>(target: &T, holder: u64) -> Result<&Goroutine, Missed> {
     let goroutine = target.goroutine_or_new(holder).ok_or(Missed::NoRoom)?;
-    goroutine.abandon(target, 0);
+    goroutine.close(target, 0);
+    // Until there is an operation.
+    goroutine.not_opened(unopened::SERVED);
     if target.settings().is_off(instrumentation::HTTP_SERVER) { Err(Missed::NothingToDo) } else { Ok(goroutine) }
 }
 
@@ -142,22 +145,13 @@ fn start_request<T: Target>(
         extracted::extract(target, scratch);
     }
     let operation = goroutine.next().ok_or(Missed::NoRoom)?;
-    operation.span.set(&scratch.span, holder);
     operation.kind.set(server_of(scratch.event, request.proto_major));
-    operation.nested.set(0);
-    operation.is_reported.set(1);
     operation.began.set(time);
-    operation.depth.set(u64::MAX);
     operation.object.set(context);
     let [request_word, writer_word] = &operation.words;
     request_word.set(with_pattern);
     writer_word.set(writer);
-    let [_, route_length] = &goroutine.route;
-    route_length.set(0);
-    goroutine.opened();
-    if context != 0 {
-        target.remember_context(context, holder);
-    }
+    open(target, scratch, goroutine, operation, holder)?;
     if !is_sampled {
         return Ok(());
     }
@@ -167,6 +161,26 @@ fn start_request<T: Target>(
         operation.is_reported.set(0);
     }
     reported
+}
+
+/// Opens the operation of a request, which has the new span. An error where the memory is another goroutine's by now.
+#[inline(always)]
+fn open<T: Target>(target: &T, scratch: &Scratch, goroutine: &Goroutine, operation: &Operation, holder: u64) -> Done {
+    operation.span.set(&scratch.span, holder);
+    operation.nested.set(0);
+    operation.is_reported.set(1);
+    operation.depth.set(u64::MAX);
+    let [_, route_length] = &goroutine.route;
+    route_length.set(0);
+    goroutine.opened(unopened::SERVED);
+    if !goroutine.is_held_by(holder) {
+        return Err(Missed::Evicted);
+    }
+    let context = operation.object.get();
+    if context != 0 {
+        target.remember_context(context, holder);
+    }
+    Ok(())
 }
 
 impl Request {

@@ -14,7 +14,7 @@ use crate::records::http_server::{CAPACITY, HttpServerEnd, HttpServerPanic, end_
 use crate::records::{RecordBuffer, kind};
 use crate::scratch::Scratch;
 use crate::target::{Memory, Target};
-use crate::trace::goroutine::Goroutine;
+use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::Operation;
 use crate::trace::{answered, creators, operation};
 
@@ -49,17 +49,21 @@ impl Served {
 pub fn end<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Done {
     let time = target.now();
     let holder = target.registers().goroutine();
-    // Every start makes room for its goroutine; but not every connection has a request.
-    let missing = if event == event::END { Missed::Evicted } else { Missed::NothingToDo };
-    let goroutine = target.goroutine(holder).ok_or(missing)?;
-    let (number, operation) = goroutine.served().ok_or(Missed::NothingToDo)?;
+    let Some(goroutine) = target.goroutine(holder) else {
+        // Every start makes room for its goroutine; but not every connection has a request.
+        return Err(if event == event::UNWIND { Missed::NothingToDo } else { Missed::Evicted });
+    };
+    let Some((number, operation)) = goroutine.served() else {
+        let missed = goroutine.end_without_operation(unopened::SERVED);
+        return Err(if event == event::UNWIND { Missed::NothingToDo } else { missed });
+    };
     // Not the number itself: the verifier knows it by now, and would follow what comes behind for each.
     let event = target.opaque(event.into());
-    target.with_scratch(|scratch| {
+    let ended = target.with_scratch(|scratch| {
         let served = Served::of(goroutine, operation);
         close(target, scratch, goroutine, (number, operation), time, holder)?;
         let mut flags = 0;
-        if event == u64::from(event::UNWIND) {
+        if event != u64::from(event::END) {
             match panic::current(target, &config.panic, holder) {
                 Some(panic) if !panic.goexit => return report_panic(target, config, time, scratch, &served, panic),
                 Some(_goexit) => flags = end_flag::GOEXIT,
@@ -67,7 +71,12 @@ pub fn end<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Done
             }
         }
         report_end(target, config, time, scratch, &served, flags)
-    })
+    });
+    if ended == Err(Missed::NoRoom) {
+        // Nobody's parent any more.
+        goroutine.close(target, number);
+    }
+    ended
 }
 
 /// Closes the operation of a goroutine, and leaves its span in `scratch`. An error where there is nothing to be reported.
@@ -76,23 +85,26 @@ fn close<T: Target>(
     target: &T,
     scratch: &mut Scratch,
     goroutine: &Goroutine,
-    (number, operation): (u64, &Operation),
+    (number, operation): (u32, &Operation),
     now: u64,
     holder: u64,
 ) -> Done {
     let is_ours = operation.span.copy_of(holder, &mut scratch.span);
-    let (began, is_reported, context) = (operation.began.get(), operation.is_reported.get(), operation.object.get());
-    // A round trip that the handler's panic has unwound, too.
-    goroutine.abandon(target, number);
+    let (kind, began) = (operation.kind.get(), operation.began.get());
+    let (is_reported, context) = (operation.is_reported.get(), operation.object.get());
+    // What another goroutine has by now is not closed by this one's end.
     if !(is_ours & goroutine.is_held_by(holder)) {
         return Err(Missed::Evicted);
     }
     if context != 0 {
-        answered::remember(target, context, &mut scratch.span);
+        // First: at no moment is it neither served nor answered.
+        answered::remember(target, context, &scratch.span);
         creators::sweep(target, now);
     }
+    // A round trip that the handler's panic has unwound, too.
+    goroutine.close(target, number);
     if scratch.span.trace_flags & 1 == 0 {
-        target.count_unsampled(operation.kind.get(), now.wrapping_sub(began));
+        target.count_unsampled(kind, now.wrapping_sub(began));
         return Err(Missed::NothingToDo);
     }
     if is_reported == 0 { Err(Missed::NothingToDo) } else { Ok(()) }

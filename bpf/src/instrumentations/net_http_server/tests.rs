@@ -184,7 +184,7 @@ impl Server {
     }
 
     /// How many operations the goroutine has.
-    fn open(&self) -> u64 {
+    fn open(&self) -> u32 {
         self.process.goroutine(self.goroutine).unwrap().open()
     }
 

@@ -42,6 +42,9 @@ impl Target for FakeProcess {
     }
 
     fn with_scratch(&self, work: impl FnOnce(&mut Scratch) -> Done) -> Done {
+        if self.scratch_is_taken.get() {
+            return Err(Missed::NoRoom);
+        }
         let mut scratch = Box::new(NEW_SCRATCH);
         scratch.record.bytes.fill(UNWRITTEN);
         scratch.record.length = u64::MAX;
@@ -116,9 +119,8 @@ impl Target for FakeProcess {
         self.injections.forget(carrier);
     }
 
-    fn set_extracted(&self, key: u64, extracted: &Extracted) -> bool {
+    fn set_extracted(&self, key: u64, extracted: &Extracted) {
         self.extracted.set(key, *extracted);
-        true
     }
 
     fn extracted(&self, key: u64) -> Option<&Extracted> {

@@ -46,7 +46,7 @@ fn created_under(process: &FakeProcess, address: u64) -> Option<SpanIdentity> {
 fn serve(process: &FakeProcess, address: u64) {
     let goroutine = process.goroutine_or_new(address).unwrap();
     goroutine.next().unwrap().span.set(&span(1), address);
-    goroutine.opened();
+    goroutine.opened(0);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_goroutine_belongs_to_what_its_creators_did() {
     create(&process, server, child);
     create(&process, child, grandchild);
     // The request ends; what it started goes on.
-    process.goroutine(server).unwrap().abandon(&process, 0);
+    process.goroutine(server).unwrap().close(&process, 0);
     let late = goroutine(&process, 5);
     create(&process, grandchild, late);
     for address in [child, grandchild, late] {

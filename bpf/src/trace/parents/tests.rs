@@ -79,7 +79,7 @@ fn serve(process: &FakeProcess, context: u64, span: &SpanIdentity) -> u64 {
     operation.kind.set(kind::HTTP1_SERVER);
     operation.span.set(span, address);
     operation.object.set(context);
-    goroutine.opened();
+    goroutine.opened(0);
     process.remember_context(context, address);
     address
 }
@@ -155,9 +155,9 @@ fn the_context_of_an_answered_request_keeps_its_span() {
     let of_request = SpanIdentity { propagation: 3, ..span(1) };
     let by = serve(&process, data, &of_request);
     assert_eq!(parent_of(&process, in_value), Some(of_request));
-    process.goroutine(by).unwrap().abandon(&process, 0);
+    process.goroutine(by).unwrap().close(&process, 0);
     assert!(process.contexts.is_empty());
-    answered::remember(&process, data, &mut of_request.clone());
+    answered::remember(&process, data, &of_request);
     // What came with it is not propagated any more.
     assert_eq!(parent_of(&process, in_value), Some(span(1)));
     // The same address, made of another context.
@@ -170,11 +170,11 @@ fn the_context_of_an_answered_request_keeps_its_span() {
     let others: Vec<u64> =
         (1..1 << 20).map(|step| data + step * 16).filter(|other| answered::bucket(*other) == answered::bucket(data)).collect();
     for other in &others[..answered::WAYS - 1] {
-        answered::remember(&process, *other, &mut span(2));
-        answered::remember(&process, *other, &mut span(2));
+        answered::remember(&process, *other, &span(2));
+        answered::remember(&process, *other, &span(2));
         assert_eq!(parent_of(&process, in_value), Some(span(1)));
     }
-    answered::remember(&process, others[answered::WAYS], &mut span(2));
+    answered::remember(&process, others[answered::WAYS], &span(2));
     assert_eq!(parent_of(&process, in_value), None);
 }
 

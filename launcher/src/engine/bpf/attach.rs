@@ -97,7 +97,7 @@ pub fn attach(
     let mut links = std::thread::scope(|scope| {
         let attaching = programs.into_iter().map(|(body, program)| {
             let sites = by_body.get(&body).map(Vec::as_slice).unwrap_or_default();
-            scope.spawn(move || attach_program(body, program, sites, path, pid).map(|link| (body, link)))
+            scope.spawn(move || attach_program((body, kind), program, sites, path, pid).map(|link| (body, link)))
         });
         let attaching: Vec<_> = attaching.collect();
         let joined = attaching.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
@@ -118,18 +118,18 @@ pub fn attach(
 
 /// Verifies a body's BPF program and attaches it to its sites.
 fn attach_program(
-    body: Body,
+    (body, kind): (Body, UprobeKind),
     program: &mut UProbe,
     sites: &[(&Probe, &Site)],
     path: &Path,
     pid: NonZeroU32,
 ) -> Result<UProbeLink, AttachError> {
-    verify(body, program)?;
+    verify(body, kind, program)?;
     let points = sites.iter().map(|(probe, site)| UProbeAttachPoint {
         location: UProbeAttachLocation::AbsoluteOffset(site.offset.0),
         cookie: Some(Cookie { event: probe.event.number, recipe: site.recipe }.to_bits()),
     });
-    let name = program::name(body, UprobeKind::Multi);
+    let name = program::name(body, kind);
     let refused = |source| AttachError::Link { name, path: path.display().to_string(), pid: pid.get(), source };
     let id = program.attach(points, path, UProbeScope::OneProcess(pid)).map_err(refused)?;
     program.take_link(id).map_err(refused)
@@ -168,7 +168,7 @@ impl Probes for BpfProbes {
     }
 }
 
-/// Takes one link away, on a thread of its own. Without a thread it goes with the process.
+/// Takes one link away, on a thread of its own; where the system gives none, at once.
 fn detach_link(link: UProbeLink) -> Option<JoinHandle<()>> {
     std::thread::Builder::new().name("detach".to_owned()).spawn(move || drop(link)).ok()
 }

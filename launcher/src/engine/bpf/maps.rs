@@ -9,6 +9,9 @@ use crate::probes::plan::{Layout, Plan};
 /// Processors for which there is scratch memory; beyond that, they share: a place takes 13 KiB.
 const MAX_PROCESSORS: u32 = 128;
 
+/// For so many there is in any case: some may come later.
+const MIN_PROCESSORS: u32 = 8;
+
 /// How many processors are online; 1 where the system does not say. (More are possible on many machines, and never come.)
 pub(super) fn processors() -> u32 {
     let online = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten();
@@ -34,7 +37,7 @@ impl Sizes {
     /// Those for this plan, on a machine with so many processors.
     pub(super) fn new(plan: &Plan, processors: u32) -> Self {
         Self {
-            scratch: processors.clamp(2, MAX_PROCESSORS).next_power_of_two() * PER_PROCESSOR,
+            scratch: processors.clamp(MIN_PROCESSORS, MAX_PROCESSORS).next_power_of_two() * PER_PROCESSOR,
             recipes: u32::try_from(plan.recipes.len()).unwrap_or(u32::MAX).max(1),
             goroutines: plan.goroutines,
             injects: plan.layouts().any(|(layout, _)| *layout == Layout::HttpClient),
@@ -72,7 +75,7 @@ mod tests {
     #[test]
     fn scratch_memory_is_a_power_of_two_and_enough_for_each_processor() {
         let scratch = |processors| Sizes::new(&Plan::default(), processors).scratch;
-        assert_eq!([0, 1, 2, 3, 8, 96, 4_000].map(scratch), [4, 4, 4, 8, 16, 256, 256]);
+        assert_eq!([0, 1, 2, 3, 8, 96, 4_000].map(scratch), [16, 16, 16, 16, 16, 256, 256]);
         assert!(processors() >= 1);
     }
 }

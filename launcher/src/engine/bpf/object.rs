@@ -9,7 +9,10 @@ use aya::programs::{ProgramError, UProbe};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use bpf::config::parents::{ContextType, MAX_CONTEXT_TYPES};
 use bpf::config::{EndRecipe, Propagators, ReadOnlyData as _, Setting, Settings};
+use bpf::trace::answered;
+use bpf::trace::extracted::Extracted;
 use bpf::trace::goroutine::Goroutine;
+use bpf::trace::injection::Injection;
 use bpf::trace::sealed::SealedSpan;
 
 use super::maps::{self, Sizes};
@@ -175,13 +178,19 @@ impl Object {
         Ok(())
     }
 
-    /// Forgets what is remembered of goroutines and contexts: the program has begun anew, and others stand at their addresses. What
-    /// the kernel refuses stays.
+    /// Forgets what is remembered: the program has begun anew, and others stand at its addresses. What the kernel refuses stays.
     pub fn forget(&mut self) {
         let Self { ebpf } = self;
         ebpf.map_mut("GOROUTINES").map(clear::<{ size_of::<Goroutine>() }>);
         ebpf.map_mut("CREATORS").map(clear::<{ size_of::<SealedSpan>() }>);
         ebpf.map_mut("CONTEXTS").map(clear::<{ size_of::<u64>() }>);
+        ebpf.map_mut("INJECTIONS").map(clear::<{ size_of::<Injection>() }>);
+        ebpf.map_mut("EXTRACTED").map(clear::<{ size_of::<Extracted>() }>);
+        if let Some(Ok(mut answered)) = ebpf.map_mut("ANSWERED").map(Array::<_, [u8; size_of::<answered::Bucket>()]>::try_from) {
+            for number in 0..answered.len() {
+                let _stays = answered.set(number, &[0; size_of::<answered::Bucket>()], 0);
+            }
+        }
     }
 
     /// Takes the ring buffer and the counters out of the object.
@@ -231,13 +240,13 @@ fn clear<const N: usize>(map: &mut Map) {
     }
 }
 
-/// Gives the BPF program of a body to the verifier.
+/// Gives the BPF program of a body, in this form, to the verifier.
 ///
 /// # Errors
 /// Where the verifier refuses it.
-pub fn verify(body: Body, program: &mut UProbe) -> Result<(), ObjectError> {
+pub fn verify(body: Body, kind: UprobeKind, program: &mut UProbe) -> Result<(), ObjectError> {
     let begin = Instant::now();
-    let name = program::name(body, UprobeKind::Multi);
+    let name = program::name(body, kind);
     program.load().map_err(|source| ObjectError::Verify { name, source })?;
     if log::enabled(log::Level::Debug) {
         let verified = program.info().ok().and_then(|info| info.verified_instruction_count());

@@ -167,7 +167,7 @@ pub(super) fn http2(facts: &Facts<'_>, server: &Http2Server, start_at_handler: b
             probes.push(facts.at_entry(HTTP2_HANDLER, event)?);
         }
     }
-    let ended = event(event::UNWIND, When::End, "the HTTP/2 handler has returned or panicked");
+    let ended = event(event::END_HTTP2, When::End, "the HTTP/2 handler has returned or panicked");
     probes.push(facts.at_entry(server.run_handler_defer, ended)?);
     Ok(probes)
 }

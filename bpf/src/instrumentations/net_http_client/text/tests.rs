@@ -5,7 +5,7 @@ use crate::config::Setting;
 use crate::records::SpanIdentity;
 use crate::slots::EMPTY_SLOT;
 use crate::target::fake::{FakeProcess, layouts};
-use crate::trace::extracted::NOTHING_EXTRACTED;
+use crate::trace::extracted::{Extracted, NOTHING_EXTRACTED};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
@@ -20,7 +20,7 @@ fn bytes<const N: usize>(digits: &str) -> [u8; N] {
 fn composed<const HTTP2: bool, const AT: usize>(propagation: u8, state: usize, baggage: usize) -> Vec<u8> {
     let mut process = FakeProcess::new(layouts::GO_1_27);
     process.propagators.0 = Setting::new(15);
-    let mut extracted = NOTHING_EXTRACTED;
+    let mut extracted = Extracted { key: 7, ..NOTHING_EXTRACTED };
     (extracted.trace_state_length, extracted.baggage_length) = (state as u64, baggage as u64);
     extracted.trace_state[..state].fill(b's');
     extracted.baggage[..baggage].fill(b'b');

@@ -3,15 +3,40 @@
 use super::*;
 
 #[test]
-fn an_end_without_a_start_says_nothing() {
+fn an_end_without_a_start_is_counted() {
     on_each(|_release, server| {
-        assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::Evicted));
-        assert_eq!(unwind(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
-        server.start(&GoRequest::default());
-        server.end();
-        assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
-        assert_eq!(unwind(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
+        let http2 = |server: &Server| super::super::end(server.at(0, [0; 5], 1), &server.process.layout, event::END_HTTP2);
+        for _before_and_after_a_request in 0..2 {
+            assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::Evicted));
+            assert_eq!(http2(&server), Err(Missed::Evicted));
+            // Not every connection has a request.
+            assert_eq!(unwind(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
+            server.start(&GoRequest::default());
+            server.end();
+        }
         assert!(server.process.take_records().is_empty());
+    });
+}
+
+/// All scratch memory is taken, at the start of a request or at its end.
+#[test]
+fn a_request_without_scratch_memory_is_one_loss_and_leaves_nothing_behind() {
+    on_each(|release, mut server| {
+        server.process.parents.wanted = Setting::new(1);
+        let writer = server.process.response(200, 0, false);
+        server.process.scratch_is_taken.set(true);
+        assert_eq!(server.hit_start(event::START_HANDLER, writer, &GoRequest::default()), Err(Missed::NoRoom), "{release}");
+        assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo), "{release}");
+        server.process.scratch_is_taken.set(false);
+        let request = GoRequest::default();
+        let address = server.process.request(&request);
+        let context_at = address + u64::from(server.process.layout.request.context.get());
+        server.process.memory.write_words(context_at, &[0x50_0000, 0xc0_0000]);
+        server.hit(event::START_HANDLER, [7, 7, writer, address, 7], 1000).unwrap();
+        assert_eq!(server.process.contexts.len(), 1, "{release}");
+        server.process.scratch_is_taken.set(true);
+        assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::NoRoom), "{release}");
+        assert_eq!((server.open(), server.process.contexts.len()), (0, 0), "{release}");
     });
 }
 
@@ -55,7 +80,7 @@ fn a_full_ring_leaves_nothing_behind() {
             assert!(server.process.take_records().is_empty());
             // There is room again: nothing is open from before.
             server.process.ring_is_full.set(false);
-            assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
+            assert_eq!(server.open(), 0);
             server.start(&GoRequest::default());
             server.end();
         }
