@@ -8,6 +8,9 @@ use crate::trace::operation::Operation;
 /// Operations that may be open within each other. A request that is served, and one that is made for it: more kinds there are
 /// not yet.
 pub const MAX_OPERATIONS: usize = 2;
+/// The same, as their numbers are counted.
+const NUMBERS: u32 = 2;
+const _: () = assert!(NUMBERS as usize == MAX_OPERATIONS);
 
 /// A goroutine.
 ///
@@ -104,7 +107,7 @@ impl Goroutine {
     #[inline(always)]
     fn innermost(&self, is_server: bool) -> Option<(u32, &Operation)> {
         let open = self.open.get();
-        let inside_out = (0..MAX_OPERATIONS as u32).rev().zip(self.operations.iter().rev());
+        let inside_out = (0..NUMBERS).rev().zip(self.operations.iter().rev());
         inside_out.filter(|(number, _)| *number < open).find(|(_, operation)| operation.is_server() == is_server)
     }
 

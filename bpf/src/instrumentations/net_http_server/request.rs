@@ -137,7 +137,7 @@ fn start_request<T: Target>(
     }
     let map = &config.header_map;
     header::find(target, map, request.header, header::served_lengths(target.propagators()), &mut scratch.headers);
-    let is_sampled = identify(target, scratch);
+    identify(target, scratch);
     // The data pointer of the interface: a context that was made for this request.
     let context_at = address.wrapping_add(layout.context.get().into()) + 8;
     let context: u64 = if target.parents().wanted.get() == 0 { 0 } else { target.read_or_zero(context_at) };
@@ -152,7 +152,7 @@ fn start_request<T: Target>(
     request_word.set(with_pattern);
     writer_word.set(writer);
     open(target, scratch, goroutine, operation, holder)?;
-    if !is_sampled {
+    if scratch.span.trace_flags & 1 == 0 {
         return Ok(());
     }
     let reported = report_start(target, config, time, scratch, &request);
@@ -164,7 +164,9 @@ fn start_request<T: Target>(
 }
 
 /// Opens the operation of a request, which has the new span. An error where the memory is another goroutine's by now.
-#[inline(always)]
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
 fn open<T: Target>(target: &T, scratch: &Scratch, goroutine: &Goroutine, operation: &Operation, holder: u64) -> Done {
     operation.span.set(&scratch.span, holder);
     operation.nested.set(0);
@@ -190,9 +192,11 @@ impl Request {
     }
 }
 
-/// Gives a new span its identity, under the parent that the request's headers name if they do. True where it is recorded.
-#[inline(always)]
-fn identify<T: Target>(target: &T, scratch: &mut Scratch) -> bool {
+/// Gives a new span its identity, under the parent that the request's headers name if they do.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn identify<T: Target>(target: &T, scratch: &mut Scratch) {
     let Scratch { span, random, headers, remote, .. } = scratch;
     remote::extract(target, &headers.found, remote);
     span.span_id = random.span_id();
@@ -208,7 +212,6 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch) -> bool {
     }
     let sampled = sampling::is_sampled(target.settings(), &span.trace_id, remote.decision());
     span.trace_flags = u8::from(sampled);
-    sampled
 }
 
 /// A call of its own in BPF: its stack is free again when it returns.

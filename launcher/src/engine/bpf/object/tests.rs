@@ -33,7 +33,7 @@ const BODIES: [Body; 5] = [Body::HttpServer, Body::Http2Request, Body::HttpClien
 
 /// Instructions that the verifier may look at for each program: a million is its limit, and each costs about a
 /// microsecond of the program's start. Programs are verified at the same time.
-const VERIFIED_AT_MOST: [u32; 5] = [12_000, 6_700, 12_000, 1_200, 500];
+const VERIFIED_AT_MOST: [u32; 5] = [11_000, 5_200, 12_000, 1_200, 500];
 
 /// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
 #[test]
