@@ -96,14 +96,7 @@ impl Goroutine {
         if unopened & kind == 0 { Missed::Evicted } else { Missed::NothingToDo }
     }
 
-    /// The open operation with this number, from 0 for the outermost.
-    #[inline(always)]
-    #[must_use]
-    pub fn operation(&self, number: u32) -> Option<&Operation> {
-        if number < self.open.get() { self.operations.get(number as usize) } else { None }
-    }
-
-    /// The innermost open operation that serves a request, or that does not, and its number.
+    /// The innermost open operation that serves a request, or that does not, and its number, from 0 for the outermost.
     #[inline(always)]
     fn innermost(&self, is_server: bool) -> Option<(u32, &Operation)> {
         let open = self.open.get();

@@ -44,7 +44,7 @@ impl Served {
     }
 }
 
-/// The end of a request: [`event::END`] or [`event::UNWIND`].
+/// The end of a request: [`event::END`], [`event::END_HTTP2`] or [`event::UNWIND`].
 #[inline(always)]
 pub fn end<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Done {
     let time = target.now();
