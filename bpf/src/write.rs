@@ -38,30 +38,39 @@ impl Claimed<'_> {
 #[inline(always)]
 pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, queued_at: u64) -> Option<Claimed<'_>> {
     let published = goroutine.wrapping_add(site.into());
-    // Armed ones are not given to others.
-    let taken = published | u64::from(site::ARMED);
-    let Bucket { tags, slots, padding: _ } = target.bucket(bucket(goroutine))?;
-    let is_old = |tag: &Shared<u64>| tag.get() == taken || tag.get() == published && target.swap_tag(tag, published, taken);
-    // What this goroutine has left behind (it did not come to its detours) is overwritten, never added to.
-    let way =
-        tags.iter().position(is_old).or_else(|| tags.iter().position(|tag| target.swap_tag(tag, 0, taken))).or_else(|| {
-            let now = target.now();
-            (0..WAYS).find(|&way| {
-                let old = tags[way].get();
-                // SAFETY: valid and aligned; a time that is written meanwhile is one that is not old.
-                let queued_at = unsafe { (&raw const (*slots[way].as_ptr()).queued_at).read_volatile() };
-                is_stale(old, queued_at, now) && target.swap_tag(&tags[way], old, taken)
-            })
-        })?;
+    let bucket = target.bucket(bucket(goroutine))?;
     // A number that the verifier does not know: one way for all slots.
-    #[expect(clippy::cast_possible_truncation, reason = "below the number of ways")]
-    let way = target.opaque(way as u64) as usize;
-    let (slot, tag) = (slots.get(way)?, tags.get(way)?);
+    #[expect(clippy::cast_possible_truncation, reason = "at most the number of ways")]
+    let way = target.opaque(take_way(target, bucket, published) as u64) as usize;
+    let (slot, tag) = (bucket.slots.get(way)?, bucket.tags.get(way)?);
     // SAFETY: whoever has taken the tag is the only one who touches the slot, until it publishes or frees it.
     let slot = unsafe { slot.get() };
     slot.queued_at = queued_at;
-    slot.used = 0;
+    // Not a constant: of constants side by side the compiler makes a call of memset, which writes byte by byte.
+    slot.used = target.opaque(0);
     Some(Claimed { slot, tag, published })
+}
+
+/// Takes a slot of `bucket` for what will be published as `published`; [`WAYS`] where all are taken.
+///
+/// A call of its own in BPF: which one it is, and why, is forgotten when it returns.
+#[inline(never)]
+fn take_way<T: Target>(target: &T, bucket: &Bucket, published: u64) -> usize {
+    // Armed ones are not given to others.
+    let taken = published | u64::from(site::ARMED);
+    let Bucket { tags, slots, padding: _ } = bucket;
+    let is_old = |tag: &Shared<u64>| tag.get() == taken || tag.get() == published && target.swap_tag(tag, published, taken);
+    // What this goroutine has left behind (it did not come to its detours) is overwritten, never added to.
+    let way = tags.iter().position(is_old).or_else(|| tags.iter().position(|tag| target.swap_tag(tag, 0, taken))).or_else(|| {
+        let now = target.now();
+        (0..WAYS).find(|&way| {
+            let old = tags[way].get();
+            // SAFETY: valid and aligned; a time that is written meanwhile is one that is not old.
+            let queued_at = unsafe { (&raw const (*slots[way].as_ptr()).queued_at).read_volatile() };
+            is_stale(old, queued_at, now) && target.swap_tag(&tags[way], old, taken)
+        })
+    });
+    way.unwrap_or(WAYS)
 }
 
 /// Frees what `goroutine` has left behind under the number `site`.

@@ -35,9 +35,10 @@ const NONE: u64 = u64::MAX;
 
 /// Takes a place that is nobody else's, and returns its number; [`NONE`] where all are taken.
 ///
-/// A call of its own: which place it was is forgotten when it returns, so that what comes behind is verified once.
+/// A global function, which the verifier follows once, and not again for each call: it knows of its result only that it is a number.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn take() -> u64 {
+extern "C" fn take_scratch() -> u64 {
     // SAFETY: no arguments, no preconditions.
     let first = unsafe { bpf_get_smp_processor_id() } as u32 * PER_PROCESSOR;
     for attempt in 0..TRIED {
@@ -56,7 +57,7 @@ fn take() -> u64 {
 #[inline(always)]
 pub(super) fn with(hit: &Hit, work: impl FnOnce(&mut Scratch) -> Done) -> Done {
     // SAFETY: as above.
-    let Some(place) = SCRATCH.get_ptr(take() as u32).map(|place| unsafe { &*place }) else {
+    let Some(place) = SCRATCH.get_ptr(take_scratch() as u32).map(|place| unsafe { &*place }) else {
         return Err(Missed::NoRoom);
     };
     // SAFETY: the place has been taken: nobody else touches its memory until it is given back below.

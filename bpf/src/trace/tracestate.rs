@@ -52,11 +52,11 @@ impl Grammar {
         self.place = match (self.place, byte) {
             (place::BEFORE, b' ' | b'\t' | b',') | (place::BEHIND, b',') => place::BEFORE,
             (place::BEFORE, _) if is_alphanumeric => {
-                (self.length, self.members) = (1, self.members + 1);
+                (self.length, self.spaces, self.members) = (1, 0, self.members + 1);
                 place::KEY
             }
             (place::KEY, b'=') => {
-                (self.length, self.spaces) = (0, 0);
+                self.length = 0;
                 place::VALUE
             }
             (place::KEY, _) if is_alphanumeric || matches!(byte, b'_' | b'-' | b'*' | b'/' | b'@') => {

@@ -44,7 +44,9 @@ fn find<T: Target>(target: &T, layout: &PeerLayout, connection: u64) -> Option<P
     if length != 4 && length != 16 {
         return None;
     }
+    // Not constants: of those the compiler makes a call of memset, which writes byte by byte.
+    let nothing = [target.opaque(0); 2];
     #[expect(clippy::cast_possible_truncation, reason = "4 or 16, and a port")]
-    let mut peer = Peer { length: length as u32, port: port as u32, ..NO_PEER };
+    let mut peer = Peer { address: bytemuck::cast(nothing), length: target.opaque(length) as u32, port: port as u32 };
     target.read_bytes(bytes, peer.length, &mut peer.address).then_some(peer)
 }

@@ -72,7 +72,8 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     let context_at = sent.request + u64::from(config.context.get());
     let request = Request::read(target, config, sent.request).ok_or(Missed::Fault)?;
     let carrier = request.header;
-    header::find(target, &config.header_map, carrier, header::lengths(target.propagators()), &mut scratch.headers);
+    // What the walk finds out about the address is not known behind it: what comes is verified once.
+    header::find(target, &config.header_map, target.opaque(carrier), header::lengths(target.propagators()), &mut scratch.headers);
     parents::find(target, goroutine, &mut scratch.search, sent.goroutine, target.read_or_zero(context_at));
     let extracted = identify(target, scratch);
     let operation = goroutine.next().ok_or(Missed::NoRoom)?;
