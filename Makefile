@@ -20,7 +20,7 @@ help:
 	@echo "make test-all the same, with every way to build a program, every version of Go and more requests (nightly)"
 	@echo "make container-test  those through a Docker engine (root); IMAGES=\"tag …\" tests these images"
 	@echo "make lint     formatting, clippy for both architectures, licences and advisories, workflows, manifests"
-	@echo "make bench    the benchmark against no instrumentation (root)"
+	@echo "make bench    the benchmark: bare, traced, and with the OpenTelemetry SDK in the code (root)"
 	@echo "make release  the static binary, target/release-static/go-auto-launch; ARCH=arm64 for the other architecture"
 	@echo "make libraries  asks the module proxy for newer versions of the libraries that the tests build programs with"
 	@echo "make fuzz     ten minutes of fuzzing of the binary reader"

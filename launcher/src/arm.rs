@@ -165,9 +165,13 @@ fn read(file: &[u8], auxv: Option<Auxv>, is_held: bool, config: &Config) -> Resu
     debug_assert!(!is_raised(), "a file is read without capabilities");
     let binary = GoBinary::parse(file)?;
     let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
-    let propagates = !config.propagators.is_empty();
-    let may_write = is_held && propagates && config.may_write && executor::IS_AVAILABLE && load_bias.is_some();
-    let circumstances = Circumstances { disabled: &config.disabled_instrumentations, load_bias, may_write };
+    let not_written = config.not_written().or(match (executor::IS_AVAILABLE, is_held, load_bias) {
+        (false, ..) => Some("only programs for amd64 are made to write"),
+        (true, false, _) => Some("the process is not stopped at its first instruction"),
+        (true, true, None) => Some("where it was loaded is not known"),
+        (true, true, Some(_)) => None,
+    });
+    let circumstances = Circumstances { disabled: &config.disabled_instrumentations, load_bias, not_written };
     let plan = Plan::new(CATALOG, &binary, &Uprobes, circumstances)?;
     let needs_syscall = plan.detours().next().is_some();
     let syscall = if needs_syscall { binary.syscall_instruction() } else { None };

@@ -121,7 +121,7 @@ impl Launch<'_> {
             Ok(exe) => exe,
             Err(error) => return self.untraced(stopped, Path::new("the program"), &Untraced::Unopened(error)),
         };
-        if let Some(why) = untraced_by_choice(self.config) {
+        if let Some(why) = self.config.untraced_by_choice() {
             return self.untraced(stopped, exe.name(), &Untraced::NotWanted(why));
         }
         if is_tracer(exe.name()) {
@@ -134,7 +134,7 @@ impl Launch<'_> {
             return self.wrapper(stopped, &exe, file);
         }
         let config = self.tracing.config_of(stopped.variables("OTEL_").as_deref());
-        if let Some(why) = untraced_by_choice(&config) {
+        if let Some(why) = config.untraced_by_choice() {
             return self.untraced(stopped, exe.name(), &Untraced::NotWanted(why));
         }
         match open_and_arm(pid, &exe, stopped.auxv(), true, &config) {
@@ -217,7 +217,7 @@ impl Launch<'_> {
             return Verdict::GoOn;
         };
         log::debug(format_args!("{}: {}", path.display(), barrier.reason()));
-        let armed = match untraced_by_choice(self.config) {
+        let armed = match self.config.untraced_by_choice() {
             Some(why) => Err(Untraced::NotWanted(why)),
             None => open_and_arm(pid, &Exe::at(&path), None, false, self.config),
         };
@@ -281,17 +281,6 @@ impl FileId {
     fn of(path: &Path) -> Option<Self> {
         let file = path.metadata().ok()?;
         Some(Self(file.dev(), file.ino(), file.ctime().wrapping_mul(1_000_000_000).wrapping_add(file.ctime_nsec())))
-    }
-}
-
-/// Why the user does not want a trace.
-fn untraced_by_choice(config: &Config) -> Option<&'static str> {
-    if config.disabled {
-        Some("OTEL_SDK_DISABLED is true")
-    } else if config.otlp.is_none() && !config.console {
-        Some("OTEL_TRACES_EXPORTER is none")
-    } else {
-        None
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use crate::attach::attach;
 use crate::capabilities;
@@ -35,7 +36,9 @@ pub fn main() -> Outcome {
     for problem in &problems {
         log::warn(format_args!("{problem}"));
     }
-    log::debug(format_args!("configuration: {config:?}"));
+    if config.mode != Mode::Check {
+        log::debug(format_args!("configuration: {config:?}"));
+    }
     match &config.mode {
         Mode::Launch => run(&config, &typed, signals).remapped(&config.init.remapped_exits),
         Mode::Check => check(&config, &typed.command),
@@ -81,11 +84,17 @@ fn check(config: &Config, command: &[OsString]) -> Outcome {
     let Some(program) = command.first() else {
         return CommandLine::no_command().print();
     };
-    let Some(path) = child::Command::new(program, &[], Environment::inherited()).path() else {
+    let executable = child::Command::new(program, &[], Environment::inherited()).path();
+    // A file that is named is looked at, executable or not.
+    let Some(path) = executable.or_else(|| existing(Path::new(program))) else {
         log::error(format_args!("{}: not found", program.display()));
         return Outcome::NotFound;
     };
-    match Report::new(&path, &config.disabled_instrumentations, config.may_write && !config.propagators.is_empty()) {
+    if path.is_dir() {
+        log::error(format_args!("{}: a directory; name the Go program's file", path.display()));
+        return Outcome::CannotExecute;
+    }
+    match Report::new(&path, config) {
         Ok(report) => {
             let json = if config.json { serde_json::to_string_pretty(&report).ok() } else { None };
             let text = || wrap::for_output(&report.text(log::enabled(Level::Debug)), &std::io::stdout());
@@ -97,6 +106,12 @@ fn check(config: &Config, command: &[OsString]) -> Outcome {
             Outcome::NotTraceable
         }
     }
+}
+
+/// A file that is named by its path, executable or not. Absolute.
+fn existing(named: &Path) -> Option<PathBuf> {
+    let is_path = named.components().count() > 1 || named.has_root();
+    (is_path && named.exists()).then(|| std::path::absolute(named).ok()).flatten()
 }
 
 /// Prints on standard output; a closed output is no reason for another status.

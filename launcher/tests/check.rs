@@ -91,27 +91,53 @@ fn the_report_begins_with_the_answer() {
             "program       /",
             "traced        net/http/server: 15 probes",
             "traced        net/http/client: ",
-            "cost          net/http/server: 2 probe hits for each operation (start, end); besides ",
-            "cost          net/http/client: 3 probe hits for each operation (start, inject, end); ",
+            "here          would do",
+            "cost          net/http/server: 2 hits for each operation (start, end), 1 ",
+            "cost          net/http/client: 3 hits for each operation (start, inject, end); ",
             "cost          parents: 1 for each go statement; 0 single-stepped sites",
             // Of its many modules the only one that the catalog knows.
             "module        golang.org/x/net v",
             "go            go1.26.8 for amd64, main module example.test/parentage",
             "kernel        Linux ",
-            "here          would do",
         ],
     );
     assert!(lines[2].ends_with(" detours"), "{}", lines[2]);
-    assert!(lines[3].contains("single-stepped sites: runtime.exit 0x"), "{}", lines[3]);
+    assert!(lines[4].ends_with(" single-stepped sites"), "{}", lines[4]);
 
     let server = answer(&apps::build("http_server", GoVersion::GO_1_27, Variant::Stripped));
-    assert_lines(&server, &["program ", "traced ", "not traced    net/http/client: ", "cost ", "go ", "kernel ", "here "]);
+    assert_lines(&server, &["program ", "traced ", "not traced    net/http/client: ", "here ", "cost ", "go ", "kernel "]);
     let without = answer(&apps::build("plain", GoVersion::GO_1_26, Variant::Stripped));
     assert_lines(
         &without,
-        &["program ", "not traced    net/http/server: the program has no ", "not traced ", "go ", "kernel ", "here "],
+        &["program ", "not traced    net/http/server: the program has no ", "not traced ", "here ", "go ", "kernel "],
     );
-    assert_lines(&answer(Path::new("/bin/ls")), &["program ", "not traced    not a Go program", "kernel ", "here "]);
+    assert_lines(&answer(Path::new("/bin/ls")), &["program ", "not traced    not a Go program", "kernel "]);
+    let shell = answer(Path::new("/bin/sh"));
+    assert_lines(&shell, &["program ", "not traced    sh is there to start others: a launch follows it, and ", "kernel "]);
+}
+
+/// What lies in the way of a launch is said, and what is there is looked at.
+#[test]
+fn what_would_keep_a_launch_from_tracing_is_said() {
+    let app = apps::build("http_server", GoVersion::GO_1_27, Variant::Stripped);
+    let disabled = launcher().arg("--check").arg(&app).env("OTEL_SDK_DISABLED", "true").output().unwrap();
+    assert!(text(&disabled.stdout).contains("\nhere          would not do: OTEL_SDK_DISABLED is true\n"));
+    let folder = tempfile::tempdir().unwrap();
+    let (copy, script) = (folder.path().join("app"), folder.path().join("start.sh"));
+    std::fs::copy(&app, &copy).unwrap();
+    std::fs::write(&script, "#!/bin/sh\nexec /app\n").unwrap();
+    for file in [&copy, &script] {
+        std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    }
+    let answer = answer(&copy);
+    assert!(answer.iter().any(|line| line.starts_with("traced        net/http/server: ")), "{answer:#?}");
+    assert!(answer.iter().any(|line| line.ends_with("/app is not executable; chmod +x it")), "{answer:#?}");
+    let script = check(&[], &script);
+    assert_eq!(script.status.code(), Some(1));
+    assert!(text(&script.stdout).contains("\nnot traced    a script: a launch follows its interpreter, and "));
+    let directory = check(&[], folder.path());
+    assert_eq!(directory.status.code(), Some(126));
+    assert!(text(&directory.stderr).ends_with(": a directory; name the Go program's file\n"));
 }
 
 /// As `cost.rs` measures them.
@@ -156,7 +182,9 @@ fn what_cannot_be_traced_says_why() {
     let script = dir.path().join("script");
     std::fs::write(&script, "#!/bin/sh\n").unwrap();
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    for (program, why) in [(Path::new("/bin/ls"), "not a Go program"), (&script, "a script or another format cannot be traced")] {
+    for (program, why) in
+        [(Path::new("/bin/ls"), "not a Go program"), (&script, "not traced    a script: a launch follows its interpreter")]
+    {
         let output = check(&[], program);
         assert_eq!(output.status.code(), Some(1), "{}", program.display());
         assert!(text(&output.stdout).contains(why), "{}: {}", program.display(), text(&output.stdout));

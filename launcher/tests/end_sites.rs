@@ -355,7 +355,7 @@ fn an_instrumentation_gets_sites_and_recipes() {
             layouts: Layouts::default(),
             placement: &Uprobes,
             load_bias,
-            may_write: false,
+            not_written: Some("only its ends are looked for"),
             inlined: OnceCell::new(),
         };
         let event = Event { meaning: "a round trip ends", when: When::End, body: Body::HttpClient, number: 16 };

@@ -52,31 +52,22 @@ impl Price {
 }
 
 impl fmt::Display for Price {
-    /// `2 probe hits for each operation (start, end); besides 1 for each connection; 0 single-stepped sites`
+    /// `2 hits for each operation (start, end), 1 for each connection; 0 single-stepped sites`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name: _, each_operation, besides, single_stepped } = self;
         let words = |kinds: &[When]| kinds.iter().map(When::to_string).collect::<Vec<_>>().join(", ");
         if each_operation.is_empty() {
             write!(f, "{}", words(besides))?;
         } else {
-            write!(f, "{} probe hits for each operation ({})", each_operation.len(), words(each_operation))?;
+            write!(f, "{} hits for each operation ({})", each_operation.len(), words(each_operation))?;
             if !besides.is_empty() {
-                write!(f, "; besides {}", words(besides))?;
+                write!(f, ", {}", words(besides))?;
             }
         }
         match single_stepped.len() {
             1 => write!(f, "; 1 single-stepped site"),
             count => write!(f, "; {count} single-stepped sites"),
-        }?;
-        for (index, SingleStep { function, address, when: _ }) in single_stepped.iter().enumerate() {
-            let is_first = index == 0 || single_stepped[index - 1].function != *function;
-            match (index, is_first) {
-                (0, _) => write!(f, ": {function} {:#x}", address.0),
-                (_, true) => write!(f, ", {function} {:#x}", address.0),
-                (_, false) => write!(f, " {:#x}", address.0),
-            }?;
         }
-        Ok(())
     }
 }
 
@@ -110,8 +101,7 @@ mod tests {
         ];
         assert_eq!(
             Price::of("some/client", probes.iter()).to_string(),
-            "2 probe hits for each operation (start, end); besides 1 for each connection; \
-             3 single-stepped sites: f 0x401000 0x401000, g 0x401000"
+            "2 hits for each operation (start, end), 1 for each connection; 3 single-stepped sites"
         );
         let of_parents = [probe("g", When::GoStatement, &[Cost::Emulated])];
         assert_eq!(Price::of("parents", of_parents.iter()).to_string(), "1 for each go statement; 0 single-stepped sites");

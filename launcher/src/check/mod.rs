@@ -8,13 +8,16 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{AccessFlags, access};
 use serde::Serialize;
 
 use crate::binary::{Architecture, BinaryError, GoBinary};
+use crate::config::Config;
 use crate::engine::bpf::Uprobes;
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
 use crate::probes::plan::{Circumstances, Plan};
+use crate::wrappers;
 
 use cost::Price;
 use modules::KnownModule;
@@ -53,6 +56,8 @@ pub struct GoProgram {
     pub architecture: Architecture,
     /// Whether it is position-independent.
     pub pie: bool,
+    /// The import path of its main package.
+    pub main_package: String,
     /// Its main module, with version.
     pub main_module: Option<String>,
     /// The modules it was built with, as `path version`.
@@ -74,15 +79,19 @@ pub struct CheckError {
 }
 
 impl Report {
-    /// Reads the file and plans as a launch would; runs nothing. `disabled` are the instrumentations switched off; `may_write`
-    /// says whether the program may be made to write into its memory.
+    /// Reads the file and plans as a launch would; runs nothing.
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn new(path: &Path, disabled: &[String], may_write: bool) -> Result<Self, CheckError> {
+    pub fn new(path: &Path, config: &Config) -> Result<Self, CheckError> {
         let file = std::fs::read(path).map_err(|source| CheckError { path: path.to_owned(), source })?;
-        let finding = match GoProgram::read(&file, disabled, may_write) {
+        let finding = match GoProgram::read(&file, config) {
+            _ if file.starts_with(b"#!") => {
+                Finding::Untraceable(format!("a script: a launch follows its interpreter, and {FOLLOWED}"))
+            }
+            Ok(program) if wrappers::is_go_wrapper(&program.main_package) => Finding::Untraceable(followed(path)),
             Ok(program) => Finding::Go(Box::new(program)),
+            Err(_) if wrappers::is_wrapper(path, || None) => Finding::Untraceable(followed(path)),
             Err(why) => {
                 let detail = why.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
                 Finding::Untraceable(format!("{why}{detail}"))
@@ -91,7 +100,9 @@ impl Report {
         let kernel = KernelSupport::gather();
         let foreign = matches!(&finding, Finding::Go(program) if program.architecture != Architecture::Amd64);
         let foreign = foreign.then(|| "only programs for amd64 are traced so far".to_owned());
-        Ok(Self { program: path.to_owned(), finding, obstacle: foreign.or_else(|| kernel.obstacle()), kernel })
+        let chosen = config.untraced_by_choice().map(str::to_owned);
+        let obstacle = chosen.or_else(|| not_executable(path)).or(foreign).or_else(|| kernel.obstacle());
+        Ok(Self { program: path.to_owned(), finding, obstacle, kernel })
     }
 
     /// Whether a launch would trace anything, as far as the program is concerned.
@@ -101,17 +112,33 @@ impl Report {
     }
 }
 
+/// What a launch does with a command that starts others.
+const FOLLOWED: &str = "traces each Go program that it starts; name that to --check";
+
+fn followed(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().display();
+    format!("{name} is there to start others: a launch follows it, and {FOLLOWED}")
+}
+
+fn not_executable(path: &Path) -> Option<String> {
+    let is_refused = access(path, AccessFlags::X_OK).is_err();
+    is_refused.then(|| format!("{} is not executable; chmod +x it", path.display()))
+}
+
 impl GoProgram {
-    fn read(file: &[u8], disabled: &[String], may_write: bool) -> Result<Self, BinaryError> {
+    fn read(file: &[u8], config: &Config) -> Result<Self, BinaryError> {
         let binary = GoBinary::parse(file)?;
         let info = binary.build_info();
         let named = |path: &str, version: Option<&str>| format!("{path} {}", version.unwrap_or("(unknown version)"));
-        let plan = Plan::new(CATALOG, &binary, &Uprobes, Circumstances { disabled, load_bias: Some(0), may_write })?;
+        let disabled = &config.disabled_instrumentations;
+        let circumstances = Circumstances { disabled, load_bias: Some(0), not_written: config.not_written() };
+        let plan = Plan::new(CATALOG, &binary, &Uprobes, circumstances)?;
         let deps = info.deps.iter().map(|dep| (dep.module.path.as_str(), dep.version()));
         Ok(Self {
             go_version: info.go_version.as_ref().map(|version| version.raw.clone()),
             architecture: binary.architecture(),
             pie: binary.is_pie(),
+            main_package: info.path.clone().unwrap_or_default(),
             main_module: info.main.as_ref().map(|main| named(&main.path, Some(&main.version))),
             modules: info.deps.iter().map(|dep| named(&dep.module.path, dep.version())).collect(),
             known_modules: modules::known(CATALOG, &plan, deps),

@@ -22,13 +22,15 @@ impl Report {
     fn write(&self, text: &mut String, everything: bool) -> fmt::Result {
         let Self { program, finding, kernel, obstacle } = self;
         writeln!(text, "program       {}", program.display())?;
-        match finding {
-            Finding::Untraceable(why) => writeln!(text, "not traced    {why}")?,
-            Finding::Go(program) => write_answer(text, program)?,
-        }
+        let program = match finding {
+            Finding::Untraceable(why) => return writeln!(text, "not traced    {why}\nkernel        {kernel}"),
+            Finding::Go(program) => program,
+        };
+        write_answer(text, program)?;
         let verdict = obstacle.as_ref().map_or_else(|| "would do".to_owned(), |why| format!("would not do: {why}"));
-        writeln!(text, "kernel        {kernel}\nhere          {verdict}")?;
-        let Finding::Go(program) = finding else { return Ok(()) };
+        writeln!(text, "here          {verdict}")?;
+        write_facts(text, program)?;
+        writeln!(text, "kernel        {kernel}")?;
         for Planned { name, probes, detours, fields, .. } in &program.plan.planned {
             write_probes(text, name, probes)?;
             write_detours(text, detours)?;
@@ -45,7 +47,10 @@ impl Report {
         if everything {
             return write_modules(text, &program.modules);
         }
-        writeln!(text, "\n--verbose lists {} offsets and {} modules too", offsets(program), program.modules.len())
+        let kinds =
+            [(offsets(program), "offsets"), (program.modules.len(), "modules")].into_iter().filter(|(count, _)| *count > 0);
+        let more: Vec<String> = kinds.map(|(count, kind)| format!("{count} {kind}")).collect();
+        if more.is_empty() { Ok(()) } else { writeln!(text, "\n--verbose lists {} too", more.join(" and ")) }
     }
 }
 
@@ -55,7 +60,7 @@ fn offsets(program: &GoProgram) -> usize {
 }
 
 fn write_answer(text: &mut String, program: &GoProgram) -> fmt::Result {
-    let GoProgram { go_version, architecture, pie, main_module, modules: _, known_modules, prices, plan } = program;
+    let plan = &program.plan;
     for Planned { name, probes, detours, .. } in &plan.planned {
         let detours = if detours.is_empty() { String::new() } else { format!(", {} detours", detours.len()) };
         writeln!(text, "traced        {name}: {} probes{detours}", probes.iter().flat_map(|probe| &probe.sites).count())?;
@@ -71,6 +76,12 @@ fn write_answer(text: &mut String, program: &GoProgram) -> fmt::Result {
     for what in plan.parents.iter().flat_map(|parents| &parents.missing) {
         writeln!(text, "missing       parents: {what}")?;
     }
+    Ok(())
+}
+
+/// What the process would pay, and what the program is.
+fn write_facts(text: &mut String, program: &GoProgram) -> fmt::Result {
+    let GoProgram { go_version, architecture, pie, main_module, known_modules, prices, .. } = program;
     for price in prices {
         writeln!(text, "cost          {}: {price}", price.name)?;
     }
@@ -153,6 +164,7 @@ mod tests {
             go_version: Some("go1.26.8".to_owned()),
             architecture: Architecture::Amd64,
             pie: true,
+            main_package: "example.com/app".to_owned(),
             main_module: None,
             modules: (0..modules).map(|number| format!("example.com/{number} v1.0.0")).collect(),
             known_modules: Vec::new(),
@@ -182,9 +194,9 @@ mod tests {
                 "program       /app",
                 "not traced    net/http/server: switched off by OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS",
                 "not traced    net/http/client: the program has no function f",
+                "here          would not do: probes need CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN",
                 "go            go1.26.8 for amd64, position-independent",
                 "kernel        Linux 6.18.44, one multi-uprobe link per BPF program; capabilities: CAP_BPF",
-                "here          would not do: probes need CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN",
             ]
         );
     }

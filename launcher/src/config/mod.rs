@@ -114,6 +114,30 @@ pub enum Propagator {
 }
 
 impl Config {
+    /// Why the user does not want a trace.
+    #[must_use]
+    pub fn untraced_by_choice(&self) -> Option<&'static str> {
+        if self.disabled {
+            Some("OTEL_SDK_DISABLED is true")
+        } else if self.otlp.is_none() && !self.console {
+            Some("OTEL_TRACES_EXPORTER is none")
+        } else {
+            None
+        }
+    }
+
+    /// Why the user does not want the process's memory to be written to, or why there is nothing to be written.
+    #[must_use]
+    pub fn not_written(&self) -> Option<&'static str> {
+        if !self.may_write {
+            Some("--no-write")
+        } else if self.propagators.is_empty() {
+            Some("OTEL_PROPAGATORS is none")
+        } else {
+            None
+        }
+    }
+
     /// What `typed` and `environment` (a variable's name to its value) mean, and what of it cannot be used.
     pub fn from<E: Fn(&str) -> Option<OsString>>(typed: &CommandLine, environment: &E) -> (Self, Vec<Problem>) {
         let mut reader = Reader::new(typed, environment);

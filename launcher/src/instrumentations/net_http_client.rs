@@ -127,7 +127,13 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     // From there on the depth of a stack is counted.
     let stack_high = fields.required("runtime.g", "stack")?.get() + fields.required("runtime.stack", "hi")?.get();
     let (mut missing, mut detours) = (Vec::from_iter(without), Vec::new());
-    if facts.may_write {
+    if let Some(why) = facts.not_written {
+        missing.push(format!("the trace context is not injected ({why})"));
+        missing.push(
+            "no network.peer.address, network.peer.port and http.request.resend_count: noted where headers are written"
+                .to_owned(),
+        );
+    } else {
         let mut take = |version: &str, planned: Result<Writing, LeftOut>| match planned {
             Ok(writing) => {
                 probes.extend(writing.probes);
@@ -141,8 +147,6 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
         for client in &http2::CLIENTS {
             take("HTTP/2", http2::plan(facts, client, &mut fields, stack_high, &mut config));
         }
-    } else {
-        missing.push("the trace context is not injected: nothing is written into this program".to_owned());
     }
     config.peer = peer(facts, &mut fields)?;
     let layouts = vec![(Layout::HttpClient, config.as_bytes().to_vec())];

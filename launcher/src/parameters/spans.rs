@@ -31,9 +31,9 @@ pub(super) const TRACED: &[Parameter] = &[
     parameter("OTEL_SDK_DISABLED", BOOLEAN, "false", "Run the command untraced"),
     parameter(
         "OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS",
-        "a list of names such as grpc,database/sql",
+        "a list of names such as net/http or net/http/client",
         "none",
-        "Libraries that are not to be traced",
+        "Instrumentations that are switched off; net/http is both of its own; names of others are ignored",
     ),
     parameter(
         "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",

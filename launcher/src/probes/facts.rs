@@ -20,8 +20,8 @@ pub struct Facts<'a> {
     pub placement: &'a dyn Placement,
     /// Address in the process minus address in the file; `None` where it is not known.
     pub load_bias: Option<u64>,
-    /// The process may be made to write into its memory.
-    pub may_write: bool,
+    /// Why the process may not be made to write into its memory; `None` where it may.
+    pub not_written: Option<&'a str>,
     /// Where the small ones of the functions are inlined; looked for when it matters.
     pub inlined: OnceCell<Inlined>,
 }

@@ -78,8 +78,8 @@ pub struct Circumstances<'a> {
     pub disabled: &'a [String],
     /// Address in the process minus address in the file. `None` where it is not known: what needs it is not used.
     pub load_bias: Option<u64>,
-    /// The process may be made to write into its memory.
-    pub may_write: bool,
+    /// Why the process may not be made to write into its memory; `None` where it may.
+    pub not_written: Option<&'a str>,
 }
 
 /// What will be done to a binary.
@@ -113,7 +113,7 @@ impl Plan {
         placement: &dyn Placement,
         circumstances: Circumstances<'_>,
     ) -> Result<Self, BinaryError> {
-        let Circumstances { disabled, load_bias, may_write } = circumstances;
+        let Circumstances { disabled, load_bias, not_written } = circumstances;
         let mut plan = Self { load_bias: load_bias.unwrap_or(0), ..Self::default() };
         let wanted = |instrumentation: &&&Instrumentation| !is_disabled(instrumentation.name, disabled);
         let of_catalog = catalog.iter().filter(wanted).flat_map(|one| one.functions);
@@ -125,7 +125,7 @@ impl Plan {
             let of_catalog = catalog.iter().filter(wanted).flat_map(|one| one.types);
             binary.layouts(&of_catalog.chain(&parents::TYPES).copied().collect::<Vec<_>>())?
         };
-        let facts = Facts { binary, functions, layouts, placement, load_bias, may_write, inlined: OnceCell::new() };
+        let facts = Facts { binary, functions, layouts, placement, load_bias, not_written, inlined: OnceCell::new() };
         for instrumentation in catalog {
             if is_disabled(instrumentation.name, disabled) {
                 plan.left_out.push((instrumentation.name, LeftOut::SwitchedOff));
@@ -183,7 +183,11 @@ impl Plan {
 }
 
 fn is_disabled(name: &str, disabled: &[String]) -> bool {
-    disabled.iter().any(|off| name.strip_prefix(off.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    let covers = |off: &String| {
+        let (covered, rest) = name.split_at_checked(off.len())?;
+        (covered.eq_ignore_ascii_case(off) && (rest.is_empty() || rest.starts_with('/'))).then_some(())
+    };
+    disabled.iter().any(|off| covers(off).is_some())
 }
 
 #[cfg(test)]
@@ -194,7 +198,7 @@ mod tests {
     fn a_name_switches_off_what_is_below_it() {
         let off = |names: &[&str]| is_disabled("net/http/server", &names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>());
         assert!(off(&["net/http"]));
-        assert!(off(&["grpc", "net/http/server"]));
+        assert!(off(&["grpc", "NET/HTTP/server"]));
         assert!(!off(&["net"; 0]));
         assert!(!off(&["net/http/client", "net/httpx", "http"]));
     }

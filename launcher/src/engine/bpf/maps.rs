@@ -4,7 +4,7 @@ use aya::EbpfLoader;
 use bpf::scratch::PER_PROCESSOR;
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::probes::plan::{Layout, Plan};
+use crate::probes::plan::Plan;
 
 /// Processors for which there is scratch memory; beyond that, they share: a place takes 13 KiB.
 const MAX_PROCESSORS: u32 = 128;
@@ -40,7 +40,7 @@ impl Sizes {
             scratch: processors.clamp(MIN_PROCESSORS, MAX_PROCESSORS).next_power_of_two() * PER_PROCESSOR,
             recipes: u32::try_from(plan.recipes.len()).unwrap_or(u32::MAX).max(1),
             goroutines: plan.goroutines,
-            injects: plan.layouts().any(|(layout, _)| *layout == Layout::HttpClient),
+            injects: plan.detours().next().is_some(),
             has_parents: plan.parents.is_some(),
         }
     }

@@ -15,9 +15,9 @@ impl Placement for Uprobes {
         let found = binary.entry_site(function)?;
         match found.kind {
             EntryKind::PushFrame => Ok(site(found, Instruction::PushFrame)),
-            kind @ (EntryKind::BranchNotTaken | EntryKind::Branch | EntryKind::FirstInstruction) => Err(LeftOut::NotUnderstood(
-                format!("{} has no instruction that is hit exactly once per call ({kind:?})", function.name),
-            )),
+            EntryKind::BranchNotTaken | EntryKind::Branch | EntryKind::FirstInstruction => {
+                Err(LeftOut::NotUnderstood(format!("{} has no instruction that is hit exactly once per call", function.name)))
+            }
         }
     }
 
