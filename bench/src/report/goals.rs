@@ -75,7 +75,7 @@ fn of_server(server: &Measurement) -> Vec<Goal> {
         Goal::new("extra CPU per request, application", extra, "µs", Bound::AtMost(4.0)),
         Goal::new("extra CPU per request, launcher", traced(&format!("{fixed}: launcher CPU")), "µs", Bound::AtMost(2.0)),
         Goal::new("throughput kept at 32 connections", kept, "%", Bound::AtLeast(85.0)),
-        Goal::new("launcher RSS", traced("launcher RSS") / MIB, "MiB", Bound::AtMost(20.0)),
+        Goal::new("launcher RSS", traced("launcher RSS") / MIB, "MiB", Bound::AtMost(10.0)),
         Goal::new("gone after the application", traced("exit delay"), "ms", Bound::AtMost(50.0)),
         Goal::new("gone after the application, after load", traced("exit delay after load"), "ms", Bound::AtMost(50.0)),
     ]
