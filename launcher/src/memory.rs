@@ -23,7 +23,11 @@ pub fn trim() {
 }
 
 /// Drops the mapped pages of an object's code and constants: of the launcher itself, and of the C library where that is apart.
-unsafe extern "C" fn forget_constant(object: *mut libc::dl_phdr_info, _size: libc::size_t, _data: *mut libc::c_void) -> libc::c_int {
+unsafe extern "C" fn forget_constant(
+    object: *mut libc::dl_phdr_info,
+    _size: libc::size_t,
+    _data: *mut libc::c_void,
+) -> libc::c_int {
     // SAFETY: the dynamic linker (or the C library, of a static program) passes a valid object with its
     // program headers.
     let headers = unsafe {

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{SigHandler, Signal, kill, signal};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// Far above what anything here takes; reaching it is a failure.
@@ -21,16 +21,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) fn launcher(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_go-auto-launch"));
     command.args(args);
-    // A shell starts what runs in its background with these ignored, and the launcher hands that on to its command, as it should.
-    // SAFETY: sigaction is async-signal-safe.
-    unsafe {
-        command.pre_exec(|| {
-            for number in [Signal::SIGINT, Signal::SIGQUIT] {
-                signal(number, SigHandler::SigDfl)?;
-            }
-            Ok(())
-        })
-    };
     command
 }
 
