@@ -123,7 +123,8 @@ fn what_would_keep_a_launch_from_tracing_is_said() {
     let disabled = launcher().arg("--check").arg(&app).env("OTEL_SDK_DISABLED", "true").output().unwrap();
     assert!(text(&disabled.stdout).contains("\nhere          would not do: OTEL_SDK_DISABLED is true\n"));
     let folder = tempfile::tempdir().unwrap();
-    let (copy, script) = (folder.path().join("app"), folder.path().join("start.sh"));
+    // Somebody's own program, whatever it is called.
+    let (copy, script) = (folder.path().join("gosu"), folder.path().join("start.sh"));
     std::fs::copy(&app, &copy).unwrap();
     std::fs::write(&script, "#!/bin/sh\nexec /app\n").unwrap();
     for file in [&copy, &script] {
@@ -131,7 +132,7 @@ fn what_would_keep_a_launch_from_tracing_is_said() {
     }
     let answer = answer(&copy);
     assert!(answer.iter().any(|line| line.starts_with("traced        net/http/server: ")), "{answer:#?}");
-    assert!(answer.iter().any(|line| line.ends_with("/app is not executable; chmod +x it")), "{answer:#?}");
+    assert!(answer.iter().any(|line| line.ends_with("/gosu is not executable; chmod +x it")), "{answer:#?}");
     let script = check(&[], &script);
     assert_eq!(script.status.code(), Some(1));
     assert!(text(&script.stdout).contains("\nnot traced    a script: a launch follows its interpreter, and "));

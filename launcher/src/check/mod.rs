@@ -85,13 +85,14 @@ impl Report {
     /// Where the file cannot be read.
     pub fn new(path: &Path, config: &Config) -> Result<Self, CheckError> {
         let file = std::fs::read(path).map_err(|source| CheckError { path: path.to_owned(), source })?;
+        let is_wrapper = wrappers::is_wrapper(path, || None);
         let finding = match GoProgram::read(&file, config) {
             _ if file.starts_with(b"#!") => {
                 Finding::Untraceable(format!("a script: a launch follows its interpreter, and {FOLLOWED}"))
             }
-            Ok(program) if wrappers::is_go_wrapper(&program.main_package) => Finding::Untraceable(followed(path)),
+            Err(_) if is_wrapper => Finding::Untraceable(followed(path)),
+            Ok(program) if is_wrapper && wrappers::is_go_wrapper(&program.main_package) => Finding::Untraceable(followed(path)),
             Ok(program) => Finding::Go(Box::new(program)),
-            Err(_) if wrappers::is_wrapper(path, || None) => Finding::Untraceable(followed(path)),
             Err(why) => {
                 let detail = why.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
                 Finding::Untraceable(format!("{why}{detail}"))
