@@ -7,6 +7,7 @@
 mod support;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bpf::missed::Missed;
@@ -70,16 +71,21 @@ impl Seen {
     }
 }
 
+/// Probes on a running process, that remember [`REMEMBERED`] goroutines.
+fn with_few_goroutines(app: &Path, server: &Plain) -> BpfAttached {
+    let file = std::fs::read(app).unwrap();
+    let circumstances = Circumstances { load_bias: Some(0), ..Circumstances::default() };
+    let mut plan = Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), &Uprobes, circumstances).unwrap();
+    plan.goroutines = Some(REMEMBERED);
+    attach(&plan, &everything(), UprobeKind::Multi, app, server.pid()).unwrap()
+}
+
 #[test]
 fn what_is_forgotten_is_nobody_elses() {
     let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
     let server = Plain::start(&app, &["-addr", "127.0.0.1:0"], 1);
     let address = server.addresses[0];
-    let file = std::fs::read(&app).unwrap();
-    let circumstances = Circumstances { load_bias: Some(0), ..Circumstances::default() };
-    let mut plan = Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), &Uprobes, circumstances).unwrap();
-    plan.goroutines = Some(REMEMBERED);
-    let mut attached = attach(&plan, &everything(), UprobeKind::Multi, &app, server.pid()).unwrap();
+    let mut attached = with_few_goroutines(&app, &server);
     let (done, mut seen) = (AtomicBool::new(false), Seen::default());
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -110,11 +116,7 @@ fn ends_of_round_trips_are_counted_too() {
     let sink = Sink::start();
     let server = Plain::start(&app, &[&sink.url], 1);
     let address = server.addresses[0];
-    let file = std::fs::read(&app).unwrap();
-    let circumstances = Circumstances { load_bias: Some(0), ..Circumstances::default() };
-    let mut plan = Plan::new(CATALOG, &GoBinary::parse(&file).unwrap(), &Uprobes, circumstances).unwrap();
-    plan.goroutines = Some(REMEMBERED);
-    let mut attached = attach(&plan, &everything(), UprobeKind::Multi, &app, server.pid()).unwrap();
+    let mut attached = with_few_goroutines(&app, &server);
     let done = AtomicBool::new(false);
     let (mut starts, mut ends) = (0_u64, 0_u64);
     let mut drain = |attached: &mut BpfAttached| {

@@ -2,8 +2,9 @@
 //!
 //! Needs root, and the packages gosu, tini, dumb-init, catatonit and s6, which `make setup` installs.
 
-#![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests panic rather than return errors")]
 
+mod init;
 mod support;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,9 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use init::until;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::apps::{self, GoVersion, Variant};
@@ -313,14 +315,6 @@ fn descendants(pid: Pid) -> Vec<(Pid, char)> {
 fn state(pid: Pid) -> char {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next()).unwrap_or('X')
-}
-
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !condition() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "waited too long for {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 #[test]

@@ -9,6 +9,7 @@
 mod http1;
 mod http2;
 mod peer;
+mod redirects;
 mod request;
 mod response;
 mod text;

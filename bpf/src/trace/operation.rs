@@ -1,5 +1,6 @@
 //! An operation that is open: from the probe where it begins to the one where it ends.
 
+use crate::missed::Done;
 use crate::shared::Shared;
 use crate::target::Target;
 use crate::trace::extracted;
@@ -61,6 +62,15 @@ impl Operation {
     #[must_use]
     pub fn is_server(&self) -> bool {
         self.kind.get() < kind::HTTP_CLIENT
+    }
+
+    /// Notes what became of reporting its start: where nothing did, its end is not reported either.
+    #[inline(always)]
+    pub fn reported(&self, start: Done) -> Done {
+        if start.is_err() {
+            self.is_reported.set(0);
+        }
+        start
     }
 
     /// Forgets what others could find of it; `holder` is the address of its goroutine's `g`.

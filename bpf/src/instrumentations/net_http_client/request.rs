@@ -4,7 +4,7 @@
 
 use core::mem::MaybeUninit;
 
-use super::depth;
+use super::{depth, redirects};
 use crate::config::http_client::HttpClientConfig;
 use crate::config::{Propagators, instrumentation, propagator};
 use crate::go::header::{self, Found, SCRATCH_WORDS, Walk};
@@ -14,7 +14,7 @@ use crate::missed::{Done, Missed};
 use crate::records::http_client::{CAPACITIES, HttpClientStart, TEXTS};
 use crate::records::{Append, kind};
 use crate::scratch::Scratch;
-use crate::target::{Lookup, Step, Target};
+use crate::target::Target;
 use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::{self, Operation};
 use crate::trace::{extracted, parents, remote, sampling};
@@ -97,12 +97,7 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     if !is_sampled {
         return Ok(());
     }
-    let reported = report_start(target, config, time, scratch, &request);
-    if reported.is_err() {
-        // Its end is not reported either.
-        operation.is_reported.set(0);
-    }
-    reported
+    operation.reported(report_start(target, config, time, scratch, &request))
 }
 
 /// Remembers what is to be injected into the request with this carrier, for when its header is written.
@@ -222,33 +217,6 @@ fn to_inject(propagators: &Propagators, came: u8, own: &Found) -> u8 {
     propagation
 }
 
-/// A client follows ten redirects, unless the program says otherwise (`net/http.defaultCheckRedirect`).
-const MAX_REDIRECTS: u32 = 64;
-
-/// The way back from a request through the redirects that have led to it.
-struct Redirects<'a> {
-    config: &'a HttpClientConfig,
-    /// The `*http.Response` by which the last one came.
-    response: u64,
-    count: u64,
-}
-
-impl Step for Redirects<'_> {
-    #[inline(always)]
-    fn step<L: Lookup>(&mut self, memory: &L) -> bool {
-        if self.response == 0 {
-            return false;
-        }
-        self.count += 1;
-        let request: u64 = memory.read_or_zero(self.response + u64::from(self.config.redirected.get()));
-        if request == 0 {
-            return false;
-        }
-        self.response = memory.read_or_zero(request + u64::from(self.config.redirect.get()));
-        true
-    }
-}
-
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
 fn report_start<T: Target>(target: &T, config: &HttpClientConfig, time: u64, scratch: &mut Scratch, request: &Request) -> Done {
@@ -257,10 +225,7 @@ fn report_start<T: Target>(target: &T, config: &HttpClientConfig, time: u64, scr
     target.read_prefix(request.url, (URL_WORDS * 8) as u32, url);
     let strings = texts.first_chunk_mut::<TEXTS>().ok_or(Missed::NothingToDo)?;
     find_strings(target, config, request, url, strings);
-    let mut redirects = Redirects { config, response: request.redirect, count: target.opaque(0) };
-    if request.redirect != 0 {
-        target.repeat(MAX_REDIRECTS, &mut redirects);
-    }
+    let redirects = redirects::count(target, config, request.redirect);
     let has_user = word(url, config.user.get()) != 0;
     record.length = target.opaque(size_of::<HttpClientStart>() as u64);
     let mut append = Append { record, strings, capacities: &CAPACITIES, next: target.opaque(0) };
@@ -271,7 +236,7 @@ fn report_start<T: Target>(target: &T, config: &HttpClientConfig, time: u64, scr
     span.copy_to(&mut head.span);
     head.content_length = request.content_length.cast_signed();
     head.has_user = u32::from(has_user);
-    head.redirects = redirects.count as u32;
+    head.redirects = redirects as u32;
     for (length, string) in head.lengths.iter_mut().zip(strings) {
         *length = string.length as u32;
     }

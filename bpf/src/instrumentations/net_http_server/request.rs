@@ -155,12 +155,7 @@ fn start_request<T: Target>(
     if scratch.span.trace_flags & 1 == 0 {
         return Ok(());
     }
-    let reported = report_start(target, config, time, scratch, &request);
-    if reported.is_err() {
-        // Its end is not reported either.
-        operation.is_reported.set(0);
-    }
-    reported
+    operation.reported(report_start(target, config, time, scratch, &request))
 }
 
 /// Opens the operation of a request, which has the new span. An error where the memory is another goroutine's by now.
