@@ -1,4 +1,4 @@
-// chain is a service in several roles, for tests of what is passed on from one to the next.
+// chain is a service in several roles, for tests of what is propagated from one to the next.
 //
 //	chain sink                 serve; at the end, say what the traceparent headers of all requests were like
 //	                           (requests of /hang are held until the client gives up, and not counted)
