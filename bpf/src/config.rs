@@ -6,6 +6,7 @@
 mod ends;
 pub mod http_client;
 pub mod http_server;
+pub mod operations;
 pub mod parents;
 
 use core::mem::size_of;
@@ -79,6 +80,8 @@ pub mod instrumentation {
     pub const HTTP_SERVER: u32 = 1;
     /// Clients of `net/http`.
     pub const HTTP_CLIENT: u32 = 2;
+    /// The lowest bit of what is described by tables; the others follow.
+    pub const FIRST_OF_TABLES: u32 = 4;
 }
 
 /// What a probe is told of the site that was hit (`bpf_get_attach_cookie`).

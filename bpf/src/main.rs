@@ -17,7 +17,7 @@ mod entry_points {
     use aya_ebpf::programs::ProbeContext;
     use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
     use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig};
-    use bpf::instrumentations::{net_http_client, net_http_server};
+    use bpf::instrumentations::{net_http_client, net_http_server, operations};
     use bpf::missed::{Done, Missed};
     use bpf::target::Target as _;
     use bpf::trace::creators;
@@ -61,6 +61,7 @@ mod entry_points {
     probe!(http_client, http_client_p, |hit| net_http_client::any(hit, &HTTP_CLIENT));
     probe!(http_route, http_route_p, |hit| net_http_server::route(hit));
     probe!(http2_request, http2_request_p, |hit| net_http_server::start_http2_request(hit, &HTTP_SERVER));
+    probe!(operations, operations_p, |hit| operations::any(hit));
     probe!(new_goroutine, new_goroutine_p, |hit| creators::created(hit));
 
     #[panic_handler]

@@ -6,6 +6,7 @@
 mod buffer;
 pub mod http_client;
 pub mod http_server;
+pub mod operation;
 
 pub use buffer::{Append, MAX_TEXT, RecordBuffer};
 
@@ -38,6 +39,18 @@ pub mod kind {
     pub const HTTP_CLIENT_START: u32 = 5;
     /// [`super::http_client::HttpClientEnd`].
     pub const HTTP_CLIENT_END: u32 = 6;
+    /// [`super::operation::OperationStart`].
+    pub const OPERATION_START: u32 = 7;
+    /// [`super::operation::OperationEvent`]: an operation has ended.
+    pub const OPERATION_END: u32 = 8;
+    /// The same: its function has returned, and its object is still open.
+    pub const OPERATION_RETURNED: u32 = 9;
+    /// The same: all that is open on a goroutine from a level on was unwound, by a panic or by `runtime.Goexit`.
+    pub const OPERATION_UNWOUND: u32 = 10;
+    /// The same: something is known of an operation that is open.
+    pub const OPERATION_ANNOTATED: u32 = 11;
+    /// The same: a panic begins on a goroutine; the only value, with the number 0, is what it is about.
+    pub const OPERATION_PANIC: u32 = 12;
 }
 
 /// Bytes of a string of this length that a record holds which takes `capacity` of them at most.

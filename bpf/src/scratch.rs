@@ -5,6 +5,7 @@
 
 use crate::go::header::{NEW_WALK, Walk};
 use crate::go::string::GoString;
+use crate::instrumentations::operations::{Evaluation, NO_EVALUATION};
 use crate::records::http_server::TEXTS;
 use crate::records::{RecordBuffer, SpanIdentity};
 use crate::trace::extracted::{Extracted, NOTHING_EXTRACTED};
@@ -18,6 +19,8 @@ use crate::trace::tracestate::Grammar;
 #[repr(C)]
 #[derive(Clone, Debug)]
 pub struct Scratch {
+    /// Which one it is.
+    pub place: u64,
     /// State of its random numbers.
     pub random: Random,
     /// The event that is handled.
@@ -36,6 +39,8 @@ pub struct Scratch {
     pub extracted: Extracted,
     /// What is to be injected into a request.
     pub injection: Injection,
+    /// What recipes of operations work on.
+    pub evaluation: Evaluation,
     /// Strings, where they lie in the process.
     pub texts: [GoString; TEXTS],
     /// The record that is made.
@@ -44,6 +49,7 @@ pub struct Scratch {
 
 /// Never used.
 pub const NEW_SCRATCH: Scratch = Scratch {
+    place: 0,
     random: Random::UNSEEDED,
     event: 0,
     span: SpanIdentity::NONE,
@@ -53,6 +59,7 @@ pub const NEW_SCRATCH: Scratch = Scratch {
     headers: NEW_WALK,
     extracted: NOTHING_EXTRACTED,
     injection: NO_INJECTION,
+    evaluation: NO_EVALUATION,
     texts: [GoString { address: 0, length: 0 }; TEXTS],
     record: RecordBuffer::EMPTY,
 };

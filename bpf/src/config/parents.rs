@@ -14,6 +14,10 @@ pub struct ParentsConfig {
     pub span_key: Setting<u64>,
     /// 1: something in the program asks for parents, so spans are remembered under their contexts.
     pub wanted: Setting<u32>,
+    /// 1: there are operations of tables, which may be parents.
+    pub has_frames: Setting<u32>,
+    /// Zero.
+    pub padding: Setting<u32>,
     /// `g.goid uint64`.
     pub goid: Offset,
     /// `g.atomicstatus atomic.Uint32`.
@@ -31,6 +35,8 @@ pub const EMPTY_PARENTS: ParentsConfig = ParentsConfig {
     server_key: Setting::new(0),
     span_key: Setting::new(0),
     wanted: Setting::new(0),
+    has_frames: Setting::new(0),
+    padding: Setting::new(0),
     goid: Setting::new(ABSENT),
     status: Setting::new(ABSENT),
     g_m: Setting::new(ABSENT),
@@ -65,7 +71,7 @@ pub mod context_kind {
     pub const SPAN: u32 = 2;
 }
 
-const _: () = assert!(size_of::<ParentsConfig>() == 2 * 8 + 6 * 4 && size_of::<ContextType>() == 16);
+const _: () = assert!(size_of::<ParentsConfig>() == 2 * 8 + 8 * 4 && size_of::<ContextType>() == 16);
 
 // SAFETY: two 64-bit settings and an even number of 32-bit ones (see the size assertion above).
 unsafe impl ReadOnlyData for ParentsConfig {}

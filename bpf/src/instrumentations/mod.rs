@@ -2,3 +2,4 @@
 
 pub mod net_http_client;
 pub mod net_http_server;
+pub mod operations;

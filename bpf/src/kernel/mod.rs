@@ -2,6 +2,7 @@
 
 mod goroutines;
 mod memory;
+mod operations;
 mod parents;
 mod records;
 mod registers;
@@ -16,9 +17,11 @@ use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_get_prandom_u32, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::Array;
+use bpf::config::operations::{OperationRecipe, RecipeStep, Steps};
 use bpf::config::parents::{ContextType, ParentsConfig};
 use bpf::config::{Cookie, EndRecipe, Propagators, Setting, Settings};
 use bpf::go::abi::Registers;
+use bpf::instrumentations::operations::OpenObject;
 use bpf::missed::{Done, Missed};
 use bpf::records::RecordBuffer;
 use bpf::scratch::Scratch;
@@ -28,6 +31,7 @@ use bpf::target::{Lookup, Memory, Step, Target, Visit};
 use bpf::trace::answered;
 use bpf::trace::creators::Sweep;
 use bpf::trace::extracted::Extracted;
+use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::injection::Injection;
 use bpf::trace::sealed::SealedSpan;
@@ -119,6 +123,16 @@ impl Lookup for Hit {
     }
 
     #[inline(always)]
+    fn recipe_step(&self, number: u32) -> Option<&RecipeStep> {
+        operations::step(number)
+    }
+
+    #[inline(always)]
+    fn frame(&self, key: u64) -> Option<&Frame> {
+        operations::frame(key)
+    }
+
+    #[inline(always)]
     fn repeat<S: Step>(&self, limit: u32, state: &mut S) {
         UserMemory.repeat(limit, state);
     }
@@ -146,6 +160,11 @@ impl Target for Hit {
     fn recipe(&self, number: u32) -> Option<&EndRecipe> {
         // SAFETY: only the launcher writes to the map, before the process runs.
         RECIPES.get_ptr(number).map(|recipe| unsafe { &*recipe })
+    }
+
+    #[inline(always)]
+    fn operation(&self, number: u32) -> Option<&OperationRecipe> {
+        operations::operation(number)
     }
 
     #[inline(always)]
@@ -182,8 +201,33 @@ impl Target for Hit {
     }
 
     #[inline(always)]
+    fn follow(&self, steps: Steps, scratch: &mut Scratch) {
+        scratch::follow(steps, scratch);
+    }
+
+    #[inline(always)]
     fn goroutine_or_new(&self, address: u64) -> Option<&Goroutine> {
         goroutines::goroutine_or_new(address)
+    }
+
+    #[inline(always)]
+    fn frame_or_new(&self, key: u64) -> Option<&Frame> {
+        operations::frame_or_new(key)
+    }
+
+    #[inline(always)]
+    fn object(&self, address: u64) -> Option<&OpenObject> {
+        operations::object(address)
+    }
+
+    #[inline(always)]
+    fn set_object(&self, address: u64, operation: &OpenObject) {
+        operations::set_object(address, operation);
+    }
+
+    #[inline(always)]
+    fn forget_object(&self, address: u64) {
+        operations::forget_object(address);
     }
 
     #[inline(always)]

@@ -5,15 +5,17 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::{bpf_for_each_map_elem, bpf_loop, bpf_map_delete_elem};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap};
+use bpf::config::operations::RecipeStep;
 use bpf::config::parents::{ContextType, EMPTY_PARENTS, MAX_CONTEXT_TYPES, ParentsConfig};
 use bpf::target::{Lookup, Step};
 use bpf::trace::answered;
 use bpf::trace::creators::{Look, Sweep};
+use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::sealed::SealedSpan;
 
-use super::goroutines;
 use super::memory::UserMemory;
+use super::{goroutines, operations};
 
 /// The goroutines that serve requests, by the data pointers of the requests' contexts.
 #[map(name = "CONTEXTS")]
@@ -57,6 +59,16 @@ impl Lookup for UserMemory {
     fn context_type(&self, address: u64) -> Option<&ContextType> {
         // SAFETY: only the launcher writes to the map, before the program runs.
         CONTEXT_TYPES.get_ptr(&address).map(|found| unsafe { &*found })
+    }
+
+    #[inline(always)]
+    fn recipe_step(&self, number: u32) -> Option<&RecipeStep> {
+        operations::step(number)
+    }
+
+    #[inline(always)]
+    fn frame(&self, key: u64) -> Option<&Frame> {
+        operations::frame(key)
     }
 
     #[inline(always)]

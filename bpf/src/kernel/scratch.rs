@@ -4,12 +4,15 @@ use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::Array;
 use bpf::config::Setting;
+use bpf::config::operations::Steps;
+use bpf::instrumentations::operations;
 use bpf::missed::{Done, Missed};
 use bpf::scratch::{PER_PROCESSOR, Scratch};
 use bpf::shared::{Shared, Taken};
 
-use super::Hit;
+use super::memory::UserMemory;
 use super::slots::swap_tag;
+use super::{Hit, LOAD_BIAS};
 
 /// One, and whether somebody has it.
 #[repr(C)]
@@ -53,15 +56,41 @@ extern "C" fn take_scratch() -> u64 {
     NONE
 }
 
+/// Follows the steps from `first` on with the scratch memory in this place, which the caller has.
+///
+/// A global function, as above: all recipes are verified as one, whoever follows them.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn follow_recipe(place: u32, first: u32, count: u32) -> u64 {
+    // SAFETY: the tag is not looked at.
+    if let Some(place) = SCRATCH.get_ptr(place).map(|place| unsafe { &*place }) {
+        // SAFETY: it is the caller's, which does not touch it meanwhile (`follow`).
+        let scratch = unsafe { place.scratch.get() };
+        operations::follow(&UserMemory, LOAD_BIAS.get(), Steps { first, count }, scratch);
+    }
+    0
+}
+
+/// Follows these steps with this scratch memory.
+#[inline(always)]
+pub(super) fn follow(steps: Steps, scratch: &mut Scratch) {
+    let place = scratch.place as u32;
+    // SAFETY: it does nothing. The compiler sees that the memory is known elsewhere: what is called below changes it.
+    unsafe { core::arch::asm!("{0} = {0}", in(reg) core::ptr::from_mut(scratch)) };
+    follow_recipe(place, steps.first, steps.count);
+}
+
 /// Runs `work` with one that is nobody else's. A BPF program stays on its processor, but others may run there in between.
 #[inline(always)]
 pub(super) fn with(hit: &Hit, work: impl FnOnce(&mut Scratch) -> Done) -> Done {
     // SAFETY: as above.
-    let Some(place) = SCRATCH.get_ptr(take_scratch() as u32).map(|place| unsafe { &*place }) else {
+    let number = take_scratch();
+    let Some(place) = SCRATCH.get_ptr(number as u32).map(|place| unsafe { &*place }) else {
         return Err(Missed::NoRoom);
     };
     // SAFETY: the place has been taken: nobody else touches its memory until it is given back below.
     let scratch = unsafe { place.scratch.get() };
+    scratch.place = number;
     scratch.random.seed_once(hit);
     let done = work(scratch);
     // An atomic instruction: whoever takes it next, on another processor, sees what was written to it before.

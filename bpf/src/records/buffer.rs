@@ -7,10 +7,14 @@ use crate::missed::Done;
 use crate::records::{RecordHeader, taken};
 use crate::target::{Lookup, Memory, Step, Target};
 
-/// The longest text that a record takes.
-pub const MAX_TEXT: usize = 2_048;
+/// The longest text that a record takes. A power of two.
+pub const MAX_TEXT: usize = 8_192;
 /// Bytes of the longest record, less its last text. A power of two.
 const MAX_BEFORE: usize = 8_192;
+/// Bytes for what comes behind that text: heads of values, and numbers.
+const MAX_BEHIND: usize = 1_024;
+/// Bytes of a record at most.
+const MAX: usize = MAX_BEFORE + MAX_TEXT + MAX_BEHIND;
 
 /// Room for any record.
 #[repr(C, align(8))]
@@ -19,12 +23,12 @@ pub struct RecordBuffer {
     /// Bytes of the record so far. In memory, so that the verifier does not follow each length.
     pub length: u64,
     /// The record.
-    pub bytes: [u8; MAX_BEFORE + MAX_TEXT],
+    pub bytes: [u8; MAX],
 }
 
 impl RecordBuffer {
     /// Nothing yet.
-    pub const EMPTY: Self = Self { length: 0, bytes: [0; MAX_BEFORE + MAX_TEXT] };
+    pub const EMPTY: Self = Self { length: 0, bytes: [0; MAX] };
 
     /// The head, whose fields are all to be set.
     #[inline(always)]
@@ -52,6 +56,30 @@ impl RecordBuffer {
         #[expect(clippy::cast_possible_truncation, reason = "made of 32 bits")]
         let read = memory.opaque(read) as u32;
         read
+    }
+
+    /// Whether one more text of any length finds room.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has_room(&self) -> bool {
+        self.length <= MAX_BEFORE as u64
+    }
+
+    /// Appends a word. Where there is no room it takes the place of the last one: no list of values is so long.
+    #[inline(always)]
+    pub fn push_word(&mut self, word: u64) {
+        let at = self.length;
+        self.set_word(at, word);
+        self.length = at + 8;
+    }
+
+    /// Sets the word that begins at the byte `at`, a multiple of eight.
+    #[inline(always)]
+    pub fn set_word(&mut self, at: u64, word: u64) {
+        #[expect(clippy::cast_possible_truncation, reason = "at most the size of the bytes")]
+        let at = at.min((MAX - 8) as u64) as usize;
+        // SAFETY: eight bytes from there on lie within the record.
+        unsafe { self.bytes.as_mut_ptr().add(at).cast::<u64>().write_unaligned(word) }
     }
 
     /// Hands the record to the launcher: its head has this kind, and the strings that were appended follow. `look` says whether to

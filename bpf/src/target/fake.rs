@@ -23,9 +23,11 @@ use bytemuck::AnyBitPattern;
 
 use crate::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
 use crate::config::http_server::HttpServerConfig;
+use crate::config::operations::{OperationRecipe, RecipeStep, Steps};
 use crate::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig};
 use crate::config::{Cookie, EndRecipe, Propagators, Setting, Settings};
 use crate::go::abi::Registers;
+use crate::instrumentations::operations::OpenObject;
 use crate::missed::{Done, Missed};
 use crate::records::RecordBuffer;
 use crate::scratch::{NEW_SCRATCH, Scratch};
@@ -35,6 +37,7 @@ use crate::target::{Lookup, Memory, Step, Target, Visit};
 use crate::trace::answered;
 use crate::trace::creators::{Look, NOT_SWEEPING, Sweep};
 use crate::trace::extracted::Extracted;
+use crate::trace::frames::{Frame, NEW_FRAME};
 use crate::trace::goroutine::{Goroutine, NEW_GOROUTINE};
 use crate::trace::ids::Random;
 use crate::trace::injection::Injection;
@@ -54,6 +57,14 @@ pub struct FakeProcess {
     pub client: HttpClientConfig,
     /// How the ends of its functions are read.
     pub recipes: Vec<EndRecipe>,
+    /// Steps of recipes of operations.
+    pub recipe_steps: Vec<RecipeStep>,
+    /// How operations of tables are captured.
+    pub operations: Vec<OperationRecipe>,
+    /// Open operations of tables.
+    pub frames: Remembered<Frame>,
+    /// Operations whose objects are open.
+    pub objects: Remembered<OpenObject>,
     /// Routes that were found by the mux alone, and those that the request had as well.
     pub routes: [Cell<u64>; 2],
     /// What finding a parent needs to know.
@@ -109,6 +120,10 @@ impl FakeProcess {
             layout,
             client: EMPTY_HTTP_CLIENT,
             recipes: Vec::new(),
+            recipe_steps: Vec::new(),
+            operations: Vec::new(),
+            frames: Remembered::default(),
+            objects: Remembered::default(),
             routes: Default::default(),
             parents: EMPTY_PARENTS,
             context_types: BTreeMap::new(),
@@ -187,6 +202,14 @@ impl Lookup for FakeProcess {
 
     fn context_type(&self, address: u64) -> Option<&ContextType> {
         self.context_types.get(&address)
+    }
+
+    fn recipe_step(&self, number: u32) -> Option<&RecipeStep> {
+        self.recipe_steps.get(number as usize)
+    }
+
+    fn frame(&self, key: u64) -> Option<&Frame> {
+        self.frames.get(key)
     }
 
     fn repeat<S: Step>(&self, limit: u32, state: &mut S) {

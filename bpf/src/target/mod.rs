@@ -10,9 +10,11 @@ use core::mem::MaybeUninit;
 
 use bytemuck::AnyBitPattern;
 
+use crate::config::operations::{OperationRecipe, RecipeStep, Steps};
 use crate::config::parents::{ContextType, ParentsConfig};
 use crate::config::{Cookie, EndRecipe, Propagators, Settings};
 use crate::go::abi::Registers;
+use crate::instrumentations::operations::OpenObject;
 use crate::missed::{Done, Missed};
 use crate::records::RecordBuffer;
 use crate::scratch::Scratch;
@@ -21,6 +23,7 @@ use crate::slots::{Bucket, SLOT_WORDS};
 use crate::trace::answered;
 use crate::trace::creators::Sweep;
 use crate::trace::extracted::Extracted;
+use crate::trace::frames::Frame;
 use crate::trace::goroutine::Goroutine;
 use crate::trace::injection::Injection;
 use crate::trace::sealed::SealedSpan;
@@ -55,6 +58,10 @@ pub trait Lookup: Memory {
     fn answered(&self, bucket: u32) -> Option<&answered::Bucket>;
     /// How to go on from a value of the type whose descriptor is at `address`.
     fn context_type(&self, address: u64) -> Option<&ContextType>;
+    /// A step of a recipe of an operation, by its number.
+    fn recipe_step(&self, number: u32) -> Option<&RecipeStep>;
+    /// An open operation of a table, by [`crate::trace::frames::key`].
+    fn frame(&self, key: u64) -> Option<&Frame>;
     /// Calls [`Step::step`] until it returns false, at most `limit` times.
     fn repeat<S: Step>(&self, limit: u32, state: &mut S);
 }
@@ -81,6 +88,8 @@ pub trait Target: Lookup {
     fn cookie(&self) -> Cookie;
     /// How the end of a function is read, by the number in the cookie of its site.
     fn recipe(&self, number: u32) -> Option<&EndRecipe>;
+    /// How an operation of a table is captured, by the number in the cookie.
+    fn operation(&self, number: u32) -> Option<&OperationRecipe>;
     /// What finding a parent needs to know.
     fn parents(&self) -> &ParentsConfig;
     /// Which headers are extracted and injected.
@@ -95,8 +104,18 @@ pub trait Target: Lookup {
     /// Does `work` with memory that is nobody else's meanwhile. An error where there is none.
     fn with_scratch(&self, work: impl FnOnce(&mut Scratch) -> Done) -> Done;
 
+    /// Follows a recipe of an operation: [`crate::instrumentations::operations::follow`].
+    fn follow(&self, steps: Steps, scratch: &mut Scratch);
     /// What is remembered of a goroutine; makes room for it where it had none. `None` where there is no room.
     fn goroutine_or_new(&self, address: u64) -> Option<&Goroutine>;
+    /// The memory of an open operation of a table; makes room for it where there is none. `None` where there is no room.
+    fn frame_or_new(&self, key: u64) -> Option<&Frame>;
+    /// The operation that goes on until the object at `address` ends.
+    fn object(&self, address: u64) -> Option<&OpenObject>;
+    /// Remembers it.
+    fn set_object(&self, address: u64, operation: &OpenObject);
+    /// Forgets it.
+    fn forget_object(&self, address: u64);
     /// Visits every goroutine of which something is remembered.
     fn each_goroutine<V: Visit>(&self, visit: &V);
     /// Counts a request whose route a mux has found; `in_request` says whether it is noted in the request as well, so that it

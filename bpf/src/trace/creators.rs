@@ -7,6 +7,7 @@ use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
 use crate::shared::Shared;
 use crate::target::{Memory, Target};
+use crate::trace::frames;
 use crate::trace::sealed::SealedSpan;
 
 /// `_Gdead` (`runtime/runtime2.go`).
@@ -34,10 +35,14 @@ pub fn created<T: Target>(target: &T) -> Done {
     let thread: u64 = target.read_or_zero(g0 + u64::from(config.g_m.get()));
     let creator: u64 = target.read_or_zero(thread + u64::from(config.m_curg.get()));
     let mut span = SpanIdentity::NONE;
-    let is_found = match target.goroutine(creator).and_then(|goroutine| goroutine.active()) {
-        Some(operation) => operation.span.copy_of(creator, &mut span),
-        None => find(target, creator, &mut span),
-    };
+    let known = target.goroutine(creator);
+    let has_frame =
+        config.has_frames.get() != 0 && known.is_some_and(|goroutine| frames::creator(target, goroutine, creator, &mut span));
+    let is_found = has_frame
+        || match known.and_then(|goroutine| goroutine.active()) {
+            Some(operation) => operation.span.copy_of(creator, &mut span),
+            None => find(target, creator, &mut span),
+        };
     if !is_found {
         return Err(Missed::NothingToDo);
     }

@@ -25,6 +25,12 @@ pub struct Goroutine {
     open: Shared<u32>,
     /// Bits of [`unopened`].
     unopened: Shared<u32>,
+    /// How many operations of tables are open ([`crate::trace::frames`]), within the request that is served.
+    frames: Shared<u64>,
+    /// `g.goid` of the goroutine that has opened them.
+    goid: Shared<u64>,
+    /// The depth of the stack at the first operation that found no room, for there were too many; 0 where all did.
+    beyond: Shared<u64>,
     /// The pattern that a `ServeMux` has found for the request that is served, which it noted in a copy perhaps: address and length.
     pub route: [Shared<u64>; 2],
     /// The open operations, the innermost last.
@@ -44,6 +50,9 @@ pub const NEW_GOROUTINE: Goroutine = Goroutine {
     holder: Shared::new(0),
     open: Shared::new(0),
     unopened: Shared::new(0),
+    frames: Shared::new(0),
+    goid: Shared::new(0),
+    beyond: Shared::new(0),
     route: [const { Shared::new(0) }; 2],
     operations: [const { Operation::NONE }; MAX_OPERATIONS],
 };
@@ -57,7 +66,49 @@ impl Goroutine {
     pub fn give_to(&self, holder: u64) {
         self.open.set(0);
         self.unopened.set(0);
+        self.frames.set(0);
+        self.beyond.set(0);
         self.holder.set(holder);
+    }
+
+    /// How many operations of tables are open.
+    #[inline(always)]
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
+    pub fn frames(&self) -> u32 {
+        self.frames.get() as u32
+    }
+
+    /// So many operations of tables are open from now on.
+    #[inline(always)]
+    pub fn set_frames(&self, open: u32) {
+        self.frames.set(open.into());
+    }
+
+    /// `g.goid` of the goroutine that has opened them.
+    #[inline(always)]
+    #[must_use]
+    pub fn goid(&self) -> u64 {
+        self.goid.get()
+    }
+
+    /// This goroutine opens the outermost.
+    #[inline(always)]
+    pub fn set_goid(&self, goid: u64) {
+        self.goid.set(goid);
+    }
+
+    /// The depth of the stack at the first operation of a table that found no room; 0 where all did.
+    #[inline(always)]
+    #[must_use]
+    pub fn beyond(&self) -> u64 {
+        self.beyond.get()
+    }
+
+    /// An operation of a table finds no room at this depth; 0: there is room again.
+    #[inline(always)]
+    pub fn set_beyond(&self, depth: u64) {
+        self.beyond.set(depth);
     }
 
     /// Whose memory it is: the address of the `g`.
@@ -160,4 +211,4 @@ impl Goroutine {
     }
 }
 
-const _: () = assert!(size_of::<Goroutine>() == 32 + MAX_OPERATIONS * size_of::<Operation>());
+const _: () = assert!(size_of::<Goroutine>() == 56 + MAX_OPERATIONS * size_of::<Operation>());

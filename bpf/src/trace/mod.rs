@@ -4,6 +4,7 @@ pub mod answered;
 pub mod b3;
 pub mod creators;
 pub mod extracted;
+pub mod frames;
 pub mod goroutine;
 pub mod ids;
 pub mod injection;

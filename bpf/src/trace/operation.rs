@@ -16,8 +16,10 @@ pub mod kind {
     pub const XNET_SERVER: u32 = 2;
     /// A round trip of an HTTP client.
     pub const HTTP_CLIENT: u32 = 3;
+    /// What is described by a table, whatever it is: these are [`crate::trace::frames::Frame`]s.
+    pub const OF_TABLE: u32 = 4;
     /// How many there are.
-    pub const COUNT: u32 = 4;
+    pub const COUNT: u32 = 5;
 }
 
 /// An open operation of a goroutine.

@@ -7,7 +7,7 @@ use crate::missed::Missed;
 use crate::records::SpanIdentity;
 use crate::target::{Lookup, Step, Target};
 use crate::trace::goroutine::Goroutine;
-use crate::trace::{answered, creators};
+use crate::trace::{answered, creators, extracted, frames};
 
 /// Contexts within contexts that are looked at, at most.
 const MAX_CONTEXTS: u32 = 64;
@@ -23,12 +23,15 @@ pub struct ParentSearch {
     pub found: u64,
     /// 1 where the way has led through the context of a server's connection: that of the request was not known.
     from_server: u64,
+    /// Under which number the texts are remembered that are propagated with it ([`crate::trace::extracted`]).
+    pub texts: u64,
     /// The parent.
     pub parent: SpanIdentity,
 }
 
 /// No parent.
-pub const NO_SEARCH: ParentSearch = ParentSearch { table: 0, data: 0, found: 0, from_server: 0, parent: SpanIdentity::NONE };
+pub const NO_SEARCH: ParentSearch =
+    ParentSearch { table: 0, data: 0, found: 0, from_server: 0, texts: 0, parent: SpanIdentity::NONE };
 
 /// Finds the parent of an operation that begins on the goroutine at `address` with the context whose interface value is
 /// `context`, and notes it in `search`.
@@ -36,6 +39,16 @@ pub const NO_SEARCH: ParentSearch = ParentSearch { table: 0, data: 0, found: 0, 
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
 pub fn find<T: Target>(target: &T, goroutine: &Goroutine, search: &mut ParentSearch, address: u64, context: [u64; 2]) {
+    look(target, goroutine, search, address, context);
+    search.texts = extracted::key(search.parent.span_id);
+    if target.parents().has_frames.get() != 0 {
+        frames::take_innermost(target, goroutine, address, search);
+    }
+}
+
+/// The same, without regard to operations of tables.
+#[inline(always)]
+fn look<T: Target>(target: &T, goroutine: &Goroutine, search: &mut ParentSearch, address: u64, context: [u64; 2]) {
     [search.table, search.data] = context;
     search.found = target.opaque(0);
     search.from_server = target.opaque(0);

@@ -91,6 +91,8 @@ pub enum Body {
     HttpRoute,
     /// `net_http_client::any`.
     HttpClient,
+    /// `operations::any`.
+    Operations,
     /// `creators::created`.
     NewGoroutine,
 }

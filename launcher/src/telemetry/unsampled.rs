@@ -13,6 +13,7 @@ const NAMES: [(u32, &str); kind::COUNT as usize] = [
     (kind::HTTP2_SERVER, "HTTP/2 requests served"),
     (kind::XNET_SERVER, "HTTP/2 requests served by golang.org/x/net"),
     (kind::HTTP_CLIENT, "HTTP requests sent"),
+    (kind::OF_TABLE, "other operations"),
 ];
 
 /// All of them, by [`kind`].

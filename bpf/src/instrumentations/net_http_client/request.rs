@@ -17,7 +17,7 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::{self, Operation};
-use crate::trace::{extracted, parents, remote, sampling};
+use crate::trace::{parents, remote, sampling};
 
 /// A round trip begins.
 #[inline(always)]
@@ -191,7 +191,7 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch) -> u64 {
     // Without a parent that was found there is nothing that came with it.
     let came = if search.found == 0 { 0 } else { search.parent.propagation };
     span.propagation = to_inject(target.propagators(), came, &headers.found);
-    extracted::key(search.parent.span_id)
+    search.texts
 }
 
 /// Which headers a request gets, of those that it does not have.

@@ -20,7 +20,7 @@ use crate::scratch::Scratch;
 use crate::target::{Memory, Target};
 use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::Operation;
-use crate::trace::{extracted, remote, sampling};
+use crate::trace::{extracted, frames, remote, sampling};
 
 /// Words of a request that are read at once; all fields that are needed at the start lie in them.
 pub const REQUEST_WORDS: usize = 32;
@@ -100,6 +100,9 @@ pub fn start_http2_request<T: Target>(target: &T, config: &HttpServerConfig) -> 
 fn prepared<T: Target>(target: &T, holder: u64) -> Result<&Goroutine, Missed> {
     let goroutine = target.goroutine_or_new(holder).ok_or(Missed::NoRoom)?;
     goroutine.close(target, 0);
+    if target.parents().has_frames.get() != 0 && goroutine.frames() != 0 {
+        frames::all_unwound(target, goroutine, holder);
+    }
     // Until there is an operation.
     goroutine.not_opened(unopened::SERVED);
     if target.settings().is_off(instrumentation::HTTP_SERVER) { Err(Missed::NothingToDo) } else { Ok(goroutine) }

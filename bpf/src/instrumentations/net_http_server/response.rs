@@ -16,7 +16,7 @@ use crate::scratch::Scratch;
 use crate::target::{Memory, Target};
 use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::Operation;
-use crate::trace::{answered, creators, operation};
+use crate::trace::{answered, creators, frames, operation};
 
 /// What is remembered of a request, as of the moment when it ends.
 #[derive(Clone, Copy)]
@@ -57,6 +57,10 @@ pub fn end<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Done
         let missed = goroutine.end_without_operation(unopened::SERVED);
         return Err(if event == event::UNWIND { Missed::NothingToDo } else { missed });
     };
+    if target.parents().has_frames.get() != 0 && goroutine.frames() != 0 {
+        // By a panic that somebody has recovered from, or that unwinds the handler too.
+        frames::all_unwound(target, goroutine, holder);
+    }
     // Not the number itself: the verifier knows it by now, and would follow what comes behind for each.
     let event = target.opaque(event.into());
     let ended = target.with_scratch(|scratch| {

@@ -19,6 +19,10 @@ impl Target for FakeProcess {
         self.recipes.get(number as usize)
     }
 
+    fn operation(&self, number: u32) -> Option<&OperationRecipe> {
+        self.operations.get(number as usize)
+    }
+
     fn parents(&self) -> &ParentsConfig {
         &self.parents
     }
@@ -55,12 +59,35 @@ impl Target for FakeProcess {
         done
     }
 
+    fn follow(&self, steps: Steps, scratch: &mut Scratch) {
+        crate::instrumentations::operations::follow(self, self.load_bias(), steps, scratch);
+    }
+
     fn goroutine_or_new(&self, address: u64) -> Option<&Goroutine> {
         if self.goroutines.get(address).is_none() {
             self.goroutines.set(address, NEW_GOROUTINE);
             self.goroutines.get(address)?.give_to(address);
         }
         self.goroutines.get(address)
+    }
+
+    fn frame_or_new(&self, key: u64) -> Option<&Frame> {
+        if self.frames.get(key).is_none() {
+            self.frames.set(key, NEW_FRAME);
+        }
+        self.frames.get(key)
+    }
+
+    fn object(&self, address: u64) -> Option<&OpenObject> {
+        self.objects.get(address)
+    }
+
+    fn set_object(&self, address: u64, operation: &OpenObject) {
+        self.objects.set(address, operation.clone());
+    }
+
+    fn forget_object(&self, address: u64) {
+        self.objects.forget(address);
     }
 
     fn each_goroutine<V: Visit>(&self, visit: &V) {

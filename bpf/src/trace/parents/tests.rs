@@ -29,6 +29,8 @@ fn span(number: u8) -> SpanIdentity {
 fn process() -> FakeProcess {
     let mut process = FakeProcess::new(layouts::GO_1_27);
     process.parents = ParentsConfig {
+        has_frames: Setting::new(0),
+        padding: Setting::new(0),
         server_key: Setting::new(SERVER_KEY),
         span_key: Setting::new(KEY),
         wanted: Setting::new(1),

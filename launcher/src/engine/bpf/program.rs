@@ -14,6 +14,8 @@ pub(super) const fn name(body: Body, kind: UprobeKind) -> &'static str {
         (Body::HttpRoute, UprobeKind::PerfEvent) => "http_route_p",
         (Body::HttpClient, UprobeKind::Multi) => "http_client",
         (Body::HttpClient, UprobeKind::PerfEvent) => "http_client_p",
+        (Body::Operations, UprobeKind::Multi) => "operations",
+        (Body::Operations, UprobeKind::PerfEvent) => "operations_p",
         (Body::NewGoroutine, UprobeKind::Multi) => "new_goroutine",
         (Body::NewGoroutine, UprobeKind::PerfEvent) => "new_goroutine_p",
     }

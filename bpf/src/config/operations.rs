@@ -1,0 +1,140 @@
+//! How operations of libraries are recognised and captured: recipes that one body interprets for all of them.
+//!
+//! The launcher compiles them from signatures and expressions of Go (`launcher/src/operations`), and
+//! [`crate::instrumentations::operations`] follows them. They stand in maps: to the verifier they are data, so that verification costs
+//! the same for one library and for thirty.
+
+use core::mem::size_of;
+
+use bytemuck::{Pod, Zeroable};
+
+/// One step of a recipe. It works on a value of up to two words: a number, an address, a string (address and length), a slice
+/// (address and length), an interface (table or type, and data).
+#[repr(C)]
+#[derive(Pod, Zeroable, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecipeStep {
+    /// One of [`code`].
+    pub code: u16,
+    /// How many of the following steps are left out: where this one fails, or, for those that capture something, where it succeeds.
+    pub skip: u16,
+    /// What the code says.
+    pub argument: u32,
+    /// What the code says.
+    pub value: u64,
+}
+
+/// Values of [`RecipeStep::code`].
+pub mod code {
+    /// Both words from integer registers, by the processor's numbers: the first is `argument & 31`, the second `argument >> 8 & 31`.
+    /// Of the first, only the bits of `value` count.
+    pub const REGISTERS: u16 = 0;
+    /// Both words from the stack, `value` bytes above the stack pointer.
+    pub const STACK: u16 = 1;
+    /// Both words from the results of the function: the first is the one with the number `argument & 7`, the second `argument >> 8 & 7`.
+    /// Of the first, only the bits of `value` count.
+    pub const RESULTS: u16 = 2;
+    /// The error that was noted.
+    pub const ERROR: u16 = 3;
+    /// The object that was noted.
+    pub const OBJECT: u16 = 4;
+    /// Adds `value` to the first word.
+    pub const ADD: u16 = 5;
+    /// The word at the first one plus `value`.
+    pub const LOAD: u16 = 6;
+    /// Both words at the first one plus `value`.
+    pub const LOAD_PAIR: u16 = 7;
+    /// Keeps the bits of `value` of the first word.
+    pub const MASK: u16 = 8;
+    /// From an interface with methods to its data, if its type's descriptor is at `value` in the file. It fails where it is another.
+    pub const ASSERT: u16 = 9;
+    /// The same for an interface without methods.
+    pub const ASSERT_ANY: u16 = 10;
+    /// From an interface with methods to the address of its type's descriptor. It fails for a nil interface.
+    pub const TYPE_OF: u16 = 11;
+    /// From a slice to the address of its element number `value`, of `argument` bytes each. It fails beyond the length.
+    pub const INDEX: u16 = 12;
+    /// The second word becomes the first.
+    pub const SECOND: u16 = 13;
+    /// It fails for a nil pointer.
+    pub const NOT_NIL: u16 = 14;
+    /// If the interface's type's descriptor is at `value` in the file: the interface that lies `argument` bytes behind its data.
+    pub const UNWRAP: u16 = 15;
+    /// The operation is none unless the first word is `value`.
+    pub const REQUIRE: u16 = 16;
+    /// Notes an interface as the operation's `context.Context`.
+    pub const CONTEXT: u16 = 17;
+    /// Notes the first word as the operation's object.
+    pub const NOTE_OBJECT: u16 = 18;
+    /// Notes an interface as the operation's error.
+    pub const NOTE_ERROR: u16 = 19;
+    /// Captures the first word under the number `argument`.
+    pub const CAPTURE_WORD: u16 = 20;
+    /// Captures a string under the number `argument`, at most `value` bytes.
+    pub const CAPTURE_TEXT: u16 = 21;
+    /// Captures under the number `argument` what an interface with methods holds: the address of its type's descriptor, the first
+    /// three words of its data, and, if these begin with a plausible string, at most `value` bytes of that.
+    pub const CAPTURE_VALUE: u16 = 22;
+    /// The same of an interface without methods.
+    pub const CAPTURE_ANY: u16 = 23;
+}
+
+/// Some of the steps.
+#[repr(C)]
+#[derive(Pod, Zeroable, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Steps {
+    /// The number of the first.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// A function where operations begin, or where their objects end.
+#[repr(C)]
+#[derive(Pod, Zeroable, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OperationRecipe {
+    /// At its start: the condition, the context, the object.
+    pub begin: Steps,
+    /// At its start: what is captured.
+    pub start: Steps,
+    /// At its end: error and object, what is captured.
+    pub end: Steps,
+    /// The layer of its library: one bit, which also switches it off ([`super::instrumentation`]).
+    pub layer: u32,
+    /// Layers within which it is no operation.
+    pub inside: u32,
+    /// Bits of [`flag`].
+    pub flags: u32,
+    /// Zero.
+    pub padding: u32,
+}
+
+/// Bits of [`OperationRecipe::flags`].
+pub mod flag {
+    /// A request to something outside: goroutines that it creates are not its own.
+    pub const IS_CLIENT: u32 = 1;
+    /// It goes on until its object ends, where it returns one and no error.
+    pub const HAS_OBJECT: u32 = 2;
+}
+
+/// What a hit means: the low eight bits of [`super::Cookie::event`]; above it is the number of the [`OperationRecipe`].
+pub mod event {
+    /// An operation begins.
+    pub const BEGIN: u32 = 1;
+    /// The function where one began ends; the cookie has the number of the end's recipe.
+    pub const END: u32 = 2;
+    /// The object of an operation ends, at the start of this function.
+    pub const CLOSE: u32 = 3;
+    /// The same, with what is known at the function's end, which is [`END`].
+    pub const CLOSING: u32 = 4;
+    /// Something is known of the operation around.
+    pub const ANNOTATE: u32 = 5;
+    /// A panic begins: `runtime.gopanic(e any)`.
+    pub const PANIC: u32 = 6;
+    /// `runtime.Goexit()`.
+    pub const GOEXIT: u32 = 7;
+}
+
+/// Steps that one list has at most.
+pub const MAX_STEPS: u32 = 512;
+
+const _: () = assert!(size_of::<RecipeStep>() == 16 && size_of::<OperationRecipe>() == 40);

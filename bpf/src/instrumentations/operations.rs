@@ -1,0 +1,42 @@
+//! Operations that are described by tables: one body for all libraries, and for the user's own functions.
+//!
+//! What a function means, where its arguments and results lie, and what is wanted of them, the launcher has compiled into recipes
+//! ([`crate::config::operations`]). The cookie says which one, and what has happened.
+//!
+//! match-go: 1.18..: runtime.gopanic(e)
+//! match-go: 1.18..: runtime.Goexit()
+
+mod begin;
+mod capture;
+mod end;
+mod evaluation;
+mod interpreter;
+mod object;
+pub mod report;
+mod unwind;
+
+pub use evaluation::{Evaluation, NO_EVALUATION};
+pub use interpreter::follow;
+pub use object::OpenObject;
+
+use crate::config::operations::event;
+use crate::missed::Done;
+use crate::target::Target;
+
+/// Any probe of an operation.
+#[inline(always)]
+pub fn any<T: Target>(target: &T) -> Done {
+    let cookie = target.cookie();
+    let number = cookie.event >> 8;
+    match cookie.event & 0xff {
+        event::BEGIN => begin::begin(target, number),
+        event::END => end::end(target, number, cookie.recipe),
+        event::ANNOTATE => end::annotate(target, number),
+        event::PANIC => unwind::panic(target),
+        event::GOEXIT => unwind::goexit(target),
+        close => object::close(target, number, close == event::CLOSING),
+    }
+}
+
+#[cfg(test)]
+mod tests;

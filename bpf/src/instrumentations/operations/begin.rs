@@ -1,0 +1,103 @@
+//! An operation begins: its parent, its identity, the sampler's decision, and then what is captured.
+
+use crate::config::operations::OperationRecipe;
+use crate::missed::{Done, Missed};
+use crate::records::kind;
+use crate::records::operation::OperationStart;
+use crate::scratch::Scratch;
+use crate::target::Target;
+use crate::trace::frames::{self, Opening, Standing};
+use crate::trace::goroutine::Goroutine;
+use crate::trace::{parents, sampling};
+
+/// A function is called where an operation begins.
+#[inline(always)]
+pub(super) fn begin<T: Target>(target: &T, number: u32) -> Done {
+    let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
+    if target.settings().is_off(recipe.layer) {
+        return Err(Missed::NothingToDo);
+    }
+    let address = target.registers().goroutine();
+    let goroutine = target.goroutine_or_new(address).ok_or(Missed::NoRoom)?;
+    target.with_scratch(|scratch| open(target, scratch, recipe, number, goroutine, address))
+}
+
+#[inline(always)]
+fn open<T: Target>(
+    target: &T,
+    scratch: &mut Scratch,
+    recipe: &OperationRecipe,
+    number: u32,
+    goroutine: &Goroutine,
+    address: u64,
+) -> Done {
+    let time = target.now();
+    let standing = Standing::of(target, address, &mut scratch.evaluation.g);
+    let level = frames::settle(target, goroutine, &standing, scratch);
+    if frames::layers(target, address, level) & recipe.inside != 0 {
+        // Another library's operation is made of it.
+        return Err(Missed::NothingToDo);
+    }
+    scratch.evaluation.begin(&target.registers(), target.opaque(0));
+    target.follow(recipe.begin, scratch);
+    if scratch.evaluation.refused != 0 {
+        return Err(Missed::NothingToDo);
+    }
+    let context = scratch.evaluation.context;
+    parents::find(target, goroutine, &mut scratch.search, address, context);
+    identify(target, scratch);
+    #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
+    let level = level as u32;
+    let opening = Opening { level, operation: number, layer: recipe.layer, flags: recipe.flags, time, object: 0 };
+    frames::open(target, goroutine, &standing, &opening, scratch)?;
+    if scratch.span.trace_flags & 1 == 0 {
+        return Ok(());
+    }
+    let reported = report(target, scratch, recipe, &opening, address);
+    if reported.is_err()
+        && let Some(frame) = target.frame(frames::key(address, level))
+    {
+        frame.is_reported.set(0);
+    }
+    reported
+}
+
+/// Gives a new span its identity, under the parent that was found.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn identify<T: Target>(target: &T, scratch: &mut Scratch) {
+    let Scratch { span, search, random, .. } = scratch;
+    span.span_id = random.span_id();
+    span.parent_is_remote = 0;
+    let decision = if search.found != 0 {
+        span.trace_id = search.parent.trace_id;
+        span.parent_span_id = search.parent.span_id;
+        // What came with the request around is propagated to what is sent within it.
+        span.propagation = search.parent.propagation;
+        Some(search.parent.trace_flags & 1 != 0)
+    } else {
+        span.trace_id = random.trace_id();
+        span.parent_span_id = [0; 8];
+        span.propagation = 0;
+        None
+    };
+    span.trace_flags = u8::from(sampling::is_sampled(target.settings(), &span.trace_id, decision));
+}
+
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe, opening: &Opening, address: u64) -> Done {
+    scratch.record.length = target.opaque(size_of::<OperationStart>() as u64);
+    target.follow(recipe.start, scratch);
+    let Scratch { span, record, .. } = scratch;
+    let head: &mut OperationStart = record.head();
+    head.time = opening.time;
+    span.copy_to(&mut head.span);
+    // What was extracted stays with us.
+    head.span.propagation = 0;
+    head.goroutine = address;
+    head.operation = opening.operation;
+    head.level = opening.level;
+    record.submit(target, kind::OPERATION_START, false)
+}

@@ -1,0 +1,116 @@
+//! An operation ends, returns an object with which it goes on, or something is learnt of it.
+
+use super::report::{self, Event};
+use crate::config::operations::{OperationRecipe, flag};
+use crate::go::results;
+use crate::missed::{Done, Missed};
+use crate::records::kind;
+use crate::scratch::Scratch;
+use crate::target::Target;
+use crate::trace::frames::{self, Frame, Standing};
+use crate::trace::operation;
+
+/// A function where an operation began may have ended; the cookie has the number of the recipe that says so.
+#[inline(always)]
+pub(super) fn end<T: Target>(target: &T, number: u32, site: u32) -> Done {
+    let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
+    let address = target.registers().goroutine();
+    let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
+    if goroutine.frames() == 0 {
+        // It was none: switched off, within another one, or refused.
+        return Err(Missed::NothingToDo);
+    }
+    let results = results::read_by(target, site).ok_or(Missed::NothingToDo)?;
+    target.with_scratch(|scratch| {
+        let time = target.now();
+        let standing = Standing::of(target, address, &mut scratch.evaluation.g);
+        let level = frames::ended(target, goroutine, &standing, number, scratch);
+        if level == frames::NONE {
+            return Err(Missed::NothingToDo);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
+        let level = level as u32;
+        let own = frames::key(address, level);
+        let frame = target.frame(own).ok_or(Missed::Evicted)?;
+        let (is_reported, began) = (frame.is_reported.get(), frame.began.get());
+        let is_its = frame.span.copy_of(own, &mut scratch.span);
+        if !(is_its & goroutine.is_held_by(address)) {
+            return Err(Missed::Evicted);
+        }
+        goroutine.set_frames(level);
+        if scratch.span.trace_flags & 1 == 0 {
+            target.count_unsampled(operation::kind::OF_TABLE, time.wrapping_sub(began));
+            return Err(Missed::NothingToDo);
+        }
+        if is_reported == 0 {
+            return Err(Missed::NothingToDo);
+        }
+        begin(target, scratch, &results, frame);
+        report(target, scratch, recipe, &Ended { time, address, number, began })
+    })
+}
+
+/// The evaluation of an end.
+#[inline(always)]
+fn begin<T: Target>(target: &T, scratch: &mut Scratch, results: &[u64; crate::config::MAX_RESULTS], frame: &Frame) {
+    let Scratch { evaluation, .. } = scratch;
+    evaluation.begin(&target.registers(), target.opaque(0));
+    evaluation.object = frame.object.get();
+    for (copy, result) in evaluation.results.iter_mut().zip(results) {
+        *copy = *result;
+    }
+}
+
+/// A function that has ended.
+struct Ended {
+    time: u64,
+    address: u64,
+    number: u32,
+    began: u64,
+}
+
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe, ended: &Ended) -> Done {
+    report::begin(target, scratch);
+    target.follow(recipe.end, scratch);
+    let object = scratch.evaluation.object;
+    let goes_on = recipe.flags & flag::HAS_OBJECT != 0 && object != 0 && scratch.evaluation.error[0] == 0;
+    let mut what = kind::OPERATION_END;
+    if goes_on {
+        super::object::remember(target, object, &scratch.span, ended.began);
+        what = kind::OPERATION_RETURNED;
+    }
+    let Ended { time, address: goroutine, number: operation, began: _ } = *ended;
+    let span_id = u64::from_ne_bytes(scratch.span.span_id);
+    #[expect(clippy::cast_possible_truncation, reason = "a number of 32 bits")]
+    let kind = target.opaque(what.into()) as u32;
+    report::submit(target, scratch, &Event { kind, operation, time, span_id, goroutine, object, level: 0 })
+}
+
+/// Something is learnt of the operation around: the innermost of a table, else the request that is served.
+#[inline(always)]
+pub(super) fn annotate<T: Target>(target: &T, number: u32) -> Done {
+    let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
+    let address = target.registers().goroutine();
+    let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
+    target.with_scratch(|scratch| {
+        let open = goroutine.frames();
+        let span = &mut scratch.span;
+        let is_found = if open == 0 {
+            goroutine.active().is_some_and(|served| served.span.copy_of(address, span))
+        } else {
+            let own = frames::key(address, open - 1);
+            target.frame(own).is_some_and(|frame| frame.span.copy_of(own, span))
+        };
+        if !is_found || span.trace_flags & 1 == 0 {
+            return Err(Missed::NothingToDo);
+        }
+        scratch.evaluation.begin(&target.registers(), target.opaque(0));
+        report::begin(target, scratch);
+        target.follow(recipe.start, scratch);
+        let (kind, time, span_id) = (kind::OPERATION_ANNOTATED, target.now(), u64::from_ne_bytes(scratch.span.span_id));
+        let event = Event { kind, operation: number, time, span_id, goroutine: address, object: 0, level: 0 };
+        report::submit(target, scratch, &event)
+    })
+}

@@ -1,0 +1,92 @@
+//! Operations that go on when their function has returned, until an object of theirs ends: the rows of a query, a stream.
+
+use super::report::{self, Event};
+use crate::config::operations::OperationRecipe;
+use crate::missed::{Done, Missed};
+use crate::records::{SpanIdentity, kind};
+use crate::scratch::Scratch;
+use crate::shared::Shared;
+use crate::target::Target;
+use crate::trace::frames::{self, Opening, Standing};
+use crate::trace::sealed::SealedSpan;
+
+/// An operation whose object is open.
+#[repr(C)]
+#[derive(Clone, Debug)]
+pub struct OpenObject {
+    /// Its span; the holder is the object's address.
+    pub span: SealedSpan,
+    /// When it began, in nanoseconds of `CLOCK_BOOTTIME`.
+    pub began: Shared<u64>,
+}
+
+impl OpenObject {
+    /// The operation with this span, which began then, and has this object.
+    #[inline(always)]
+    #[must_use]
+    pub fn new(span: &SpanIdentity, object: u64, began: u64) -> Self {
+        Self { span: SealedSpan::new(span, object), began: Shared::new(began) }
+    }
+}
+
+/// Remembers the operation by its object. One that was at the same address before, and has not ended, is forgotten: its memory has been
+/// given to this one.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+pub(super) fn remember<T: Target>(target: &T, object: u64, span: &SpanIdentity, began: u64) {
+    target.set_object(object, &OpenObject::new(span, object, began));
+}
+
+/// An object ends, perhaps that of an operation, and perhaps once more: only the first time is one remembered. `is_closing`: what is
+/// captured is known when the function ends.
+#[inline(always)]
+pub(super) fn close<T: Target>(target: &T, number: u32, is_closing: bool) -> Done {
+    let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
+    target.with_scratch(|scratch| {
+        scratch.evaluation.begin(&target.registers(), target.opaque(0));
+        target.follow(recipe.begin, scratch);
+        let Scratch { evaluation, span, .. } = scratch;
+        let object = evaluation.object;
+        if evaluation.refused != 0 || object == 0 {
+            return Err(Missed::NothingToDo);
+        }
+        let open = target.object(object).ok_or(Missed::NothingToDo)?;
+        let began = open.began.get();
+        if !open.span.copy_of(object, span) {
+            return Err(Missed::Evicted);
+        }
+        target.forget_object(object);
+        if !is_closing {
+            return report(target, scratch, recipe, number);
+        }
+        let (layer, flags) = (recipe.layer, recipe.flags);
+        go_on(target, scratch, &Opening { level: 0, operation: number, layer, flags, time: began, object })
+    })
+}
+
+/// The operation ends here.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe, number: u32) -> Done {
+    report::begin(target, scratch);
+    target.follow(recipe.start, scratch);
+    let (time, span_id) = (target.now(), u64::from_ne_bytes(scratch.span.span_id));
+    let (goroutine, object) = (target.registers().goroutine(), scratch.evaluation.object);
+    let event = Event { kind: kind::OPERATION_END, operation: number, time, span_id, goroutine, object, level: 0 };
+    report::submit(target, scratch, &event)
+}
+
+/// The operation goes on on this goroutine, until the function ends that ends its object.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn go_on<T: Target>(target: &T, scratch: &mut Scratch, opening: &Opening) -> Done {
+    let address = target.registers().goroutine();
+    let goroutine = target.goroutine_or_new(address).ok_or(Missed::NoRoom)?;
+    let standing = Standing::of(target, address, &mut scratch.evaluation.g);
+    #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
+    let level = frames::settle(target, goroutine, &standing, scratch) as u32;
+    frames::open(target, goroutine, &standing, &Opening { level, ..*opening }, scratch)
+}

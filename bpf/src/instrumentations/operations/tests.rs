@@ -1,0 +1,1 @@
+//! Operations from start to end, as the launcher sees them.

@@ -1,0 +1,71 @@
+//! Records of operations that are described by tables: one shape for all.
+//!
+//! A head, then the captured values one behind the other: for each a [`ValueHead`], then its bytes, filled up to a multiple of eight.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::records::{RecordHeader, SpanIdentity};
+
+/// An operation has begun.
+#[repr(C)]
+#[derive(Pod, Zeroable, Clone, Copy, Debug)]
+pub struct OperationStart {
+    /// [`super::kind::OPERATION_START`].
+    pub header: RecordHeader,
+    /// Nanoseconds of `CLOCK_BOOTTIME`.
+    pub time: u64,
+    /// The new span.
+    pub span: SpanIdentity,
+    /// The address of its goroutine's `g`.
+    pub goroutine: u64,
+    /// The number of its [`crate::config::operations::OperationRecipe`].
+    pub operation: u32,
+    /// How many operations of tables are open around it on its goroutine.
+    pub level: u32,
+}
+
+/// Something has happened to operations; [`RecordHeader::kind`] says what.
+#[repr(C)]
+#[derive(Pod, Zeroable, Clone, Copy, Debug)]
+pub struct OperationEvent {
+    /// One of the kinds from [`super::kind::OPERATION_END`] on.
+    pub header: RecordHeader,
+    /// Nanoseconds of `CLOCK_BOOTTIME`.
+    pub time: u64,
+    /// Which span; zero where it is about a goroutine.
+    pub span_id: [u8; 8],
+    /// The address of the goroutine's `g`.
+    pub goroutine: u64,
+    /// The operation's object; 0 where it has none.
+    pub object: u64,
+    /// The number of the [`crate::config::operations::OperationRecipe`] whose captures follow.
+    pub operation: u32,
+    /// For what has been unwound: the level of the outermost.
+    pub level: u32,
+}
+
+/// Before each captured value.
+#[repr(C)]
+#[derive(Pod, Zeroable, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ValueHead {
+    /// Which one.
+    pub number: u16,
+    /// 1 where it was cut.
+    pub is_cut: u16,
+    /// Bytes that follow.
+    pub length: u32,
+}
+
+impl ValueHead {
+    /// As one word; both architectures are little-endian.
+    #[inline(always)]
+    #[must_use]
+    pub const fn to_word(self) -> u64 {
+        self.number as u64 | (self.is_cut as u64) << 16 | (self.length as u64) << 32
+    }
+}
+
+/// Bytes of the longest value.
+pub const MAX_VALUE: u32 = 8_192;
+
+const _: () = assert!(size_of::<OperationStart>() == 72 && size_of::<OperationEvent>() == 48 && size_of::<ValueHead>() == 8);
