@@ -102,6 +102,18 @@ pub(super) fn layout(
     name: String,
     descriptor: &Descriptor,
 ) -> Option<TypeLayout> {
+    Some(TypeLayout {
+        name,
+        address: types.region.address(descriptor.offset),
+        size: descriptor.size,
+        kind: descriptor.kind,
+        fields: fields(types, descriptor)?,
+        map: maps.layout(descriptor),
+    })
+}
+
+/// The fields of a struct, none for other types; `None` if one cannot be read.
+pub(super) fn fields(types: &Types<'_, '_>, descriptor: &Descriptor) -> Option<Vec<Field>> {
     let mut fields = Vec::new();
     for raw in types.region.fields(descriptor)?.take(MAX_FIELDS) {
         let raw = raw?;
@@ -117,12 +129,5 @@ pub(super) fn layout(
             type_address: raw.type_address,
         });
     }
-    Some(TypeLayout {
-        name,
-        address: types.region.address(descriptor.offset),
-        size: descriptor.size,
-        kind: descriptor.kind,
-        fields,
-        map: maps.layout(descriptor),
-    })
+    Some(fields)
 }

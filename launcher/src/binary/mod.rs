@@ -10,6 +10,7 @@ mod build_info;
 mod bytes;
 mod code;
 mod descriptor;
+mod elements;
 mod error;
 mod func_record;
 mod funcdata;
