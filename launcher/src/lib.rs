@@ -23,6 +23,7 @@ pub mod binary;
 pub mod instrumentations;
 pub mod kernel;
 pub mod probes;
+pub mod signature;
 
 pub mod engine;
 

@@ -28,7 +28,16 @@ pub(super) struct FunctionTable<'b, 'a> {
 impl<'a> FunctionTable<'_, 'a> {
     /// One pass over the names, then one over the entries that compares only where their names begin.
     pub(super) fn find(&self, names: &[&str]) -> Functions {
-        let offsets = self.name_offsets(names);
+        self.at_names(&self.name_offsets(names))
+    }
+
+    /// The same for the names that `is_wanted` accepts.
+    pub(super) fn find_where(&self, is_wanted: impl Fn(&str) -> bool) -> Functions {
+        let matching = self.pclntab.names().filter(|(_, name)| std::str::from_utf8(name).is_ok_and(&is_wanted));
+        self.at_names(&matching.map(|(offset, _)| offset).collect::<Vec<_>>())
+    }
+
+    fn at_names(&self, offsets: &[u32]) -> Functions {
         let is_wanted = |entry: &Entry| self.pclntab.name_offset(*entry).is_some_and(|name| offsets.binary_search(&name).is_ok());
         let found = self.pclntab.entries().filter(is_wanted).filter_map(|entry| self.function(entry));
         Functions::new(found, || self.wrapper_id())

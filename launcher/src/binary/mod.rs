@@ -9,6 +9,7 @@ mod arg_info;
 mod build_info;
 mod bytes;
 mod code;
+mod defined;
 mod descriptor;
 mod elements;
 mod error;
@@ -41,6 +42,7 @@ pub use code::ends::{
     Base, Condition, EndClass, EndInstruction, EndSite, Guard, MAX_LOADS, MAX_RESULT_WORDS, ResultLocation, merge_end_sites,
 };
 pub use code::{Call, Cost, DetourSite, EntryKind, EntrySite, JUMP, cost, first_call_after};
+pub use defined::{DefinedType, TypeParts};
 pub use error::BinaryError;
 pub use functions::{Ambiguous, Function, Functions};
 pub use image::Architecture;
@@ -49,6 +51,7 @@ pub use kind::Kind;
 pub use layout::{Field, Layouts, TypeLayout};
 pub use map_layout::{HmapLayout, MAP_SLOTS, MapLayout, SlotLayout, SwissLayout};
 
+use defined::NameIndex;
 use descriptor::TypeRegion;
 use function_table::FunctionTable;
 use image::Image;
@@ -78,6 +81,8 @@ pub struct GoBinary<'a> {
     wrapper_id: OnceLock<Option<u8>>,
     /// The walk over all type descriptors happens when the first type is asked for.
     types: OnceLock<Result<TypeList, BinaryError>>,
+    /// Made when the first defined type is asked for by its name alone.
+    type_names: OnceLock<NameIndex>,
 }
 
 impl<'a> GoBinary<'a> {
@@ -96,7 +101,15 @@ impl<'a> GoBinary<'a> {
         let pclntab = PclnTable::find(&image)?.ok_or(missing)?;
         let module_data = ModuleData::find(&image, &pclntab)?;
         let build_info = build_info.unwrap_or_default();
-        Ok(Self { image, build_info, pclntab, module_data, wrapper_id: OnceLock::new(), types: OnceLock::new() })
+        Ok(Self {
+            image,
+            build_info,
+            pclntab,
+            module_data,
+            wrapper_id: OnceLock::new(),
+            types: OnceLock::new(),
+            type_names: OnceLock::new(),
+        })
     }
 
     /// The processor that the program is for.
@@ -130,7 +143,7 @@ impl<'a> GoBinary<'a> {
     }
 
     fn function_table(&self) -> FunctionTable<'_, 'a> {
-        let Self { image, pclntab, module_data, wrapper_id, build_info: _, types: _ } = self;
+        let Self { image, pclntab, module_data, wrapper_id, build_info: _, types: _, type_names: _ } = self;
         FunctionTable { image, pclntab, module_data, wrapper_id }
     }
 
@@ -138,6 +151,12 @@ impl<'a> GoBinary<'a> {
     #[must_use]
     pub fn functions(&self, names: &[&str]) -> Functions {
         self.function_table().find(names)
+    }
+
+    /// All functions whose name `is_wanted` accepts. One pass over the names.
+    #[must_use]
+    pub fn functions_where(&self, is_wanted: impl Fn(&str) -> bool) -> Functions {
+        self.function_table().find_where(is_wanted)
     }
 
     /// The functions that contain inlined copies of `names`. Reads the tables of all functions.

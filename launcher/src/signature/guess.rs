@@ -1,0 +1,150 @@
+//! The places of a declaration's values where the program does not describe the type of one: from what it says of the function.
+//!
+//! [`ArgInfo`] has the words of each parameter. Whether one of four or eight bytes is floating-point, and whether several like ones
+//! are an array, it does not have: the places of such a parameter and of those behind it are then not known. Of results it has
+//! nothing.
+
+use super::abi::{Assignment, Place, Placed, Shapes};
+use super::resolve::Values;
+use super::shape::Shape;
+use crate::binary::{Architecture, ArgInfo, ArgPart};
+
+/// What the program says of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Says {
+    pub(super) args: Option<u32>,
+    pub(super) arg_info: ArgInfo,
+}
+
+impl Says {
+    /// Whether that is what follows from `assignment`.
+    pub(super) fn agrees(&self, assignment: &Assignment) -> bool {
+        self.args == Some(assignment.args) && self.arg_info == assignment.arg_info
+    }
+}
+
+/// What has been found out.
+#[derive(Clone, Debug)]
+pub(super) enum Guess {
+    /// Places with which the program agrees.
+    Agrees(Assignment),
+    /// The shapes are known or follow, but the program does not agree.
+    Differs(Assignment),
+    /// Nothing tells the shape of this type.
+    Unknown(String),
+    /// [`super::NotAssigned::TooLarge`].
+    TooLarge,
+}
+
+/// Fills in what is not known of `values`.
+pub(super) fn guess(values: Values, says: &Says, architecture: Architecture) -> Guess {
+    let Values { receiver, parameters, results, has_dictionary } = values;
+    let receivers = usize::from(receiver.is_some());
+    let mut groups = groups(&says.arg_info.0).into_iter();
+    // What is left out there comes first in `incoming`.
+    let is_told = |index: usize| !has_dictionary || index > 0 || receivers == 0;
+    let mut first_unsure = usize::MAX;
+    let mut incoming = Vec::new();
+    for (index, value) in receiver.into_iter().chain(parameters).enumerate() {
+        let told = if is_told(index) { groups.next().flatten() } else { None };
+        if has_dictionary && index == 0 && receivers == 1 {
+            groups.next();
+        }
+        let shape = match (value, told) {
+            (Ok(shape), _) => shape,
+            (Err(_), Some(shape)) => {
+                if could_be_other(&shape) {
+                    first_unsure = first_unsure.min(index);
+                }
+                shape
+            }
+            (Err(type_name), None) => return Guess::Unknown(type_name),
+        };
+        incoming.push(shape);
+    }
+    let unknown_result = results.iter().position(Result::is_err);
+    let unknown_type = results.iter().find_map(|result| result.as_ref().err().cloned());
+    // As if it were one that comes in a register: else the program will not agree.
+    let results: Vec<Shape> = results.into_iter().map(|result| result.unwrap_or(Shape::POINTER)).collect();
+    let shapes = |is_array: bool| {
+        let mut all = incoming
+            .iter()
+            .enumerate()
+            .map(|(index, shape)| if is_array && index == first_unsure { as_arrays(shape) } else { shape.clone() });
+        let receiver = (receivers == 1).then(|| all.next()).flatten();
+        Shapes { receiver, has_dictionary, parameters: all.collect(), results: results.clone() }
+    };
+    let Some(first) = shapes(false).assign(architecture) else { return Guess::TooLarge };
+    let other = || shapes(true).assign(architecture).filter(|other| says.agrees(other));
+    let agreed = if says.agrees(&first) { Some(first.clone()) } else { other() };
+    match (agreed, unknown_type) {
+        (Some(mut assignment), _) => {
+            forget(&mut assignment, first_unsure, unknown_result.unwrap_or(usize::MAX));
+            Guess::Agrees(assignment)
+        }
+        (None, Some(type_name)) => Guess::Unknown(type_name),
+        (None, None) => Guess::Differs(first),
+    }
+}
+
+/// Leaves out places that could be others.
+fn forget(assignment: &mut Assignment, first_unsure: usize, unknown_result: usize) {
+    let Assignment { receiver, parameters, results, args: _, arg_info: _ } = assignment;
+    let forget = |placed: &mut Placed| *placed = Placed { words: Vec::new(), is_known: false, ..placed.clone() };
+    receiver.iter_mut().chain(parameters).skip(first_unsure).for_each(forget);
+    results.iter_mut().skip(unknown_result).for_each(forget);
+    if first_unsure != usize::MAX {
+        let is_on_stack = |placed: &&mut Placed| placed.words.iter().any(|word| matches!(word.place, Place::Stack(_)));
+        results.iter_mut().filter(is_on_stack).for_each(forget);
+    }
+}
+
+/// The shape of each parameter as far as it is told completely; words are integers, brackets structs.
+fn groups(parts: &[ArgPart]) -> Vec<Option<Shape>> {
+    // What is open, from outside in; the first is the list itself.
+    let mut open: Vec<Option<Vec<Shape>>> = Vec::new();
+    let mut found = Vec::new();
+    for part in parts {
+        let shape = match part {
+            ArgPart::Open => {
+                open.push(Some(Vec::new()));
+                continue;
+            }
+            ArgPart::Close => open.pop().flatten().map(Shape::Struct),
+            ArgPart::Word { size, offset: _ } => Some(Shape::Word { size: *size, is_float: false }),
+            ArgPart::FarWord | ArgPart::More => None,
+        };
+        match (open.last_mut(), shape) {
+            (None, shape) => found.push(shape),
+            (Some(Some(fields)), Some(shape)) => fields.push(shape),
+            (Some(fields), _) => *fields = None,
+        }
+    }
+    found
+}
+
+/// Whether another type has these words too, and comes elsewhere.
+fn could_be_other(shape: &Shape) -> bool {
+    match shape {
+        Shape::Word { size, .. } => *size >= 4,
+        Shape::Struct(fields) => are_alike(fields) || fields.iter().any(could_be_other),
+        Shape::Pair | Shape::Triple | Shape::Complex(_) | Shape::Array(..) => true,
+    }
+}
+
+fn are_alike(fields: &[Shape]) -> bool {
+    fields.len() > 1 && fields.windows(2).all(|pair| pair.first() == pair.last())
+}
+
+/// The same with an array wherever there can be one.
+fn as_arrays(shape: &Shape) -> Shape {
+    match shape {
+        Shape::Struct(fields) => match fields.first() {
+            Some(first) if are_alike(fields) => {
+                Shape::Array(u64::try_from(fields.len()).unwrap_or(u64::MAX), Box::new(as_arrays(first)))
+            }
+            Some(_) | None => Shape::Struct(fields.iter().map(as_arrays).collect()),
+        },
+        Shape::Word { .. } | Shape::Pair | Shape::Triple | Shape::Complex(_) | Shape::Array(..) => shape.clone(),
+    }
+}
