@@ -20,6 +20,8 @@ pub mod wrappers;
 
 pub mod arm;
 pub mod binary;
+pub mod captured;
+pub mod expression;
 pub mod instrumentations;
 pub mod kernel;
 pub mod probes;

@@ -15,7 +15,7 @@ use bytemuck::{Pod, Zeroable};
 pub struct RecipeStep {
     /// One of [`code`].
     pub code: u16,
-    /// How many of the following steps are left out: where this one fails, or, for those that capture something, where it succeeds.
+    /// How many of the following steps are left out: where this one fails, or, from [`code::REQUIRE`] on, where it succeeds.
     pub skip: u16,
     /// What the code says.
     pub argument: u32,

@@ -152,6 +152,6 @@ impl GoProgram {
 /// What the process would pay for each instrumentation, and for finding parents.
 fn prices(plan: &Plan) -> Vec<Price> {
     let of_planned = plan.planned.iter().map(|planned| Price::of(planned.name, planned.probes.iter()));
-    let of_parents = plan.parents.iter().map(|parents| Price::of("parents", parents.probe.iter()));
+    let of_parents = plan.parents.iter().map(|parents| Price::of("parents", parents.probes.iter()));
     of_planned.chain(of_parents.filter(|price| !price.besides.is_empty())).collect()
 }

@@ -25,7 +25,7 @@ pub(super) fn known<'m>(
     modules: impl Iterator<Item = (&'m str, Option<&'m str>)>,
 ) -> Vec<KnownModule> {
     let known = |(path, version): (&str, Option<&str>)| {
-        let knowing = catalog.iter().filter(|one| one.functions.iter().any(|function| is_of(function, path)));
+        let knowing = catalog.iter().filter(|one| one.function_names().iter().any(|function| is_of(function, path)));
         let mut tested_versions: Vec<&str> = knowing.map(|one| one.tested_versions).collect();
         tested_versions.sort_unstable();
         tested_versions.dedup();

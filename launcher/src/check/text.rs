@@ -39,7 +39,7 @@ impl Report {
             }
         }
         if let Some(parents) = &program.plan.parents {
-            write_probes(text, "parents", parents.probe.as_slice())?;
+            write_probes(text, "parents", &parents.probes)?;
             if everything {
                 write_offsets(text, &parents.fields)?;
             }

@@ -3,6 +3,7 @@
 //! A flag wins over its variable, a variable over the default; an empty variable is an unset one. A value that cannot
 //! be used becomes a [`Problem`], and the next best one holds: configuration never keeps the command from running.
 
+mod database;
 mod endpoint;
 mod init;
 mod methods;
@@ -22,6 +23,7 @@ use crate::command_line::CommandLine;
 use crate::kernel::UprobeKind;
 use crate::log::Level;
 
+pub use database::{Database, StatementPolicy};
 pub use endpoint::{Endpoint, Protocol};
 pub use init::Init;
 pub use methods::KnownMethods;

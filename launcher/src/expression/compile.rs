@@ -109,6 +109,8 @@ impl Scope<'_, '_> {
                 return Err(scope.not_of("an interface", &found));
             }
             steps.take_pair(&held, scope.stage == Stage::End, term.root())?;
+            // Of a nil one the next alternative is tried.
+            steps.push(code::NOT_NIL, 0, 0);
             Ok((RecipeStep { code, ..RecipeStep::default() }, ValueKind::Value))
         })?)
     }
@@ -118,6 +120,20 @@ impl Scope<'_, '_> {
     /// # Errors
     /// Where it has none of the alternatives.
     pub fn note_object(&self, expression: &Expression) -> Result<Vec<RecipeStep>, Unreadable> {
+        self.object(expression, RecipeStep { code: code::NOTE_OBJECT, ..RecipeStep::default() })
+    }
+
+    /// Captures the pointer that an expression is, or the data of the interface, under a number.
+    ///
+    /// # Errors
+    /// Where it has none of the alternatives.
+    pub fn capture_object(&self, expression: &Expression, number: u32) -> Result<Captured, Unreadable> {
+        let last = RecipeStep { code: code::CAPTURE_WORD, argument: number, ..RecipeStep::default() };
+        let kind = ValueKind::Integer { bytes: 8, is_signed: false };
+        Ok(Captured { steps: self.object(expression, last)?, kind })
+    }
+
+    fn object(&self, expression: &Expression, last: RecipeStep) -> Result<Vec<RecipeStep>, Unreadable> {
         joined(self.blocks(expression, |scope, term, steps| {
             let (found, held) = scope.term(term, steps)?;
             let is_end = scope.stage == Stage::End;
@@ -131,7 +147,7 @@ impl Scope<'_, '_> {
                 }
                 _ => return Err(scope.not_of("an object", &found)),
             }
-            Ok((RecipeStep { code: code::NOTE_OBJECT, ..RecipeStep::default() }, ValueKind::Type))
+            Ok((last, ValueKind::Type))
         })?)
     }
 
@@ -245,7 +261,7 @@ impl Scope<'_, '_> {
     /// A parameter, a result, or what was noted.
     fn root(&self, name: &str, steps: &mut Steps) -> Result<Value, Unreadable> {
         let Self { signature, assignment, stage, .. } = self;
-        if name == ERROR && *stage == Stage::End {
+        if name == ERROR {
             steps.push(code::ERROR, 0, 0);
             return Ok((Type::Written(GoType::Interface { is_empty: false }), Held::Pair));
         }

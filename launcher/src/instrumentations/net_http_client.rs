@@ -18,7 +18,7 @@ use bpf::instrumentations::net_http_client::{ADDRESS_WORDS, REQUEST_WORDS, RESPO
 use crate::executor::Moment;
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
-use crate::probes::plan::{Instrumentation, Layout, LeftOut, Planned, PlannedDetour};
+use crate::probes::plan::{How, Instrumentation, Layout, LeftOut, Planned, PlannedDetour};
 use crate::probes::probe::{Body, Event, Probe, When};
 
 /// The catalog entry.
@@ -50,7 +50,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "runtime.stack",
     ],
     has_parents: true,
-    plan,
+    how: How::Code(plan),
 };
 
 /// An event of the client.

@@ -19,7 +19,7 @@ use bpf::instrumentations::net_http_server::{REQUEST_WORDS, RESPONSE_WORDS, URL_
 
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
-use crate::probes::plan::{Instrumentation, Layout, LeftOut, Planned};
+use crate::probes::plan::{How, Instrumentation, Layout, LeftOut, Planned};
 use crate::probes::probe::Probe;
 
 /// The catalog entry.
@@ -47,7 +47,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "runtime._panic",
     ],
     has_parents: false,
-    plan,
+    how: How::Code(plan),
 };
 
 const REQUEST: &str = "net/http.Request";

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use super::left_out::LeftOut;
 use super::probe::{Event, Point, Probe};
-use super::site::{Placement, Site};
+use super::site::{Ends, Placement, Site};
 use crate::binary::{Function, Functions, GoBinary, Inlined, Layouts, VirtAddr};
 
 /// What was found in the binary, for all instrumentations at once.
@@ -65,7 +65,14 @@ impl Facts<'_> {
     /// # Errors
     /// Where the program does not have it, it is inlined somewhere, or its start is not understood.
     pub fn at_entry(&self, name: &str, event: Event) -> Result<Probe, LeftOut> {
-        let function = self.function(name)?;
+        self.at_entry_of(self.function(name)?, event)
+    }
+
+    /// Observes each call of `function`.
+    ///
+    /// # Errors
+    /// Where it is inlined somewhere, or its start is not understood.
+    pub fn at_entry_of(&self, function: &Function, event: Event) -> Result<Probe, LeftOut> {
         self.not_inlined(function)?;
         Ok(probe(function, event, Point::Entry, vec![self.placement.entry(self.binary, function)?]))
     }
@@ -95,8 +102,17 @@ impl Facts<'_> {
     /// # Errors
     /// Where the program does not have it, or its ends cannot be told.
     pub fn at_ends(&self, name: &str, results: usize, event: Event) -> Result<Probe, LeftOut> {
-        let function = self.function(name)?;
-        Ok(probe(function, event, Point::End, self.placement.ends(self.binary, function, results, self.load_bias)?))
+        self.at_ends_of(self.function(name)?, results, false, event)
+    }
+
+    /// Observes all returns of `function`, and reads its first `results` result words; with `is_final`, not before its deferred
+    /// functions have run, which may change them.
+    ///
+    /// # Errors
+    /// Where its ends cannot be told.
+    pub fn at_ends_of(&self, function: &Function, results: usize, is_final: bool, event: Event) -> Result<Probe, LeftOut> {
+        let ends = Ends { results, is_final, load_bias: self.load_bias };
+        Ok(probe(function, event, Point::End, self.placement.ends(self.binary, function, ends)?))
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::binary::{Ambiguous, BinaryError};
+use crate::expression::Unreadable;
 
 /// Why an instrumentation is not used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -22,6 +23,12 @@ pub enum LeftOut {
 impl From<Ambiguous> for LeftOut {
     fn from(ambiguous: Ambiguous) -> Self {
         Self::NotUnderstood(ambiguous.to_string())
+    }
+}
+
+impl From<Unreadable> for LeftOut {
+    fn from(error: Unreadable) -> Self {
+        Self::NotUnderstood(error.to_string())
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Only for programs in which an operation asks for its parent: the probe is paid by each `go` statement.
 
+use bpf::config::operations::event;
 use bpf::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig};
 use bpf::config::{ReadOnlyData as _, Setting};
 use serde::Serialize;
@@ -11,11 +12,12 @@ use super::facts::Facts;
 use super::fields::FieldReader;
 use super::fields::FieldSource;
 use super::left_out::LeftOut;
+use super::operations::Operations;
 use super::probe::{Body, Event, Layout, Probe, When};
 use crate::binary::VirtAddr;
 
 /// Functions that are probed.
-pub const FUNCTIONS: [&str; 3] = [CREATE, QUEUE, SERVER];
+pub const FUNCTIONS: [&str; 5] = [CREATE, QUEUE, SERVER, PANIC, GOEXIT];
 /// Types that are read.
 pub const TYPES: [&str; 3] = ["runtime.g", "runtime.m", "runtime.stack"];
 
@@ -28,14 +30,18 @@ const CREATE: &str = "runtime.newproc.func1";
 /// … and by what it makes the new goroutine, its second argument, run.
 const QUEUE: &str = "runtime.runqput";
 
+const PANIC: &str = "runtime.gopanic";
+const GOEXIT: &str = "runtime.Goexit";
+
 /// The event of this probe; its body has no other.
 const CREATED: Event = Event { meaning: "a goroutine is created", when: When::GoStatement, body: Body::NewGoroutine, number: 0 };
 
 /// How parents are found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Parents {
-    /// Where goroutines are created; nothing where no request is served whose span they could have.
-    pub probe: Option<Probe>,
+    /// Where goroutines are created, unless nothing is there whose span they could have; and, where there are operations of tables, where
+    /// a goroutine panics.
+    pub probes: Vec<Probe>,
     /// The offsets that are used.
     pub fields: Vec<FieldSource>,
     /// What will be missing, and why.
@@ -50,12 +56,17 @@ pub struct Parents {
 
 /// Plans it.
 #[must_use]
-pub fn plan(facts: &Facts<'_>) -> Parents {
+pub fn plan(facts: &Facts<'_>, operations: &Operations) -> Parents {
     let mut fields = FieldReader::new(&facts.layouts);
     let (mut missing, mut context_types) = (Vec::new(), Vec::new());
     // Spans come from served requests; a span of the SDK is found in its context without any of this.
     let has_server = facts.function(SERVER).is_ok();
-    let mut config = ParentsConfig { wanted: Setting::new(has_server.into()), ..EMPTY_PARENTS };
+    let has_frames = !operations.is_empty();
+    let mut config = ParentsConfig {
+        wanted: Setting::new(has_server.into()),
+        has_frames: Setting::new(has_frames.into()),
+        ..EMPTY_PARENTS
+    };
     match contexts::find(facts.binary) {
         Ok(_) if facts.load_bias.is_none() => {
             missing.push("parents are not found through derived contexts: the program's load address is not known".to_owned());
@@ -67,16 +78,27 @@ pub fn plan(facts: &Facts<'_>) -> Parents {
         }
         Err(why) => missing.push(format!("parents are not found through derived contexts: {why}")),
     }
-    let probe = match goroutines(facts, &mut fields, &mut config) {
-        Ok(probe) => has_server.then_some(probe),
-        Err(why) => {
-            missing.push(format!("what goroutines do without a context is not part of a trace: {why}"));
-            None
+    let mut probes = Vec::new();
+    match goroutines(facts, &mut fields, &mut config) {
+        Ok(probe) => probes.extend((has_server || operations.has_creators()).then_some(probe)),
+        Err(why) => missing.push(format!("what goroutines do without a context is not part of a trace: {why}")),
+    }
+    if has_frames {
+        match unwinding(facts) {
+            Ok(unwinding) => probes.extend(unwinding),
+            Err(why) => missing.push(format!("panics that unwind an operation are not described: {why}")),
         }
-    };
+    }
     config.stack_high = fields.nested("runtime.g", "stack", "runtime.stack", "hi");
     let layout = (Layout::Parents, config.as_bytes().to_vec());
-    Parents { probe, fields: fields.sources, missing, context_types, layout }
+    Parents { probes, fields: fields.sources, missing, context_types, layout }
+}
+
+/// The probes where a goroutine begins to unwind.
+fn unwinding(facts: &Facts<'_>) -> Result<[Probe; 2], LeftOut> {
+    let event = |number: u32, meaning: &'static str| Event { meaning, when: When::Panic, body: Body::Operations, number };
+    let panic = facts.at_entry(PANIC, event(event::PANIC, "a panic begins"))?;
+    Ok([panic, facts.at_exit(GOEXIT, event(event::GOEXIT, "a goroutine ends itself"))?])
 }
 
 /// The probe where goroutines are created.

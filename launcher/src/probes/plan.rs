@@ -8,10 +8,13 @@ use serde::Serialize;
 pub use super::facts::Facts;
 pub use super::fields::FieldSource;
 pub use super::left_out::LeftOut;
+use super::library::Library;
+use super::operations::{Operations, PlannedOperation};
 use super::parents::{self, Parents};
 pub use super::probe::Layout;
 use super::probe::Probe;
 use super::site::{Placement, Site};
+use super::tables;
 use crate::binary::{BinaryError, DetourSite, GoBinary, Layouts};
 use crate::executor::Moment;
 
@@ -24,14 +27,50 @@ pub struct Instrumentation {
     pub description: &'static str,
     /// Versions of the library that are tested; others are tried.
     pub tested_versions: &'static str,
-    /// Names of all functions it may probe.
+    /// Names of all functions it may probe; of a table, they are in it.
     pub functions: &'static [&'static str],
     /// Full names of all types it may read.
     pub types: &'static [&'static str],
     /// Its operations have parents within the process: contexts are remembered, and what goroutines do for whom.
     pub has_parents: bool,
     /// Makes the probes, or says why there are none.
-    pub plan: fn(&Facts<'_>) -> Result<Planned, LeftOut>,
+    pub how: How,
+}
+
+/// How an instrumentation makes its probes.
+#[derive(Clone, Copy, Debug)]
+pub enum How {
+    /// By code of its own, and bodies of its own.
+    Code(fn(&Facts<'_>) -> Result<Planned, LeftOut>),
+    /// By a table.
+    Table(&'static Library),
+}
+
+impl Instrumentation {
+    /// The instrumentation of a library that is described by a table.
+    #[must_use]
+    pub const fn table(library: &'static Library) -> Self {
+        let Library { name, description, tested_versions, .. } = library;
+        Self { name, description, tested_versions, functions: &[], types: &[], has_parents: true, how: How::Table(library) }
+    }
+
+    /// The table by which it is described, if it is.
+    #[must_use]
+    pub const fn library(&self) -> Option<&'static Library> {
+        match self.how {
+            How::Code(_) => None,
+            How::Table(library) => Some(library),
+        }
+    }
+
+    /// Names of all functions it may probe, as the linker writes them.
+    #[must_use]
+    pub fn function_names(&self) -> Vec<String> {
+        match self.how {
+            How::Code(_) => self.functions.iter().map(|&name| name.to_owned()).collect(),
+            How::Table(library) => tables::functions(library).collect(),
+        }
+    }
 }
 
 /// An instrumentation that will be used.
@@ -41,6 +80,9 @@ pub struct Planned {
     pub name: &'static str,
     /// What is observed.
     pub probes: Vec<Probe>,
+    /// The operations that are described by a table.
+    #[serde(skip)]
+    pub operations: Vec<PlannedOperation>,
     /// The offsets that are used.
     pub fields: Vec<FieldSource>,
     /// What will be missing from its spans, and why.
@@ -91,6 +133,9 @@ pub struct Plan {
     pub parents: Option<Parents>,
     /// The others, with the reason.
     pub left_out: Vec<(&'static str, LeftOut)>,
+    /// How operations of tables are captured, and what becomes of their records, by their numbers; nothing where there are none.
+    #[serde(skip)]
+    pub operations: Operations,
     /// How ends are read, by the numbers that the sites have ([`Site::recipe`]).
     #[serde(skip)]
     pub recipes: Vec<EndRecipe>,
@@ -116,8 +161,8 @@ impl Plan {
         let Circumstances { disabled, load_bias, not_written } = circumstances;
         let mut plan = Self { load_bias: load_bias.unwrap_or(0), ..Self::default() };
         let wanted = |instrumentation: &&&Instrumentation| !is_disabled(instrumentation.name, disabled);
-        let of_catalog = catalog.iter().filter(wanted).flat_map(|one| one.functions);
-        let names: Vec<&str> = of_catalog.chain(&parents::FUNCTIONS).copied().collect();
+        let of_catalog: Vec<String> = catalog.iter().filter(wanted).flat_map(|one| one.function_names()).collect();
+        let names: Vec<&str> = of_catalog.iter().map(String::as_str).chain(parents::FUNCTIONS).collect();
         let functions = binary.functions(&names);
         let layouts = if functions.is_empty() {
             Layouts::default()
@@ -126,20 +171,27 @@ impl Plan {
             binary.layouts(&of_catalog.chain(&parents::TYPES).copied().collect::<Vec<_>>())?
         };
         let facts = Facts { binary, functions, layouts, placement, load_bias, not_written, inlined: OnceCell::new() };
+        let mut has_parents = false;
         for instrumentation in catalog {
             if is_disabled(instrumentation.name, disabled) {
                 plan.left_out.push((instrumentation.name, LeftOut::SwitchedOff));
                 continue;
             }
-            match (instrumentation.plan)(&facts) {
+            let planned = match instrumentation.how {
+                How::Code(plan) => plan(&facts),
+                How::Table(library) => tables::plan(library, &facts),
+            };
+            match planned {
                 Ok(planned) => {
+                    has_parents |= instrumentation.has_parents;
                     plan.planned.push(Planned { name: instrumentation.name, ..planned });
-                    if instrumentation.has_parents && plan.parents.is_none() {
-                        plan.parents = Some(parents::plan(&facts));
-                    }
                 }
                 Err(reason) => plan.left_out.push((instrumentation.name, reason)),
             }
+        }
+        plan.operations = Operations::deal(&mut plan.planned, catalog);
+        if has_parents {
+            plan.parents = Some(parents::plan(&facts, &plan.operations));
         }
         plan.deal_recipes();
         Ok(plan)
@@ -166,7 +218,7 @@ impl Plan {
 
     /// All that is observed.
     pub fn probes(&self) -> impl Iterator<Item = &Probe> {
-        let of_parents = self.parents.iter().flat_map(|parents| &parents.probe);
+        let of_parents = self.parents.iter().flat_map(|parents| &parents.probes);
         self.planned.iter().flat_map(|planned| &planned.probes).chain(of_parents)
     }
 

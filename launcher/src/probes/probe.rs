@@ -43,12 +43,18 @@ pub enum When {
     Inject,
     /// An operation ends.
     End,
+    /// An object ends with which an operation goes on.
+    Close,
+    /// Something is known of an operation.
+    Annotate,
     /// A mux has found a request's route. The probe is taken away where it is not needed.
     Route,
     /// A `go` statement is executed, whoever's.
     GoStatement,
     /// A connection ends, or an operation by a panic.
     Connection,
+    /// A goroutine panics, or ends by `runtime.Goexit`.
+    Panic,
     /// The process ends.
     Exit,
 }
@@ -59,7 +65,7 @@ impl When {
     pub const fn is_of_each_operation(self) -> bool {
         match self {
             Self::Start | Self::Inject | Self::End => true,
-            Self::Route | Self::GoStatement | Self::Connection | Self::Exit => false,
+            Self::Close | Self::Annotate | Self::Panic | Self::Route | Self::GoStatement | Self::Connection | Self::Exit => false,
         }
     }
 }
@@ -70,6 +76,9 @@ impl std::fmt::Display for When {
             Self::Start => "start",
             Self::Inject => "inject",
             Self::End => "end",
+            Self::Close => "1 where an operation's object ends",
+            Self::Annotate => "1 where more is known of an operation",
+            Self::Panic => "1 for each panic",
             Self::Route => "1 where only a mux knows the route",
             Self::GoStatement => "1 for each go statement",
             Self::Connection => "1 for each connection",

@@ -26,18 +26,22 @@ pub trait Placement: std::fmt::Debug {
     /// Where the address lies outside the file's code.
     fn call(&self, binary: &GoBinary<'_>, function: &Function, call: VirtAddr) -> Result<Site, LeftOut>;
 
-    /// All ends of a function, with how its first `results` result words are read there. Where the load bias is not known, what
-    /// needs it is not used.
+    /// All ends of a function, with how its results are read there.
     ///
     /// # Errors
     /// Where the ends are not understood.
-    fn ends(
-        &self,
-        binary: &GoBinary<'_>,
-        function: &Function,
-        results: usize,
-        load_bias: Option<u64>,
-    ) -> Result<Vec<Site>, LeftOut>;
+    fn ends(&self, binary: &GoBinary<'_>, function: &Function, ends: Ends) -> Result<Vec<Site>, LeftOut>;
+}
+
+/// What is wanted of the ends of a function.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// How many result words are read.
+    pub results: usize,
+    /// Not before its deferred functions have run, which may change them.
+    pub is_final: bool,
+    /// Address in the process minus address in the file. Where it is not known, what needs it is not used.
+    pub load_bias: Option<u64>,
 }
 
 /// One place.

@@ -15,6 +15,18 @@ pub(super) struct Scope<'s> {
     pub(super) type_parameters: &'s [String],
 }
 
+impl GoType {
+    /// Reads a type that stands by itself; names without a package belong to the one with the import path `package`.
+    ///
+    /// # Errors
+    /// The text is no type.
+    pub fn parse(package: &str, text: &str) -> Result<Self, SignatureError> {
+        let mut scanner = Scanner::new(text)?;
+        let found = Scope { package, type_parameters: &[] }.go_type(&mut scanner)?;
+        if scanner.peek().is_some() { scanner.expected("the end of the type") } else { Ok(found) }
+    }
+}
+
 impl Scope<'_> {
     /// Reads a type.
     ///

@@ -2,5 +2,9 @@
 //!
 //! A span is an [`opentelemetry_sdk::trace::SpanData`]: the SDK's own model, which every exporter takes.
 
+mod identity;
 pub mod limits;
+mod names;
 pub mod open;
+pub mod operations;
+mod values;

@@ -1,6 +1,7 @@
 //! Spans between their start and their end: records in, finished spans out.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::Status;
@@ -8,21 +9,21 @@ use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::limits;
+use super::names::Names;
+use super::operations::OpenOperations;
 use crate::clock::WallClock;
-use crate::config::{KnownMethods, Limits};
+use crate::config::{KnownMethods, Limits, SpanSettings};
 use crate::events::decode::{Record, ServerEnd, ServerPanic};
 use crate::instrumentations::{net_http_client, net_http_server};
-use crate::panic_value::{PanicValue, TypeNames};
+use crate::panic_value::TypeNames;
+use crate::probes::operations::About;
 
 /// More open spans than this are a program that keeps requests open for ever, or ends that were lost; the oldest half is
 /// then closed as unfinished.
 const MAX_OPEN: usize = 65_536;
 
-/// Names of types that are remembered.
-const MAX_NAMES: usize = 1_024;
-
 /// `error.type` of a span whose end was not seen.
-const UNFINISHED: &str = "unfinished";
+pub(super) const UNFINISHED: &str = "unfinished";
 
 /// A span without its end.
 #[derive(Debug)]
@@ -90,9 +91,9 @@ pub struct OpenSpans<N> {
     upgrades: HashMap<Box<str>, [u8; 8]>,
     limits: Limits,
     known_methods: KnownMethods,
-    type_names: N,
-    /// Names of types, by their address.
-    names: HashMap<u64, Option<String>>,
+    names: Names<N>,
+    /// Those of operations of tables.
+    operations: OpenOperations,
     /// Ends whose start was lost.
     orphans: u64,
 }
@@ -100,26 +101,45 @@ pub struct OpenSpans<N> {
 impl<N: TypeNames> OpenSpans<N> {
     /// No spans yet. `type_names` is asked when a panic is reported.
     #[must_use]
-    pub fn new(limits: Limits, known_methods: KnownMethods, type_names: N) -> Self {
+    pub fn new(settings: SpanSettings, about: Vec<Option<Arc<About>>>, type_names: N) -> Self {
+        let SpanSettings { limits, known_methods, database } = settings;
         Self {
             spans: HashMap::new(),
             upgrades: HashMap::new(),
             limits,
             known_methods,
-            type_names,
-            names: HashMap::new(),
+            names: Names::new(type_names),
+            operations: OpenOperations::new(about, limits, database),
             orphans: 0,
         }
     }
 
     /// What is asked when a panic is reported.
     pub fn type_names(&self) -> &N {
-        &self.type_names
+        self.names.source()
     }
 
-    /// Takes one record; returns the span that it finishes.
-    pub fn apply(&mut self, record: &Record<'_>, clock: &WallClock) -> Option<SpanData> {
+    /// Takes one record; hands over the spans that it finishes.
+    pub fn apply(&mut self, record: &Record<'_>, clock: &WallClock, finished: &mut dyn FnMut(SpanData)) {
         match record {
+            Record::OperationStart(start) => self.operations.start(start, clock, &mut self.names),
+            Record::OperationEvent(event) => self.operations.event(event, &mut self.names, finished),
+            Record::HttpServerStart(_)
+            | Record::HttpServerEnd(_)
+            | Record::HttpServerUnfinished(_)
+            | Record::HttpServerPanic(_)
+            | Record::HttpClientStart(_)
+            | Record::HttpClientEnd(_) => {
+                if let Some(span) = self.apply_http(record, clock) {
+                    finished(span);
+                }
+            }
+        }
+    }
+
+    fn apply_http(&mut self, record: &Record<'_>, clock: &WallClock) -> Option<SpanData> {
+        match record {
+            Record::OperationStart(_) | Record::OperationEvent(_) => None,
             Record::HttpServerStart(start) => {
                 let mut open = OpenSpan::new(net_http_server::start(start, clock, &self.known_methods), start.time);
                 open.upgrade = start.upgrade_to_http2();
@@ -143,7 +163,7 @@ impl<N: TypeNames> OpenSpans<N> {
             }
             Record::HttpServerPanic(panic) => {
                 let ServerPanic { end, value_type, value, message: (message, _cut) } = panic;
-                let value = self.value(*value_type, *value, message);
+                let value = self.names.value(*value_type, *value, message);
                 self.finish(end.head.span_id, end.head.time, |span| net_http_server::finish_panic(span, panic, value))
             }
             Record::HttpClientStart(start) => {
@@ -153,19 +173,10 @@ impl<N: TypeNames> OpenSpans<N> {
             }
             Record::HttpClientEnd(end) => {
                 let (head, (message, _cut)) = (&end.head, end.message);
-                let error = (head.error_type != 0).then(|| self.value(head.error_type, head.error, message));
+                let error = (head.error_type != 0).then(|| self.names.value(head.error_type, head.error, message));
                 self.finish(head.span_id, head.time, |span| net_http_client::finish(span, head, error))
             }
         }
-    }
-
-    /// A Go value of the type whose descriptor is at `type_address`. Names are looked up once: that reads the program's file.
-    fn value(&mut self, type_address: u64, words: [u64; 3], text: &[u8]) -> PanicValue {
-        if self.names.len() >= MAX_NAMES {
-            self.names.clear();
-        }
-        let name = self.names.entry(type_address).or_insert_with(|| self.type_names.type_name(type_address));
-        PanicValue::new(name.clone(), words, text)
     }
 
     fn finish(&mut self, id: [u8; 8], time: u64, complete: impl FnOnce(&mut SpanData)) -> Option<SpanData> {
@@ -191,15 +202,18 @@ impl<N: TypeNames> OpenSpans<N> {
     pub fn close_all(&mut self, now: u64) -> impl Iterator<Item = SpanData> {
         let limits = self.limits;
         self.upgrades.clear();
-        self.spans.drain().filter_map(move |(_id, open)| open.close(now, &limits))
+        let mut closed = Vec::new();
+        self.operations.close_before(u64::MAX, now, &mut closed);
+        self.spans.drain().filter_map(move |(_id, open)| open.close(now, &limits)).chain(closed)
     }
 
     /// Closes the older half where too many are open; an ordinary program never comes near.
     pub fn close_oldest(&mut self, now: u64) -> Vec<SpanData> {
-        if self.spans.len() <= MAX_OPEN {
+        if self.spans.len() + self.operations.len() <= MAX_OPEN {
             return Vec::new();
         }
-        let mut starts: Vec<u64> = self.spans.values().map(|open| open.started).collect();
+        let starts = self.spans.values().map(|open| open.started).chain(self.operations.starts());
+        let mut starts: Vec<u64> = starts.collect();
         let middle = starts.len() / 2;
         let (_, &mut median, _) = starts.select_nth_unstable(middle);
         self.close_before(median, now)
@@ -209,7 +223,8 @@ impl<N: TypeNames> OpenSpans<N> {
     pub fn close_before(&mut self, time: u64, now: u64) -> Vec<SpanData> {
         let limits = self.limits;
         let old = self.spans.extract_if(|_id, open| open.started < time);
-        let closed = old.filter_map(|(_id, open)| open.close(now, &limits)).collect();
+        let mut closed = old.filter_map(|(_id, open)| open.close(now, &limits)).collect();
+        self.operations.close_before(time, now, &mut closed);
         self.upgrades.retain(|_client, id| self.spans.contains_key(id));
         closed
     }
@@ -217,6 +232,6 @@ impl<N: TypeNames> OpenSpans<N> {
     /// Ends whose start was lost.
     #[must_use]
     pub fn orphans(&self) -> u64 {
-        self.orphans
+        self.orphans + self.operations.orphans()
     }
 }

@@ -16,7 +16,6 @@ use super::unsampled::Unsampled;
 use crate::arm::Armed;
 use crate::child::{Image, Successor, pid_descriptor};
 use crate::clock::{WallClock, boot_time};
-use crate::config::Limits;
 use crate::engine::Probes;
 use crate::events::decode::Record;
 use crate::events::ring::{ALL, Ring, TURN};
@@ -49,15 +48,15 @@ pub(super) struct Traced {
 
 impl Traced {
     /// Takes over a process. Must be called within a tokio runtime.
-    pub(super) fn new(new: NewProcess, limits: Limits, exporting: &Exporting) -> std::io::Result<Self> {
-        let NewProcess { pid, armed, process, said, known_methods, file, image } = new;
+    pub(super) fn new(new: NewProcess, exporting: &Exporting) -> std::io::Result<Self> {
+        let NewProcess { pid, armed, process, said, spans, file, image } = new;
         let Armed { attached, plan, build_info, exe, load_bias, syscall: _ } = armed;
         let resource = resource(&said, &facts(pid.get(), process, Some(build_info)));
         // SAFETY: the descriptor is owned by what is returned, and so stays open and the same.
         let end = pid_descriptor(pid).and_then(|fd| Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?));
         Ok(Self {
             ring: Ring::new(attached.records)?,
-            spans: OpenSpans::new(limits, known_methods, FileTypeNames { file: exe.keep(), load_bias }),
+            spans: OpenSpans::new(spans, plan.operations.about.clone(), FileTypeNames { file: exe.keep(), load_bias }),
             source: exporting.source(&resource),
             probes: attached.probes,
             end: end.ok(),
@@ -146,11 +145,11 @@ impl Traced {
                 Record::HttpServerEnd(_)
                 | Record::HttpServerUnfinished(_)
                 | Record::HttpServerPanic(_)
-                | Record::HttpClientEnd(_) => {}
+                | Record::HttpClientEnd(_)
+                | Record::OperationEvent(_) => {}
+                Record::OperationStart(start) => exporting.opened(TraceId::from_bytes(start.head.span.trace_id)),
             }
-            if let Some(span) = self.spans.apply(&record, &clock) {
-                exporting.push(&self.source, span);
-            }
+            self.spans.apply(&record, &clock, &mut |span| exporting.push(&self.source, span));
         });
         for span in self.spans.close_oldest(boot_time()) {
             exporting.push(&self.source, span);

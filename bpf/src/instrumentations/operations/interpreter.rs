@@ -36,13 +36,14 @@ impl Step for Interpreter<'_> {
             return false;
         };
         evaluation.next += 1;
-        let captures = step.code >= code::CAPTURE_WORD;
-        let succeeded = if captures {
+        let succeeded = if step.code >= code::CAPTURE_WORD {
             capture::capture(lookup, step, evaluation.value, record)
         } else {
             evaluation.take(lookup, step, *load_bias)
         };
-        if succeeded == captures {
+        // The last step of an expression leaves out the alternatives, where it succeeds; the others lead to the next one, where they fail.
+        let is_last = step.code >= code::REQUIRE;
+        if succeeded == is_last {
             evaluation.next += u64::from(step.skip);
         }
         true

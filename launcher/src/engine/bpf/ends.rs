@@ -4,21 +4,17 @@ use bpf::config::{ALWAYS, EndRecipe, MAX_PER_SITE, MAX_RESULTS, NO_RESULT, Resul
 
 use crate::binary::{Base, EndInstruction, EndSite, Function, GoBinary, ResultLocation, merge_end_sites};
 use crate::probes::plan::LeftOut;
-use crate::probes::site::{Instruction, Site};
+use crate::probes::site::{Ends, Instruction, Site};
 
-/// Sites at all returns of a function, each with how its first `results` result words are read. Where the load bias is not known, what
+/// Sites at all returns of a function, each with how its first result words are read. Where the load bias is not known, what
 /// needs it stands on its `RET`.
-pub(super) fn sites(
-    binary: &GoBinary<'_>,
-    function: &Function,
-    results: usize,
-    load_bias: Option<u64>,
-) -> Result<Vec<Site>, LeftOut> {
+pub(super) fn sites(binary: &GoBinary<'_>, function: &Function, ends: Ends) -> Result<Vec<Site>, LeftOut> {
+    let Ends { results, is_final, load_bias } = ends;
     let name = &function.name;
     if results > MAX_RESULTS {
         return Err(LeftOut::NotUnderstood(format!("{results} results of {name} are more than a probe reads")));
     }
-    let mut found = binary.end_sites(function, results)?;
+    let mut found = if is_final { binary.return_sites(function, results)? } else { binary.end_sites(function, results)? };
     if load_bias.is_none() {
         let returns = binary.return_sites(function, results)?;
         found = without_load_bias(&found, returns);

@@ -6,7 +6,7 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use crate::probes::plan::Plan;
 
-/// Processors for which there is scratch memory; beyond that, they share: a place takes 13 KiB.
+/// Processors for which there is scratch memory; beyond that, they share: a place takes 20 KiB.
 const MAX_PROCESSORS: u32 = 128;
 
 /// For so many there is in any case: some may come later.
@@ -31,6 +31,10 @@ pub(super) struct Sizes {
     injects: bool,
     /// Parents are looked for.
     has_parents: bool,
+    /// Operations of tables, and the steps of their recipes.
+    operations: [u32; 2],
+    /// Some of them go on until an object ends.
+    has_objects: bool,
 }
 
 impl Sizes {
@@ -42,6 +46,9 @@ impl Sizes {
             goroutines: plan.goroutines,
             injects: plan.detours().next().is_some(),
             has_parents: plan.parents.is_some(),
+            operations: [&plan.operations.recipes.len(), &plan.operations.steps.len()]
+                .map(|count| u32::try_from(*count).unwrap_or(u32::MAX)),
+            has_objects: plan.operations.has_objects(),
         }
     }
 
@@ -52,7 +59,14 @@ impl Sizes {
 
     /// Tells the loader. Maps that nothing is put into have one entry: room takes a millisecond.
     pub(super) fn apply(&self, loader: &mut EbpfLoader<'_>) {
-        let Self { scratch, recipes, goroutines, injects, has_parents } = *self;
+        let Self { scratch, recipes, goroutines, injects, has_parents, operations: [operations, steps], has_objects } = *self;
+        loader.map_max_entries("OPERATIONS", operations.max(1)).map_max_entries("STEPS", steps.max(1));
+        if operations == 0 {
+            loader.map_max_entries("FRAMES", 1);
+        }
+        if !has_objects {
+            loader.map_max_entries("OBJECTS", 1);
+        }
         loader.map_max_entries("SCRATCH", scratch).map_max_entries("RECIPES", recipes);
         if let Some(goroutines) = goroutines {
             loader.map_max_entries("GOROUTINES", goroutines);

@@ -7,10 +7,13 @@ use std::time::Instant;
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::{ProgramError, UProbe};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
+use bpf::config::operations::{OperationRecipe, RecipeStep};
 use bpf::config::parents::{ContextType, MAX_CONTEXT_TYPES};
 use bpf::config::{EndRecipe, Propagators, ReadOnlyData as _, Setting, Settings};
 use bpf::trace::answered;
+use bpf::instrumentations::operations::OpenObject;
 use bpf::trace::extracted::Extracted;
+use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::injection::Injection;
 use bpf::trace::sealed::SealedSpan;
@@ -20,6 +23,7 @@ use super::program;
 use super::ring::{DURATION_WORDS, RingRecords};
 use crate::kernel::UprobeKind;
 use crate::log;
+use crate::probes::operations::Operations;
 use crate::probes::plan::{Layout, Plan};
 use crate::probes::probe::Body;
 
@@ -117,6 +121,7 @@ impl Object {
         let mut object = Self { ebpf: loader.load(OBJECT).map_err(ObjectError::Load)? };
         object.set(&sampling.settings)?;
         object.set_recipes(&plan.recipes)?;
+        object.set_operations(&plan.operations)?;
         if let Some(parents) = &plan.parents {
             let types = parents.context_types.iter();
             object.set_context_types(types.map(|(address, found)| (address.0.wrapping_add(plan.load_bias), *found)))?;
@@ -146,6 +151,19 @@ impl Object {
         for (number, recipe) in (0..).zip(recipes) {
             let bytes = recipe.as_bytes().try_into().map_err(|_other_size| ObjectError::Incomplete("RECIPES"))?;
             map.set(number, bytes, 0).map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    fn set_operations(&mut self, operations: &Operations) -> Result<(), ObjectError> {
+        let mut map: Array<_, [u8; size_of::<OperationRecipe>()]> =
+            Array::try_from(self.map("OPERATIONS")?).map_err(refused)?;
+        for (number, recipe) in (0..).zip(&operations.recipes) {
+            map.set(number, bytemuck::cast::<OperationRecipe, [u8; size_of::<OperationRecipe>()]>(*recipe), 0).map_err(refused)?;
+        }
+        let mut map: Array<_, [u64; 2]> = Array::try_from(self.map("STEPS")?).map_err(refused)?;
+        for (number, step) in (0..).zip(&operations.steps) {
+            map.set(number, bytemuck::cast::<RecipeStep, [u64; 2]>(*step), 0).map_err(refused)?;
         }
         Ok(())
     }
@@ -184,6 +202,8 @@ impl Object {
         ebpf.map_mut("GOROUTINES").map(clear::<{ size_of::<Goroutine>() }>);
         ebpf.map_mut("CREATORS").map(clear::<{ size_of::<SealedSpan>() }>);
         ebpf.map_mut("CONTEXTS").map(clear::<{ size_of::<u64>() }>);
+        ebpf.map_mut("FRAMES").map(clear::<{ size_of::<Frame>() }>);
+        ebpf.map_mut("OBJECTS").map(clear::<{ size_of::<OpenObject>() }>);
         ebpf.map_mut("INJECTIONS").map(clear::<{ size_of::<Injection>() }>);
         ebpf.map_mut("EXTRACTED").map(clear::<{ size_of::<Extracted>() }>);
         if let Some(Ok(mut answered)) = ebpf.map_mut("ANSWERED").map(Array::<_, [u8; size_of::<answered::Bucket>()]>::try_from) {

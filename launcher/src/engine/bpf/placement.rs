@@ -3,7 +3,7 @@
 use super::ends;
 use crate::binary::{Cost, EntryKind, EntrySite, Function, GoBinary, VirtAddr};
 use crate::probes::plan::LeftOut;
-use crate::probes::site::{Instruction, Placement, Site};
+use crate::probes::site::{Ends, Instruction, Placement, Site};
 
 /// The placement of uprobes.
 #[derive(Clone, Copy, Debug)]
@@ -39,14 +39,8 @@ impl Placement for Uprobes {
         Ok(Site { address: call, offset, instruction, cost: Cost::Emulated, recipes: Vec::new(), recipe: 0 })
     }
 
-    fn ends(
-        &self,
-        binary: &GoBinary<'_>,
-        function: &Function,
-        results: usize,
-        load_bias: Option<u64>,
-    ) -> Result<Vec<Site>, LeftOut> {
-        ends::sites(binary, function, results, load_bias)
+    fn ends(&self, binary: &GoBinary<'_>, function: &Function, ends: Ends) -> Result<Vec<Site>, LeftOut> {
+        ends::sites(binary, function, ends)
     }
 }
 

@@ -105,7 +105,7 @@ fn verification_is_short() {
             stack_high: at(8),
         };
         let layout = (Layout::Parents, config.as_bytes().to_vec());
-        let parents = Parents { probe: None, fields: Vec::new(), missing: Vec::new(), context_types: Vec::new(), layout };
+        let parents = Parents { probes: Vec::new(), fields: Vec::new(), missing: Vec::new(), context_types: Vec::new(), layout };
         let planned = vec![Planned { layouts, ..Planned::default() }];
         let plan = Plan { planned, parents: Some(parents), ..Plan::default() };
         let mut object = Object::load(&plan, &everything()).unwrap();

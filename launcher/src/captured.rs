@@ -1,0 +1,114 @@
+//! What was captured of an operation, by name: what a table's function makes a span of.
+
+use std::borrow::Cow;
+
+use crate::config::Database;
+use crate::expression::ValueKind;
+use crate::panic_value::PanicValue;
+
+/// A captured value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A string, or bytes.
+    Text {
+        /// What was captured of it; bytes that are no UTF-8 are replaced.
+        text: String,
+        /// Whether there was more.
+        is_cut: bool,
+    },
+    /// An integer; one beyond the range is the largest.
+    Integer(i64),
+    /// A boolean.
+    Bool(bool),
+    /// A floating-point number.
+    Float(f64),
+    /// The full name of a type, where it is known.
+    Type(Option<String>),
+    /// What an interface holds.
+    Held(PanicValue),
+}
+
+/// What is captured under a number: its name, and how it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The name.
+    pub name: Cow<'static, str>,
+    /// How it is read.
+    pub kind: ValueKind,
+}
+
+/// All values of an operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Captured<'c> {
+    /// The function, as stack traces write it.
+    pub function: &'c str,
+    /// Names and values: of the start, then of the end. Of several with one name the last counts.
+    pub values: &'c [(Cow<'static, str>, Value)],
+    /// What is said of statements.
+    pub database: &'c Database,
+    /// Whether its end is known.
+    pub is_ended: bool,
+}
+
+/// An error that an operation has returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Its type; of one that only wraps another, the other's.
+    pub type_name: String,
+    /// Its text, where that can be read.
+    pub message: Option<String>,
+}
+
+impl<'c> Captured<'c> {
+    /// The value with this name, if there was one.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'c Value> {
+        self.values.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// A text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&'c str> {
+        match self.get(name)? {
+            Value::Text { text, .. } => Some(text),
+            Value::Integer(_) | Value::Bool(_) | Value::Float(_) | Value::Type(_) | Value::Held(_) => None,
+        }
+    }
+
+    /// An integer.
+    #[must_use]
+    pub fn integer(&self, name: &str) -> Option<i64> {
+        match self.get(name)? {
+            Value::Integer(number) => Some(*number),
+            Value::Text { .. } | Value::Bool(_) | Value::Float(_) | Value::Type(_) | Value::Held(_) => None,
+        }
+    }
+
+    /// The name of a type.
+    #[must_use]
+    pub fn type_name(&self, name: &str) -> Option<&'c str> {
+        match self.get(name)? {
+            Value::Type(name) => name.as_deref(),
+            Value::Text { .. } | Value::Integer(_) | Value::Bool(_) | Value::Float(_) | Value::Held(_) => None,
+        }
+    }
+
+    /// The error that was returned. A table may capture a better text than that of the value itself, as `message`.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        let held = |name: &str| match self.get(name) {
+            Some(Value::Held(value)) => Some(value),
+            Some(Value::Text { .. } | Value::Integer(_) | Value::Bool(_) | Value::Float(_) | Value::Type(_)) | None => None,
+        };
+        let error = held("error")?;
+        let cause = held("cause").unwrap_or(error);
+        let message = error.message.clone().or_else(|| self.text("message").map(str::to_owned)).or_else(|| cause.message.clone());
+        let type_name = match (cause.type_name.as_str(), cause.message.as_deref()) {
+            // The only way to tell this one from any other (`context/context.go`).
+            ("*errors.errorString", Some("context canceled")) => "context.Canceled".to_owned(),
+            ("context.deadlineExceededError", _) => "context.DeadlineExceeded".to_owned(),
+            (name, _) => name.to_owned(),
+        };
+        Some(Failure { type_name, message })
+    }
+}

@@ -1,0 +1,103 @@
+//! A library as a table: the signatures of the functions where its operations begin and end, expressions for what is wanted of their
+//! parameters and results, and a function that makes a span of what was captured.
+
+use opentelemetry::trace::SpanKind;
+use opentelemetry_sdk::trace::SpanData;
+
+use crate::captured::Captured;
+
+/// Fills in name, attributes and status of a span. Pure; of an operation whose end was not seen, the end's values are not there.
+pub type SpanFunction = fn(&Captured<'_>, &mut SpanData);
+
+/// A library.
+#[derive(Debug)]
+pub struct Library {
+    /// Name for people and for `OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS`, for example `database/sql`.
+    pub name: &'static str,
+    /// What is instrumented, in a few words.
+    pub description: &'static str,
+    /// Versions of the library that are tested; others are tried.
+    pub tested_versions: &'static str,
+    /// The import path of its package; those of its operations begin with it.
+    pub package: &'static str,
+    /// Libraries of which it is a part where they use it: within their operations, its own are none.
+    pub inside: &'static [&'static str],
+    /// What it does.
+    pub operations: &'static [Operation],
+    /// Where objects end with which operations go on.
+    pub closes: &'static [Close],
+    /// Types of errors of which more is captured than their text.
+    pub errors: &'static [ErrorType],
+}
+
+/// A kind of operation.
+#[derive(Debug)]
+pub struct Operation {
+    /// The package of its functions, below that of the library: empty, or `/pgxpool`.
+    pub package: &'static str,
+    /// The functions that are such operations. One that has other parameters in another version stands here twice; the first that the
+    /// program agrees with counts.
+    pub functions: &'static [&'static str],
+    /// It is an operation only where this holds when it is called; empty: always.
+    pub only: &'static str,
+    /// Its `context.Context`, by which the parent is found; empty: by the goroutine alone.
+    pub context: &'static str,
+    /// What is captured when it is called: names and expressions.
+    pub start: &'static [(&'static str, &'static str)],
+    /// What is captured when it returns.
+    pub end: &'static [(&'static str, &'static str)],
+    /// The error that it returns; empty: none.
+    pub error: &'static str,
+    /// The object with which it goes on when it has returned without an error; empty: none.
+    pub object: &'static str,
+    /// The object that it makes, which later operations name ([`Self::within`]); empty: none.
+    pub makes: &'static str,
+    /// An object that an earlier operation has made: its span is linked; empty: none.
+    pub within: &'static str,
+    /// What kind of span it is.
+    pub kind: SpanKind,
+    /// Makes the span.
+    pub span: SpanFunction,
+}
+
+/// Nothing said yet: what most operations leave as it is.
+pub const OPERATION: Operation = Operation {
+    package: "",
+    functions: &[],
+    only: "",
+    context: "",
+    start: &[],
+    end: &[],
+    error: "",
+    object: "",
+    makes: "",
+    within: "",
+    kind: SpanKind::Client,
+    span: |_captured, _span| {},
+};
+
+/// A function by which an object ends.
+#[derive(Debug)]
+pub struct Close {
+    /// The package of the function, below that of the library.
+    pub package: &'static str,
+    /// The function.
+    pub function: &'static str,
+    /// The object, which it gets.
+    pub object: &'static str,
+    /// Whether the rest is read when the function returns, rather than when it is called: a second hit.
+    pub at_return: bool,
+    /// What is captured.
+    pub captures: &'static [(&'static str, &'static str)],
+    /// The error of the operation; empty: none.
+    pub error: &'static str,
+}
+
+/// A type of errors.
+#[derive(Debug)]
+pub struct ErrorType {
+    /// The type, with its whole import path: `*github.com/lib/pq.Error`.
+    pub type_name: &'static str,
+    /// What is captured of it: names, and what stands behind the error in an expression, such as `.Code`.
+    pub captures: &'static [(&'static str, &'static str)],
+}

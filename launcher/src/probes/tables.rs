@@ -1,0 +1,217 @@
+//! Libraries that are described by tables × what was found in the binary → what is observed. Pure.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use bpf::config::operations::{event, flag};
+use opentelemetry::trace::SpanKind;
+
+use super::facts::Facts;
+use super::left_out::LeftOut;
+use super::library::{Close, Library, Operation};
+use super::operations::{AboutFunction, Declared, MAKES, PlannedOperation, Recipe, WITHIN, probes};
+use super::plan::Planned;
+use crate::expression::{Condition, Expression, Stage, Unreadable};
+use crate::signature::{Found, Signature, find};
+
+/// The functions of a library, as the linker calls them.
+pub(super) fn functions(library: &'static Library) -> impl Iterator<Item = String> {
+    let of_operations = library.operations.iter().flat_map(move |operation| {
+        operation.functions.iter().filter_map(move |text| declaration(library, operation.package, text).ok())
+    });
+    let of_closes = library.closes.iter().filter_map(move |close| declaration(library, close.package, close.function).ok());
+    of_operations.chain(of_closes).map(|signature| signature.symbol())
+}
+
+fn declaration(library: &Library, below: &str, text: &str) -> Result<Signature, LeftOut> {
+    let package = [library.package, below].concat();
+    Signature::parse(&package, text).map_err(|error| LeftOut::NotUnderstood(format!("{text}: {error}")))
+}
+
+/// Plans what of a library the program has.
+///
+/// # Errors
+/// Where it has no operation of it.
+pub(super) fn plan(library: &'static Library, facts: &Facts<'_>) -> Result<Planned, LeftOut> {
+    let mut planning = Planning { library, facts, errors: errors(library), planned: Planned::default(), why: None };
+    for operation in library.operations {
+        planning.operation(operation)?;
+    }
+    if planning.planned.operations.is_empty() {
+        let first = functions(library).next().unwrap_or_default();
+        return Err(planning.why.unwrap_or(LeftOut::NotUsed(first)));
+    }
+    for close in library.closes {
+        planning.close(close)?;
+    }
+    Ok(planning.planned)
+}
+
+/// A type of errors: its name, and what is captured of it.
+type ErrorCaptures = (String, Vec<(&'static str, Expression)>);
+
+/// The expressions for what is captured of each type of errors.
+fn errors(library: &Library) -> Vec<ErrorCaptures> {
+    let of_type = |one: &super::library::ErrorType| {
+        let captures = one.captures.iter().filter_map(|(name, rest)| {
+            let text = format!("error.({}){rest}", one.type_name);
+            Some((*name, Expression::parse(&text).ok()?))
+        });
+        (one.type_name.to_owned(), captures.collect())
+    };
+    library.errors.iter().map(of_type).collect()
+}
+
+struct Planning<'p, 'a> {
+    library: &'static Library,
+    facts: &'p Facts<'a>,
+    errors: Vec<ErrorCaptures>,
+    planned: Planned,
+    /// Why the first function that the program has is not observed.
+    why: Option<LeftOut>,
+}
+
+impl Planning<'_, '_> {
+    fn operation(&mut self, operation: &'static Operation) -> Result<(), LeftOut> {
+        let mut done = BTreeSet::new();
+        let mut refused = Vec::new();
+        for text in operation.functions {
+            let signature = declaration(self.library, operation.package, text)?;
+            let symbol = signature.symbol();
+            if !self.facts.functions.has(&symbol) || done.contains(&symbol) {
+                continue;
+            }
+            match self.function(operation, &signature) {
+                Ok(()) => {
+                    done.insert(symbol);
+                }
+                Err(why) => refused.push((symbol, why)),
+            }
+        }
+        for (symbol, why) in refused.into_iter().filter(|(symbol, _)| !done.contains(symbol)) {
+            self.planned.missing.push(format!("no spans of {symbol}: {why}"));
+            self.why.get_or_insert(why);
+        }
+        Ok(())
+    }
+
+    /// Plans one function of an operation.
+    fn function(&mut self, operation: &'static Operation, signature: &Signature) -> Result<(), LeftOut> {
+        let found = one(find(self.facts.binary, &self.facts.functions, signature))?;
+        let (facts, declared) = (self.facts, Declared { signature, found: &found });
+        let mut recipe = Recipe::default();
+        if !operation.only.is_empty() {
+            recipe.require(facts, declared, &condition(operation.only)?)?;
+        }
+        self.noted(&mut recipe, "its context", operation.context, |recipe, one| recipe.context(facts, declared, one))?;
+        if !operation.error.is_empty() {
+            let error = expression(operation.error)?;
+            recipe.error(facts, declared, &error, Stage::End, &self.errors)?;
+        }
+        let mut flags = 0;
+        if !operation.object.is_empty() {
+            recipe.object(facts, declared, &expression(operation.object)?, Stage::End)?;
+            flags = flag::HAS_OBJECT;
+        }
+        let start = operation.start.iter().copied().chain([(WITHIN, operation.within)]);
+        let end = operation.end.iter().copied().chain([(MAKES, operation.makes)]);
+        for (stage, captures) in [(Stage::Start, start.collect::<Vec<_>>()), (Stage::End, end.collect())] {
+            self.captured(&mut recipe, declared, &captures, stage)?;
+        }
+        let function = found.function.name.clone();
+        self.add(recipe, declared, event::BEGIN, true, flags, (operation.kind.clone(), operation.span, function))
+    }
+
+    /// Captures; what an alternative of this function's parameters would be needed for is left out in silence.
+    fn captured(
+        &mut self,
+        recipe: &mut Recipe,
+        declared: Declared<'_>,
+        captures: &[(&'static str, &'static str)],
+        stage: Stage,
+    ) -> Result<(), LeftOut> {
+        for (name, text) in captures.iter().filter(|(_, text)| !text.is_empty()) {
+            match recipe.capture(self.facts, declared, (Cow::Borrowed(*name), &expression(text)?), stage) {
+                // A program has the types of those drivers alone that it uses.
+                Ok(()) | Err(Unreadable::NoName(_) | Unreadable::NoType(_)) => {}
+                Err(why) => {
+                    let what = name.trim_start_matches('\0');
+                    self.planned.missing.push(format!("{what} of {}: {why}", declared.found.function.name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What an operation can do without: where it cannot be noted, that is said.
+    fn noted(
+        &mut self,
+        recipe: &mut Recipe,
+        what: &str,
+        text: &str,
+        note: impl FnOnce(&mut Recipe, &Expression) -> Result<(), Unreadable>,
+    ) -> Result<(), LeftOut> {
+        if !text.is_empty()
+            && let Err(why) = note(recipe, &expression(text)?)
+        {
+            self.planned.missing.push(format!("{what}: {why}"));
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, close: &'static Close) -> Result<(), LeftOut> {
+        let signature = declaration(self.library, close.package, close.function)?;
+        if !self.facts.functions.has(&signature.symbol()) {
+            return Ok(());
+        }
+        if let Err(why) = self.close_function(close, &signature) {
+            self.planned.missing.push(format!("the end of what {} ends: {why}", signature.symbol()));
+        }
+        Ok(())
+    }
+
+    fn close_function(&mut self, close: &'static Close, signature: &Signature) -> Result<(), LeftOut> {
+        let found = one(find(self.facts.binary, &self.facts.functions, signature))?;
+        let (facts, declared) = (self.facts, Declared { signature, found: &found });
+        let mut recipe = Recipe::default();
+        recipe.object(facts, declared, &expression(close.object)?, Stage::Start)?;
+        let (stage, begin) = if close.at_return { (Stage::End, event::CLOSING) } else { (Stage::Start, event::CLOSE) };
+        if !close.error.is_empty() {
+            recipe.error(facts, declared, &expression(close.error)?, stage, &self.errors)?;
+        }
+        self.captured(&mut recipe, declared, close.captures, stage)?;
+        let function = found.function.name.clone();
+        self.add(recipe, declared, begin, close.at_return, 0, (SpanKind::Client, |_captured, _span| {}, function))
+    }
+
+    fn add(
+        &mut self,
+        recipe: Recipe,
+        declared: Declared<'_>,
+        begin: u32,
+        has_end: bool,
+        flags: u32,
+        (kind, span, function): (SpanKind, super::library::SpanFunction, String),
+    ) -> Result<(), LeftOut> {
+        let probes = probes(self.facts, declared, begin, has_end, self.planned.operations.len())?;
+        let about = AboutFunction { library: self.library.package, function, kind, span };
+        let operation: PlannedOperation = recipe.finish(flags, about);
+        self.planned.probes.extend(probes);
+        self.planned.operations.push(operation);
+        Ok(())
+    }
+}
+
+/// The one function that a declaration without type parameters is.
+fn one(found: Result<Vec<Found>, crate::signature::Mismatch>) -> Result<Found, LeftOut> {
+    let found = found.map_err(|why| LeftOut::NotUnderstood(why.to_string()))?;
+    found.into_iter().next().ok_or_else(|| LeftOut::NotUnderstood("there is no such function".to_owned()))
+}
+
+fn expression(text: &str) -> Result<Expression, LeftOut> {
+    Expression::parse(text).map_err(|error| LeftOut::NotUnderstood(format!("{text}: {error}")))
+}
+
+fn condition(text: &str) -> Result<Condition, LeftOut> {
+    Condition::parse(text).map_err(|error| LeftOut::NotUnderstood(format!("{text}: {error}")))
+}

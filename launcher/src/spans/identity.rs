@@ -1,0 +1,42 @@
+//! A span that has begun: whose it is, and nothing more.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use bpf::records::SpanIdentity;
+use opentelemetry::InstrumentationScope;
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+
+/// The instrumentation scope of the spans of a library.
+pub(super) fn scope(library: &str) -> InstrumentationScope {
+    InstrumentationScope::builder(format!("go-auto-launch/{library}"))
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(opentelemetry_semantic_conventions::SCHEMA_URL)
+        .build()
+}
+
+/// The span of an operation that has begun, without name and attributes. Its end time is its start time until it is finished.
+pub(super) fn open_span(kind: SpanKind, identity: &SpanIdentity, scope: InstrumentationScope, start_time: SystemTime) -> SpanData {
+    SpanData {
+        span_context: SpanContext::new(
+            TraceId::from_bytes(identity.trace_id),
+            SpanId::from_bytes(identity.span_id),
+            TraceFlags::new(identity.trace_flags),
+            false,
+            TraceState::default(),
+        ),
+        parent_span_id: SpanId::from_bytes(identity.parent_span_id),
+        parent_span_is_remote: identity.parent_is_remote != 0,
+        span_kind: kind,
+        name: Cow::Borrowed(""),
+        start_time,
+        end_time: start_time,
+        attributes: Vec::new(),
+        dropped_attributes_count: 0,
+        events: SpanEvents::default(),
+        links: SpanLinks::default(),
+        status: Status::Unset,
+        instrumentation_scope: scope,
+    }
+}

@@ -1,0 +1,269 @@
+//! Operations of tables between their start and their end: records in, finished spans out.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status};
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_sdk::trace::SpanData;
+use opentelemetry_semantic_conventions::attribute as semconv;
+
+use super::names::Names;
+use super::open::UNFINISHED;
+use super::{identity, limits, values};
+use crate::captured::{Captured, Value};
+use crate::clock::WallClock;
+use crate::config::{Database, Limits};
+use crate::events::decode::{Happened, OperationHappened, OperationStarted};
+use crate::panic_value::{PanicValue, TypeNames};
+use crate::probes::operations::{About, MAKES, WITHIN};
+
+/// Objects that were made by operations, and goroutines that panic, which are remembered at once.
+const MAX_REMEMBERED: usize = 16_384;
+
+/// An operation without its end.
+#[derive(Debug)]
+struct OpenOperation {
+    about: Arc<About>,
+    data: SpanData,
+    /// Start in nanoseconds of `CLOCK_BOOTTIME`.
+    started: u64,
+    values: Vec<(Cow<'static, str>, Value)>,
+    goroutine: u64,
+    level: u32,
+    /// When its function has returned, and with which object it goes on.
+    returned: Option<(u64, u64)>,
+}
+
+/// All operations of tables that are open.
+#[derive(Debug)]
+pub(super) struct OpenOperations {
+    /// What becomes of records, by the numbers of operations.
+    about: Vec<Option<Arc<About>>>,
+    scopes: HashMap<&'static str, InstrumentationScope>,
+    open: HashMap<[u8; 8], OpenOperation>,
+    /// The spans of operations that go on until an object ends, by its address.
+    objects: HashMap<u64, [u8; 8]>,
+    /// The spans of operations that have made an object, by its address.
+    makers: HashMap<u64, SpanContext>,
+    /// Panics that have begun, by goroutine.
+    panics: HashMap<u64, PanicValue>,
+    limits: Limits,
+    database: Database,
+    /// Ends whose start was lost.
+    orphans: u64,
+}
+
+/// Where finished spans go.
+pub(super) type Finished<'f> = &'f mut dyn FnMut(SpanData);
+
+impl OpenOperations {
+    /// None yet.
+    pub(super) fn new(about: Vec<Option<Arc<About>>>, limits: Limits, database: Database) -> Self {
+        Self {
+            about,
+            scopes: HashMap::new(),
+            open: HashMap::new(),
+            objects: HashMap::new(),
+            makers: HashMap::new(),
+            panics: HashMap::new(),
+            limits,
+            database,
+            orphans: 0,
+        }
+    }
+
+    fn about(&self, operation: u32) -> Option<Arc<About>> {
+        self.about.get(usize::try_from(operation).ok()?)?.clone()
+    }
+
+    /// One begins.
+    pub(super) fn start<N: TypeNames>(&mut self, record: &OperationStarted<'_>, clock: &WallClock, names: &mut Names<N>) {
+        let OperationStarted { head, values: raw } = record;
+        let Some(about) = self.about(head.operation) else {
+            return;
+        };
+        let mut found = Vec::with_capacity(raw.len() + 2);
+        values::add(&mut found, raw, &about.captures[0], names);
+        let scope = self.scopes.entry(about.library).or_insert_with(|| identity::scope(about.library)).clone();
+        let mut data = identity::open_span(about.kind.clone(), &head.span, scope, clock.time(head.time));
+        if let Some(maker) = object(&found, WITHIN).and_then(|object| self.makers.get(&object)) {
+            data.links.links.push(Link::new(maker.clone(), Vec::new(), 0));
+        }
+        let (started, goroutine, level) = (head.time, head.goroutine, head.level);
+        let open = OpenOperation { about, data, started, values: found, goroutine, level, returned: None };
+        self.open.insert(head.span.span_id, open);
+    }
+
+    /// Something has happened. An annotation of a span that is none of these is handed back.
+    pub(super) fn event<'r, 'a, N: TypeNames>(
+        &mut self,
+        record: &'r OperationHappened<'a>,
+        names: &mut Names<N>,
+        finished: Finished<'_>,
+    ) {
+        let OperationHappened { what, head, values: raw } = record;
+        match what {
+            Happened::Ended => self.end(record, names, finished),
+            Happened::Returned => self.returned(record, names, finished),
+            Happened::Annotated => {
+                if let (Some(about), Some(open)) = (self.about(head.operation), self.open.get_mut(&head.span_id)) {
+                    values::add(&mut open.values, raw, &about.captures[0], names);
+                }
+            }
+            Happened::Panicked => {
+                if self.panics.len() >= MAX_REMEMBERED {
+                    self.panics.clear();
+                }
+                let value = raw.first().and_then(|value| values::held(value.bytes, names));
+                if let Some(value) = value {
+                    self.panics.insert(head.goroutine, value);
+                }
+            }
+            Happened::Unwound => self.unwound(head.goroutine, head.level, head.time, finished),
+        }
+    }
+
+    fn returned<N: TypeNames>(&mut self, record: &OperationHappened<'_>, names: &mut Names<N>, finished: Finished<'_>) {
+        let OperationHappened { what: _, head, values: raw } = record;
+        // An object at the address of one that has never ended, whose memory it has been given.
+        if let Some(before) = self.objects.insert(head.object, head.span_id).filter(|before| *before != head.span_id)
+            && let Some(open) = self.open.remove(&before)
+        {
+            finished(self.close(open, head.time));
+        }
+        let (Some(about), Some(open)) = (self.about(head.operation), self.open.get_mut(&head.span_id)) else {
+            self.orphans += 1;
+            return;
+        };
+        values::add(&mut open.values, raw, &about.captures[1], names);
+        open.returned = Some((head.time, head.object));
+        self.panics.remove(&head.goroutine);
+    }
+
+    fn end<N: TypeNames>(&mut self, record: &OperationHappened<'_>, names: &mut Names<N>, finished: Finished<'_>) {
+        let OperationHappened { what: _, head, values: raw } = record;
+        let (Some(about), Some(mut open)) = (self.about(head.operation), self.open.remove(&head.span_id)) else {
+            self.orphans += 1;
+            return;
+        };
+        // What an object ends with is captured at the start of a function, or at its end: never at both.
+        let [start, end] = &about.captures;
+        let is_close = !Arc::ptr_eq(&about, &open.about);
+        let named = if is_close && end.is_empty() { start } else { end };
+        values::add(&mut open.values, raw, named, names);
+        if let Some((_, object)) = open.returned {
+            self.objects.remove(&object);
+        }
+        if !self.panics.is_empty() {
+            // One that was recovered from.
+            self.panics.remove(&head.goroutine);
+        }
+        let mut data = Self::ended_at(open.data, open.started, head.time);
+        self.complete(&open.about, &open.values, true, &mut data);
+        if let Some(object) = object(&open.values, MAKES) {
+            if self.makers.len() >= MAX_REMEMBERED {
+                self.makers.clear();
+            }
+            self.makers.insert(object, data.span_context.clone());
+        }
+        limits::apply(&self.limits, &mut data);
+        finished(data);
+    }
+
+    /// All that is open on a goroutine from a level on ends by a panic, or by `runtime.Goexit`.
+    fn unwound(&mut self, goroutine: u64, level: u32, time: u64, finished: Finished<'_>) {
+        let is_unwound = |open: &OpenOperation| open.goroutine == goroutine && open.level >= level && open.returned.is_none();
+        let unwound: Vec<OpenOperation> = self.open.extract_if(|_id, open| is_unwound(open)).map(|(_id, open)| open).collect();
+        let panic = self.panics.remove(&goroutine);
+        for open in unwound {
+            let mut data = Self::ended_at(open.data, open.started, time);
+            self.complete(&open.about, &open.values, false, &mut data);
+            match &panic {
+                Some(panic) => panicked(&mut data, panic),
+                None => fail(&mut data, "runtime.Goexit".into(), "its goroutine was ended by runtime.Goexit"),
+            }
+            limits::apply(&self.limits, &mut data);
+            finished(data);
+        }
+    }
+
+    /// The span of one whose end was not seen, as of `now`.
+    fn close(&self, open: OpenOperation, now: u64) -> SpanData {
+        let end = open.returned.map_or(now, |(returned, _)| returned);
+        let mut data = Self::ended_at(open.data, open.started, end);
+        self.complete(&open.about, &open.values, open.returned.is_some(), &mut data);
+        if open.returned.is_none() {
+            match self.panics.get(&open.goroutine) {
+                Some(panic) => panicked(&mut data, panic),
+                None => fail(&mut data, UNFINISHED.into(), "the end of this operation was not seen"),
+            }
+        }
+        limits::apply(&self.limits, &mut data);
+        data
+    }
+
+    fn ended_at(mut data: SpanData, started: u64, end: u64) -> SpanData {
+        data.end_time = data.start_time + Duration::from_nanos(end.saturating_sub(started));
+        data
+    }
+
+    fn complete(&self, about: &About, values: &[(Cow<'static, str>, Value)], is_ended: bool, data: &mut SpanData) {
+        let captured = Captured { function: &about.function, values, database: &self.database, is_ended };
+        (about.span)(&captured, data);
+        if let Some(failure) = captured.failure() {
+            let is_marked = data.attributes.iter().any(|attribute| attribute.key.as_str() == semconv::ERROR_TYPE);
+            if data.status == Status::Unset && !is_marked && about.kind == SpanKind::Internal {
+                fail(data, failure.type_name.into(), failure.message.as_deref().unwrap_or_default());
+            }
+        }
+    }
+
+    /// How many are open.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// When those that are open have begun.
+    pub(super) fn starts(&self) -> impl Iterator<Item = u64> {
+        self.open.values().map(|open| open.started)
+    }
+
+    /// Closes those that have begun before `time`, as of `now`.
+    pub(super) fn close_before(&mut self, time: u64, now: u64, closed: &mut Vec<SpanData>) {
+        let old: Vec<_> = self.open.extract_if(|_id, open| open.started < time).map(|(_id, open)| open).collect();
+        closed.extend(old.into_iter().map(|open| self.close(open, now)));
+        self.objects.retain(|_object, id| self.open.contains_key(id));
+    }
+
+    /// Ends whose start was lost.
+    pub(super) fn orphans(&self) -> u64 {
+        self.orphans
+    }
+}
+
+/// The address of an object that was captured.
+fn object(values: &[(Cow<'static, str>, Value)], wanted: &str) -> Option<u64> {
+    match values.iter().find(|(name, _)| name == wanted) {
+        Some((_, Value::Integer(address))) => u64::try_from(*address).ok().filter(|&address| address != 0),
+        Some(_) | None => None,
+    }
+}
+
+/// Marks the span as failed; a later, more telling reason replaces `error.type`.
+pub fn fail(span: &mut SpanData, error_type: Cow<'static, str>, description: &str) {
+    span.attributes.retain(|attribute| attribute.key.as_str() != semconv::ERROR_TYPE);
+    span.attributes.push(KeyValue::new(semconv::ERROR_TYPE, error_type));
+    span.status = Status::error(description.to_owned());
+}
+
+/// A panic has unwound the operation.
+fn panicked(span: &mut SpanData, value: &PanicValue) {
+    let PanicValue { type_name, message } = value;
+    let mut attributes = vec![KeyValue::new(semconv::EXCEPTION_TYPE, type_name.clone())];
+    attributes.extend(message.clone().map(|message| KeyValue::new(semconv::EXCEPTION_MESSAGE, message)));
+    span.events.events.push(Event::new("exception", span.end_time, attributes, 0));
+    fail(span, Cow::Owned(type_name.clone()), &format!("panic: {}", message.as_deref().unwrap_or_default()));
+}
