@@ -3,6 +3,7 @@
 //! A flag wins over its variable, a variable over the default; an empty variable is an unset one. A value that cannot
 //! be used becomes a [`Problem`], and the next best one holds: configuration never keeps the command from running.
 
+mod database;
 mod endpoint;
 mod init;
 mod methods;
@@ -22,6 +23,7 @@ use crate::command_line::CommandLine;
 use crate::kernel::UprobeKind;
 use crate::log::Level;
 
+pub use database::{Database, StatementPolicy};
 pub use endpoint::{Endpoint, Protocol};
 pub use init::Init;
 pub use methods::KnownMethods;
@@ -29,6 +31,7 @@ pub use otlp::{Headers, Otlp};
 pub use proxy::Proxy;
 pub use reader::Problem;
 use reader::Reader;
+pub(crate) use reader::percent_decode;
 pub use resource::Resource;
 pub use sampling::{Batch, DEFAULT_QUEUE_SIZE, Limits, RootSampler, Sampler};
 
@@ -70,6 +73,8 @@ pub struct Config {
     pub limits: Limits,
     /// The HTTP methods that are known.
     pub known_methods: KnownMethods,
+    /// What spans of databases say of statements.
+    pub database: Database,
     /// Names of instrumentations that are left out.
     pub disabled_instrumentations: Vec<String>,
 }
@@ -149,6 +154,7 @@ impl Config {
             batch: Batch::read(&mut reader),
             limits: Limits::read(&mut reader),
             known_methods: KnownMethods::read(&mut reader),
+            database: Database::read(&mut reader),
             disabled_instrumentations: reader
                 .list("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", |name| Some(name.to_owned()))
                 .unwrap_or_default(),
