@@ -67,7 +67,7 @@ fn every_parameter_is_listed_in_its_group() {
 
 /// Variables of OpenTelemetry that concern traces: of the specification 1.57 (`configuration/sdk-environment-variables.md`,
 /// `protocol/exporter.md`), of its semantic conventions 1.44, and those of other signals by their beginnings.
-const SPECIFIED: [&str; 59] = [
+const SPECIFIED: [&str; 61] = [
     "OTEL_SDK_DISABLED",
     "OTEL_ENTITIES",
     "OTEL_RESOURCE_ATTRIBUTES",
@@ -125,6 +125,8 @@ const SPECIFIED: [&str; 59] = [
     "OTEL_SEMCONV_STABILITY_OPT_IN",
     "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN",
     "OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS",
+    "OTEL_GO_AUTO_INCLUDE_DB_STATEMENT",
+    "OTEL_GO_AUTO_PARSE_DB_STATEMENT",
     "OTEL_SERVICE_VERSION",
     "OTEL_DEPLOYMENT_ENVIRONMENT",
 ];

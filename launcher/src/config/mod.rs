@@ -31,6 +31,7 @@ pub use otlp::{Headers, Otlp};
 pub use proxy::Proxy;
 pub use reader::Problem;
 use reader::Reader;
+pub(crate) use reader::percent_decode;
 pub use resource::Resource;
 pub use sampling::{Batch, DEFAULT_QUEUE_SIZE, Limits, RootSampler, Sampler};
 
@@ -72,6 +73,8 @@ pub struct Config {
     pub limits: Limits,
     /// The HTTP methods that are known.
     pub known_methods: KnownMethods,
+    /// What spans of databases say of statements.
+    pub database: Database,
     /// Names of instrumentations that are left out.
     pub disabled_instrumentations: Vec<String>,
 }
@@ -151,6 +154,7 @@ impl Config {
             batch: Batch::read(&mut reader),
             limits: Limits::read(&mut reader),
             known_methods: KnownMethods::read(&mut reader),
+            database: Database::read(&mut reader),
             disabled_instrumentations: reader
                 .list("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", |name| Some(name.to_owned()))
                 .unwrap_or_default(),

@@ -207,7 +207,7 @@ pub(super) fn is_token(text: &str) -> bool {
 }
 
 /// `None` for a `%` that is not followed by two hexadecimal digits, and for what is not UTF-8 afterwards.
-pub(super) fn percent_decode(text: &str) -> Option<String> {
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {

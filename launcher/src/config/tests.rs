@@ -374,3 +374,21 @@ fn switches_levels_and_lists() {
     let (config, _) = read(&[], &[("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", "grpc, database/sql,")]);
     assert_eq!(config.disabled_instrumentations, ["grpc", "database/sql"]);
 }
+
+#[test]
+fn what_is_said_of_statements() {
+    const STATEMENT: &str = "GO_AUTO_LAUNCH_DB_STATEMENT";
+    const INCLUDE: &str = "OTEL_GO_AUTO_INCLUDE_DB_STATEMENT";
+    let database = |variables: &[(&str, &str)]| config(variables).database;
+    assert_eq!(database(&[]), Database { statement: StatementPolicy::Sanitized, parse: true });
+    assert_eq!(database(&[(STATEMENT, "Raw"), (INCLUDE, "true")]).statement, StatementPolicy::Raw);
+    assert_eq!(database(&[(STATEMENT, "raw"), (INCLUDE, "False")]).statement, StatementPolicy::LeftOut);
+    let parse = ("OTEL_GO_AUTO_PARSE_DB_STATEMENT", "false");
+    assert_eq!(database(&[parse]), Database { statement: StatementPolicy::Sanitized, parse: false });
+    let (config, problems) = read(&["--db-statement", "sanitized"], &[(STATEMENT, "raw")]);
+    assert_eq!((config.database.statement, problems.len()), (StatementPolicy::Sanitized, 0));
+    let (config, line) = problem(&[(STATEMENT, "all")]);
+    assert_eq!(config.database, Database::default());
+    assert!(line.contains("allowed is sanitized or raw"), "{line}");
+    problem(&[(INCLUDE, "1")]);
+}

@@ -3,6 +3,7 @@
 //! Such a file says which functions and fields it needs, where its probes go, and how its records become spans.
 //! The probe bodies are in the `bpf` package, under the same name.
 
+pub mod database;
 pub mod http;
 pub mod net_http_client;
 pub mod net_http_server;

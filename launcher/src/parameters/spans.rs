@@ -41,6 +41,16 @@ pub(super) const TRACED: &[Parameter] = &[
         "the methods of RFC 9110, PATCH and QUERY",
         "The HTTP methods that are not reported as _OTHER",
     ),
+    parameter("GO_AUTO_LAUNCH_DB_STATEMENT", "sanitized or raw", "sanitized", "How db.query.text shows a statement")
+        .more("sanitized: with ? for the values in it, unless it has arguments; raw: as it is, with whatever is secret in it")
+        .flag("--db-statement", Takes::One("HOW")),
+    parameter("OTEL_GO_AUTO_INCLUDE_DB_STATEMENT", BOOLEAN, "true", "Spans of statements have db.query.text"),
+    parameter(
+        "OTEL_GO_AUTO_PARSE_DB_STATEMENT",
+        BOOLEAN,
+        "true",
+        "Operations and tables are looked for in the text of statements, for names and attributes of spans",
+    ),
     parameter("GO_AUTO_LAUNCH_STRICT", BOOLEAN, "false", "Exit with 125 instead of running untraced").switch("--strict"),
 ];
 

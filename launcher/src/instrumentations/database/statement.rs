@@ -1,0 +1,154 @@
+//! The text of a statement into what a span says of it, by the conventions for databases.
+//!
+//! Pure, and linear in the text's length; the text may be cut, mutilated, or no SQL at all. Unless the user wants the text as it
+//! is, no value that stands in it comes out.
+//! <https://opentelemetry.io/docs/specs/semconv/db/database-spans/>
+
+mod lexis;
+mod pieces;
+mod sanitize;
+mod summary;
+mod tokens;
+mod verbs;
+
+use std::borrow::Cow;
+
+use lexis::{Kind as Sql, Lexis};
+use pieces::{Kind, Pieces};
+use summary::{Found, MAX_SUMMARY, Target};
+
+use super::system::System;
+use crate::config::{Database, StatementPolicy};
+
+/// What is looked at of a text, in bytes; more than is captured of one.
+const MAX_TEXT: usize = 32 * 1024;
+
+/// What a span says of a statement.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statement {
+    /// `db.query.text`
+    pub text: Option<String>,
+    /// `db.operation.name`, where there is only one: the statement's, not those of statements within it. In capitals.
+    pub operation: Option<String>,
+    /// `db.collection.name`, where there is only one. As it is written, quotes too.
+    pub collection: Option<String>,
+    /// `db.query.summary`
+    pub summary: Option<String>,
+    /// `db.stored_procedure.name`
+    pub stored_procedure: Option<String>,
+}
+
+impl Statement {
+    /// Of a text; `is_cut`: it goes on. `has_arguments`: whether values are passed besides, if that is known.
+    #[must_use]
+    pub fn new(text: &[u8], is_cut: bool, has_arguments: Option<bool>, system: System, settings: &Database) -> Self {
+        let is_cut = is_cut || text.len() > MAX_TEXT;
+        let text = String::from_utf8_lossy(text.get(..MAX_TEXT).unwrap_or(text));
+        let is_read = settings.parse || settings.statement == StatementPolicy::Sanitized;
+        if text.trim().is_empty() || !is_read {
+            let is_shown = settings.statement == StatementPolicy::Raw;
+            return Self { text: is_shown.then(|| text.into_owned()), ..Self::default() };
+        }
+        let lexis = Lexis::of(system);
+        let pieces = Pieces::of(&text, is_cut, &lexis);
+        let mut statement = if settings.parse { Self::parsed(&pieces, lexis.kind) } else { Self::default() };
+        statement.text = shown(text, &pieces, has_arguments, &lexis, settings.statement);
+        statement
+    }
+
+    fn parsed(pieces: &Pieces, sql: Sql) -> Self {
+        let found = summary::found(pieces, sql);
+        let targets = |wanted: Target| {
+            found.iter().filter_map(move |found| match found {
+                Found::Target { name, what } => (*what == wanted).then_some(name),
+                Found::Operation { .. } => None,
+            })
+        };
+        let procedure = only(targets(Target::Procedure)).or_else(|| bare_procedure(pieces, sql).filter(|_| found.is_empty()));
+        Self {
+            text: None,
+            operation: operation(&found),
+            collection: only(targets(Target::Table)),
+            summary: joined(&found),
+            stored_procedure: procedure,
+        }
+    }
+}
+
+/// `db.query.text`
+fn shown(
+    text: Cow<'_, str>,
+    pieces: &Pieces,
+    has_arguments: Option<bool>,
+    lexis: &Lexis,
+    policy: StatementPolicy,
+) -> Option<String> {
+    // The conventions: whoever passes arguments has no secrets in the text.
+    let is_parameterised = match has_arguments {
+        Some(true) => pieces.has_placeholder(true, lexis),
+        Some(false) => false,
+        None => pieces.has_placeholder(false, lexis),
+    };
+    match policy {
+        StatementPolicy::LeftOut => None,
+        StatementPolicy::Raw => Some(text.into_owned()),
+        StatementPolicy::Sanitized if is_parameterised => Some(text.into_owned()),
+        StatementPolicy::Sanitized => Some(sanitize::sanitized(pieces, text.len())),
+    }
+}
+
+/// The one value that all of these are.
+fn only<'a>(mut names: impl Iterator<Item = &'a String>) -> Option<String> {
+    let first = names.next()?;
+    names.all(|name| name == first).then(|| first.clone())
+}
+
+/// The operation of the statement, or of all of them.
+fn operation(found: &[Found]) -> Option<String> {
+    let operations = || {
+        found.iter().filter_map(|found| match found {
+            Found::Operation { name, is_outer, statement } => Some((name, *is_outer, *statement)),
+            Found::Target { .. } => None,
+        })
+    };
+    let mut seen = None;
+    let firsts: Vec<&String> = operations()
+        .filter(|&(_, is_outer, statement)| is_outer && seen.replace(statement) != Some(statement))
+        .map(|(name, _, _)| name)
+        .collect();
+    if firsts.is_empty() {
+        // `(SELECT …) UNION (SELECT …)`
+        return operations().next().map(|(name, _, _)| name.clone());
+    }
+    only(firsts.into_iter())
+}
+
+fn joined(found: &[Found]) -> Option<String> {
+    let mut summary = String::new();
+    for found in found {
+        let (Found::Operation { name, .. } | Found::Target { name, .. }) = found;
+        if !summary.is_empty() {
+            summary.push(' ');
+        }
+        summary.push_str(name);
+    }
+    let begins_with_operation = matches!(found.first(), Some(Found::Operation { .. }));
+    begins_with_operation.then_some(summary)
+}
+
+/// A text that is only a name is that of a procedure (SQL Server).
+fn bare_procedure(pieces: &Pieces, sql: Sql) -> Option<String> {
+    if sql != Sql::SqlServer || pieces.is_cut {
+        return None;
+    }
+    let is_name = |(at, kind): (usize, Kind)| match at % 2 {
+        0 => matches!(kind, Kind::Word | Kind::Quoted),
+        _ => kind == Kind::Period,
+    };
+    let all_are = pieces.significant().map(|piece| piece.kind).enumerate().all(is_name);
+    let name: String = pieces.significant().map(|piece| &*piece.text).collect();
+    (all_are && !name.is_empty() && !name.ends_with('.') && name.len() <= MAX_SUMMARY).then_some(name)
+}
+
+#[cfg(test)]
+mod tests;
