@@ -25,7 +25,7 @@ use self::traced::Traced;
 use crate::arm::Armed;
 use crate::capabilities::drop_for_good;
 use crate::child::Image;
-use crate::config::{KnownMethods, Limits};
+use crate::config::SpanSettings;
 use crate::export::{Exporting, Report};
 use crate::log;
 use crate::memory;
@@ -49,7 +49,7 @@ pub struct NewProcess {
     /// What the user says about it.
     pub said: ResourceSettings,
     /// The HTTP methods that are known.
-    pub known_methods: KnownMethods,
+    pub spans: SpanSettings,
     /// What it is called in the log.
     pub file: PathBuf,
     /// Its memory, where it has been executed and we may look into it.
@@ -77,13 +77,13 @@ impl Telemetry {
     ///
     /// # Errors
     /// Where the kernel gives no thread or pipe.
-    pub fn start(limits: Limits, exporting: impl FnOnce() -> Exporting + Send + 'static) -> std::io::Result<Self> {
+    pub fn start(exporting: impl FnOnce() -> Exporting + Send + 'static) -> std::io::Result<Self> {
         let (done, done_writer) = std::io::pipe()?;
         let (messages, receiver) = unbounded_channel();
         let thread = std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
             // Closed when this thread ends, in whatever way.
             let _done: PipeWriter = done_writer;
-            if let Err(error) = run(limits, exporting, receiver) {
+            if let Err(error) = run(exporting, receiver) {
                 log::error(format_args!("telemetry has stopped, the program runs on untraced: {error}"));
             }
         })?;
@@ -115,18 +115,18 @@ impl Telemetry {
     }
 }
 
-fn run(limits: Limits, exporting: impl FnOnce() -> Exporting, messages: UnboundedReceiver<Message>) -> std::io::Result<()> {
+fn run(exporting: impl FnOnce() -> Exporting, messages: UnboundedReceiver<Message>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // What is attached for the processes was attached by the main thread.
     drop_for_good();
-    runtime.block_on(async { follow(limits, exporting(), messages).await });
+    runtime.block_on(async { follow(exporting(), messages).await });
     // Not waited for: a name look-up that is stuck in the system's resolver.
     runtime.shutdown_background();
     Ok(())
 }
 
 /// Follows all processes to their ends.
-async fn follow(limits: Limits, mut exporting: Exporting, mut messages: UnboundedReceiver<Message>) {
+async fn follow(mut exporting: Exporting, mut messages: UnboundedReceiver<Message>) {
     let mut processes: Vec<Traced> = Vec::new();
     let mut losses = Losses::default();
     let mut detaching = Vec::new();
@@ -141,7 +141,7 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
         tokio::select! {
             message = messages.recv() => match message {
                 Some(Message::Process(process)) => {
-                    add(*process, limits, &exporting, &mut processes);
+                    add(*process, &exporting, &mut processes);
                     has_added = true;
                 }
                 Some(Message::Finish(deadline)) => break deadline,
@@ -172,7 +172,7 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
     };
     // The processes' end may be known here before they are.
     while let Ok(Message::Process(process)) = messages.try_recv() {
-        add(*process, limits, &exporting, &mut processes);
+        add(*process, &exporting, &mut processes);
     }
     for process in processes {
         losses += process.close(&mut exporting, &mut detaching);
@@ -186,9 +186,9 @@ async fn follow(limits: Limits, mut exporting: Exporting, mut messages: Unbounde
     }
 }
 
-fn add(process: NewProcess, limits: Limits, exporting: &Exporting, processes: &mut Vec<Traced>) {
+fn add(process: NewProcess, exporting: &Exporting, processes: &mut Vec<Traced>) {
     let pid = process.pid;
-    match Traced::new(process, limits, exporting) {
+    match Traced::new(process, exporting) {
         Ok(traced) => processes.push(traced),
         Err(error) => {
             log::error(format_args!("process {pid} runs untraced: its ring buffer cannot be waited for ({error})"));

@@ -64,7 +64,7 @@ impl<'c> Tracing<'c> {
         self.say_traced(file, &armed, begin);
         if self.telemetry.is_none() {
             let settings = self.export.clone();
-            match Telemetry::start(self.config.limits, move || Exporting::start(&settings)) {
+            match Telemetry::start(move || Exporting::start(&settings)) {
                 Ok(telemetry) => self.telemetry = Some(telemetry),
                 Err(error) => {
                     log::warn(format_args!("no thread for telemetry: {error}; the program runs untraced"));
@@ -77,8 +77,8 @@ impl<'c> Tracing<'c> {
             // At the barrier it is the launcher's own memory so far.
             let image = if process.executable.is_some() { Image::of(pid).ok() } else { None };
             process.executable.get_or_insert_with(|| file.to_owned());
-            let (said, known_methods) = (ResourceSettings::from(&config.resource), config.known_methods.clone());
-            telemetry.add(NewProcess { pid, armed, process, said, known_methods, file: file.to_owned(), image });
+            let (said, spans) = (ResourceSettings::from(&config.resource), config.spans());
+            telemetry.add(NewProcess { pid, armed, process, said, spans, file: file.to_owned(), image });
         }
     }
 

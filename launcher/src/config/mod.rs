@@ -79,6 +79,17 @@ pub struct Config {
     pub disabled_instrumentations: Vec<String>,
 }
 
+/// What spans are made by.
+#[derive(Clone, Debug)]
+pub struct SpanSettings {
+    /// How much a span may hold.
+    pub limits: Limits,
+    /// The HTTP methods that are known.
+    pub known_methods: KnownMethods,
+    /// What is said of statements.
+    pub database: Database,
+}
+
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -108,6 +119,12 @@ pub enum Propagator {
 }
 
 impl Config {
+    /// What spans are made by.
+    #[must_use]
+    pub fn spans(&self) -> SpanSettings {
+        SpanSettings { limits: self.limits, known_methods: self.known_methods.clone(), database: self.database }
+    }
+
     /// Why the user does not want a trace.
     #[must_use]
     pub fn untraced_by_choice(&self) -> Option<&'static str> {

@@ -4,6 +4,7 @@
 //! The probe bodies are in the `bpf` package, under the same name.
 
 pub mod database;
+pub mod database_sql;
 pub mod http;
 pub mod net_http_client;
 pub mod net_http_server;
@@ -11,4 +12,5 @@ pub mod net_http_server;
 use crate::probes::plan::Instrumentation;
 
 /// All instrumentations, in the order in which `--check` lists them.
-pub static CATALOG: &[&Instrumentation] = &[&net_http_server::INSTRUMENTATION, &net_http_client::INSTRUMENTATION];
+pub static CATALOG: &[&Instrumentation] =
+    &[&net_http_server::INSTRUMENTATION, &net_http_client::INSTRUMENTATION, &database_sql::INSTRUMENTATION];

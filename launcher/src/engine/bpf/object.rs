@@ -159,11 +159,11 @@ impl Object {
         let mut map: Array<_, [u8; size_of::<OperationRecipe>()]> =
             Array::try_from(self.map("OPERATIONS")?).map_err(refused)?;
         for (number, recipe) in (0..).zip(&operations.recipes) {
-            map.set(number, bytemuck::cast::<OperationRecipe, [u8; size_of::<OperationRecipe>()]>(*recipe), 0).map_err(refused)?;
+            map.set(number, bytemuck::cast_ref::<OperationRecipe, [u8; size_of::<OperationRecipe>()]>(recipe), 0).map_err(refused)?;
         }
         let mut map: Array<_, [u64; 2]> = Array::try_from(self.map("STEPS")?).map_err(refused)?;
         for (number, step) in (0..).zip(&operations.steps) {
-            map.set(number, bytemuck::cast::<RecipeStep, [u64; 2]>(*step), 0).map_err(refused)?;
+            map.set(number, bytemuck::cast_ref::<RecipeStep, [u64; 2]>(step), 0).map_err(refused)?;
         }
         Ok(())
     }

@@ -3,10 +3,13 @@
 //! <https://opentelemetry.io/docs/specs/semconv/db/database-spans/>
 
 pub mod address;
+mod errors;
+pub mod span;
 pub mod statement;
 pub mod system;
 
 pub use address::Address;
+pub use errors::ERRORS;
 pub use statement::Statement;
 pub use system::System;
 
