@@ -59,23 +59,26 @@ pub mod code {
     pub const NOT_NIL: u16 = 14;
     /// If the interface's type's descriptor is at `value` in the file: the interface that lies `argument` bytes behind its data.
     pub const UNWRAP: u16 = 15;
+    /// Both words from the stack of the function where the operation began: `value` bytes from where the stack pointer was at its first
+    /// instruction.
+    pub const FRAME: u16 = 16;
     /// The operation is none unless the first word is `value`.
-    pub const REQUIRE: u16 = 16;
+    pub const REQUIRE: u16 = 17;
     /// Notes an interface as the operation's `context.Context`.
-    pub const CONTEXT: u16 = 17;
+    pub const CONTEXT: u16 = 18;
     /// Notes the first word as the operation's object.
-    pub const NOTE_OBJECT: u16 = 18;
+    pub const NOTE_OBJECT: u16 = 19;
     /// Notes an interface as the operation's error.
-    pub const NOTE_ERROR: u16 = 19;
+    pub const NOTE_ERROR: u16 = 20;
     /// Captures the first word under the number `argument`.
-    pub const CAPTURE_WORD: u16 = 20;
+    pub const CAPTURE_WORD: u16 = 21;
     /// Captures a string under the number `argument`, at most `value` bytes.
-    pub const CAPTURE_TEXT: u16 = 21;
+    pub const CAPTURE_TEXT: u16 = 22;
     /// Captures under the number `argument` what an interface with methods holds: the address of its type's descriptor, the first
     /// three words of its data, and, if these begin with a plausible string, at most `value` bytes of that.
-    pub const CAPTURE_VALUE: u16 = 22;
+    pub const CAPTURE_VALUE: u16 = 23;
     /// The same of an interface without methods.
-    pub const CAPTURE_ANY: u16 = 23;
+    pub const CAPTURE_ANY: u16 = 24;
 }
 
 /// Some of the steps.
@@ -104,8 +107,8 @@ pub struct OperationRecipe {
     pub inside: u32,
     /// Bits of [`flag`].
     pub flags: u32,
-    /// Zero.
-    pub padding: u32,
+    /// Which function's end is its end, of those that are called last by several ([`event::TAIL`]); 0: its own is.
+    pub tail: u32,
 }
 
 /// Bits of [`OperationRecipe::flags`].
@@ -132,6 +135,9 @@ pub mod event {
     pub const PANIC: u32 = 6;
     /// `runtime.Goexit()`.
     pub const GOEXIT: u32 = 7;
+    /// The function ends that an operation calls last: the number is that of the function ([`super::OperationRecipe::tail`]), and the cookie
+    /// has that of the end's recipe.
+    pub const TAIL: u32 = 8;
 }
 
 /// Steps that one list has at most.

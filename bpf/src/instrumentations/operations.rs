@@ -30,7 +30,7 @@ pub fn any<T: Target>(target: &T) -> Done {
     let number = cookie.event >> 8;
     match cookie.event & 0xff {
         event::BEGIN => begin::begin(target, number),
-        event::END => end::end(target, number, cookie.recipe),
+        event @ (event::END | event::TAIL) => end::end(target, number, cookie.recipe, event == event::TAIL),
         event::ANNOTATE => end::annotate(target, number),
         event::PANIC => unwind::panic(target),
         event::GOEXIT => unwind::goexit(target),

@@ -1,7 +1,7 @@
 //! Where to probe a program and where to make it take a detour: what its machine code says.
 
 use super::code::{self, Call, Cost, DetourSite, EntryKind, EntrySite, cost};
-use super::{Architecture, BinaryError, EndSite, FileOffset, Function, GoBinary, VirtAddr};
+use super::{Architecture, BinaryError, EndSite, FileOffset, Function, GoBinary, TailResult, VirtAddr};
 
 impl GoBinary<'_> {
     /// Where to probe the start of `function`: the cheapest instruction that runs once per call with all arguments live.
@@ -71,6 +71,14 @@ impl GoBinary<'_> {
     /// As [`Self::end_sites`].
     pub fn return_sites(&self, function: &Function, results: usize) -> Result<Vec<EndSite>, BinaryError> {
         code::ends::return_sites(self.architecture(), self.code(function)?, function, results, &Around(self))
+    }
+
+    /// Where the first `results` result words of `function` are when `callee` has returned, which it calls last on every way out;
+    /// `None` where it does not.
+    #[must_use]
+    pub fn tail(&self, function: &Function, callee: &Function, results: usize) -> Option<Vec<TailResult>> {
+        let code = self.code(function).ok()?;
+        code::ends::tail(self.architecture(), code, function, callee.entry, results, &Around(self))
     }
 
     /// What a probe on the instruction at `address` costs; `None` if there is no instruction in the file.

@@ -35,6 +35,12 @@ impl Steps {
         let mask = mask(first.size);
         match (first.place, words.get(1).map(|word| word.place)) {
             (Place::Float(_), _) | (_, Some(Place::Float(_))) => return Err(Unreadable::Float(name.to_owned())),
+            (Place::Local(offset), _) => {
+                self.push(code::FRAME, 0, i64::from(offset).cast_unsigned());
+                if first.size < 8 {
+                    self.push(code::MASK, 0, mask);
+                }
+            }
             (Place::Stack(_), _) if is_end => return Err(Unreadable::OnStack(name.to_owned())),
             (Place::Stack(offset), _) => {
                 // The stack pointer is at the return address there.
@@ -46,7 +52,7 @@ impl Steps {
             (Place::Integer(first), second) => {
                 let second = match second {
                     Some(Place::Integer(second)) => second,
-                    Some(Place::Float(_) | Place::Stack(_)) | None => first,
+                    Some(Place::Float(_) | Place::Stack(_) | Place::Local(_)) | None => first,
                 };
                 let numbers = if is_end { [u32::from(first), u32::from(second)] } else { [register(first), register(second)] };
                 let [first, second] = numbers;

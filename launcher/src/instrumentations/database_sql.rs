@@ -75,6 +75,9 @@ const STATEMENT: &[(&str, &str)] =
 const OTHER: &[(&str, &str)] = &[CONNECTOR, DRIVER, DSN, ENDPOINT, NAMESPACE, HOST, PORT, INSTANCE];
 const PREPARED: &[(&str, &str)] = &[QUERY, CONNECTOR, DRIVER, DSN, ENDPOINT, NAMESPACE, HOST, PORT, INSTANCE];
 
+/// What those of a `DB` call last.
+const RETRY: &str = "func (db *DB) retry(fn func(strategy connReuseStrategy) error) error";
+
 static LIBRARY: Library = Library {
     name: "database/sql",
     description: "statements, transactions and pings of database/sql, with any driver; so gorm, sqlx, ent, bun, sqlc",
@@ -94,6 +97,7 @@ static LIBRARY: Library = Library {
             error: "result1",
             object: "result0",
             within: "tx",
+            tail: RETRY,
             span: span::statement,
             ..OPERATION
         },
@@ -108,6 +112,7 @@ static LIBRARY: Library = Library {
             start: STATEMENT,
             error: "result1",
             within: "tx",
+            tail: RETRY,
             span: span::statement,
             ..OPERATION
         },
@@ -121,6 +126,7 @@ static LIBRARY: Library = Library {
             start: PREPARED,
             error: "result1",
             within: "tx",
+            tail: RETRY,
             span: |captured, span| span::named(captured, span, "PREPARE"),
             ..OPERATION
         },
@@ -133,6 +139,7 @@ static LIBRARY: Library = Library {
             start: OTHER,
             error: "result1",
             makes: "result0",
+            tail: RETRY,
             span: |captured, span| span::named(captured, span, "BEGIN"),
             ..OPERATION
         },

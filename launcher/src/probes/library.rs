@@ -54,6 +54,8 @@ pub struct Operation {
     pub makes: &'static str,
     /// An object that an earlier operation has made: its span is linked; empty: none.
     pub within: &'static str,
+    /// The function that its functions call last, where that is so: its end is cheaper to observe than their `RET`s; empty: none.
+    pub tail: &'static str,
     /// What kind of span it is.
     pub kind: SpanKind,
     /// Makes the span.
@@ -72,6 +74,7 @@ pub const OPERATION: Operation = Operation {
     object: "",
     makes: "",
     within: "",
+    tail: "",
     kind: SpanKind::Client,
     span: |_captured, _span| {},
 };

@@ -13,6 +13,7 @@ use super::left_out::LeftOut;
 use super::library::SpanFunction;
 use super::plan::{Instrumentation, Planned};
 use super::probe::{Body, Event, Probe, When};
+use crate::binary::TailResult;
 use crate::captured::Named;
 use crate::expression::{Captured, Condition, Expression, Scope, Stage, Unreadable, ValueKind};
 use crate::signature::{Assignment, Found, GoType, Place, Signature};
@@ -47,6 +48,8 @@ pub struct PlannedOperation {
     pub end: Vec<RecipeStep>,
     /// Bits of [`flag`].
     pub flags: u32,
+    /// Whose end is its end: a number within its [`Planned`], from 1; 0: its own function's.
+    pub tail: u32,
     /// What becomes of its records.
     pub about: Arc<About>,
 }
@@ -194,7 +197,7 @@ impl Recipe {
         let Self { begin, steps: [start, end], captures, missing: _ } = self;
         let AboutFunction { library, function, kind, span } = about;
         let flags = flags | if kind == SpanKind::Client { flag::IS_CLIENT } else { 0 };
-        PlannedOperation { begin, start, end, flags, about: Arc::new(About { library, function, kind, span, captures }) }
+        PlannedOperation { begin, start, end, flags, tail: 0, about: Arc::new(About { library, function, kind, span, captures }) }
     }
 }
 
@@ -237,11 +240,33 @@ pub(super) fn probes(
     Ok(probes)
 }
 
+/// The probe of a function that others call last; `number` is that of it, within its [`super::plan::Planned`], from 1.
+pub(super) fn tail_probe(facts: &Facts<'_>, found: &Found, number: usize) -> Result<Probe, LeftOut> {
+    let number = u32::try_from(number).unwrap_or(u32::MAX >> 8) << 8 | event::TAIL;
+    let event = Event { meaning: "what an operation calls last ends", when: When::End, body: Body::Operations, number };
+    facts.at_ends_of(&found.function, result_words(&found.assignment), false, event)
+}
+
+/// The places of the results of a function when the one that it calls last has returned.
+pub(super) fn in_tail(assignment: &Assignment, results: &[TailResult]) -> Assignment {
+    let mut assignment = assignment.clone();
+    for word in assignment.results.iter_mut().flat_map(|result| &mut result.words) {
+        if let Place::Integer(number) = word.place {
+            word.place = match results.get(usize::from(number)) {
+                Some(TailResult::Called(number)) => Place::Integer(*number),
+                Some(TailResult::Local(offset)) => Place::Local(*offset),
+                None => word.place,
+            };
+        }
+    }
+    assignment
+}
+
 /// How many integer registers results take, as far as a probe reads them.
-fn result_words(assignment: &Assignment) -> usize {
+pub(super) fn result_words(assignment: &Assignment) -> usize {
     let registers = assignment.results.iter().flat_map(|result| &result.words).filter_map(|word| match word.place {
         Place::Integer(number) => Some(usize::from(number) + 1),
-        Place::Float(_) | Place::Stack(_) => None,
+        Place::Float(_) | Place::Stack(_) | Place::Local(_) => None,
     });
     registers.max().unwrap_or(0).min(bpf::config::MAX_RESULTS)
 }
@@ -269,16 +294,21 @@ impl Operations {
             let place = catalog.iter().position(|one| one.name == name).unwrap_or(USER_LAYER);
             instrumentation::FIRST_OF_TABLES << place.min(USER_LAYER)
         };
+        let mut tails = 0;
         for one in planned.iter_mut().filter(|one| !one.operations.is_empty()) {
             let library = catalog.iter().find(|known| known.name == one.name).and_then(|known| known.library());
             let inside = library.iter().flat_map(|library| library.inside).fold(0, |all, name| all | layer(name));
             let first = u32::try_from(operations.recipes.len()).unwrap_or(u32::MAX >> 8);
             for probe in &mut one.probes {
-                probe.event.number = probe.event.number.saturating_add(first << 8);
+                let is_tail = probe.event.number & 0xff == event::TAIL;
+                let base = if is_tail { tails } else { first };
+                probe.event.number = probe.event.number.saturating_add(base << 8);
             }
             for operation in &one.operations {
-                operations.add(operation, layer(one.name), inside);
+                let tail = if operation.tail == 0 { 0 } else { operation.tail + tails };
+                operations.add(operation, layer(one.name), inside, tail);
             }
+            tails += one.operations.iter().map(|operation| operation.tail).max().unwrap_or(0);
         }
         operations
     }
@@ -293,10 +323,10 @@ impl Operations {
         self.about.push(None);
     }
 
-    fn add(&mut self, operation: &PlannedOperation, layer: u32, inside: u32) {
+    fn add(&mut self, operation: &PlannedOperation, layer: u32, inside: u32, tail: u32) {
         let (begin, start) = (self.steps(&operation.begin), self.steps(&operation.start));
         let recipe =
-            OperationRecipe { begin, start, end: self.steps(&operation.end), layer, inside, flags: operation.flags, padding: 0 };
+            OperationRecipe { begin, start, end: self.steps(&operation.end), layer, inside, flags: operation.flags, tail };
         self.recipes.push(recipe);
         self.about.push(Some(operation.about.clone()));
     }

@@ -9,7 +9,9 @@ use opentelemetry::trace::SpanKind;
 use super::facts::Facts;
 use super::left_out::LeftOut;
 use super::library::{Close, Library, Operation};
-use super::operations::{AboutFunction, Declared, MAKES, PlannedOperation, Recipe, WITHIN, probes};
+use super::operations::{
+    AboutFunction, Declared, MAKES, PlannedOperation, Recipe, WITHIN, in_tail, probes, result_words, tail_probe,
+};
 use super::plan::Planned;
 use crate::expression::{Condition, Expression, Stage, Unreadable};
 use crate::signature::{Found, Signature, find};
@@ -17,7 +19,8 @@ use crate::signature::{Found, Signature, find};
 /// The functions of a library, as the linker calls them.
 pub(super) fn functions(library: &'static Library) -> impl Iterator<Item = String> {
     let of_operations = library.operations.iter().flat_map(move |operation| {
-        operation.functions.iter().filter_map(move |text| declaration(library, operation.package, text).ok())
+        let all = operation.functions.iter().chain(std::iter::once(&operation.tail).filter(|tail| !tail.is_empty()));
+        all.filter_map(move |text| declaration(library, operation.package, text).ok())
     });
     let of_closes = library.closes.iter().filter_map(move |close| declaration(library, close.package, close.function).ok());
     of_operations.chain(of_closes).map(|signature| signature.symbol())
@@ -33,7 +36,7 @@ fn declaration(library: &Library, below: &str, text: &str) -> Result<Signature, 
 /// # Errors
 /// Where it has no operation of it.
 pub(super) fn plan(library: &'static Library, facts: &Facts<'_>) -> Result<Planned, LeftOut> {
-    let mut planning = Planning { library, facts, errors: errors(library), planned: Planned::default(), why: None };
+    let mut planning = Planning { library, facts, errors: errors(library), planned: Planned::default(), tails: Vec::new(), why: None };
     for operation in library.operations {
         planning.operation(operation)?;
     }
@@ -67,6 +70,8 @@ struct Planning<'p, 'a> {
     facts: &'p Facts<'a>,
     errors: Vec<ErrorCaptures>,
     planned: Planned,
+    /// The functions that operations call last, whose ends are observed.
+    tails: Vec<String>,
     /// Why the first function that the program has is not observed.
     why: Option<LeftOut>,
 }
@@ -97,7 +102,8 @@ impl Planning<'_, '_> {
 
     /// Plans one function of an operation.
     fn function(&mut self, operation: &'static Operation, signature: &Signature) -> Result<(), LeftOut> {
-        let found = one(find(self.facts.binary, &self.facts.functions, signature))?;
+        let mut found = one(find(self.facts.binary, &self.facts.functions, signature))?;
+        let tail = self.tail(operation, &mut found)?;
         let (facts, declared) = (self.facts, Declared { signature, found: &found });
         let mut recipe = Recipe::default();
         if !operation.only.is_empty() {
@@ -119,7 +125,38 @@ impl Planning<'_, '_> {
             self.captured(&mut recipe, declared, &captures, stage)?;
         }
         let function = found.function.name.clone();
-        self.add(recipe, declared, event::BEGIN, true, flags, (operation.kind.clone(), operation.span, function))
+        self.add(recipe, declared, event::BEGIN, tail == 0, flags, (operation.kind.clone(), operation.span, function))?;
+        if let Some(last) = self.planned.operations.last_mut() {
+            last.tail = tail;
+        }
+        Ok(())
+    }
+
+    /// The number of the function that this one calls last, if its end is observed: then the results are where they are by then.
+    fn tail(&mut self, operation: &'static Operation, found: &mut Found) -> Result<u32, LeftOut> {
+        let facts = self.facts;
+        // On the returns themselves nothing is gained.
+        if operation.tail.is_empty() || found.function.has_defer() {
+            return Ok(0);
+        }
+        let signature = declaration(self.library, operation.package, operation.tail)?;
+        let Ok(called) = one(find(facts.binary, &facts.functions, &signature)) else {
+            return Ok(0);
+        };
+        let words = result_words(&found.assignment);
+        let Some(results) = facts.binary.tail(&found.function, &called.function, words) else {
+            return Ok(0);
+        };
+        let number = match self.tails.iter().position(|known| *known == called.function.name) {
+            Some(known) => known + 1,
+            None => {
+                self.tails.push(called.function.name.clone());
+                self.planned.probes.push(tail_probe(facts, &called, self.tails.len())?);
+                self.tails.len()
+            }
+        };
+        found.assignment = in_tail(&found.assignment, &results);
+        Ok(u32::try_from(number).unwrap_or(0))
     }
 
     /// Captures; what an alternative of this function's parameters would be needed for is left out in silence.

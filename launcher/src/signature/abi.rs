@@ -55,6 +55,8 @@ pub enum Place {
     Integer(u8),
     /// The n-th floating-point register: X0 to X14; F0 to F15.
     Float(u8),
+    /// A variable of the function itself, where its results are before it returns: bytes from the stack pointer at its first instruction.
+    Local(i32),
     /// Bytes from what is the stack pointer plus 8 at the first instruction and at `RET`, on either processor.
     Stack(u32),
 }

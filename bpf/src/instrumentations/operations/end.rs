@@ -8,18 +8,21 @@ use crate::records::kind;
 use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::frames::{self, Frame, Standing};
+use crate::trace::goroutine::Goroutine;
 use crate::trace::operation;
 
-/// A function where an operation began may have ended; the cookie has the number of the recipe that says so.
+/// A function where an operation began may have ended, or one that it calls last (`is_tail`); the cookie has the number of the recipe
+/// that says so.
 #[inline(always)]
-pub(super) fn end<T: Target>(target: &T, number: u32, site: u32) -> Done {
-    let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
+pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) -> Done {
     let address = target.registers().goroutine();
     let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
     if goroutine.frames() == 0 {
         // It was none: switched off, within another one, or refused.
         return Err(Missed::NothingToDo);
     }
+    let number = if is_tail { caller(target, goroutine, address, number)? } else { number };
+    let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
     let results = results::read_by(target, site).ok_or(Missed::NothingToDo)?;
     target.with_scratch(|scratch| {
         let time = target.now();
@@ -45,17 +48,34 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32) -> Done {
         if is_reported == 0 {
             return Err(Missed::NothingToDo);
         }
-        begin(target, scratch, &results, frame);
+        begin(target, scratch, &results, frame, &standing);
         report(target, scratch, recipe, &Ended { time, address, number, began })
     })
 }
 
+/// The number of the innermost operation of a goroutine, if it ends where this function does that it calls last.
+#[inline(always)]
+fn caller<T: Target>(target: &T, goroutine: &Goroutine, address: u64, tail: u32) -> Result<u32, Missed> {
+    let own = frames::key(address, goroutine.frames().wrapping_sub(1));
+    let number = target.frame(own).ok_or(Missed::NothingToDo)?.operation.get();
+    let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
+    if recipe.tail == tail { Ok(number) } else { Err(Missed::NothingToDo) }
+}
+
 /// The evaluation of an end.
 #[inline(always)]
-fn begin<T: Target>(target: &T, scratch: &mut Scratch, results: &[u64; crate::config::MAX_RESULTS], frame: &Frame) {
+fn begin<T: Target>(
+    target: &T,
+    scratch: &mut Scratch,
+    results: &[u64; crate::config::MAX_RESULTS],
+    frame: &Frame,
+    standing: &Standing,
+) {
     let Scratch { evaluation, .. } = scratch;
-    evaluation.begin(&target.registers(), target.opaque(0));
+    let registers = target.registers();
+    evaluation.begin(&registers, target.opaque(0));
     evaluation.object = frame.object.get();
+    evaluation.frame = registers.stack_pointer.wrapping_add(standing.depth).wrapping_sub(frame.depth.get());
     for (copy, result) in evaluation.results.iter_mut().zip(results) {
         *copy = *result;
     }

@@ -26,6 +26,8 @@ pub struct Evaluation {
     pub context: [u64; 2],
     /// The object that was noted.
     pub object: u64,
+    /// Where the stack pointer was at the first instruction of the function where the operation began; at its end only.
+    pub frame: u64,
     /// The number of the next step.
     pub next: u64,
     /// Behind the number of the last.
@@ -45,6 +47,7 @@ pub const NO_EVALUATION: Evaluation = Evaluation {
     error: [0; 2],
     context: [0; 2],
     object: 0,
+    frame: 0,
     next: 0,
     end: 0,
     refused: 0,

@@ -66,6 +66,7 @@ impl Evaluation {
                 self.value = [at(argument) & value, at(argument >> 8)];
             }
             code::STACK => return self.load_pair(lookup, self.stack_pointer.wrapping_add(value)),
+            code::FRAME => return self.load_pair(lookup, self.frame.wrapping_add(value)),
             code::LOAD_PAIR => return first != 0 && self.load_pair(lookup, first.wrapping_add(value)),
             code::LOAD => {
                 if first == 0 {

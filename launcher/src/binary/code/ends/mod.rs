@@ -13,6 +13,7 @@ mod deferred;
 mod flow;
 mod merge;
 mod moves;
+mod tail;
 mod values;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ use super::super::{BinaryError, FileOffset, VirtAddr};
 use super::Cost;
 
 pub use merge::merge_end_sites;
+pub use tail::TailResult;
 
 /// Go's internal ABI passes at most nine integer results in registers (`cmd/compile/abi-internal.md`).
 pub const MAX_RESULT_WORDS: usize = 9;
@@ -241,6 +243,23 @@ pub(in super::super) fn return_sites(
         Architecture::Amd64 => amd64::return_sites(code, start, results, surroundings),
         Architecture::Arm64 => arm64::end_sites(code, start, results),
     })
+}
+
+/// Where the first `results` result words of `function`, whose code is `code`, are when `callee` has returned, which it calls last
+/// on every way out; `None` where it does not, or that is not plain.
+pub(in super::super) fn tail(
+    architecture: Architecture,
+    code: &[u8],
+    function: &Function,
+    callee: VirtAddr,
+    results: usize,
+    surroundings: &impl Surroundings,
+) -> Option<Vec<TailResult>> {
+    match architecture {
+        Architecture::Amd64 => tail::tail(code, function.entry.0, callee, results, surroundings),
+        // A return is emulated there.
+        Architecture::Arm64 => None,
+    }
 }
 
 fn sites(

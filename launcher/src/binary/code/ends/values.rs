@@ -68,6 +68,11 @@ impl State {
         self.may_panic
     }
 
+    /// How far the stack pointer is above where it was at the site.
+    pub(super) fn stack_pointer(&self) -> Option<i64> {
+        self.stack_offset(Register::RSP, 0)
+    }
+
     /// Where the first `count` results are, at a `RET`.
     pub(super) fn results(&self, count: usize) -> Option<Vec<ResultLocation>> {
         RESULTS.iter().take(count).map(|register| self.get(*register)).collect()
