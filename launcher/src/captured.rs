@@ -44,6 +44,8 @@ pub struct Captured<'c> {
     pub function: &'c str,
     /// Names and values: of the start, then of the end. Of several with one name the last counts.
     pub values: &'c [(Cow<'static, str>, Value)],
+    /// The same, of what is known by an object.
+    pub known: &'c [(Cow<'static, str>, Value)],
     /// What is said of statements.
     pub database: &'c Database,
     /// Whether its end is known.
@@ -63,7 +65,7 @@ impl<'c> Captured<'c> {
     /// The value with this name, if there was one.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'c Value> {
-        self.values.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
+        self.values.iter().rev().chain(self.known).find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
     /// A text.

@@ -72,6 +72,9 @@ pub mod code {
     pub const NOTE_ERROR: u16 = 20;
     /// Captures the first word under the number `argument`.
     pub const CAPTURE_WORD: u16 = 21;
+    /// Captures the first word under the number `argument`: what is captured behind it is known by that. Where the same was captured less
+    /// than [`super::operations::KNOWN_FOR`] ago, `skip` steps are left out.
+    pub const CAPTURE_KEY: u16 = 25;
     /// Captures a string under the number `argument`, at most `value` bytes.
     pub const CAPTURE_TEXT: u16 = 22;
     /// Captures under the number `argument` what an interface with methods holds: the address of its type's descriptor, the first
@@ -139,6 +142,9 @@ pub mod event {
     /// has that of the end's recipe.
     pub const TAIL: u32 = 8;
 }
+
+/// How long what is known of an object is not captured again, in nanoseconds: an address may be given to another one.
+pub const KNOWN_FOR: u64 = 1_000_000_000;
 
 /// Steps that one list has at most.
 pub const MAX_STEPS: u32 = 512;

@@ -128,6 +128,11 @@ impl Lookup for Hit {
     }
 
     #[inline(always)]
+    fn is_known(&self, key: u64, time: u64) -> bool {
+        operations::is_known(key, time)
+    }
+
+    #[inline(always)]
     fn frame(&self, key: u64) -> Option<&Frame> {
         operations::frame(key)
     }

@@ -2,7 +2,7 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap};
-use bpf::config::operations::{OperationRecipe, RecipeStep};
+use bpf::config::operations::{KNOWN_FOR, OperationRecipe, RecipeStep};
 use bpf::instrumentations::operations::OpenObject;
 use bpf::trace::frames::{Frame, NEW_FRAME};
 
@@ -19,6 +19,10 @@ static FRAMES: LruHashMap<u64, Frame> = LruHashMap::with_max_entries(16_384, 0);
 #[map(name = "OBJECTS")]
 static OBJECTS: LruHashMap<u64, OpenObject> = LruHashMap::with_max_entries(8_192, 0);
 
+/// When what is known by a key was captured.
+#[map(name = "KNOWN")]
+static KNOWN: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1_024, 0);
+
 /// All zero; here, because it is too large for the stack.
 static NEW: Frame = NEW_FRAME;
 
@@ -32,6 +36,18 @@ pub(super) fn operation(number: u32) -> Option<&'static OperationRecipe> {
 pub(super) fn step(number: u32) -> Option<&'static RecipeStep> {
     // SAFETY: as above.
     STEPS.get_ptr(number).map(|step| unsafe { &*step })
+}
+
+#[inline(always)]
+pub(super) fn is_known(key: u64, time: u64) -> bool {
+    // SAFETY: valid and aligned; of an evicted entry it is another key's moment, which does little harm.
+    let before = KNOWN.get_ptr(&key).map_or(0, |before| unsafe { before.read_volatile() });
+    if time.wrapping_sub(before) < KNOWN_FOR {
+        return true;
+    }
+    // Full: the oldest is forgotten.
+    let _never = KNOWN.insert(&key, &time, 0);
+    false
 }
 
 #[inline(always)]

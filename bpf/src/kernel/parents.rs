@@ -67,6 +67,11 @@ impl Lookup for UserMemory {
     }
 
     #[inline(always)]
+    fn is_known(&self, key: u64, time: u64) -> bool {
+        operations::is_known(key, time)
+    }
+
+    #[inline(always)]
     fn frame(&self, key: u64) -> Option<&Frame> {
         operations::frame(key)
     }

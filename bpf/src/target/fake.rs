@@ -23,7 +23,7 @@ use bytemuck::AnyBitPattern;
 
 use crate::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
 use crate::config::http_server::HttpServerConfig;
-use crate::config::operations::{OperationRecipe, RecipeStep, Steps};
+use crate::config::operations::{KNOWN_FOR, OperationRecipe, RecipeStep, Steps};
 use crate::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig};
 use crate::config::{Cookie, EndRecipe, Propagators, Setting, Settings};
 use crate::go::abi::Registers;
@@ -61,6 +61,8 @@ pub struct FakeProcess {
     pub recipe_steps: Vec<RecipeStep>,
     /// How operations of tables are captured.
     pub operations: Vec<OperationRecipe>,
+    /// When what is known by keys was captured.
+    pub known: Remembered<u64>,
     /// Open operations of tables.
     pub frames: Remembered<Frame>,
     /// Operations whose objects are open.
@@ -122,6 +124,7 @@ impl FakeProcess {
             recipes: Vec::new(),
             recipe_steps: Vec::new(),
             operations: Vec::new(),
+            known: Remembered::default(),
             frames: Remembered::default(),
             objects: Remembered::default(),
             routes: Default::default(),
@@ -206,6 +209,14 @@ impl Lookup for FakeProcess {
 
     fn recipe_step(&self, number: u32) -> Option<&RecipeStep> {
         self.recipe_steps.get(number as usize)
+    }
+
+    fn is_known(&self, key: u64, time: u64) -> bool {
+        let is_known = self.known.get(key).is_some_and(|before| time.wrapping_sub(*before) < KNOWN_FOR);
+        if !is_known {
+            self.known.set(key, time);
+        }
+        is_known
     }
 
     fn frame(&self, key: u64) -> Option<&Frame> {

@@ -60,6 +60,8 @@ pub trait Lookup: Memory {
     fn context_type(&self, address: u64) -> Option<&ContextType>;
     /// A step of a recipe of an operation, by its number.
     fn recipe_step(&self, number: u32) -> Option<&RecipeStep>;
+    /// Whether what is known by this key was captured a short time ago ([`crate::config::operations::KNOWN_FOR`]). From `time` on it is.
+    fn is_known(&self, key: u64, time: u64) -> bool;
     /// An open operation of a table, by [`crate::trace::frames::key`].
     fn frame(&self, key: u64) -> Option<&Frame>;
     /// Calls [`Step::step`] until it returns false, at most `limit` times.

@@ -154,10 +154,20 @@ impl Step for Search {
 }
 
 /// The level of the frame that ends where a function of this operation ends at this depth; what is open within it has been unwound.
+#[inline(always)]
+pub fn ended<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, operation: u32, scratch: &mut Scratch) -> u64 {
+    let innermost = goroutine.frames().wrapping_sub(1);
+    let is_innermost = target.frame(key(standing.address, innermost)).is_some_and(|frame| {
+        frame.operation.get() == operation && frame.depth.get() <= standing.depth && goroutine.beyond() == 0
+    });
+    if is_innermost { target.opaque(innermost.into()) } else { look(target, goroutine, standing, operation, scratch) }
+}
+
+/// The same where it is not the innermost.
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
-pub fn ended<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, operation: u32, scratch: &mut Scratch) -> u64 {
+fn look<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, operation: u32, scratch: &mut Scratch) -> u64 {
     let open = goroutine.frames();
     if goroutine.beyond() != 0 {
         if goroutine.beyond() <= standing.depth {

@@ -70,10 +70,10 @@ const INSTANCE: (&str, &str) = ("instance", connector!(".(*github.com/microsoft/
 const QUERY: (&str, &str) = ("query", "query | s.query");
 const ARGUMENTS: (&str, &str) = ("arguments", "len(args)");
 
-const STATEMENT: &[(&str, &str)] =
-    &[QUERY, ARGUMENTS, CONNECTOR, DRIVER, DSN, ENDPOINT, NAMESPACE, HOST, PORT, INSTANCE];
-const OTHER: &[(&str, &str)] = &[CONNECTOR, DRIVER, DSN, ENDPOINT, NAMESPACE, HOST, PORT, INSTANCE];
-const PREPARED: &[(&str, &str)] = &[QUERY, CONNECTOR, DRIVER, DSN, ENDPOINT, NAMESPACE, HOST, PORT, INSTANCE];
+const KNOWN: &[(&str, &str)] = &[CONNECTOR, DRIVER, DSN, ENDPOINT, NAMESPACE, HOST, PORT, INSTANCE];
+/// What most operations have.
+const OF_DATABASE: Operation =
+    Operation { known_by: "db | c.db | tx.db | s.db", known: KNOWN, context: "ctx", ..OPERATION };
 
 /// What those of a `DB` call last.
 const RETRY: &str = "func (db *DB) retry(fn func(strategy connReuseStrategy) error) error";
@@ -92,14 +92,13 @@ static LIBRARY: Library = Library {
                 "func (tx *Tx) QueryContext(ctx context.Context, query string, args ...any) (*Rows, error)",
                 "func (s *Stmt) QueryContext(ctx context.Context, args ...any) (*Rows, error)",
             ],
-            context: "ctx",
-            start: STATEMENT,
+            start: &[QUERY, ARGUMENTS],
             error: "result1",
             object: "result0",
             within: "tx",
             tail: RETRY,
             span: span::statement,
-            ..OPERATION
+            ..OF_DATABASE
         },
         Operation {
             functions: &[
@@ -108,13 +107,12 @@ static LIBRARY: Library = Library {
                 "func (tx *Tx) ExecContext(ctx context.Context, query string, args ...any) (Result, error)",
                 "func (s *Stmt) ExecContext(ctx context.Context, args ...any) (Result, error)",
             ],
-            context: "ctx",
-            start: STATEMENT,
+            start: &[QUERY, ARGUMENTS],
             error: "result1",
             within: "tx",
             tail: RETRY,
             span: span::statement,
-            ..OPERATION
+            ..OF_DATABASE
         },
         Operation {
             functions: &[
@@ -122,58 +120,52 @@ static LIBRARY: Library = Library {
                 "func (c *Conn) PrepareContext(ctx context.Context, query string) (*Stmt, error)",
                 "func (tx *Tx) PrepareContext(ctx context.Context, query string) (*Stmt, error)",
             ],
-            context: "ctx",
-            start: PREPARED,
+            start: &[QUERY],
             error: "result1",
             within: "tx",
             tail: RETRY,
             span: |captured, span| span::named(captured, span, "PREPARE"),
-            ..OPERATION
+            ..OF_DATABASE
         },
         Operation {
             functions: &[
                 "func (db *DB) BeginTx(ctx context.Context, opts *TxOptions) (*Tx, error)",
                 "func (c *Conn) BeginTx(ctx context.Context, opts *TxOptions) (*Tx, error)",
             ],
-            context: "ctx",
-            start: OTHER,
             error: "result1",
             makes: "result0",
             tail: RETRY,
             span: |captured, span| span::named(captured, span, "BEGIN"),
-            ..OPERATION
+            ..OF_DATABASE
         },
         Operation {
             functions: &["func (tx *Tx) Commit() error"],
             only: "tx.done.v | tx.done == 0",
             context: "tx.ctx",
-            start: OTHER,
             error: "result0",
             within: "tx",
             span: |captured, span| span::named(captured, span, "COMMIT"),
-            ..OPERATION
+            ..OF_DATABASE
         },
         Operation {
             // `Tx.Rollback` is inlined. It is also called when there is nothing to roll back any more.
             functions: &["func (tx *Tx) rollback(discardConn bool) error"],
             only: "tx.done.v | tx.done == 0",
             context: "tx.ctx",
-            start: &[("discards", "discardConn"), CONNECTOR, DRIVER, DSN, ENDPOINT, NAMESPACE, HOST, PORT, INSTANCE],
+            start: &[("discards", "discardConn")],
             error: "result0",
             within: "tx",
             span: rollback,
-            ..OPERATION
+            ..OF_DATABASE
         },
         Operation {
             functions: &[
                 "func (db *DB) PingContext(ctx context.Context) error",
                 "func (c *Conn) PingContext(ctx context.Context) error",
             ],
-            context: "ctx",
-            start: OTHER,
             error: "result0",
             span: |captured, span| span::named(captured, span, "PING"),
-            ..OPERATION
+            ..OF_DATABASE
         },
     ],
     closes: &[Close {

@@ -42,6 +42,11 @@ pub struct Operation {
     pub only: &'static str,
     /// Its `context.Context`, by which the parent is found; empty: by the goroutine alone.
     pub context: &'static str,
+    /// An object that says with what it is done, for example a pool of connections, and what is captured of that: once a second for each,
+    /// while its address stays the same. Empty: nothing.
+    pub known_by: &'static str,
+    /// See [`Self::known_by`].
+    pub known: &'static [(&'static str, &'static str)],
     /// What is captured when it is called: names and expressions.
     pub start: &'static [(&'static str, &'static str)],
     /// What is captured when it returns.
@@ -68,6 +73,8 @@ pub const OPERATION: Operation = Operation {
     functions: &[],
     only: "",
     context: "",
+    known_by: "",
+    known: &[],
     start: &[],
     end: &[],
     error: "",

@@ -1,6 +1,7 @@
 //! Operations of tables × what was found in the binary → probes, and recipes for the body that all of them share. Pure.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bpf::config::instrumentation;
@@ -36,6 +37,8 @@ pub const MAKES: &str = "\0makes";
 /// The same.
 pub const WITHIN: &str = "\0within";
 const OBJECTS: [&str; 2] = [MAKES, WITHIN];
+/// The name under which the address is captured of what rarely changes: behind it stands what is known by that.
+pub const KEY: &str = "\0key";
 
 /// A function where an operation begins, or where the object of one ends.
 #[derive(Clone, Debug)]
@@ -67,6 +70,8 @@ pub struct About {
     pub span: SpanFunction,
     /// What the numbers of captured values mean: at the start, and at the end.
     pub captures: [Vec<Named>; 2],
+    /// Those of the start that are known by the value before them, and are not captured each time.
+    pub known: Range<usize>,
 }
 
 /// The steps of one operation while they are made.
@@ -75,6 +80,7 @@ pub(super) struct Recipe {
     begin: Vec<RecipeStep>,
     steps: [Vec<RecipeStep>; 2],
     captures: [Vec<Named>; 2],
+    known: Range<usize>,
     /// What cannot be captured, and why.
     pub(super) missing: Vec<String>,
 }
@@ -146,6 +152,42 @@ impl Recipe {
         Ok(())
     }
 
+    /// Captures what is known by an object, unless that was done a short time ago.
+    pub(super) fn known(
+        &mut self,
+        facts: &Facts<'_>,
+        declared: Declared<'_>,
+        by: &Expression,
+        captures: &[(&'static str, Expression)],
+    ) -> Result<(), Unreadable> {
+        let key = Self::scope(facts, declared, Stage::Start).note_object(by)?;
+        self.steps[0].extend(key);
+        let first = self.steps[0].len();
+        let argument = u32::try_from(self.captures[0].len()).unwrap_or(u32::MAX);
+        let kind = ValueKind::Integer { bytes: 8, is_signed: false };
+        self.captures[0].push(Named { name: Cow::Borrowed(KEY), kind });
+        for (step, argument) in [(code::OBJECT, 0), (code::NOT_NIL, 0), (code::CAPTURE_KEY, argument)] {
+            self.steps[0].push(RecipeStep { code: step, argument, ..RecipeStep::default() });
+        }
+        let begin = self.captures[0].len();
+        for (name, expression) in captures {
+            match self.capture(facts, declared, (Cow::Borrowed(name), expression), Stage::Start) {
+                // A program has the types of those drivers alone that it uses.
+                Ok(()) | Err(Unreadable::NoName(_) | Unreadable::NoType(_)) => {}
+                Err(why) => self.missing.push(format!("{name} of {}: {why}", declared.found.function.name)),
+            }
+        }
+        self.known = begin..self.captures[0].len();
+        let [steps, _] = &mut self.steps;
+        let rest = u16::try_from(steps.len().saturating_sub(first + 3)).unwrap_or(u16::MAX);
+        for (at, skip) in [(first + 1, rest.saturating_add(1)), (first + 2, rest)] {
+            if let Some(step) = steps.get_mut(at) {
+                step.skip = skip;
+            }
+        }
+        Ok(())
+    }
+
     /// Notes and captures the error, what it wraps, and what `errors` (a type, and captures of it) say of it.
     pub(super) fn error(
         &mut self,
@@ -194,10 +236,10 @@ impl Recipe {
 
     /// The finished recipe.
     pub(super) fn finish(self, flags: u32, about: AboutFunction) -> PlannedOperation {
-        let Self { begin, steps: [start, end], captures, missing: _ } = self;
+        let Self { begin, steps: [start, end], captures, known, missing: _ } = self;
         let AboutFunction { library, function, kind, span } = about;
         let flags = flags | if kind == SpanKind::Client { flag::IS_CLIENT } else { 0 };
-        PlannedOperation { begin, start, end, flags, tail: 0, about: Arc::new(About { library, function, kind, span, captures }) }
+        PlannedOperation { begin, start, end, flags, tail: 0, about: Arc::new(About { library, function, kind, span, captures, known }) }
     }
 }
 

@@ -119,6 +119,11 @@ impl Planning<'_, '_> {
             recipe.object(facts, declared, &expression(operation.object)?, Stage::End)?;
             flags = flag::HAS_OBJECT;
         }
+        if !operation.known_by.is_empty() {
+            let captures = operation.known.iter().map(|(name, text)| Ok((*name, expression(text)?)));
+            let captures: Vec<_> = captures.collect::<Result<_, LeftOut>>()?;
+            recipe.known(facts, declared, &expression(operation.known_by)?, &captures)?;
+        }
         let start = operation.start.iter().copied().chain([(WITHIN, operation.within)]);
         let end = operation.end.iter().copied().chain([(MAKES, operation.makes)]);
         for (stage, captures) in [(Stage::Start, start.collect::<Vec<_>>()), (Stage::End, end.collect())] {
@@ -232,6 +237,7 @@ impl Planning<'_, '_> {
     ) -> Result<(), LeftOut> {
         let probes = probes(self.facts, declared, begin, has_end, self.planned.operations.len())?;
         let about = AboutFunction { library: self.library.package, function, kind, span };
+        self.planned.missing.extend(recipe.missing.iter().cloned());
         let operation: PlannedOperation = recipe.finish(flags, about);
         self.planned.probes.extend(probes);
         self.planned.operations.push(operation);

@@ -16,12 +16,15 @@ use super::{identity, limits, values};
 use crate::captured::{Captured, Value};
 use crate::clock::WallClock;
 use crate::config::{Database, Limits};
-use crate::events::decode::{Happened, OperationHappened, OperationStarted};
+use crate::events::decode::{Happened, OperationHappened, OperationStarted, RawValue};
 use crate::panic_value::{PanicValue, TypeNames};
-use crate::probes::operations::{About, MAKES, WITHIN};
+use crate::probes::operations::{About, KEY, MAKES, WITHIN};
 
 /// Objects that were made by operations, and goroutines that panic, which are remembered at once.
 const MAX_REMEMBERED: usize = 16_384;
+
+/// Names and values.
+type Values = Vec<(Cow<'static, str>, Value)>;
 
 /// An operation without its end.
 #[derive(Debug)]
@@ -30,7 +33,8 @@ struct OpenOperation {
     data: SpanData,
     /// Start in nanoseconds of `CLOCK_BOOTTIME`.
     started: u64,
-    values: Vec<(Cow<'static, str>, Value)>,
+    values: Values,
+    known: Option<Arc<Values>>,
     goroutine: u64,
     level: u32,
     /// When its function has returned, and with which object it goes on.
@@ -48,6 +52,8 @@ pub(super) struct OpenOperations {
     objects: HashMap<u64, [u8; 8]>,
     /// The spans of operations that have made an object, by its address.
     makers: HashMap<u64, SpanContext>,
+    /// What is known by the addresses of objects.
+    known: HashMap<u64, Arc<Values>>,
     /// Panics that have begun, by goroutine.
     panics: HashMap<u64, PanicValue>,
     limits: Limits,
@@ -68,6 +74,7 @@ impl OpenOperations {
             open: HashMap::new(),
             objects: HashMap::new(),
             makers: HashMap::new(),
+            known: HashMap::new(),
             panics: HashMap::new(),
             limits,
             database,
@@ -86,15 +93,43 @@ impl OpenOperations {
             return;
         };
         let mut found = Vec::with_capacity(raw.len() + 2);
-        values::add(&mut found, raw, &about.captures[0], names);
+        let is_known = |value: &&RawValue<'_>| about.known.contains(&usize::from(value.number));
+        let (about_object, own): (Vec<_>, Vec<_>) = raw.iter().partition(is_known);
+        values::add(&mut found, &own, &about.captures[0], names);
+        let known = self.known(&about, &found, &about_object, names);
         let scope = self.scopes.entry(about.library).or_insert_with(|| identity::scope(about.library)).clone();
         let mut data = identity::open_span(about.kind.clone(), &head.span, scope, clock.time(head.time));
         if let Some(maker) = object(&found, WITHIN).and_then(|object| self.makers.get(&object)) {
             data.links.links.push(Link::new(maker.clone(), Vec::new(), 0));
         }
         let (started, goroutine, level) = (head.time, head.goroutine, head.level);
-        let open = OpenOperation { about, data, started, values: found, goroutine, level, returned: None };
+        let open = OpenOperation { about, data, started, values: found, known, goroutine, level, returned: None };
         self.open.insert(head.span.span_id, open);
+    }
+
+    /// What is known of an operation's object: what was captured now, or the last time.
+    fn known<N: TypeNames>(
+        &mut self,
+        about: &About,
+        own: &[(Cow<'static, str>, Value)],
+        raw: &[&RawValue<'_>],
+        names: &mut Names<N>,
+    ) -> Option<Arc<Values>> {
+        let key = object(own, KEY)?;
+        if raw.is_empty() {
+            return self.known.get(&key).cloned();
+        }
+        let mut found = Vec::new();
+        values::add(&mut found, raw, &about.captures[0], names);
+        if self.known.len() >= MAX_REMEMBERED {
+            self.known.clear();
+        }
+        let found = match self.known.get(&key) {
+            Some(before) if **before == found => before.clone(),
+            Some(_) | None => Arc::new(found),
+        };
+        self.known.insert(key, found.clone());
+        Some(found)
     }
 
     /// Something has happened. An annotation of a span that is none of these is handed back.
@@ -110,7 +145,7 @@ impl OpenOperations {
             Happened::Returned => self.returned(record, names, finished),
             Happened::Annotated => {
                 if let (Some(about), Some(open)) = (self.about(head.operation), self.open.get_mut(&head.span_id)) {
-                    values::add(&mut open.values, raw, &about.captures[0], names);
+                    values::add(&mut open.values, &raw.iter().collect::<Vec<_>>(), &about.captures[0], names);
                 }
             }
             Happened::Panicked => {
@@ -138,7 +173,7 @@ impl OpenOperations {
             self.orphans += 1;
             return;
         };
-        values::add(&mut open.values, raw, &about.captures[1], names);
+        values::add(&mut open.values, &raw.iter().collect::<Vec<_>>(), &about.captures[1], names);
         open.returned = Some((head.time, head.object));
         self.panics.remove(&head.goroutine);
     }
@@ -153,7 +188,7 @@ impl OpenOperations {
         let [start, end] = &about.captures;
         let is_close = !Arc::ptr_eq(&about, &open.about);
         let named = if is_close && end.is_empty() { start } else { end };
-        values::add(&mut open.values, raw, named, names);
+        values::add(&mut open.values, &raw.iter().collect::<Vec<_>>(), named, names);
         if let Some((_, object)) = open.returned {
             self.objects.remove(&object);
         }
@@ -162,7 +197,7 @@ impl OpenOperations {
             self.panics.remove(&head.goroutine);
         }
         let mut data = Self::ended_at(open.data, open.started, head.time);
-        self.complete(&open.about, &open.values, true, &mut data);
+        self.complete((&open.about, &open.values, open.known.as_deref()), true, &mut data);
         if let Some(object) = object(&open.values, MAKES) {
             if self.makers.len() >= MAX_REMEMBERED {
                 self.makers.clear();
@@ -180,7 +215,7 @@ impl OpenOperations {
         let panic = self.panics.remove(&goroutine);
         for open in unwound {
             let mut data = Self::ended_at(open.data, open.started, time);
-            self.complete(&open.about, &open.values, false, &mut data);
+            self.complete((&open.about, &open.values, open.known.as_deref()), false, &mut data);
             match &panic {
                 Some(panic) => panicked(&mut data, panic),
                 None => fail(&mut data, "runtime.Goexit".into(), "its goroutine was ended by runtime.Goexit"),
@@ -194,7 +229,7 @@ impl OpenOperations {
     fn close(&self, open: OpenOperation, now: u64) -> SpanData {
         let end = open.returned.map_or(now, |(returned, _)| returned);
         let mut data = Self::ended_at(open.data, open.started, end);
-        self.complete(&open.about, &open.values, open.returned.is_some(), &mut data);
+        self.complete((&open.about, &open.values, open.known.as_deref()), open.returned.is_some(), &mut data);
         if open.returned.is_none() {
             match self.panics.get(&open.goroutine) {
                 Some(panic) => panicked(&mut data, panic),
@@ -210,8 +245,9 @@ impl OpenOperations {
         data
     }
 
-    fn complete(&self, about: &About, values: &[(Cow<'static, str>, Value)], is_ended: bool, data: &mut SpanData) {
-        let captured = Captured { function: &about.function, values, database: &self.database, is_ended };
+    fn complete(&self, (about, values, known): (&About, &Values, Option<&Values>), is_ended: bool, data: &mut SpanData) {
+        let known = known.map(Vec::as_slice).unwrap_or_default();
+        let captured = Captured { function: &about.function, values, known, database: &self.database, is_ended };
         (about.span)(&captured, data);
         if let Some(failure) = captured.failure() {
             let is_marked = data.attributes.iter().any(|attribute| attribute.key.as_str() == semconv::ERROR_TYPE);

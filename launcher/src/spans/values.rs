@@ -11,7 +11,7 @@ use crate::panic_value::{PanicValue, TypeNames};
 /// Adds what was captured, by its names. What has no name, or not the form that it should have, is left out.
 pub(super) fn add<N: TypeNames>(
     values: &mut Vec<(Cow<'static, str>, Value)>,
-    raw: &[RawValue<'_>],
+    raw: &[&RawValue<'_>],
     named: &[Named],
     names: &mut Names<N>,
 ) {

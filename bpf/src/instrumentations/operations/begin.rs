@@ -39,6 +39,7 @@ fn open<T: Target>(
         return Err(Missed::NothingToDo);
     }
     scratch.evaluation.begin(&target.registers(), target.opaque(0));
+    scratch.evaluation.time = time;
     target.follow(recipe.begin, scratch);
     if scratch.evaluation.refused != 0 {
         return Err(Missed::NothingToDo);

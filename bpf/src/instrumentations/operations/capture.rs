@@ -15,9 +15,7 @@ pub(super) fn capture<L: Lookup>(lookup: &L, step: &RecipeStep, value: [u64; 2],
     #[expect(clippy::cast_possible_truncation, reason = "at most the longest value")]
     let capacity = step.value as u32;
     if step.code == code::CAPTURE_WORD {
-        let [word, _] = value;
-        record.push_word(ValueHead { number, is_cut: 0, length: 8 }.to_word());
-        record.push_word(word);
+        word(step, value, record);
         return true;
     }
     if step.code == code::CAPTURE_TEXT {
@@ -38,6 +36,15 @@ pub(super) fn capture<L: Lookup>(lookup: &L, step: &RecipeStep, value: [u64; 2],
     let is_cut = u16::from(second >> 31 == 0 && u64::from(taken) < second);
     record.set_word(at, ValueHead { number, is_cut, length: 32 + taken }.to_word());
     true
+}
+
+/// Captures the first word.
+#[inline(always)]
+pub(super) fn word(step: &RecipeStep, [word, _]: [u64; 2], record: &mut RecordBuffer) {
+    #[expect(clippy::cast_possible_truncation, reason = "the launcher counts them in 16 bits")]
+    let number = step.argument as u16;
+    record.push_word(ValueHead { number, is_cut: 0, length: 8 }.to_word());
+    record.push_word(word);
 }
 
 /// Captures a string; false where it cannot be read.

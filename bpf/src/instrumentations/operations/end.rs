@@ -48,6 +48,7 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) 
         if is_reported == 0 {
             return Err(Missed::NothingToDo);
         }
+        scratch.evaluation.time = time;
         begin(target, scratch, &results, frame, &standing);
         report(target, scratch, recipe, &Ended { time, address, number, began })
     })

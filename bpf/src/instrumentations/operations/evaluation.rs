@@ -28,6 +28,8 @@ pub struct Evaluation {
     pub object: u64,
     /// Where the stack pointer was at the first instruction of the function where the operation began; at its end only.
     pub frame: u64,
+    /// When, in nanoseconds of `CLOCK_BOOTTIME`.
+    pub time: u64,
     /// The number of the next step.
     pub next: u64,
     /// Behind the number of the last.
@@ -48,6 +50,7 @@ pub const NO_EVALUATION: Evaluation = Evaluation {
     context: [0; 2],
     object: 0,
     frame: 0,
+    time: 0,
     next: 0,
     end: 0,
     refused: 0,

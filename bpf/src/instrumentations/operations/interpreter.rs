@@ -36,7 +36,10 @@ impl Step for Interpreter<'_> {
             return false;
         };
         evaluation.next += 1;
-        let succeeded = if step.code >= code::CAPTURE_WORD {
+        let succeeded = if step.code == code::CAPTURE_KEY {
+            capture::word(step, evaluation.value, record);
+            lookup.is_known(evaluation.value[0], evaluation.time)
+        } else if step.code >= code::CAPTURE_WORD {
             capture::capture(lookup, step, evaluation.value, record)
         } else {
             evaluation.take(lookup, step, *load_bias)

@@ -45,6 +45,7 @@ pub(super) fn close<T: Target>(target: &T, number: u32, is_closing: bool) -> Don
     let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
     target.with_scratch(|scratch| {
         scratch.evaluation.begin(&target.registers(), target.opaque(0));
+        scratch.evaluation.time = target.now();
         target.follow(recipe.begin, scratch);
         let Scratch { evaluation, span, .. } = scratch;
         let object = evaluation.object;
@@ -72,7 +73,7 @@ pub(super) fn close<T: Target>(target: &T, number: u32, is_closing: bool) -> Don
 fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe, number: u32) -> Done {
     report::begin(target, scratch);
     target.follow(recipe.start, scratch);
-    let (time, span_id) = (target.now(), u64::from_ne_bytes(scratch.span.span_id));
+    let (time, span_id) = (scratch.evaluation.time, u64::from_ne_bytes(scratch.span.span_id));
     let (goroutine, object) = (target.registers().goroutine(), scratch.evaluation.object);
     let event = Event { kind: kind::OPERATION_END, operation: number, time, span_id, goroutine, object, level: 0 };
     report::submit(target, scratch, &event)

@@ -62,7 +62,7 @@ impl Sizes {
         let Self { scratch, recipes, goroutines, injects, has_parents, operations: [operations, steps], has_objects } = *self;
         loader.map_max_entries("OPERATIONS", operations.max(1)).map_max_entries("STEPS", steps.max(1));
         if operations == 0 {
-            loader.map_max_entries("FRAMES", 1);
+            loader.map_max_entries("FRAMES", 1).map_max_entries("KNOWN", 1);
         }
         if !has_objects {
             loader.map_max_entries("OBJECTS", 1);

@@ -203,6 +203,7 @@ impl Object {
         ebpf.map_mut("CREATORS").map(clear::<{ size_of::<SealedSpan>() }>);
         ebpf.map_mut("CONTEXTS").map(clear::<{ size_of::<u64>() }>);
         ebpf.map_mut("FRAMES").map(clear::<{ size_of::<Frame>() }>);
+        ebpf.map_mut("KNOWN").map(clear::<{ size_of::<u64>() }>);
         ebpf.map_mut("OBJECTS").map(clear::<{ size_of::<OpenObject>() }>);
         ebpf.map_mut("INJECTIONS").map(clear::<{ size_of::<Injection>() }>);
         ebpf.map_mut("EXTRACTED").map(clear::<{ size_of::<Extracted>() }>);

@@ -4,6 +4,8 @@
 //! database is; `query` is the statement, and `arguments` how many values are passed with it.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::Status;
@@ -12,6 +14,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::{Address, Statement, System, span_name};
 use crate::captured::{Captured, Failure, Value};
+use crate::config::Database;
 
 /// A span has at most this many attributes of ours; room is made once.
 const ATTRIBUTES: usize = 12;
@@ -69,12 +72,40 @@ pub fn statement(captured: &Captured<'_>, span: &mut SpanData) {
 }
 
 /// What the statement says.
-pub fn statement_of(captured: &Captured<'_>, system: System) -> Statement {
+fn statement_of(captured: &Captured<'_>, system: System) -> Statement {
     let Some(Value::Text { text, is_cut }) = captured.get("query") else {
         return Statement::default();
     };
     let has_arguments = captured.integer("arguments").map(|count| count > 0);
-    Statement::new(text.as_bytes(), *is_cut, has_arguments, system, captured.database)
+    let read = || Statement::new(text.as_bytes(), *is_cut, has_arguments, system, captured.database);
+    if text.len() > MAX_REMEMBERED_TEXT {
+        return read();
+    }
+    STATEMENTS.with_borrow_mut(|remembered| {
+        let key = (has_arguments, system, *captured.database);
+        if remembered.len() >= MAX_REMEMBERED {
+            remembered.clear();
+        }
+        if let Some((_, statement)) = remembered.get(text).filter(|(known, _)| *known == key) {
+            return statement.clone();
+        }
+        let statement = read();
+        remembered.insert(text.clone(), (key, statement.clone()));
+        statement
+    })
+}
+
+/// Statements whose texts are remembered with what they say: most programs have few, again and again.
+const MAX_REMEMBERED: usize = 512;
+/// The longest text that is remembered, in bytes.
+const MAX_REMEMBERED_TEXT: usize = 2_048;
+
+/// What else a statement is read by.
+type ReadBy = (Option<bool>, System, Database);
+
+thread_local! {
+    /// What the last statements say. Nothing but time depends on it.
+    static STATEMENTS: RefCell<HashMap<String, (ReadBy, Statement)>> = RefCell::default();
 }
 
 /// The span of an operation that has a name of its own, and perhaps a statement.
