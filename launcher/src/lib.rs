@@ -26,6 +26,7 @@ pub mod instrumentations;
 pub mod kernel;
 pub mod probes;
 pub mod signature;
+pub mod user_function;
 
 pub mod engine;
 

@@ -5,6 +5,7 @@
 
 mod database;
 mod endpoint;
+mod functions;
 mod init;
 mod methods;
 mod otlp;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use crate::command_line::CommandLine;
 use crate::kernel::UprobeKind;
 use crate::log::Level;
+use crate::user_function::UserFunction;
 
 pub use database::{Database, StatementPolicy};
 pub use endpoint::{Endpoint, Protocol};
@@ -75,6 +77,8 @@ pub struct Config {
     pub known_methods: KnownMethods,
     /// What spans of databases say of statements.
     pub database: Database,
+    /// The user's own functions of which each call is a span.
+    pub functions: Vec<UserFunction>,
     /// Names of instrumentations that are left out.
     pub disabled_instrumentations: Vec<String>,
 }
@@ -172,6 +176,7 @@ impl Config {
             limits: Limits::read(&mut reader),
             known_methods: KnownMethods::read(&mut reader),
             database: Database::read(&mut reader),
+            functions: functions::read(&mut reader),
             disabled_instrumentations: reader
                 .list("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", |name| Some(name.to_owned()))
                 .unwrap_or_default(),

@@ -27,6 +27,13 @@ pub enum Problem {
         /// The variable.
         name: &'static str,
     },
+    /// A function of the user's own that cannot be read.
+    Function {
+        /// The variable, or the flag.
+        name: &'static str,
+        /// The line, with a caret under the place, and what is wrong there.
+        what: String,
+    },
     /// A variable that anybody may set by a header, because the launcher runs as a CGI program.
     Cgi {
         /// The variable.
@@ -38,6 +45,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, value, allowed, used) = match self {
             Self::Unusable { name, value, allowed, used } => (name, value, allowed, used),
+            Self::Function { name, what } => return write!(f, "a function of {name} has no spans:\n{what}"),
             Self::NoEffect { name } => return write!(f, "{name} has no effect where a command is given"),
             Self::Cgi { name } => {
                 return write!(

@@ -36,6 +36,13 @@ pub(super) const TRACED: &[Parameter] = &[
         "Instrumentations that are switched off; net/http is both of its own; names of others are ignored",
     ),
     parameter(
+        "GO_AUTO_LAUNCH_SPANS",
+        "declarations of functions, one per line, as main.(*Store).Place(ctx context.Context, o *Order) error; order.id=o.ID",
+        "none",
+        "Functions of the program's own of which each call is a span, with attributes",
+    )
+    .flag("--span", Takes::Several("DECLARATION")),
+    parameter(
         "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",
         "a list of methods such as GET,POST,PROPFIND",
         "the methods of RFC 9110, PATCH and QUERY",

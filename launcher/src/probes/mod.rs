@@ -12,3 +12,4 @@ pub mod plan;
 pub mod probe;
 pub mod site;
 mod tables;
+pub mod user_functions;

@@ -14,9 +14,10 @@ use super::parents::{self, Parents};
 pub use super::probe::Layout;
 use super::probe::Probe;
 use super::site::{Placement, Site};
-use super::tables;
+use super::{tables, user_functions};
 use crate::binary::{BinaryError, DetourSite, GoBinary, Layouts};
 use crate::executor::Moment;
+use crate::user_function::UserFunction;
 
 /// What an instrumentation looks for in a binary, and how it makes probes of what is found.
 #[derive(Debug)]
@@ -116,6 +117,8 @@ pub struct PlannedDetour {
 /// What a plan depends on besides the program's file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Circumstances<'a> {
+    /// The user's own functions of which each call is a span.
+    pub functions: &'a [UserFunction],
     /// Names that the user switched off; a name also covers those below it (`net/http` switches off `net/http/server`).
     pub disabled: &'a [String],
     /// Address in the process minus address in the file. `None` where it is not known: what needs it is not used.
@@ -158,11 +161,13 @@ impl Plan {
         placement: &dyn Placement,
         circumstances: Circumstances<'_>,
     ) -> Result<Self, BinaryError> {
-        let Circumstances { disabled, load_bias, not_written } = circumstances;
+        let Circumstances { functions: own, disabled, load_bias, not_written } = circumstances;
         let mut plan = Self { load_bias: load_bias.unwrap_or(0), ..Self::default() };
         let wanted = |instrumentation: &&&Instrumentation| !is_disabled(instrumentation.name, disabled);
         let of_catalog: Vec<String> = catalog.iter().filter(wanted).flat_map(|one| one.function_names()).collect();
-        let names: Vec<&str> = of_catalog.iter().map(String::as_str).chain(parents::FUNCTIONS).collect();
+        let of_user: Vec<String> = own.iter().map(|function| function.signature.symbol()).collect();
+        let names: Vec<&str> =
+            of_catalog.iter().chain(&of_user).map(String::as_str).chain(parents::FUNCTIONS).collect();
         let functions = binary.functions(&names);
         let layouts = if functions.is_empty() {
             Layouts::default()
@@ -187,6 +192,15 @@ impl Plan {
                     plan.planned.push(Planned { name: instrumentation.name, ..planned });
                 }
                 Err(reason) => plan.left_out.push((instrumentation.name, reason)),
+            }
+        }
+        if !own.is_empty() {
+            match user_functions::plan(own, &facts) {
+                Ok(planned) => {
+                    has_parents = true;
+                    plan.planned.push(Planned { name: user_functions::NAME, ..planned });
+                }
+                Err(reason) => plan.left_out.push((user_functions::NAME, reason)),
             }
         }
         plan.operations = Operations::deal(&mut plan.planned, catalog);

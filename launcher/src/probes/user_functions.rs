@@ -1,0 +1,145 @@
+//! The user's own functions × what was found in the binary → what is observed. Pure.
+
+use std::borrow::Cow;
+
+use bpf::config::operations::event;
+use opentelemetry::trace::SpanKind;
+use opentelemetry::{KeyValue, Value as Attribute};
+use opentelemetry_sdk::trace::SpanData;
+use opentelemetry_semantic_conventions::attribute as semconv;
+
+use super::facts::Facts;
+use super::left_out::LeftOut;
+use super::operations::{AboutFunction, Declared, Recipe, probes};
+use super::plan::Planned;
+use crate::binary::GoBinary;
+use crate::captured::{Captured, Value};
+use crate::expression::{Expression, Stage};
+use crate::signature::{Found, Mismatch, find};
+use crate::user_function::UserFunction;
+
+/// What `--check` and `OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS` call them.
+pub const NAME: &str = "functions";
+/// The scope of their spans.
+const SCOPE: &str = "functions";
+/// Names that are proposed where one is not found.
+const MAX_PROPOSED: usize = 3;
+/// How alike a name is that is proposed; 1 is the same.
+const ALIKE: f64 = 0.85;
+
+/// Plans those that the program has.
+///
+/// # Errors
+/// Where it has none of them: with the first one's reason.
+pub(super) fn plan(functions: &[UserFunction], facts: &Facts<'_>) -> Result<Planned, LeftOut> {
+    let mut planned = Planned::default();
+    let mut why = None;
+    for function in functions {
+        if let Err(reason) = add(function, facts, &mut planned) {
+            let name = function.short_name();
+            planned.missing.push(format!("no spans of {name}: {reason}"));
+            why.get_or_insert(LeftOut::NotUnderstood(format!("{name}: {reason}")));
+        }
+    }
+    match why {
+        Some(why) if planned.operations.is_empty() => Err(why),
+        Some(_) | None => Ok(planned),
+    }
+}
+
+fn add(function: &UserFunction, facts: &Facts<'_>, planned: &mut Planned) -> Result<(), LeftOut> {
+    let instances = find(facts.binary, &facts.functions, &function.signature).map_err(|why| mismatch(&why, function, facts))?;
+    for found in &instances {
+        let (probes, operation) = instance(function, facts, found, planned)?;
+        planned.probes.extend(probes);
+        planned.operations.push(operation);
+    }
+    Ok(())
+}
+
+/// Plans a function, or one instance of a generic one.
+fn instance(
+    function: &UserFunction,
+    facts: &Facts<'_>,
+    found: &Found,
+    planned: &mut Planned,
+) -> Result<(Vec<super::probe::Probe>, super::operations::PlannedOperation), LeftOut> {
+    let declared = Declared { signature: &function.signature, found };
+    let mut recipe = Recipe::default();
+    let mut missing = |what: &str, why: &dyn std::fmt::Display| {
+        planned.missing.push(format!("{what} of {}: {why}", function.short_name()));
+    };
+    if let Some(context) = function.context().and_then(|name| Expression::parse(name).ok())
+        && let Err(why) = recipe.context(facts, declared, &context)
+    {
+        missing("the context", &why);
+    }
+    if let Some(error) = function.error().and_then(|name| Expression::parse(&name).ok())
+        && let Err(why) = recipe.error(facts, declared, &error, Stage::End, &[])
+    {
+        missing("the error", &why);
+    }
+    for (name, expression) in &function.attributes {
+        let stage = if function.is_of_result(expression) { Stage::End } else { Stage::Start };
+        if let Err(why) = recipe.capture(facts, declared, (Cow::Owned(name.clone()), expression), stage) {
+            missing(&format!("the attribute {name}"), &why);
+        }
+    }
+    let probes = probes(facts, declared, event::BEGIN, true, planned.operations.len())?;
+    let name = function.signature.symbol().replace("%2e", ".");
+    let about = AboutFunction { library: SCOPE, function: name, kind: SpanKind::Internal, span };
+    Ok((probes, recipe.finish(0, about)))
+}
+
+/// Why there is no such function, with the names that may have been meant.
+fn mismatch(why: &Mismatch, function: &UserFunction, facts: &Facts<'_>) -> LeftOut {
+    let symbol = function.signature.symbol();
+    if !matches!(why, Mismatch::NotFound(_) | Mismatch::NoInstance(_)) {
+        let real = facts.functions.all(&symbol).first().and_then(|one| crate::signature::true_signature(facts.binary, one));
+        let real = real.map(|real| format!("; it is {real}")).unwrap_or_default();
+        return LeftOut::NotUnderstood(format!("{why}{real}"));
+    }
+    let inlined = facts.binary.inlined(&[&symbol]);
+    if let [caller, ..] = inlined.callers(&symbol) {
+        return LeftOut::NotUnderstood(format!("it is inlined wherever it is called, for example into {caller}; //go:noinline keeps it"));
+    }
+    let proposed = proposed(facts.binary, &symbol);
+    let proposed = if proposed.is_empty() { String::new() } else { format!("; did you mean {}?", proposed.join(", ")) };
+    LeftOut::NotUnderstood(format!("{why}{proposed}"))
+}
+
+/// The functions of the program whose names are most like this one.
+fn proposed(binary: &GoBinary<'_>, symbol: &str) -> Vec<String> {
+    let mut alike: Vec<(f64, String)> = Vec::new();
+    for function in binary.all_functions() {
+        let is_closure = function.name.contains(".func") || function.name.contains("go.shape.") || function.name.starts_with("type:");
+        let likeness = if is_closure { 0.0 } else { strsim::jaro_winkler(&function.name, symbol) };
+        if likeness >= ALIKE && alike.iter().all(|(_, known)| *known != function.name) {
+            alike.push((likeness, function.name));
+            alike.sort_by(|one, other| other.0.total_cmp(&one.0));
+            alike.truncate(MAX_PROPOSED);
+        }
+    }
+    alike.into_iter().map(|(_, name)| name).collect()
+}
+
+/// The span of a call.
+fn span(captured: &Captured<'_>, span: &mut SpanData) {
+    let short = captured.function.rsplit('/').next().unwrap_or(captured.function);
+    span.name = Cow::Owned(short.to_owned());
+    span.attributes.push(KeyValue::new(semconv::CODE_FUNCTION_NAME, captured.function.to_owned()));
+    let own = captured.values.iter().filter(|(name, _)| !matches!(&**name, "error" | "cause"));
+    span.attributes.extend(own.filter_map(|(name, value)| Some(KeyValue::new(name.clone(), attribute(value)?))));
+}
+
+/// A captured value as an attribute's.
+fn attribute(value: &Value) -> Option<Attribute> {
+    Some(match value {
+        Value::Text { text, is_cut: _ } => Attribute::from(text.clone()),
+        Value::Integer(number) => Attribute::from(*number),
+        Value::Bool(is_true) => Attribute::from(*is_true),
+        Value::Float(number) => Attribute::from(*number),
+        Value::Type(name) => Attribute::from(name.clone()?),
+        Value::Held(held) => Attribute::from(held.message.clone().unwrap_or_else(|| held.type_name.clone())),
+    })
+}
