@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use go_auto_launch::binary::GoBinary;
-use go_auto_launch::signature::{Mismatch, Signature, find};
+use go_auto_launch::signature::{Mismatch, Signature, find, not_inlined, true_signature};
 use support::apps::{self, GoVersion, Variant};
 
 /// Packages of the standard library that the programs contain.
@@ -78,6 +78,7 @@ struct Counts {
     instances: usize,
     unknown: Vec<String>,
     not_bodies: usize,
+    declared: usize,
     differ: Vec<String>,
 }
 
@@ -93,6 +94,16 @@ fn count(binary: &GoBinary<'_>, root: &Path) -> Counts {
             if let Some((_, Ok(found))) = results.clone().find(|(_, result)| result.is_ok()) {
                 counts.agreed += 1;
                 counts.instances += found.len() - 1;
+                let declared = true_signature(binary, &found[0].function);
+                counts.declared += usize::from(declared.is_some());
+                // What the program says can be asked for again.
+                if let Some(text) = declared {
+                    let signature = Signature::parse_full(&text).unwrap_or_else(|error| panic!("{}", error.with_caret(&text)));
+                    let again = find(binary, &functions, &signature);
+                    if again.as_ref() != Ok(&found) {
+                        counts.differ.push(format!("{text}: {again:?}"));
+                    }
+                }
                 continue;
             }
             match results.next().unwrap() {
@@ -125,5 +136,153 @@ fn declarations_of_the_standard_library_are_those_of_the_program() {
         assert!(counts.differ.is_empty(), "{case}");
         assert!(counts.agreed > 1500, "{case}");
         assert!(counts.unknown.len() * 50 < counts.agreed, "{case}");
+        assert!(counts.declared * 3 > counts.agreed, "{case}");
+    }
+}
+
+/// Each declaration of some packages that agrees, with one thing changed.
+#[test]
+fn changed_declarations_are_not_those_of_the_program() {
+    let version = GoVersion::GO_1_27;
+    let file = fs::read(apps::build("http_server", version, Variant::Stripped)).unwrap();
+    let binary = GoBinary::parse(&file).unwrap();
+    let root = go_root(version);
+    let declared: BTreeMap<_, _> = PACKAGES.iter().flat_map(|package| declarations(&root, package)).collect();
+    let symbols: Vec<&str> = declared.keys().map(String::as_str).collect();
+    let functions = binary.functions(&symbols);
+    let (mut changes, mut exact, mut unnoticed) = (0, 0, Vec::new());
+    for (text, signature) in declared.values().flatten() {
+        let Ok(found) = find(&binary, &functions, signature) else { continue };
+        let has_types = true_signature(&binary, &found[0].function).is_some();
+        for (changed, needs_types) in changed(signature) {
+            if needs_types && !has_types {
+                continue;
+            }
+            changes += 1;
+            exact += usize::from(needs_types);
+            match find(&binary, &functions, &changed) {
+                Err(Mismatch::Differs { .. } | Mismatch::OtherTypes { .. } | Mismatch::UnknownType { .. }) => {}
+                _ => unnoticed.push((text, changed.parameters, changed.results)),
+            }
+        }
+    }
+    // Behind ten words there is only the size of all.
+    assert!(
+        unnoticed.len() * 1000 < changes && changes > 10_000 && exact > 1500,
+        "{} of {changes}, {exact}: {unnoticed:#?}",
+        unnoticed.len()
+    );
+}
+
+/// Changes, and whether only the exact types show them.
+fn changed(signature: &Signature) -> Vec<(Signature, bool)> {
+    let parameter = |text: &str| Signature::parse("p", &format!("func F(_ {text})")).unwrap().parameters.remove(0);
+    let mut all = Vec::new();
+    let mut change = |needs_types: bool, change: &dyn Fn(&mut Signature)| {
+        let mut changed = signature.clone();
+        change(&mut changed);
+        all.push((changed, needs_types));
+    };
+    for added in ["string", "int32", "*int"] {
+        change(false, &|changed| changed.parameters.insert(0, parameter(added)));
+        change(false, &|changed| changed.parameters.push(parameter(added)));
+    }
+    if !signature.parameters.is_empty() {
+        change(false, &|changed| drop(changed.parameters.remove(0)));
+        change(true, &|changed| changed.parameters[0] = parameter("struct{}"));
+    }
+    change(true, &|changed| changed.results.push(parameter("error")));
+    if !signature.results.is_empty() {
+        change(true, &|changed| changed.results[0] = parameter("uint16"));
+        change(true, &|changed| drop(changed.results.remove(0)));
+    }
+    all
+}
+
+/// A method of a value that its pointer's method contains would be missed there; one that is called is complete.
+#[test]
+fn methods_of_values_are_complete_or_refused() {
+    for version in GoVersion::sampled() {
+        let file = fs::read(apps::build("http_server", *version, Variant::Stripped)).unwrap();
+        let binary = GoBinary::parse(&file).unwrap();
+        let texts = [
+            "net/http.HandlerFunc.ServeHTTP(w ResponseWriter, r *Request)",
+            "net/http.serverHandler.ServeHTTP(rw ResponseWriter, req *Request)",
+        ];
+        let found = texts.map(|text| {
+            let signature = Signature::parse_full(text).unwrap();
+            find(&binary, &binary.functions(&[&signature.symbol()]), &signature).unwrap().remove(0).function
+        });
+        let inlined = binary.inlined(&found.each_ref().map(|function| function.name.as_str()));
+        let [small, large] = found.map(|function| not_inlined(&inlined, &function));
+        assert!(matches!(small, Err(Mismatch::Inlined { .. })), "{version:?}: {small:?}");
+        assert_eq!(large, Ok(()), "{version:?}");
+    }
+}
+
+#[test]
+fn what_is_no_body_of_go_is_refused() {
+    let file = fs::read(apps::build("http_server", GoVersion::GO_1_27, Variant::Stripped)).unwrap();
+    let binary = GoBinary::parse(&file).unwrap();
+    let refusal = |text: &str| {
+        let signature = Signature::parse_full(text).unwrap();
+        find(&binary, &binary.functions(&[&signature.symbol()]), &signature).unwrap_err()
+    };
+    let cases = [
+        ("net/http.nothing()", "the program has no function net/http.nothing"),
+        (
+            "net/http.nothing[...]()",
+            "the program has no instance of the generic function net/http.nothing[...] whose type arguments it tells",
+        ),
+        (
+            "runtime.memmove(to, from unsafe.Pointer, n uintptr)",
+            "runtime.memmove is written in assembly: where its parameters are is not known",
+        ),
+        (
+            "net/http.(*HandlerFunc).ServeHTTP(w ResponseWriter, r *Request)",
+            "net/http.(*HandlerFunc).ServeHTTP is not written by anybody: the compiler made it to call the method of an embedded \
+             field, or of the type itself",
+        ),
+        (
+            "net/http.(*conn).serve(ctx context.Context, n int)",
+            "net/http.(*conn).serve has other parameters or results than these: they take 32 bytes: 8 {8 8} 8, but in the program \
+             24 bytes: 8 {8 8}",
+        ),
+        (
+            "net/http.(*response).Write(data string) (n int, err error)",
+            "net/http.(*response).Write is declared otherwise in the program: net/http.(*response).Write([]uint8) (int, error)",
+        ),
+    ];
+    for (text, message) in cases {
+        assert_eq!(refusal(text).to_string(), message);
+    }
+}
+
+/// May fail, may not panic.
+#[test]
+fn damaged_programs_are_mismatches_not_panics() {
+    let file = fs::read(apps::build("http_server", GoVersion::GO_1_27, Variant::Stripped)).unwrap();
+    let declared = declarations(&go_root(GoVersion::GO_1_27), "net");
+    let signatures: Vec<&Signature> = declared.values().flatten().map(|(_, signature)| signature).collect();
+    let symbols: Vec<&str> = declared.keys().map(String::as_str).collect();
+    let mut random = 0x1234_5678_9abc_def1_u64;
+    let mut below = |limit: usize| {
+        random ^= random >> 12;
+        random ^= random << 25;
+        random ^= random >> 27;
+        usize::try_from(random.wrapping_mul(0x2545_f491_4f6c_dd1d) % u64::try_from(limit).unwrap()).unwrap()
+    };
+    for round in 0..20 {
+        let mut damaged = file.clone();
+        for _ in 0..1 << (round % 16) {
+            damaged[below(file.len())] ^= 1 << below(8);
+        }
+        let Ok(binary) = GoBinary::parse(&damaged) else { continue };
+        let functions = binary.functions(&symbols);
+        for signature in &signatures {
+            if let Ok(found) = find(&binary, &functions, signature) {
+                let _ = true_signature(&binary, &found[0].function);
+            }
+        }
     }
 }

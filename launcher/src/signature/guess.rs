@@ -148,3 +148,123 @@ fn as_arrays(shape: &Shape) -> Shape {
         Shape::Word { .. } | Shape::Pair | Shape::Triple | Shape::Complex(_) | Shape::Array(..) => shape.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::resolve::tests::Known;
+    use super::super::resolve::{Resolver, assign};
+    use super::super::{Signature, Word};
+    use super::*;
+
+    const BYTE: Shape = Shape::Word { size: 1, is_float: false };
+    const FLOAT: Shape = Shape::Word { size: 8, is_float: true };
+
+    /// What becomes of `text` where the program does not describe `p.U`, which is `unknown`: `r0` are registers, `s0` stack slots,
+    /// `?` is not known.
+    fn guessed(text: &str, unknown: Shape) -> String {
+        let signature = Signature::parse("p", text).unwrap();
+        let known = Known(BTreeMap::from([("p.U", unknown)]));
+        let (args, arg_info) = if signature.is_generic {
+            let shapes = Resolver::new(&known, &[]).values(&signature).known().unwrap();
+            let assignment = shapes.assign(Architecture::Amd64).unwrap();
+            (assignment.args, assignment.arg_info)
+        } else {
+            let assignment = assign(&signature, Architecture::Amd64, &known).unwrap();
+            (assignment.args, assignment.arg_info)
+        };
+        hold(text, &Says { args: Some(args), arg_info })
+    }
+
+    fn hold(text: &str, says: &Says) -> String {
+        let signature = Signature::parse("p", text).unwrap();
+        let values = Resolver::new(&Known(BTreeMap::new()), &[]).values(&signature);
+        let place = |word: &Word| match word.place {
+            Place::Integer(number) => format!("r{number}"),
+            Place::Float(number) => format!("f{number}"),
+            Place::Stack(offset) => format!("s{offset}"),
+        };
+        let value = |placed: &Placed| {
+            let words = || placed.words.iter().map(place).collect::<Vec<_>>().join(" ");
+            if placed.is_known { words() } else { "?".to_owned() }
+        };
+        match guess(values, says, Architecture::Amd64) {
+            Guess::Agrees(assignment) => {
+                let Assignment { receiver, parameters, results, .. } = assignment;
+                receiver.iter().chain(&parameters).chain(&results).map(value).collect::<Vec<_>>().join(", ")
+            }
+            Guess::Differs(_) => "differs".to_owned(),
+            Guess::Unknown(name) => format!("{name} is unknown"),
+            Guess::TooLarge => "too large".to_owned(),
+        }
+    }
+
+    fn array(len: u64, element: Shape) -> Shape {
+        Shape::Array(len, Box::new(element))
+    }
+
+    #[test]
+    fn what_is_told_completely_is_known() {
+        assert_eq!(guessed("func (db *DB) conn(ctx context.Context, u U) (*T, error)", BYTE), "r0, r1 r2, r3, r0, r1 r2");
+        assert_eq!(guessed("func F(u U, s string)", Shape::Struct(vec![BYTE])), "r0, r1 r2");
+        assert_eq!(guessed("func F(u U, s string)", array(1, BYTE)), "r0, r1 r2");
+        let mixed = Shape::Struct(vec![BYTE, Shape::Struct(vec![Shape::Word { size: 2, is_float: false }])]);
+        assert_eq!(guessed("func (u U) F(s string)", mixed), "r0 r1, r2 r3");
+    }
+
+    #[test]
+    fn places_behind_what_could_be_another_type_are_not() {
+        for unknown in [Shape::POINTER, FLOAT, Shape::Pair, array(2, BYTE), Shape::Struct(vec![BYTE, BYTE]), Shape::Complex(16)] {
+            let places = guessed("func F(a *T, u U, s string) (error, int)", unknown.clone());
+            assert_eq!(places, "r0, ?, ?, r0 r1, r2", "{unknown:?}");
+            // A result on the stack is behind the parameters there.
+            let places = guessed("func F(a *T, u U) (int, [2]int)", unknown.clone());
+            assert_eq!(places, "r0, ?, r0, ?", "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn results_are_told_by_nothing() {
+        assert_eq!(guessed("func F(a int) (*T, U, error)", Shape::Pair), "r0, r0, ?, ?");
+        assert_eq!(guessed("func F(a int) (*T, U, error)", array(3, FLOAT)), "p.U is unknown");
+    }
+
+    #[test]
+    fn what_is_not_told_completely_is_unknown() {
+        assert_eq!(guessed("func F(a, b, c, d, e, f, g, h, i, j string, u U)", BYTE), "p.U is unknown");
+        assert_eq!(guessed("func F(u U)", array(12, BYTE)), "p.U is unknown");
+        assert_eq!(guessed("func F(u U)", array(1, array(1, array(1, array(1, array(1, BYTE)))))), "p.U is unknown");
+        assert_eq!(guessed("func F(a [40]int, b [9]string, u U)", BYTE), "p.U is unknown");
+    }
+
+    #[test]
+    fn instances_tell_all_but_the_first() {
+        assert_eq!(guessed("func F[T any](u U, a int)", BYTE), "r1, r2");
+        assert_eq!(guessed("func (l *L[T]) F(u U, a int)", BYTE), "r0, r2, r3");
+        let receiver = Known(BTreeMap::from([("p.L[...]", BYTE)]));
+        let signature = Signature::parse("p", "func (l L[T]) F(a int)").unwrap();
+        let shapes = Resolver::new(&receiver, &[]).values(&signature).known().unwrap();
+        let Assignment { args, arg_info, .. } = shapes.assign(Architecture::Amd64).unwrap();
+        let says = Says { args: Some(args), arg_info };
+        assert_eq!(hold("func (l L[T]) F(a int)", &says), "p.L[...] is unknown");
+    }
+
+    #[test]
+    fn other_parameters_differ() {
+        let says = |text: &str| {
+            let known = Known(BTreeMap::new());
+            let assignment = assign(&Signature::parse("p", text).unwrap(), Architecture::Amd64, &known).unwrap();
+            Says { args: Some(assignment.args), arg_info: assignment.arg_info }
+        };
+        let program = says("func F(a *T, b string, c bool) error");
+        assert_eq!(hold("func F(a *T, b string, c bool) error", &program), "r0, r1 r2, r3, r0 r1");
+        for other in
+            ["func F(b string, a *T, c bool)", "func F(a *T, b string)", "func F(a *T, b string, c bool, d bool)", "func F(u U)"]
+        {
+            assert_eq!(hold(other, &program), "differs", "{other}");
+        }
+        assert_eq!(hold("func F()", &Says { args: None, ..says("func F()") }), "differs");
+        assert_eq!(hold("func F(a [1000000000]int)", &program), "too large");
+    }
+}
