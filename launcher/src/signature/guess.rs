@@ -39,61 +39,76 @@ pub(super) enum Guess {
 /// Fills in what is not known of `values`.
 pub(super) fn guess(values: Values, says: &Says, architecture: Architecture) -> Guess {
     let Values { receiver, parameters, results, has_dictionary } = values;
-    let receivers = usize::from(receiver.is_some());
-    let mut groups = groups(&says.arg_info.0).into_iter();
-    // What is left out there comes first in `incoming`.
-    let is_told = |index: usize| !has_dictionary || index > 0 || receivers == 0;
-    let mut first_unsure = usize::MAX;
+    let has_receiver = receiver.is_some();
+    let told = told(&says.arg_info, has_receiver, has_dictionary);
     let mut incoming = Vec::new();
-    for (index, value) in receiver.into_iter().chain(parameters).enumerate() {
-        let told = if is_told(index) { groups.next().flatten() } else { None };
-        if has_dictionary && index == 0 && receivers == 1 {
-            groups.next();
-        }
-        let shape = match (value, told) {
-            (Ok(shape), _) => shape,
-            (Err(_), Some(shape)) => {
-                if could_be_other(&shape) {
-                    first_unsure = first_unsure.min(index);
-                }
-                shape
-            }
+    for (value, told) in receiver.into_iter().chain(parameters).zip(told) {
+        incoming.push(match (value, told) {
+            (Ok(shape), _) => Incoming { shape, unsure: None },
+            (Err(type_name), Some(shape)) => Incoming { unsure: could_be_other(&shape).then_some(type_name), shape },
             (Err(type_name), None) => return Guess::Unknown(type_name),
-        };
-        incoming.push(shape);
+        });
     }
+    let first_unsure = incoming.iter().position(|incoming| incoming.unsure.is_some());
     let unknown_result = results.iter().position(Result::is_err);
-    let unknown_type = results.iter().find_map(|result| result.as_ref().err().cloned());
+    let unsure_type = incoming.iter().find_map(|incoming| incoming.unsure.clone());
+    let unknown_type = unsure_type.or_else(|| results.iter().find_map(|result| result.as_ref().err().cloned()));
     // As if it were one that comes in a register: else the program will not agree.
     let results: Vec<Shape> = results.into_iter().map(|result| result.unwrap_or(Shape::POINTER)).collect();
-    let shapes = |is_array: bool| {
-        let mut all = incoming
-            .iter()
-            .enumerate()
-            .map(|(index, shape)| if is_array && index == first_unsure { as_arrays(shape) } else { shape.clone() });
-        let receiver = (receivers == 1).then(|| all.next()).flatten();
-        Shapes { receiver, has_dictionary, parameters: all.collect(), results: results.clone() }
+    let assign = |other: fn(&Shape) -> Shape| {
+        let mut all =
+            incoming.iter().map(|Incoming { shape, unsure }| unsure.as_ref().map_or_else(|| shape.clone(), |_| other(shape)));
+        let receiver = if has_receiver { all.next() } else { None };
+        Shapes { receiver, has_dictionary, parameters: all.collect(), results: results.clone() }.assign(architecture)
     };
-    let Some(first) = shapes(false).assign(architecture) else { return Guess::TooLarge };
-    let other = || shapes(true).assign(architecture).filter(|other| says.agrees(other));
-    let agreed = if says.agrees(&first) { Some(first.clone()) } else { other() };
-    match (agreed, unknown_type) {
+    let Some(first) = assign(Shape::clone) else { return Guess::TooLarge };
+    let others: [fn(&Shape) -> Shape; 2] = [as_floats, as_arrays];
+    let mut all = std::iter::once(Some(first.clone())).chain(others.into_iter().map(assign)).flatten();
+    match (all.find(|assignment| says.agrees(assignment)), unknown_type) {
         (Some(mut assignment), _) => {
-            forget(&mut assignment, first_unsure, unknown_result.unwrap_or(usize::MAX));
+            forget(&mut assignment, first_unsure, unknown_result);
             Guess::Agrees(assignment)
         }
-        (None, Some(type_name)) => Guess::Unknown(type_name),
-        (None, None) => Guess::Differs(first),
+        (None, Some(type_name)) if has_words(&first.arg_info, &says.arg_info) => Guess::Unknown(type_name),
+        (None, _) => Guess::Differs(first),
     }
 }
 
+/// A receiver or parameter.
+struct Incoming {
+    shape: Shape,
+    /// Its type, if that could have another shape.
+    unsure: Option<String>,
+}
+
+/// The shapes of the receiver and the parameters as `info` tells them, and then none for ever.
+fn told(info: &ArgInfo, has_receiver: bool, has_dictionary: bool) -> impl Iterator<Item = Option<Shape>> {
+    // The first is left out, which is the receiver, and the second is not one of them; or else the first is not.
+    let (left_out, hidden) = match (has_dictionary, has_receiver) {
+        (true, true) => (1, 1),
+        (true, false) | (false, _) => (0, 0),
+    };
+    let groups = groups(&info.0).into_iter().skip(hidden);
+    std::iter::repeat_n(None, left_out).chain(groups).chain(std::iter::repeat(None))
+}
+
+/// Whether both have the same words, wherever they are.
+fn has_words(one: &ArgInfo, other: &ArgInfo) -> bool {
+    let is_alike = |(one, other): (&ArgPart, &ArgPart)| match (one, other) {
+        (ArgPart::Word { size: one, .. }, ArgPart::Word { size: other, .. }) => one == other,
+        (ArgPart::FarWord, ArgPart::Word { .. }) | (ArgPart::Word { .. }, ArgPart::FarWord) => true,
+        (one, other) => one == other,
+    };
+    one.0.len() == other.0.len() && one.0.iter().zip(&other.0).all(is_alike)
+}
+
 /// Leaves out places that could be others.
-fn forget(assignment: &mut Assignment, first_unsure: usize, unknown_result: usize) {
+fn forget(assignment: &mut Assignment, first_unsure: Option<usize>, unknown_result: Option<usize>) {
     let Assignment { receiver, parameters, results, args: _, arg_info: _ } = assignment;
     let forget = |placed: &mut Placed| *placed = Placed { words: Vec::new(), is_known: false, ..placed.clone() };
-    receiver.iter_mut().chain(parameters).skip(first_unsure).for_each(forget);
-    results.iter_mut().skip(unknown_result).for_each(forget);
-    if first_unsure != usize::MAX {
+    results.iter_mut().skip(unknown_result.unwrap_or(usize::MAX)).for_each(forget);
+    if let Some(first) = first_unsure {
+        receiver.iter_mut().chain(parameters).skip(first).for_each(forget);
         let is_on_stack = |placed: &&mut Placed| placed.words.iter().any(|word| matches!(word.place, Place::Stack(_)));
         results.iter_mut().filter(is_on_stack).for_each(forget);
     }
@@ -134,6 +149,15 @@ fn could_be_other(shape: &Shape) -> bool {
 
 fn are_alike(fields: &[Shape]) -> bool {
     fields.len() > 1 && fields.windows(2).all(|pair| pair.first() == pair.last())
+}
+
+/// The same with a floating-point number wherever there can be one.
+fn as_floats(shape: &Shape) -> Shape {
+    match shape {
+        Shape::Word { size, is_float: _ } => Shape::Word { size: *size, is_float: *size >= 4 },
+        Shape::Struct(fields) => Shape::Struct(fields.iter().map(as_floats).collect()),
+        Shape::Pair | Shape::Triple | Shape::Complex(_) | Shape::Array(..) => shape.clone(),
+    }
 }
 
 /// The same with an array wherever there can be one.

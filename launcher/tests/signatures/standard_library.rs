@@ -1,18 +1,15 @@
-//! Declarations of functions, against real programs: each one that stands in the sources of the standard library is that of the
-//! function which a program has.
-
-#![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
-
-mod support;
+//! Each declaration that stands in the sources of the standard library is that of the function which a program has; changed ones
+//! are not.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::Random;
+use super::support::apps::{self, GoVersion, Variant};
 use go_auto_launch::binary::GoBinary;
 use go_auto_launch::signature::{Mismatch, Signature, find, not_inlined, true_signature};
-use support::apps::{self, GoVersion, Variant};
 
 /// Packages of the standard library that the programs contain.
 const PACKAGES: [&str; 22] = [
@@ -265,17 +262,11 @@ fn damaged_programs_are_mismatches_not_panics() {
     let declared = declarations(&go_root(GoVersion::GO_1_27), "net");
     let signatures: Vec<&Signature> = declared.values().flatten().map(|(_, signature)| signature).collect();
     let symbols: Vec<&str> = declared.keys().map(String::as_str).collect();
-    let mut random = 0x1234_5678_9abc_def1_u64;
-    let mut below = |limit: usize| {
-        random ^= random >> 12;
-        random ^= random << 25;
-        random ^= random >> 27;
-        usize::try_from(random.wrapping_mul(0x2545_f491_4f6c_dd1d) % u64::try_from(limit).unwrap()).unwrap()
-    };
+    let mut random = Random(0x1234_5678_9abc_def1);
     for round in 0..20 {
         let mut damaged = file.clone();
         for _ in 0..1 << (round % 16) {
-            damaged[below(file.len())] ^= 1 << below(8);
+            damaged[random.below(file.len())] ^= 1 << random.below(8);
         }
         let Ok(binary) = GoBinary::parse(&damaged) else { continue };
         let functions = binary.functions(&symbols);
