@@ -1,7 +1,7 @@
 //! Defined types by their names, and what types consist of.
 
-use super::descriptor::Descriptor;
-use super::kind::Kind;
+use super::descriptor::{Descriptor, TypeRegion};
+use super::kind::{Form, Kind};
 use super::name_parts::short_name;
 use super::types::Types;
 use super::{BinaryError, GoBinary, VirtAddr};
@@ -18,6 +18,8 @@ pub struct DefinedType<'a> {
     pub path: &'a str,
     /// The name of its package, which need not be the path's last element.
     pub package: &'a str,
+    /// Its own name, with its type arguments.
+    pub name: &'a str,
     /// Its descriptor.
     pub address: VirtAddr,
 }
@@ -29,9 +31,9 @@ pub struct TypeParts {
     pub kind: Kind,
     /// In bytes.
     pub size: u64,
-    /// The descriptors of a struct's fields in order, or of an array's element.
-    pub fields: Vec<VirtAddr>,
-    /// The length of an array.
+    /// The descriptors of what it is made of: a struct's fields in order, a map's key and element, the one element of others.
+    pub elements: Vec<VirtAddr>,
+    /// The length of an array, the number of an interface's methods.
     pub len: u64,
 }
 
@@ -72,18 +74,18 @@ impl<'a> GoBinary<'a> {
         self.with_types(|types| {
             let index = self.type_names.get_or_init(|| NameIndex::new(types));
             let found = index.offsets(name.as_bytes()).filter_map(|offset| {
-                let descriptor = types.region.descriptor(offset)?;
-                let text = types.region.text(&descriptor)?;
-                let package = text.strip_suffix(name.as_bytes())?;
-                let package = if package.is_empty() { package } else { package.strip_suffix(b".")? };
-                Some(DefinedType {
-                    path: std::str::from_utf8(types.region.package_path(&descriptor)?).ok()?,
-                    package: std::str::from_utf8(package).ok()?,
-                    address: types.region.address(offset),
-                })
+                let defined = types.region.defined(&types.region.descriptor(offset)?)?;
+                (defined.name == name).then_some(defined)
             });
             found.collect()
         })
+    }
+
+    /// The defined type whose descriptor is at `address`. Needs no walk over the types.
+    #[must_use]
+    pub fn defined_type_at(&self, address: VirtAddr) -> Option<DefinedType<'a>> {
+        let region = self.type_region().ok()?;
+        region.defined(&region.descriptor(region.offset(address.0)?)?)
     }
 
     /// What the type consists of whose descriptor is at `address`. Needs no walk over the types.
@@ -92,12 +94,34 @@ impl<'a> GoBinary<'a> {
         let region = self.type_region().ok()?;
         let descriptor = region.descriptor(region.offset(address.0)?)?;
         let at = u64::from(descriptor.offset);
-        let (fields, len) = if descriptor.kind == Kind::Array {
-            (vec![VirtAddr(region.pointer(at + 48)?)], region.word(at + 64)?)
-        } else {
-            let fields = region.fields(&descriptor)?.take(MAX_FIELDS + 1).map(|field| Some(field?.type_address));
-            (fields.collect::<Option<Vec<_>>>()?, 0)
+        let element = |offset: u64| region.pointer(at + offset).map(VirtAddr);
+        let (elements, len) = match descriptor.kind.form() {
+            Form::Basic | Form::Func => (Vec::new(), 0),
+            Form::Pointer | Form::Slice | Form::Chan => (vec![element(48)?], 0),
+            Form::Map => (vec![element(48)?, element(56)?], 0),
+            Form::Array => (vec![element(48)?], region.word(at + 64)?),
+            Form::Interface => (Vec::new(), region.interface_methods(&descriptor)?),
+            Form::Struct => {
+                let fields = region.fields(&descriptor)?.take(MAX_FIELDS + 1).map(|field| Some(field?.type_address));
+                (fields.collect::<Option<Vec<_>>>()?, 0)
+            }
         };
-        (fields.len() <= MAX_FIELDS).then_some(TypeParts { kind: descriptor.kind, size: descriptor.size, fields, len })
+        (elements.len() <= MAX_FIELDS).then_some(TypeParts { kind: descriptor.kind, size: descriptor.size, elements, len })
+    }
+}
+
+impl<'a> TypeRegion<'_, 'a> {
+    /// What `descriptor` is called; `None` where it has no name.
+    fn defined(&self, descriptor: &Descriptor) -> Option<DefinedType<'a>> {
+        let text = self.text(descriptor).filter(|_| descriptor.is_named())?;
+        let name = short_name(text, MAX_NAME)?;
+        let package = text.strip_suffix(name)?;
+        let package = package.strip_suffix(b".").unwrap_or(package);
+        Some(DefinedType {
+            path: std::str::from_utf8(self.package_path(descriptor)?).ok()?,
+            package: std::str::from_utf8(package).ok()?,
+            name: std::str::from_utf8(name).ok()?,
+            address: self.address(descriptor.offset),
+        })
     }
 }

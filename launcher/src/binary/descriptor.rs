@@ -9,7 +9,7 @@ use super::kind::{Form, Kind};
 use super::map_format::MapFormat;
 
 /// Length of the header that all kinds have.
-const HEADER: u64 = 48;
+pub(super) const HEADER: u64 = 48;
 /// Longer names are those of damaged files.
 const MAX_NAME: usize = 1 << 16;
 /// `tflag`: the uncommon part (package path, methods) follows the kind's own part.
@@ -67,7 +67,7 @@ impl<'a> TypeRegion<'_, 'a> {
         (usize::try_from(offset).ok()? < self.data.len()).then_some(offset)
     }
 
-    fn from(&self, offset: u64) -> Option<&'a [u8]> {
+    pub(super) fn from(&self, offset: u64) -> Option<&'a [u8]> {
         tail(self.data, offset)
     }
 
@@ -161,7 +161,7 @@ impl<'a> TypeRegion<'_, 'a> {
     }
 
     /// Where the uncommon part is: {package path i32, methods u16, exported u16, methods' offset u32, unused u32}.
-    fn uncommon(&self, descriptor: &Descriptor) -> Option<u64> {
+    pub(super) fn uncommon(&self, descriptor: &Descriptor) -> Option<u64> {
         (descriptor.flags & UNCOMMON != 0).then_some(())?;
         u64::from(descriptor.offset).checked_add(self.own_len(descriptor)?)
     }
@@ -185,13 +185,8 @@ impl<'a> TypeRegion<'_, 'a> {
         u32::try_from((own + methods + list).checked_next_multiple_of(8)?).ok()
     }
 
-    fn func_counts(&self, descriptor: &Descriptor) -> Option<(u16, u16)> {
-        let bytes = self.from(u64::from(descriptor.offset) + HEADER)?;
-        Some((u16_at(bytes, 0)?, u16_at(bytes, 2)? & 0x7fff))
-    }
-
     /// Offset and number of the methods described by the uncommon part at `uncommon`.
-    fn methods(&self, uncommon: u64) -> Option<(u64, u64)> {
+    pub(super) fn methods(&self, uncommon: u64) -> Option<(u64, u64)> {
         let bytes = self.from(uncommon)?;
         Some((uncommon.checked_add(u32_at(bytes, 8)?.into())?, u16_at(bytes, 4)?.into()))
     }
@@ -247,7 +242,7 @@ impl<'a> TypeRegion<'_, 'a> {
             Form::Map => (48..72).step_by(8).for_each(|field| pointer(at + field)),
             Form::Func => {
                 let (inputs, outputs) = self.func_counts(descriptor)?;
-                let first = at + 56 + self.uncommon(descriptor).map_or(0, |_| 16);
+                let first = self.func_types(descriptor);
                 (0..u64::from(inputs) + u64::from(outputs)).for_each(|index| pointer(first + 8 * index));
             }
             Form::Struct => {

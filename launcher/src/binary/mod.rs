@@ -25,6 +25,7 @@ mod kind;
 mod layout;
 mod map_format;
 mod map_layout;
+mod methods;
 mod module_data;
 mod name_parts;
 mod pclntab;
@@ -50,12 +51,14 @@ pub use inline_tree::Inlined;
 pub use kind::Kind;
 pub use layout::{Field, Layouts, TypeLayout};
 pub use map_layout::{HmapLayout, MAP_SLOTS, MapLayout, SlotLayout, SwissLayout};
+pub use methods::FuncParts;
 
 use defined::NameIndex;
 use descriptor::TypeRegion;
 use function_table::FunctionTable;
 use image::Image;
 use map_layout::MapReader;
+use methods::MethodTypes;
 use module_data::ModuleData;
 use pclntab::PclnTable;
 use types::{TypeList, Types};
@@ -67,7 +70,7 @@ use types::{TypeList, Types};
 /// | Go version, modules, settings | build information (`.go.buildinfo`) |
 /// | functions | `runtime.pclntab`, with the text's address from `runtime.moduledata` |
 /// | their parameters' places, defers, inlined calls | `runtime._func` and its funcdata |
-/// | struct and map layouts, itabs | type descriptors, from `runtime.moduledata`'s lists |
+/// | struct and map layouts, itabs, the types of methods | type descriptors, from `runtime.moduledata`'s lists |
 /// | probe sites, calls | the machine code |
 ///
 /// Addresses are those of the file. In the process they are higher by the load bias, see [`VirtAddr`].
@@ -83,6 +86,8 @@ pub struct GoBinary<'a> {
     types: OnceLock<Result<TypeList, BinaryError>>,
     /// Made when the first defined type is asked for by its name alone.
     type_names: OnceLock<NameIndex>,
+    /// Made when the type of the first method is asked for.
+    method_types: OnceLock<MethodTypes>,
 }
 
 impl<'a> GoBinary<'a> {
@@ -109,6 +114,7 @@ impl<'a> GoBinary<'a> {
             wrapper_id: OnceLock::new(),
             types: OnceLock::new(),
             type_names: OnceLock::new(),
+            method_types: OnceLock::new(),
         })
     }
 
@@ -143,7 +149,7 @@ impl<'a> GoBinary<'a> {
     }
 
     fn function_table(&self) -> FunctionTable<'_, 'a> {
-        let Self { image, pclntab, module_data, wrapper_id, build_info: _, types: _, type_names: _ } = self;
+        let Self { image, pclntab, module_data, wrapper_id, build_info: _, types: _, type_names: _, method_types: _ } = self;
         FunctionTable { image, pclntab, module_data, wrapper_id }
     }
 

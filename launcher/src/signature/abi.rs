@@ -31,7 +31,7 @@ pub struct Placed {
     /// Whether the places are known. They are not where the program does not describe the type of this value or of one before
     /// it, or describes it so that it could be one of several.
     pub is_known: bool,
-    /// Where the function may save it, or where it came.
+    /// Where the function may save it, or where it came; zero for a result in registers.
     pub(super) home: u64,
 }
 
@@ -86,7 +86,11 @@ impl Shapes {
         area.slots = align_up(area.slots, 8);
         area = Area { integers: 0, floats: 0, ..area };
         let spill = align_up(area.spill, 8);
-        let results = self.results.iter().map(|shape| area.place(shape).0).collect();
+        let results = self.results.iter().map(|shape| match area.place(shape) {
+            (placed, true) => Placed { home: 0, ..placed },
+            (placed, false) => placed,
+        });
+        let results = results.collect();
         let slots = align_up(area.slots, 8);
         for (placed, is_in_registers) in &mut incoming {
             if *is_in_registers {

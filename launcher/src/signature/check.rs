@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use super::abi::Assignment;
+use super::declared::Declared;
 use super::guess::{Guess, Says, guess};
 use super::instance::{arguments, is_shaped, without_arguments};
 use super::mismatch::Mismatch;
 use super::resolve::Resolver;
 use super::{GoType, Signature};
-use crate::binary::{ArgInfo, ArgPart, Function, Functions, GoBinary};
+use crate::binary::{ArgInfo, ArgPart, Function, Functions, GoBinary, Inlined};
 
 /// A function and the places of its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,20 @@ pub fn find(binary: &GoBinary<'_>, functions: &Functions, signature: &Signature)
     names.into_iter().map(|name| check(binary, body(binary, instances.all(name), name)?, signature)).collect()
 }
 
+/// Refuses a function that is inlined somewhere: a probe in it would miss these calls.
+///
+/// A method of a value that is not is complete: whatever has the method by its pointer, an interface or an embedding type, calls
+/// it. Where it is, probing the methods that the compiler has made of it too would count other calls twice.
+///
+/// # Errors
+/// With the name of one of the functions that contain it.
+pub fn not_inlined(inlined: &Inlined, function: &Function) -> Result<(), Mismatch> {
+    match inlined.callers(&function.name) {
+        [] => Ok(()),
+        [caller, ..] => Err(Mismatch::Inlined { name: function.name.clone(), caller: caller.clone() }),
+    }
+}
+
 /// Of functions that share a name the one that somebody has written.
 fn body<'f>(binary: &GoBinary<'_>, all: &'f [Function], name: &str) -> Result<&'f Function, Mismatch> {
     let mut bodies = all.iter().filter(|function| !binary.is_generated(function));
@@ -62,7 +77,14 @@ fn check(binary: &GoBinary<'_>, function: &Function, signature: &Signature) -> R
     let arg_info = binary.arg_info(function).map_err(unreadable)?.unwrap_or_default();
     let says = Says { args: function.args, arg_info };
     let arguments = type_arguments(signature, &function.name);
-    let values = Resolver::new(binary, &arguments).values(signature);
+    let mut values = Resolver::new(binary, &arguments).values(signature);
+    if let Some(declared) = Declared::of(binary, function) {
+        if !declared.agrees(signature) {
+            let found = declared.text(&name).unwrap_or_default();
+            return Err(Mismatch::OtherTypes { name, found });
+        }
+        declared.complete(&mut values);
+    }
     let assignment = match guess(values, &says, binary.architecture()) {
         Guess::Agrees(assignment) => assignment,
         Guess::Unknown(type_name) => return Err(Mismatch::UnknownType { name, type_name }),

@@ -39,61 +39,76 @@ pub(super) enum Guess {
 /// Fills in what is not known of `values`.
 pub(super) fn guess(values: Values, says: &Says, architecture: Architecture) -> Guess {
     let Values { receiver, parameters, results, has_dictionary } = values;
-    let receivers = usize::from(receiver.is_some());
-    let mut groups = groups(&says.arg_info.0).into_iter();
-    // What is left out there comes first in `incoming`.
-    let is_told = |index: usize| !has_dictionary || index > 0 || receivers == 0;
-    let mut first_unsure = usize::MAX;
+    let has_receiver = receiver.is_some();
+    let told = told(&says.arg_info, has_receiver, has_dictionary);
     let mut incoming = Vec::new();
-    for (index, value) in receiver.into_iter().chain(parameters).enumerate() {
-        let told = if is_told(index) { groups.next().flatten() } else { None };
-        if has_dictionary && index == 0 && receivers == 1 {
-            groups.next();
-        }
-        let shape = match (value, told) {
-            (Ok(shape), _) => shape,
-            (Err(_), Some(shape)) => {
-                if could_be_other(&shape) {
-                    first_unsure = first_unsure.min(index);
-                }
-                shape
-            }
+    for (value, told) in receiver.into_iter().chain(parameters).zip(told) {
+        incoming.push(match (value, told) {
+            (Ok(shape), _) => Incoming { shape, unsure: None },
+            (Err(type_name), Some(shape)) => Incoming { unsure: could_be_other(&shape).then_some(type_name), shape },
             (Err(type_name), None) => return Guess::Unknown(type_name),
-        };
-        incoming.push(shape);
+        });
     }
+    let first_unsure = incoming.iter().position(|incoming| incoming.unsure.is_some());
     let unknown_result = results.iter().position(Result::is_err);
-    let unknown_type = results.iter().find_map(|result| result.as_ref().err().cloned());
+    let unsure_type = incoming.iter().find_map(|incoming| incoming.unsure.clone());
+    let unknown_type = unsure_type.or_else(|| results.iter().find_map(|result| result.as_ref().err().cloned()));
     // As if it were one that comes in a register: else the program will not agree.
     let results: Vec<Shape> = results.into_iter().map(|result| result.unwrap_or(Shape::POINTER)).collect();
-    let shapes = |is_array: bool| {
-        let mut all = incoming
-            .iter()
-            .enumerate()
-            .map(|(index, shape)| if is_array && index == first_unsure { as_arrays(shape) } else { shape.clone() });
-        let receiver = (receivers == 1).then(|| all.next()).flatten();
-        Shapes { receiver, has_dictionary, parameters: all.collect(), results: results.clone() }
+    let assign = |other: fn(&Shape) -> Shape| {
+        let mut all =
+            incoming.iter().map(|Incoming { shape, unsure }| unsure.as_ref().map_or_else(|| shape.clone(), |_| other(shape)));
+        let receiver = if has_receiver { all.next() } else { None };
+        Shapes { receiver, has_dictionary, parameters: all.collect(), results: results.clone() }.assign(architecture)
     };
-    let Some(first) = shapes(false).assign(architecture) else { return Guess::TooLarge };
-    let other = || shapes(true).assign(architecture).filter(|other| says.agrees(other));
-    let agreed = if says.agrees(&first) { Some(first.clone()) } else { other() };
-    match (agreed, unknown_type) {
+    let Some(first) = assign(Shape::clone) else { return Guess::TooLarge };
+    let others: [fn(&Shape) -> Shape; 2] = [as_floats, as_arrays];
+    let mut all = std::iter::once(Some(first.clone())).chain(others.into_iter().map(assign)).flatten();
+    match (all.find(|assignment| says.agrees(assignment)), unknown_type) {
         (Some(mut assignment), _) => {
-            forget(&mut assignment, first_unsure, unknown_result.unwrap_or(usize::MAX));
+            forget(&mut assignment, first_unsure, unknown_result);
             Guess::Agrees(assignment)
         }
-        (None, Some(type_name)) => Guess::Unknown(type_name),
-        (None, None) => Guess::Differs(first),
+        (None, Some(type_name)) if has_words(&first.arg_info, &says.arg_info) => Guess::Unknown(type_name),
+        (None, _) => Guess::Differs(first),
     }
 }
 
+/// A receiver or parameter.
+struct Incoming {
+    shape: Shape,
+    /// Its type, if that could have another shape.
+    unsure: Option<String>,
+}
+
+/// The shapes of the receiver and the parameters as `info` tells them, and then none for ever.
+fn told(info: &ArgInfo, has_receiver: bool, has_dictionary: bool) -> impl Iterator<Item = Option<Shape>> {
+    // The first is left out, which is the receiver, and the second is not one of them; or else the first is not.
+    let (left_out, hidden) = match (has_dictionary, has_receiver) {
+        (true, true) => (1, 1),
+        (true, false) | (false, _) => (0, 0),
+    };
+    let groups = groups(&info.0).into_iter().skip(hidden);
+    std::iter::repeat_n(None, left_out).chain(groups).chain(std::iter::repeat(None))
+}
+
+/// Whether both have the same words, wherever they are.
+fn has_words(one: &ArgInfo, other: &ArgInfo) -> bool {
+    let is_alike = |(one, other): (&ArgPart, &ArgPart)| match (one, other) {
+        (ArgPart::Word { size: one, .. }, ArgPart::Word { size: other, .. }) => one == other,
+        (ArgPart::FarWord, ArgPart::Word { .. }) | (ArgPart::Word { .. }, ArgPart::FarWord) => true,
+        (one, other) => one == other,
+    };
+    one.0.len() == other.0.len() && one.0.iter().zip(&other.0).all(is_alike)
+}
+
 /// Leaves out places that could be others.
-fn forget(assignment: &mut Assignment, first_unsure: usize, unknown_result: usize) {
+fn forget(assignment: &mut Assignment, first_unsure: Option<usize>, unknown_result: Option<usize>) {
     let Assignment { receiver, parameters, results, args: _, arg_info: _ } = assignment;
     let forget = |placed: &mut Placed| *placed = Placed { words: Vec::new(), is_known: false, ..placed.clone() };
-    receiver.iter_mut().chain(parameters).skip(first_unsure).for_each(forget);
-    results.iter_mut().skip(unknown_result).for_each(forget);
-    if first_unsure != usize::MAX {
+    results.iter_mut().skip(unknown_result.unwrap_or(usize::MAX)).for_each(forget);
+    if let Some(first) = first_unsure {
+        receiver.iter_mut().chain(parameters).skip(first).for_each(forget);
         let is_on_stack = |placed: &&mut Placed| placed.words.iter().any(|word| matches!(word.place, Place::Stack(_)));
         results.iter_mut().filter(is_on_stack).for_each(forget);
     }
@@ -136,6 +151,15 @@ fn are_alike(fields: &[Shape]) -> bool {
     fields.len() > 1 && fields.windows(2).all(|pair| pair.first() == pair.last())
 }
 
+/// The same with a floating-point number wherever there can be one.
+fn as_floats(shape: &Shape) -> Shape {
+    match shape {
+        Shape::Word { size, is_float: _ } => Shape::Word { size: *size, is_float: *size >= 4 },
+        Shape::Struct(fields) => Shape::Struct(fields.iter().map(as_floats).collect()),
+        Shape::Pair | Shape::Triple | Shape::Complex(_) | Shape::Array(..) => shape.clone(),
+    }
+}
+
 /// The same with an array wherever there can be one.
 fn as_arrays(shape: &Shape) -> Shape {
     match shape {
@@ -146,5 +170,125 @@ fn as_arrays(shape: &Shape) -> Shape {
             Some(_) | None => Shape::Struct(fields.iter().map(as_arrays).collect()),
         },
         Shape::Word { .. } | Shape::Pair | Shape::Triple | Shape::Complex(_) | Shape::Array(..) => shape.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::resolve::tests::Known;
+    use super::super::resolve::{Resolver, assign};
+    use super::super::{Signature, Word};
+    use super::*;
+
+    const BYTE: Shape = Shape::Word { size: 1, is_float: false };
+    const FLOAT: Shape = Shape::Word { size: 8, is_float: true };
+
+    /// What becomes of `text` where the program does not describe `p.U`, which is `unknown`: `r0` are registers, `s0` stack slots,
+    /// `?` is not known.
+    fn guessed(text: &str, unknown: Shape) -> String {
+        let signature = Signature::parse("p", text).unwrap();
+        let known = Known(BTreeMap::from([("p.U", unknown)]));
+        let (args, arg_info) = if signature.is_generic {
+            let shapes = Resolver::new(&known, &[]).values(&signature).known().unwrap();
+            let assignment = shapes.assign(Architecture::Amd64).unwrap();
+            (assignment.args, assignment.arg_info)
+        } else {
+            let assignment = assign(&signature, Architecture::Amd64, &known).unwrap();
+            (assignment.args, assignment.arg_info)
+        };
+        hold(text, &Says { args: Some(args), arg_info })
+    }
+
+    fn hold(text: &str, says: &Says) -> String {
+        let signature = Signature::parse("p", text).unwrap();
+        let values = Resolver::new(&Known(BTreeMap::new()), &[]).values(&signature);
+        let place = |word: &Word| match word.place {
+            Place::Integer(number) => format!("r{number}"),
+            Place::Float(number) => format!("f{number}"),
+            Place::Stack(offset) => format!("s{offset}"),
+        };
+        let value = |placed: &Placed| {
+            let words = || placed.words.iter().map(place).collect::<Vec<_>>().join(" ");
+            if placed.is_known { words() } else { "?".to_owned() }
+        };
+        match guess(values, says, Architecture::Amd64) {
+            Guess::Agrees(assignment) => {
+                let Assignment { receiver, parameters, results, .. } = assignment;
+                receiver.iter().chain(&parameters).chain(&results).map(value).collect::<Vec<_>>().join(", ")
+            }
+            Guess::Differs(_) => "differs".to_owned(),
+            Guess::Unknown(name) => format!("{name} is unknown"),
+            Guess::TooLarge => "too large".to_owned(),
+        }
+    }
+
+    fn array(len: u64, element: Shape) -> Shape {
+        Shape::Array(len, Box::new(element))
+    }
+
+    #[test]
+    fn what_is_told_completely_is_known() {
+        assert_eq!(guessed("func (db *DB) conn(ctx context.Context, u U) (*T, error)", BYTE), "r0, r1 r2, r3, r0, r1 r2");
+        assert_eq!(guessed("func F(u U, s string)", Shape::Struct(vec![BYTE])), "r0, r1 r2");
+        assert_eq!(guessed("func F(u U, s string)", array(1, BYTE)), "r0, r1 r2");
+        let mixed = Shape::Struct(vec![BYTE, Shape::Struct(vec![Shape::Word { size: 2, is_float: false }])]);
+        assert_eq!(guessed("func (u U) F(s string)", mixed), "r0 r1, r2 r3");
+    }
+
+    #[test]
+    fn places_behind_what_could_be_another_type_are_not() {
+        for unknown in [Shape::POINTER, FLOAT, Shape::Pair, array(2, BYTE), Shape::Struct(vec![BYTE, BYTE]), Shape::Complex(16)] {
+            let places = guessed("func F(a *T, u U, s string) (error, int)", unknown.clone());
+            assert_eq!(places, "r0, ?, ?, r0 r1, r2", "{unknown:?}");
+            // A result on the stack is behind the parameters there.
+            let places = guessed("func F(a *T, u U) (int, [2]int)", unknown.clone());
+            assert_eq!(places, "r0, ?, r0, ?", "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn results_are_told_by_nothing() {
+        assert_eq!(guessed("func F(a int) (*T, U, error)", Shape::Pair), "r0, r0, ?, ?");
+        assert_eq!(guessed("func F(a int) (*T, U, error)", array(3, FLOAT)), "p.U is unknown");
+    }
+
+    #[test]
+    fn what_is_not_told_completely_is_unknown() {
+        assert_eq!(guessed("func F(a, b, c, d, e, f, g, h, i, j string, u U)", BYTE), "p.U is unknown");
+        assert_eq!(guessed("func F(u U)", array(12, BYTE)), "p.U is unknown");
+        assert_eq!(guessed("func F(u U)", array(1, array(1, array(1, array(1, array(1, BYTE)))))), "p.U is unknown");
+        assert_eq!(guessed("func F(a [40]int, b [9]string, u U)", BYTE), "p.U is unknown");
+    }
+
+    #[test]
+    fn instances_tell_all_but_the_first() {
+        assert_eq!(guessed("func F[T any](u U, a int)", BYTE), "r1, r2");
+        assert_eq!(guessed("func (l *L[T]) F(u U, a int)", BYTE), "r0, r2, r3");
+        let receiver = Known(BTreeMap::from([("p.L[...]", BYTE)]));
+        let signature = Signature::parse("p", "func (l L[T]) F(a int)").unwrap();
+        let shapes = Resolver::new(&receiver, &[]).values(&signature).known().unwrap();
+        let Assignment { args, arg_info, .. } = shapes.assign(Architecture::Amd64).unwrap();
+        let says = Says { args: Some(args), arg_info };
+        assert_eq!(hold("func (l L[T]) F(a int)", &says), "p.L[...] is unknown");
+    }
+
+    #[test]
+    fn other_parameters_differ() {
+        let says = |text: &str| {
+            let known = Known(BTreeMap::new());
+            let assignment = assign(&Signature::parse("p", text).unwrap(), Architecture::Amd64, &known).unwrap();
+            Says { args: Some(assignment.args), arg_info: assignment.arg_info }
+        };
+        let program = says("func F(a *T, b string, c bool) error");
+        assert_eq!(hold("func F(a *T, b string, c bool) error", &program), "r0, r1 r2, r3, r0 r1");
+        for other in
+            ["func F(b string, a *T, c bool)", "func F(a *T, b string)", "func F(a *T, b string, c bool, d bool)", "func F(u U)"]
+        {
+            assert_eq!(hold(other, &program), "differs", "{other}");
+        }
+        assert_eq!(hold("func F()", &Says { args: None, ..says("func F()") }), "differs");
+        assert_eq!(hold("func F(a [1000000000]int)", &program), "too large");
     }
 }

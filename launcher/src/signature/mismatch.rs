@@ -47,6 +47,22 @@ pub enum Mismatch {
         /// What the program says.
         found: String,
     },
+    /// The program has its types, and they are others.
+    #[error("{name} is declared otherwise in the program: {found}")]
+    OtherTypes {
+        /// The function.
+        name: String,
+        /// Its declaration, see [`super::true_signature`].
+        found: String,
+    },
+    /// Calls of it would be missed.
+    #[error("{name} is inlined into {caller}: such calls would be missed")]
+    Inlined {
+        /// The function.
+        name: String,
+        /// One that contains it.
+        caller: String,
+    },
     /// What the program says cannot be read.
     #[error("{name}: {why}")]
     Unreadable {

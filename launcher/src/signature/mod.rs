@@ -4,10 +4,13 @@
 //! Text → [`Signature`] ([`Signature::parse`]) → [`Assignment`] ([`assign`]), a pure function of the types; those that the text
 //! does not spell out are looked up in the program ([`NamedTypes`]). [`find`] is all of it for one program, with the checks:
 //! nothing is believed of the parameters that the program does not say too. Results are believed where it says nothing of them.
+//! Three things that stripping keeps are compared: the size of the area for all values, the places of the parameters' words, and
+//! for methods that a method table has, the types.
 
 mod abi;
 mod check;
 mod declaration;
+mod declared;
 mod error;
 mod expected;
 mod go_type;
@@ -22,7 +25,8 @@ mod shape;
 mod type_text;
 
 pub use abi::{Assignment, Place, Placed, Word};
-pub use check::{Found, find};
+pub use check::{Found, find, not_inlined};
+pub use declared::true_signature;
 pub use error::SignatureError;
 pub use go_type::{Basic, Field, GoType};
 pub use mismatch::Mismatch;

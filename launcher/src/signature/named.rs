@@ -1,7 +1,7 @@
 //! Defined types that come by value: what they consist of, from the program's type descriptors.
 
 use super::shape::{MAX_NODES, Shape};
-use crate::binary::{GoBinary, Kind, TypeParts, VirtAddr};
+use crate::binary::{DefinedType, GoBinary, Kind, TypeParts, VirtAddr};
 
 /// Types within types are looked up to this depth.
 const MAX_DEPTH: usize = 32;
@@ -21,14 +21,17 @@ impl NamedTypes for GoBinary<'_> {
         let package = package.unwrap_or_default();
         let found = self.defined_types(name).ok()?;
         let exact: Vec<_> = found.iter().filter(|defined| defined.path == package).collect();
-        let is_meant = |defined: &&crate::binary::DefinedType<'_>| {
-            !package.is_empty() && (defined.package == package || defined.path.rsplit('/').next() == Some(package))
-        };
-        let meant = if exact.is_empty() { found.iter().filter(is_meant).collect() } else { exact };
+        let meant = if exact.is_empty() { found.iter().filter(|one| is_of_package(one, package)).collect() } else { exact };
         let mut shapes = meant.into_iter().map(|defined| shape_at(self, defined.address));
         let first = shapes.next()??;
         shapes.all(|shape| shape.as_ref() == Some(&first)).then_some(first)
     }
+}
+
+/// Whether `defined` is of the package that a text calls `package`: by import path, the last element of one, or name.
+pub(super) fn is_of_package(defined: &DefinedType<'_>, package: &str) -> bool {
+    let DefinedType { path, package: name, .. } = *defined;
+    path == package || (!package.is_empty() && (name == package || path.rsplit('/').next() == Some(package)))
 }
 
 /// The shape of the type whose descriptor is at `address`.
@@ -39,7 +42,7 @@ pub(super) fn shape_at(binary: &GoBinary<'_>, address: VirtAddr) -> Option<Shape
 fn shape(binary: &GoBinary<'_>, address: VirtAddr, left: &mut usize, depth: usize) -> Option<Shape> {
     (depth < MAX_DEPTH).then_some(())?;
     *left = left.checked_sub(1)?;
-    let TypeParts { kind, size, fields, len } = binary.type_parts(address)?;
+    let TypeParts { kind, size, elements, len } = binary.type_parts(address)?;
     let word =
         |is_float| Some(Shape::Word { size: u8::try_from(size).ok().filter(|size| matches!(size, 1 | 2 | 4 | 8))?, is_float });
     let found = match kind {
@@ -65,9 +68,9 @@ fn shape(binary: &GoBinary<'_>, address: VirtAddr, left: &mut usize, depth: usiz
         Kind::Complex128 => Shape::Complex(16),
         Kind::Interface | Kind::String => Shape::Pair,
         Kind::Slice => Shape::Triple,
-        Kind::Array => Shape::Array(len, Box::new(shape(binary, *fields.first()?, left, depth + 1)?)),
+        Kind::Array => Shape::Array(len, Box::new(shape(binary, *elements.first()?, left, depth + 1)?)),
         Kind::Struct => {
-            let fields = fields.into_iter().map(|field| shape(binary, field, left, depth + 1));
+            let fields = elements.into_iter().map(|field| shape(binary, field, left, depth + 1));
             Shape::Struct(fields.collect::<Option<_>>()?)
         }
     };

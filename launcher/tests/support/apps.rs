@@ -79,6 +79,9 @@ pub(crate) enum Variant {
     Arm64,
     Arm64Stripped,
     Arm64PieStripped,
+    /// The program's own packages as the compiler makes them for a debugger.
+    Unoptimized,
+    Arm64Unoptimized,
 }
 
 impl Variant {
@@ -86,14 +89,14 @@ impl Variant {
     /// `scripts/go-std` has the same names.
     fn standard_library(self) -> &'static str {
         match self {
-            Self::Default | Self::Stripped => "default",
+            Self::Default | Self::Stripped | Self::Unoptimized => "default",
             Self::Trimpath => "trimpath",
             Self::Pie | Self::PieStripped => "pie",
             Self::NoSwissMap => "noswissmap",
             Self::Cgo => "cgo",
             Self::CgoPieStripped => "cgo-pie",
             Self::Race => "race",
-            Self::Arm64 | Self::Arm64Stripped => "arm64",
+            Self::Arm64 | Self::Arm64Stripped | Self::Arm64Unoptimized => "arm64",
             Self::Arm64PieStripped => "arm64-pie",
         }
     }
@@ -116,6 +119,8 @@ impl Variant {
             Self::Arm64 => (&[], ARM64),
             Self::Arm64Stripped => (&["-ldflags=-s -w"], ARM64),
             Self::Arm64PieStripped => (&["-buildmode=pie", "-ldflags=-s -w"], ARM64),
+            Self::Unoptimized => (&["-ldflags=-compressdwarf=false", "-gcflags=-N -l"], NO_CGO),
+            Self::Arm64Unoptimized => (&["-ldflags=-compressdwarf=false", "-gcflags=-N -l"], ARM64),
         }
     }
 }
@@ -179,14 +184,33 @@ pub(crate) fn build_with(app: &str, version: GoVersion, variant: Variant, module
     build_from(app, version, variant, Some(&module_file.path))
 }
 
+/// The executable of a program that a test has written: its files by name, directly in its folder.
+pub(crate) fn build_files(app: &str, files: &[(&str, &str)], version: GoVersion, variant: Variant) -> PathBuf {
+    static WRITING: Mutex<()> = Mutex::new(());
+    let sources = workspace().join("target/apps/sources").join(app);
+    let writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    fs::create_dir_all(&sources).expect("target/apps can be written");
+    for (name, text) in files {
+        let path = sources.join(name);
+        if fs::read_to_string(&path).is_ok_and(|there| there == *text) {
+            continue;
+        }
+        fs::write(path, text).expect("target/apps can be written");
+    }
+    drop(writing);
+    let key = (app.to_owned(), version, variant, None);
+    let cell = BUILT.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
+    cell.get_or_init(|| build_once(app, &sources, version, variant, None)).clone()
+}
+
 fn build_from(app: &str, version: GoVersion, variant: Variant, module_file: Option<&str>) -> PathBuf {
     let key = (app.to_owned(), version, variant, module_file.map(str::to_owned));
     let cell = BUILT.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
-    cell.get_or_init(|| build_once(app, version, variant, module_file)).clone()
+    let sources = workspace().join("tests/apps").join(app);
+    cell.get_or_init(|| build_once(app, &sources, version, variant, module_file)).clone()
 }
 
-fn build_once(app: &str, version: GoVersion, variant: Variant, module_file: Option<&str>) -> PathBuf {
-    let sources = workspace().join("tests/apps").join(app);
+fn build_once(app: &str, sources: &Path, version: GoVersion, variant: Variant, module_file: Option<&str>) -> PathBuf {
     let apps = workspace().join("target/apps");
     let output_dir = apps.join(app);
     fs::create_dir_all(&output_dir).expect("target/apps can be written");
@@ -201,7 +225,7 @@ fn build_once(app: &str, version: GoVersion, variant: Variant, module_file: Opti
     let lock = File::create(locks.join(name)).expect("target/apps can be written");
     lock.lock().expect("the lock file can be locked");
 
-    let wanted = stamp_of(&sources, variant);
+    let wanted = stamp_of(sources, variant);
     if output.exists() && fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == wanted) {
         return output;
     }
@@ -215,7 +239,7 @@ fn build_once(app: &str, version: GoVersion, variant: Variant, module_file: Opti
         .arg("-o")
         .arg(&output)
         .arg(".")
-        .current_dir(&sources)
+        .current_dir(sources)
         .env("GOTOOLCHAIN", version.toolchain())
         .env("GOFLAGS", "-buildvcs=false")
         .env("GOWORK", "off")
