@@ -34,7 +34,8 @@ pub fn main() -> Outcome {
     let (config, problems) = Config::from(&typed, &|name: &str| std::env::var_os(name));
     log::set_level(config.log_level);
     for problem in &problems {
-        log::warn(format_args!("{problem}"));
+        // Of some the second line is what was written, and the third has a caret under the place.
+        problem.to_string().lines().for_each(|line| log::warn(format_args!("{line}")));
     }
     if config.mode != Mode::Check {
         log::debug(format_args!("configuration: {config:?}"));

@@ -90,6 +90,8 @@ impl<'c> Tracing<'c> {
         let line = format!("tracing {} ({version}): {}; spans go to {destination}", file.display(), names.join(", "));
         if self.is_new(file) {
             log::info(format_args!("{line}"));
+            // The user has asked for them: a misspelt name is not to be found out by their absence.
+            armed.plan.without_spans().for_each(|why| log::warn(format_args!("{why}")));
         } else {
             log::debug(format_args!("{line}"));
         }

@@ -194,7 +194,7 @@ impl Plan {
                 Err(reason) => plan.left_out.push((instrumentation.name, reason)),
             }
         }
-        if !own.is_empty() {
+        if !own.is_empty() && !is_disabled(user_functions::NAME, disabled) {
             match user_functions::plan(own, &facts) {
                 Ok(planned) => {
                     has_parents = true;
@@ -218,6 +218,14 @@ impl Plan {
             site.recipe = u32::try_from(recipes.len()).unwrap_or(u32::MAX);
             recipes.extend_from_slice(&site.recipes);
         }
+    }
+
+    /// What of the user's own functions has no spans, or less than was asked for, and why.
+    pub fn without_spans(&self) -> impl Iterator<Item = String> {
+        let own = |name: &str| name == user_functions::NAME;
+        let left_out = self.left_out.iter().filter(move |(name, why)| own(name) && *why != LeftOut::SwitchedOff);
+        let missing = self.planned.iter().filter(move |planned| own(planned.name)).flat_map(|planned| &planned.missing);
+        left_out.map(|(_, why)| format!("no spans of {why}")).chain(missing.cloned())
     }
 
     /// All detours of all instrumentations.
