@@ -154,6 +154,14 @@ impl ModuleFile {
         names.into_iter().map(file).collect()
     }
 
+    /// Those of one library, by the beginning of its name and version: `pgx-v5`.
+    pub(crate) fn of(app: &str, library: &str) -> Vec<Self> {
+        let mut files = Self::all(app);
+        files.retain(|file| file.path.starts_with(&format!("versions/{library}")));
+        assert!(!files.is_empty(), "{app} has no module files for {library}");
+        files
+    }
+
     /// The oldest and the newest of the tested versions of Go that it allows.
     pub(crate) fn go_versions(&self) -> [GoVersion; 2] {
         let allowed = |version: &&GoVersion| version.minor >= self.minor;
@@ -162,7 +170,8 @@ impl ModuleFile {
     }
 }
 
-type Key = (String, GoVersion, Variant, Option<String>);
+/// Program, version, variant, module file, build tag.
+type Key = (String, GoVersion, Variant, Option<String>, Option<String>);
 static BUILT: LazyLock<Mutex<HashMap<Key, Arc<OnceLock<PathBuf>>>>> = LazyLock::new(Mutex::default);
 
 /// The root of the repository.
@@ -176,12 +185,12 @@ pub(crate) fn workspace() -> &'static Path {
 pub(crate) fn build(app: &str, version: GoVersion, variant: Variant) -> PathBuf {
     let module_file = "go122.mod";
     let has_file = version >= GoVersion::GO_1_22 && workspace().join("tests/apps").join(app).join(module_file).exists();
-    build_from(app, version, variant, has_file.then_some(module_file))
+    build_from(app, version, variant, has_file.then_some(module_file), None)
 }
 
 /// The same with a version of a library.
 pub(crate) fn build_with(app: &str, version: GoVersion, variant: Variant, module_file: &ModuleFile) -> PathBuf {
-    build_from(app, version, variant, Some(&module_file.path))
+    build_from(app, version, variant, Some(&module_file.path), None)
 }
 
 /// The executable of a program that a test has written: its files by name, directly in its folder.
@@ -198,24 +207,43 @@ pub(crate) fn build_files(app: &str, files: &[(&str, &str)], version: GoVersion,
         fs::write(path, text).expect("target/apps can be written");
     }
     drop(writing);
-    let key = (app.to_owned(), version, variant, None);
+    let key = (app.to_owned(), version, variant, None, None);
     let cell = BUILT.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
-    cell.get_or_init(|| build_once(app, &sources, version, variant, None)).clone()
+    cell.get_or_init(|| build_once(app, &sources, version, variant, (None, None))).clone()
 }
 
-fn build_from(app: &str, version: GoVersion, variant: Variant, module_file: Option<&str>) -> PathBuf {
-    let key = (app.to_owned(), version, variant, module_file.map(str::to_owned));
+/// The same of a program that is one of several, by a build tag; with the versions of `go.mod` unless there is a module file.
+pub(crate) fn build_tagged(
+    app: &str,
+    version: GoVersion,
+    variant: Variant,
+    tag: &str,
+    module_file: Option<&ModuleFile>,
+) -> PathBuf {
+    build_from(app, version, variant, module_file.map(|file| &*file.path), Some(tag))
+}
+
+fn build_from(app: &str, version: GoVersion, variant: Variant, module_file: Option<&str>, tag: Option<&str>) -> PathBuf {
+    let key = (app.to_owned(), version, variant, module_file.map(str::to_owned), tag.map(str::to_owned));
     let cell = BUILT.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
     let sources = workspace().join("tests/apps").join(app);
-    cell.get_or_init(|| build_once(app, &sources, version, variant, module_file)).clone()
+    cell.get_or_init(|| build_once(app, &sources, version, variant, (module_file, tag))).clone()
 }
 
-fn build_once(app: &str, sources: &Path, version: GoVersion, variant: Variant, module_file: Option<&str>) -> PathBuf {
+fn build_once(
+    app: &str,
+    sources: &Path,
+    version: GoVersion,
+    variant: Variant,
+    (module_file, tag): (Option<&str>, Option<&str>),
+) -> PathBuf {
     let apps = workspace().join("target/apps");
     let output_dir = apps.join(app);
     fs::create_dir_all(&output_dir).expect("target/apps can be written");
-    let library = module_file.and_then(|path| path.strip_prefix("versions/")).unwrap_or_default();
-    let output = output_dir.join(format!("{}-{variant:?}{}", version.toolchain(), library.replace(".mod", "")));
+    let library = module_file.and_then(|path| path.strip_prefix("versions/")?.strip_suffix(".mod"));
+    let built = format!("{}-{variant:?}", version.toolchain());
+    let name: Vec<&str> = [Some(&*built), tag, library].into_iter().flatten().collect();
+    let output = output_dir.join(name.join("-"));
     let stamp = output.with_added_extension("stamp");
 
     // Nothing is compiled twice at the same time, and what has been compiled is not waited for.
@@ -234,6 +262,9 @@ fn build_once(app: &str, sources: &Path, version: GoVersion, variant: Variant, m
     command.args(["build", "-p", "1"]).args(arguments);
     if let Some(file) = module_file {
         command.arg(format!("-modfile={file}"));
+    }
+    if let Some(tag) = tag {
+        command.arg(format!("-tags={tag}"));
     }
     command
         .arg("-o")

@@ -1,10 +1,11 @@
 //! The text of a statement into what a span says of it, by the conventions for databases.
 //!
-//! Pure, and linear in the text's length; the text may be cut, mutilated, or no SQL at all. Unless the user wants the text as it
+//! Pure but for a memo, and linear in the text's length; the text may be cut, mutilated, or no SQL at all. Unless the user wants the text as it
 //! is, no value that stands in it comes out.
 //! <https://opentelemetry.io/docs/specs/semconv/db/database-spans/>
 
 mod lexis;
+mod memo;
 mod pieces;
 mod sanitize;
 mod summary;
@@ -12,8 +13,10 @@ mod tokens;
 mod verbs;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use lexis::{Kind as Sql, Lexis};
+use memo::Circumstances;
 use pieces::{Kind, Pieces};
 use summary::{Found, MAX_SUMMARY, Target};
 
@@ -27,27 +30,51 @@ const MAX_TEXT: usize = 32 * 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statement {
     /// `db.query.text`
-    pub text: Option<String>,
+    pub text: Option<Arc<str>>,
     /// `db.operation.name`, where there is only one: the statement's, not those of statements within it. In capitals.
-    pub operation: Option<String>,
+    pub operation: Option<Arc<str>>,
     /// `db.collection.name`, where there is only one. As it is written, quotes too.
-    pub collection: Option<String>,
+    pub collection: Option<Arc<str>>,
     /// `db.query.summary`
-    pub summary: Option<String>,
+    pub summary: Option<Arc<str>>,
     /// `db.stored_procedure.name`
-    pub stored_procedure: Option<String>,
+    pub stored_procedure: Option<Arc<str>>,
 }
 
 impl Statement {
     /// Of a text; `is_cut`: it goes on. `has_arguments`: whether values are passed besides, if that is known.
     #[must_use]
     pub fn new(text: &[u8], is_cut: bool, has_arguments: Option<bool>, system: System, settings: &Database) -> Self {
-        let is_cut = is_cut || text.len() > MAX_TEXT;
-        let text = String::from_utf8_lossy(text.get(..MAX_TEXT).unwrap_or(text));
+        let with = Circumstances { is_cut: is_cut || text.len() > MAX_TEXT, has_arguments, system, settings: *settings };
+        let text = text.get(..MAX_TEXT).unwrap_or(text);
+        memo::recalled(text, with, || Self::read(text, with))
+    }
+
+    /// Of a batch of two statements or more: what all of them have in common; of texts that differ all, one behind the other.
+    #[must_use]
+    pub fn batch(statements: &[Self]) -> Self {
+        let common = |part: fn(&Self) -> Option<&Arc<str>>| {
+            let first = statements.first().and_then(part)?;
+            statements.iter().all(|statement| part(statement) == Some(first)).then(|| first.clone())
+        };
+        let prefixed = |common: Option<Arc<str>>| common.map_or("BATCH".into(), |common| format!("BATCH {common}").into());
+        let texts = || statements.iter().filter_map(|statement| statement.text.as_deref()).collect::<Vec<&str>>().join("; ");
+        let is_parsed = statements.iter().any(|statement| statement.summary.is_some() || statement.operation.is_some());
+        Self {
+            text: common(|one| one.text.as_ref()).or_else(|| Some(texts().into()).filter(|texts: &Arc<str>| !texts.is_empty())),
+            operation: is_parsed.then(|| prefixed(common(|one| one.operation.as_ref()))),
+            collection: common(|one| one.collection.as_ref()),
+            summary: is_parsed.then(|| prefixed(common(|one| one.summary.as_ref()))),
+            stored_procedure: common(|one| one.stored_procedure.as_ref()),
+        }
+    }
+
+    fn read(text: &[u8], Circumstances { is_cut, has_arguments, system, settings }: Circumstances) -> Self {
+        let text = String::from_utf8_lossy(text);
         let is_read = settings.parse || settings.statement == StatementPolicy::Sanitized;
         if text.trim().is_empty() || !is_read {
             let is_shown = settings.statement == StatementPolicy::Raw;
-            return Self { text: is_shown.then(|| text.into_owned()), ..Self::default() };
+            return Self { text: is_shown.then(|| text.into()), ..Self::default() };
         }
         let lexis = Lexis::of(system);
         let pieces = Pieces::of(&text, is_cut, &lexis);
@@ -82,7 +109,7 @@ fn shown(
     has_arguments: Option<bool>,
     lexis: &Lexis,
     policy: StatementPolicy,
-) -> Option<String> {
+) -> Option<Arc<str>> {
     // The conventions: whoever passes arguments has no secrets in the text.
     let is_parameterised = match has_arguments {
         Some(true) => pieces.has_placeholder(true, lexis),
@@ -91,20 +118,20 @@ fn shown(
     };
     match policy {
         StatementPolicy::LeftOut => None,
-        StatementPolicy::Raw => Some(text.into_owned()),
-        StatementPolicy::Sanitized if is_parameterised => Some(text.into_owned()),
-        StatementPolicy::Sanitized => Some(sanitize::sanitized(pieces, text.len())),
+        StatementPolicy::Raw => Some(text.into()),
+        StatementPolicy::Sanitized if is_parameterised => Some(text.into()),
+        StatementPolicy::Sanitized => Some(sanitize::sanitized(pieces, text.len()).into()),
     }
 }
 
 /// The one value that all of these are.
-fn only<'a>(mut names: impl Iterator<Item = &'a String>) -> Option<String> {
+fn only<'a>(mut names: impl Iterator<Item = &'a String>) -> Option<Arc<str>> {
     let first = names.next()?;
-    names.all(|name| name == first).then(|| first.clone())
+    names.all(|name| name == first).then(|| first.as_str().into())
 }
 
 /// The operation of the statement, or of all of them.
-fn operation(found: &[Found]) -> Option<String> {
+fn operation(found: &[Found]) -> Option<Arc<str>> {
     let operations = || {
         found.iter().filter_map(|found| match found {
             Found::Operation { name, is_outer, statement } => Some((name, *is_outer, *statement)),
@@ -118,12 +145,12 @@ fn operation(found: &[Found]) -> Option<String> {
         .collect();
     if firsts.is_empty() {
         // `(SELECT …) UNION (SELECT …)`
-        return operations().next().map(|(name, _, _)| name.clone());
+        return operations().next().map(|(name, _, _)| name.as_str().into());
     }
     only(firsts.into_iter())
 }
 
-fn joined(found: &[Found]) -> Option<String> {
+fn joined(found: &[Found]) -> Option<Arc<str>> {
     let mut summary = String::new();
     for found in found {
         let (Found::Operation { name, .. } | Found::Target { name, .. }) = found;
@@ -133,11 +160,11 @@ fn joined(found: &[Found]) -> Option<String> {
         summary.push_str(name);
     }
     let begins_with_operation = matches!(found.first(), Some(Found::Operation { .. }));
-    begins_with_operation.then_some(summary)
+    begins_with_operation.then(|| summary.into())
 }
 
 /// A text that is only a name is that of a procedure (SQL Server).
-fn bare_procedure(pieces: &Pieces, sql: Sql) -> Option<String> {
+fn bare_procedure(pieces: &Pieces, sql: Sql) -> Option<Arc<str>> {
     if sql != Sql::SqlServer || pieces.is_cut {
         return None;
     }
@@ -147,7 +174,7 @@ fn bare_procedure(pieces: &Pieces, sql: Sql) -> Option<String> {
     };
     let all_are = pieces.significant().map(|piece| piece.kind).enumerate().all(is_name);
     let name: String = pieces.significant().map(|piece| &*piece.text).collect();
-    (all_are && !name.is_empty() && !name.ends_with('.') && name.len() <= MAX_SUMMARY).then_some(name)
+    (all_are && !name.is_empty() && !name.ends_with('.') && name.len() <= MAX_SUMMARY).then(|| name.into())
 }
 
 #[cfg(test)]

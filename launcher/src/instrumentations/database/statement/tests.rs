@@ -92,7 +92,7 @@ fn what_the_user_wants() {
         let found = Statement::new(b"SELECT 1 FROM t", false, None, System::MySql, &Database { statement, parse });
         (found.text, found.summary)
     };
-    let owned = |text: &str| Some(text.to_owned());
+    let owned = |text: &str| Some(Arc::from(text));
     assert_eq!(with(StatementPolicy::Sanitized, true), (owned("SELECT ? FROM t"), owned("SELECT t")));
     assert_eq!(with(StatementPolicy::Sanitized, false), (owned("SELECT ? FROM t"), None));
     assert_eq!(with(StatementPolicy::Raw, true), (owned("SELECT 1 FROM t"), owned("SELECT t")));
@@ -120,9 +120,9 @@ fn summaries_of_queries() {
     says("SELECT t.from, t.select FROM t WHERE replace(a, b, c) = 1 FOR UPDATE", "SELECT t");
     says("VALUES (1)", "VALUES");
     says("SELECT a FROM t; SELECT b FROM u", "SELECT t SELECT u");
-    assert_eq!(of(System::PostgreSql, "SELECT * FROM \"song list\", a.\"b\"").summary.unwrap(), "SELECT \"song list\" a.\"b\"");
+    assert_eq!(&*of(System::PostgreSql, "SELECT * FROM \"song list\", a.\"b\"").summary.unwrap(), "SELECT \"song list\" a.\"b\"");
     assert_eq!(
-        of(System::SqlServer, "SELECT * FROM db..t, #x, ##y, [a b].[c]").summary.unwrap(),
+        &*of(System::SqlServer, "SELECT * FROM db..t, #x, ##y, [a b].[c]").summary.unwrap(),
         "SELECT db..t #x ##y [a b].[c]"
     );
 }
@@ -177,8 +177,7 @@ fn operations_and_collections() {
         let found = of(System::PostgreSql, text);
         (found.operation.unwrap_or_default(), found.collection.unwrap_or_default())
     };
-    let is =
-        |text, operation: &str, collection: &str| assert_eq!(said(text), (operation.to_owned(), collection.to_owned()), "{text}");
+    let is = |text, operation: &str, collection: &str| assert_eq!(said(text), (operation.into(), collection.into()), "{text}");
     is("select * from orders", "SELECT", "orders");
     is("SELECT * FROM a JOIN b ON true", "SELECT", "");
     is("SELECT * FROM a WHERE x IN (SELECT y FROM a)", "SELECT", "a");
@@ -198,8 +197,7 @@ fn stored_procedures() {
         assert_eq!(found.collection, None);
         (found.summary.unwrap_or_default(), found.stored_procedure.unwrap_or_default())
     };
-    let is =
-        |system, text, summary: &str, name: &str| assert_eq!(said(system, text), (summary.to_owned(), name.to_owned()), "{text}");
+    let is = |system, text, summary: &str, name: &str| assert_eq!(said(system, text), (summary.into(), name.into()), "{text}");
     is(System::MySql, "CALL shop.pay(1, 'x')", "CALL shop.pay", "shop.pay");
     is(System::SqlServer, "EXEC @r = dbo.Pay @id = 5", "EXEC dbo.Pay", "dbo.Pay");
     is(System::SqlServer, "EXECUTE Pay 5", "EXECUTE Pay", "Pay");
@@ -210,20 +208,37 @@ fn stored_procedures() {
 }
 
 #[test]
+fn batches_say_what_their_statements_have_in_common() {
+    let batch = |texts: &[&str]| {
+        let statements: Vec<Statement> = texts.iter().map(|text| of(System::PostgreSql, text)).collect();
+        let found = Statement::batch(&statements);
+        [found.text, found.operation, found.collection, found.summary].map(|part| part.map(|part| part.to_string()))
+    };
+    let is = |texts: &[&str], parts: [&str; 4]| {
+        assert_eq!(batch(texts), parts.map(|part| Some(part.to_owned()).filter(|part| !part.is_empty())), "{texts:?}");
+    };
+    let insert = "INSERT INTO t VALUES ($1)";
+    is(&[insert, insert], [insert, "BATCH INSERT", "t", "BATCH INSERT t"]);
+    is(&["SELECT 1 FROM t", "SELECT 2 FROM u"], ["SELECT ? FROM t; SELECT ? FROM u", "BATCH SELECT", "", "BATCH"]);
+    is(&["SELECT a FROM t", "DELETE FROM t"], ["SELECT a FROM t; DELETE FROM t", "BATCH", "t", "BATCH"]);
+    is(&[], ["", "", "", ""]);
+}
+
+#[test]
 fn what_is_cut_or_cannot_be_read_says_less() {
     let cut = |text: &str| Statement::new(text.as_bytes(), true, Some(false), System::PostgreSql, &SANITIZED);
-    assert_eq!(cut("SELECT * FROM t WHERE a = 'sec").text.unwrap(), "SELECT * FROM t WHERE a = ?");
-    assert_eq!(cut("SELECT * FROM t WHERE a = 'x' AND b = $q$sec").text.unwrap(), "SELECT * FROM t WHERE a = ? AND b = ?");
-    assert_eq!(cut("SELECT * FROM ord").summary.unwrap(), "SELECT", "half a name");
-    assert_eq!(cut("SELECT * FROM orders w").summary.unwrap(), "SELECT orders");
+    assert_eq!(&*cut("SELECT * FROM t WHERE a = 'sec").text.unwrap(), "SELECT * FROM t WHERE a = ?");
+    assert_eq!(&*cut("SELECT * FROM t WHERE a = 'x' AND b = $q$sec").text.unwrap(), "SELECT * FROM t WHERE a = ? AND b = ?");
+    assert_eq!(&*cut("SELECT * FROM ord").summary.unwrap(), "SELECT", "half a name");
+    assert_eq!(&*cut("SELECT * FROM orders w").summary.unwrap(), "SELECT orders");
     // What is within quotes here and what is not, nobody knows.
     let found = of(System::PostgreSql, "SELECT a FROM t WHERE b = 'it's secret FROM u' AND c = 1");
-    assert_eq!(found.text.unwrap(), "SELECT a FROM t WHERE b = ?");
-    assert_eq!(found.summary.unwrap(), "SELECT t");
+    assert_eq!(&*found.text.unwrap(), "SELECT a FROM t WHERE b = ?");
+    assert_eq!(&*found.summary.unwrap(), "SELECT t");
     shows(System::OtherSql, r"SELECT a FROM t WHERE b = 'it\'s', c = 'secret\' '", "SELECT a FROM t WHERE b = ?");
     shows(System::MySql, "SELECT 1 /* never ends", "SELECT ? ?");
     let bytes = Statement::new(b"SELECT '\xff\xfe' FROM t\xff", false, None, System::MySql, &SANITIZED);
-    assert_eq!(bytes.text.unwrap(), "SELECT ? FROM t\u{fffd}");
+    assert_eq!(&*bytes.text.unwrap(), "SELECT ? FROM t\u{fffd}");
 }
 
 #[test]
@@ -231,14 +246,14 @@ fn a_summary_has_255_characters_at_most() {
     let tables: Vec<String> = (0..200).map(|number| format!("table_{number}")).collect();
     let summary = of(System::MySql, &format!("SELECT * FROM {}", tables.join(", "))).summary.unwrap();
     assert!(summary.len() <= MAX_SUMMARY && summary.starts_with("SELECT table_0 ") && summary.ends_with("table_27"), "{summary}");
-    assert_eq!(of(System::MySql, &format!("SELECT * FROM {}", "x".repeat(300))).summary.unwrap(), "SELECT");
+    assert_eq!(&*of(System::MySql, &format!("SELECT * FROM {}", "x".repeat(300))).summary.unwrap(), "SELECT");
 }
 
 #[test]
 fn a_long_text_is_looked_at_in_part() {
     let text = format!("SELECT * FROM t WHERE a IN ({})", vec!["'secret'"; 150_000].join(","));
     let found = of(System::PostgreSql, &text);
-    assert_eq!((found.text.unwrap().len() < 100, found.summary.unwrap()), (true, "SELECT t".to_owned()));
+    assert_eq!((found.text.unwrap().len() < 100, &*found.summary.unwrap()), (true, "SELECT t"));
     for hostile in
         ["(", "'", "SELECT ", "FROM(", "$$", "/*", "--\n", "a.", "\"\"", "$a$", "WITH a AS (", "\u{fffd}", "[", "\\'", "1e"]
     {

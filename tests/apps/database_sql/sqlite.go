@@ -1,0 +1,7 @@
+//go:build sqlite
+
+package main
+
+import _ "modernc.org/sqlite"
+
+var server = lite("sqlite")
