@@ -7,15 +7,10 @@
 use super::bytes::{i32_at, slice, u16_at};
 use super::descriptor::{Descriptor, HEADER, TypeRegion};
 use super::kind::Kind;
-use super::types::Types;
-use super::{BinaryError, Function, GoBinary, VirtAddr};
+use super::{Function, GoBinary, VirtAddr};
 
 /// In a function type's number of results: its last parameter is variadic.
 const VARIADIC: u16 = 1 << 15;
-
-/// The types of methods by their entries: offsets in the text and among the types.
-#[derive(Clone, Debug, Default)]
-pub(super) struct MethodTypes(Vec<(u32, u32)>);
 
 /// What a function type consists of: the descriptors of the types of its parameters, without a receiver, and of its results.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,46 +23,29 @@ pub struct FuncParts {
     pub is_variadic: bool,
 }
 
-impl MethodTypes {
-    pub(super) fn new(types: &Types<'_, '_>) -> Self {
-        let mut all = Vec::new();
-        for descriptor in types.descriptors() {
-            // An interface's methods have no code.
-            let methods = types.region.method_bytes(&descriptor).unwrap_or_default();
-            for method in methods.as_chunks::<16>().0 {
-                let offset =
-                    |at: usize| i32_at(method, at).and_then(|offset| u32::try_from(offset).ok()).filter(|&offset| offset > 0);
-                if let Some(method_type) = offset(4) {
-                    all.extend([offset(8), offset(12)].into_iter().flatten().map(|entry| (entry, method_type)));
-                }
-            }
-        }
-        all.sort_unstable();
-        all.dedup();
-        Self(all)
-    }
-
-    /// The type of the function whose entry is there; `None` where it is not known, or there are several.
-    fn of(&self, entry: u32) -> Option<u32> {
-        let start = self.0.partition_point(|&(other, _)| other < entry);
-        let mut found = self.0.get(start..)?.iter().take_while(|&&(other, _)| other == entry);
-        let &(_, method_type) = found.next()?;
-        found.next().is_none().then_some(method_type)
-    }
-}
-
 impl GoBinary<'_> {
-    /// The descriptor of the type that `function` has as a method, without its receiver; `None` where no method table has it, as
-    /// for all that are not methods. The first question reads all tables.
-    ///
-    /// # Errors
-    /// The program's type descriptors cannot be read at all.
-    pub fn method_type(&self, function: &Function) -> Result<Option<VirtAddr>, BinaryError> {
-        let entry = function.entry.distance_from(self.module_data.text).and_then(|entry| u32::try_from(entry).ok());
-        self.with_types(|types| {
-            let methods = self.method_types.get_or_init(|| MethodTypes::new(types));
-            Some(types.region.address(methods.of(entry?)?))
-        })
+    /// The descriptor of the type that `function` has as a method, without its receiver, from the method table of the type whose
+    /// descriptor is at `receiver`; `None` where that does not have it.
+    #[must_use]
+    pub fn method_type(&self, receiver: VirtAddr, function: &Function) -> Option<VirtAddr> {
+        let entry = u32::try_from(function.entry.distance_from(self.module_data.text)?).ok()?;
+        let region = self.type_region().ok()?;
+        let descriptor = region.descriptor(region.offset(receiver.0)?)?;
+        let found = region.method_bytes(&descriptor)?.as_chunks::<16>().0.iter().find_map(|method| {
+            let offset = |at: usize| i32_at(method, at).and_then(|offset| u32::try_from(offset).ok());
+            let is_it = [offset(8), offset(12)].contains(&Some(entry));
+            offset(4).filter(|&offset| is_it && offset > 0)
+        });
+        Some(region.address(found?))
+    }
+
+    /// The descriptor of the type of pointers to the type whose descriptor is at `base`, if that one says so, as those of defined
+    /// types do. Needs no walk over the types.
+    #[must_use]
+    pub fn pointer_to(&self, base: VirtAddr) -> Option<VirtAddr> {
+        let region = self.type_region().ok()?;
+        let pointer = region.descriptor(region.offset(base.0)?)?.pointer_to_this()?;
+        region.descriptor(pointer).filter(|found| found.kind == Kind::Pointer).map(|_| region.address(pointer))
     }
 
     /// What the function type consists of whose descriptor is at `address`. Needs no walk over the types.

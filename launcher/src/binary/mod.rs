@@ -58,7 +58,6 @@ use descriptor::TypeRegion;
 use function_table::FunctionTable;
 use image::Image;
 use map_layout::MapReader;
-use methods::MethodTypes;
 use module_data::ModuleData;
 use pclntab::PclnTable;
 use types::{TypeList, Types};
@@ -86,8 +85,6 @@ pub struct GoBinary<'a> {
     types: OnceLock<Result<TypeList, BinaryError>>,
     /// Made when the first defined type is asked for by its name alone.
     type_names: OnceLock<NameIndex>,
-    /// Made when the type of the first method is asked for.
-    method_types: OnceLock<MethodTypes>,
 }
 
 impl<'a> GoBinary<'a> {
@@ -114,7 +111,6 @@ impl<'a> GoBinary<'a> {
             wrapper_id: OnceLock::new(),
             types: OnceLock::new(),
             type_names: OnceLock::new(),
-            method_types: OnceLock::new(),
         })
     }
 
@@ -149,7 +145,7 @@ impl<'a> GoBinary<'a> {
     }
 
     fn function_table(&self) -> FunctionTable<'_, 'a> {
-        let Self { image, pclntab, module_data, wrapper_id, build_info: _, types: _, type_names: _, method_types: _ } = self;
+        let Self { image, pclntab, module_data, wrapper_id, build_info: _, types: _, type_names: _ } = self;
         FunctionTable { image, pclntab, module_data, wrapper_id }
     }
 

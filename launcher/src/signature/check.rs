@@ -78,7 +78,7 @@ fn check(binary: &GoBinary<'_>, function: &Function, signature: &Signature) -> R
     let says = Says { args: function.args, arg_info };
     let arguments = type_arguments(signature, &function.name);
     let mut values = Resolver::new(binary, &arguments).values(signature);
-    if let Some(declared) = Declared::of(binary, function) {
+    if let Some(declared) = Declared::of(binary, function, signature) {
         if !declared.agrees(signature) {
             let found = declared.text(&name).unwrap_or_default();
             return Err(Mismatch::OtherTypes { name, found });

@@ -8,7 +8,7 @@ use super::named::{is_of_package, shape_at};
 use super::resolve::Values;
 use super::shape::Shape;
 use super::{Parameter, Signature};
-use crate::binary::{FuncParts, Function, GoBinary, Kind, TypeParts, VirtAddr};
+use crate::binary::{DefinedType, FuncParts, Function, GoBinary, Kind, TypeParts, VirtAddr};
 
 /// Types within types are compared to this depth.
 const MAX_DEPTH: usize = 16;
@@ -24,14 +24,24 @@ pub(super) struct Declared<'b, 'a> {
 /// `None` where no method table has it.
 #[must_use]
 pub fn true_signature(binary: &GoBinary<'_>, function: &Function) -> Option<String> {
-    Declared::of(binary, function)?.text(&function.name)
+    // The name alone tells the receiver.
+    let named = Signature::parse_full(&format!("{}()", function.name)).ok()?;
+    Declared::of(binary, function, &named)?.text(&function.name)
 }
 
 impl<'b, 'a> Declared<'b, 'a> {
-    /// Of a method that a table has.
-    pub(super) fn of(binary: &'b GoBinary<'a>, function: &Function) -> Option<Self> {
-        let parts = binary.func_parts(binary.method_type(function).ok()??)?;
-        Some(Self { binary, parts })
+    /// Of a method, if the table of its receiver's type has it.
+    pub(super) fn of(binary: &'b GoBinary<'a>, function: &Function, signature: &Signature) -> Option<Self> {
+        let receiver = &signature.receiver.as_ref()?.go_type;
+        let (base, is_pointer) = if let GoType::Pointer(base) = receiver { (&**base, true) } else { (receiver, false) };
+        let GoType::Named { name, package: _ } = base else { return None };
+        let types = binary.defined_types(name).ok()?;
+        let mut types = types.iter().filter(|defined| defined.path == signature.package).map(|defined| defined.address);
+        let method_type = types.find_map(|address| {
+            let receiver = if is_pointer { binary.pointer_to(address)? } else { address };
+            binary.method_type(receiver, function)
+        });
+        Some(Self { binary, parts: binary.func_parts(method_type?)? })
     }
 
     /// See [`true_signature`].
@@ -107,18 +117,23 @@ impl<'b, 'a> Declared<'b, 'a> {
             GoType::Named { package: None, name: _ } => true,
             GoType::Named { package: Some(package), name } => {
                 let base = |name: &str| name.split('[').next().unwrap_or_default().to_owned();
-                let is_name = |defined: crate::binary::DefinedType<'_>| {
+                let is_name = |defined: DefinedType<'_>| {
                     base(defined.name) == base(name) && (package != own || is_of_package(&defined, package))
                 };
-                // An alias has no descriptor.
-                defined.is_some_and(is_name) || !self.has_type(package, name)
+                defined.is_some_and(is_name) || self.may_be(package, name, address)
             }
         }
     }
 
-    /// Whether the program has a type called so.
-    fn has_type(&self, package: &str, name: &str) -> bool {
+    /// Whether what a text calls so may be the type at `address`, which has another name: an alias, of which there is no
+    /// descriptor, or a type of a package that has another name in the text.
+    fn may_be(&self, package: &str, name: &str, address: VirtAddr) -> bool {
         let found = self.binary.defined_types(name).unwrap_or_default();
-        found.iter().any(|defined| is_of_package(defined, package))
+        if found.iter().any(|defined| defined.path == package) {
+            return false;
+        }
+        let shape = shape_at(self.binary, address);
+        let mut meant = found.iter().filter(|defined| is_of_package(defined, package)).peekable();
+        meant.peek().is_none() || meant.any(|defined| shape_at(self.binary, defined.address) == shape)
     }
 }

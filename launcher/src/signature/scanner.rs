@@ -70,12 +70,16 @@ impl<'t> Scanner<'t> {
         Err(self.error(Problem::Expected(what)))
     }
 
-    /// Returns whether there was some.
-    pub(super) fn skip_space(&mut self) -> bool {
-        let rest = self.rest();
-        let len = rest.len() - rest.trim_start().len();
-        self.at += len;
-        len > 0
+    /// Skips space, and comments to the end of a line.
+    pub(super) fn skip_space(&mut self) {
+        loop {
+            let rest = self.rest();
+            self.at += rest.len() - rest.trim_start().len();
+            if !self.rest().starts_with("//") {
+                return;
+            }
+            self.at += self.rest().find('\n').unwrap_or(self.rest().len());
+        }
     }
 
     /// The next character, behind space.

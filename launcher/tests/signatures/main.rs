@@ -8,6 +8,7 @@ mod generator;
 mod standard_library;
 #[path = "../support/mod.rs"]
 mod support;
+mod users;
 
 /// xorshift64*, with a fixed seed so that a failure can be repeated.
 #[derive(Debug)]

@@ -193,7 +193,7 @@ pub(crate) fn build_with(app: &str, version: GoVersion, variant: Variant, module
     build_from(app, version, variant, Some(&module_file.path), None)
 }
 
-/// The executable of a program that a test has written: its files by name, directly in its folder.
+/// The executable of a program that a test has written: its files by path in its folder.
 pub(crate) fn build_files(app: &str, files: &[(&str, &str)], version: GoVersion, variant: Variant) -> PathBuf {
     static WRITING: Mutex<()> = Mutex::new(());
     let sources = workspace().join("target/apps/sources").join(app);
@@ -204,6 +204,7 @@ pub(crate) fn build_files(app: &str, files: &[(&str, &str)], version: GoVersion,
         if fs::read_to_string(&path).is_ok_and(|there| there == *text) {
             continue;
         }
+        fs::create_dir_all(path.parent().expect("it lies in a folder")).expect("target/apps can be written");
         fs::write(path, text).expect("target/apps can be written");
     }
     drop(writing);

@@ -25,6 +25,7 @@ const TABLE: &[(&str, &str)] = &[
     ),
     ("func F(...int)", "p/q.F([]int) ()"),
     ("func F(a int,\n\tb string,\n) (\n\tint,\n)", "p/q.F(a int, b string) (int)"),
+    ("func F( // (\n// )\n\ta int, // b\n) // c", "p/q.F(a int) ()"),
     ("func F(T, *T, U) T", "p/q.F(p/q.T, *p/q.T, p/q.U) (p/q.T)"),
     ("func F(x T, y, z http.Header)", "p/q.F(x p/q.T, y http.Header, z http.Header) ()"),
     ("func F(net/http.Header, github.com/jackc/pgx/v5.Rows)", "p/q.F(net/http.Header, github.com/jackc/pgx/v5.Rows) ()"),
