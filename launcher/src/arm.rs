@@ -171,7 +171,8 @@ fn read(file: &[u8], auxv: Option<Auxv>, is_held: bool, config: &Config) -> Resu
         (true, true, None) => Some("where it was loaded is not known"),
         (true, true, Some(_)) => None,
     });
-    let circumstances = Circumstances { functions: &config.functions, disabled: &config.disabled_instrumentations, load_bias, not_written };
+    let circumstances =
+        Circumstances { functions: &config.functions, disabled: &config.disabled_instrumentations, load_bias, not_written };
     let plan = Plan::new(CATALOG, &binary, &Uprobes, circumstances)?;
     let needs_syscall = plan.detours().next().is_some();
     let syscall = if needs_syscall { binary.syscall_instruction() } else { None };

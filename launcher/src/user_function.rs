@@ -52,7 +52,8 @@ impl UserFunction {
         while !rest.trim().is_empty() {
             let comma = outside_brackets(rest, ',').unwrap_or(rest.len());
             let (item, behind) = rest.split_at_checked(comma).unwrap_or((rest, ""));
-            let (name, text) = item.split_once('=').ok_or_else(|| error(at, "expected an attribute, as order.id=o.ID".to_owned()))?;
+            let (name, text) =
+                item.split_once('=').ok_or_else(|| error(at, "expected an attribute, as order.id=o.ID".to_owned()))?;
             let value_at = at + name.len() + 1;
             if name.trim().is_empty() || name.trim().contains(char::is_whitespace) {
                 return Err(error(at, "expected the name of an attribute".to_owned()));
@@ -78,9 +79,7 @@ impl UserFunction {
     /// The first parameter that is a context, by its name.
     #[must_use]
     pub fn context(&self) -> Option<&str> {
-        let is_context = |go_type: &GoType| {
-            matches!(go_type, GoType::Named { package: Some(package), name } if package == "context" && name == "Context")
-        };
+        let is_context = |go_type: &GoType| matches!(go_type, GoType::Named { package: Some(package), name } if package == "context" && name == "Context");
         self.signature.parameters.iter().find(|one| is_context(&one.go_type)).and_then(|one| one.name.as_deref())
     }
 
@@ -137,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_line_is_a_declaration_with_attributes() {
-        let function = UserFunction::parse(&format!("{PLACE}; order.id=o.ID, items = len(o.Items), total=result0.Cents")).unwrap();
+        let function =
+            UserFunction::parse(&format!("{PLACE}; order.id=o.ID, items = len(o.Items), total=result0.Cents")).unwrap();
         assert_eq!(function.short_name(), "orders.(*Store).Place");
         assert_eq!((function.context(), function.error().as_deref()), (Some("ctx"), Some("result1")));
         let names: Vec<&str> = function.attributes.iter().map(|(name, _)| name.as_str()).collect();
@@ -151,11 +151,12 @@ mod tests {
     #[test]
     fn what_is_wrong_stands_under_the_place() {
         let error = |line: &str| UserFunction::parse(line).unwrap_err().to_string();
-        assert_eq!(
-            error("main.F(a int); x"),
-            "main.F(a int); x\n              ^ expected an attribute, as order.id=o.ID"
+        assert_eq!(error("main.F(a int); x"), "main.F(a int); x\n              ^ expected an attribute, as order.id=o.ID");
+        assert!(
+            error("main.F(a int); x=a.").ends_with("\n                   ^ a field is missing"),
+            "{}",
+            error("main.F(a int); x=a.")
         );
-        assert!(error("main.F(a int); x=a.").ends_with("\n                   ^ a field is missing"), "{}", error("main.F(a int); x=a."));
         assert!(error("main.run.func1()").contains("\n         ^ a closure has no declaration"));
         assert!(error("main.F(a int").contains('^'));
         let many: Vec<String> = (0..17).map(|number| format!("a{number}=a")).collect();

@@ -20,16 +20,6 @@ impl GoBinary<'_> {
         Some(region.address(element.offset))
     }
 
-    /// The type of pointers to the defined type whose descriptor is at `address`, as that states it. Needs no walk over the types.
-    #[must_use]
-    pub fn pointer_to(&self, address: VirtAddr) -> Option<VirtAddr> {
-        let region = self.type_region().ok()?;
-        let base = region.descriptor(region.offset(address.0)?)?;
-        let pointer = region.descriptor(base.pointer_to_this()?)?;
-        let element = region.descriptor_behind(u64::from(pointer.offset) + 48)?;
-        (pointer.kind == Kind::Pointer && element.offset == base.offset).then(|| region.address(pointer.offset))
-    }
-
     /// The number of elements of the array type whose descriptor is at `address`.
     #[must_use]
     pub fn array_length(&self, address: VirtAddr) -> Option<u64> {

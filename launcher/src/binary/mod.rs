@@ -40,7 +40,8 @@ pub use address::{FileOffset, VirtAddr};
 pub use arg_info::{ArgInfo, ArgPart};
 pub use build_info::{BuildInfo, Dependency, GoVersion, Module};
 pub use code::ends::{
-    Base, Condition, EndClass, EndInstruction, EndSite, Guard, MAX_LOADS, MAX_RESULT_WORDS, ResultLocation, TailResult, merge_end_sites,
+    Base, Condition, EndClass, EndInstruction, EndSite, Guard, MAX_LOADS, MAX_RESULT_WORDS, ResultLocation, TailResult,
+    merge_end_sites,
 };
 pub use code::{Call, Cost, DetourSite, EntryKind, EntrySite, JUMP, cost, first_call_after};
 pub use defined::{DefinedType, TypeParts};

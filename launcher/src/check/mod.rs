@@ -132,7 +132,8 @@ impl GoProgram {
         let info = binary.build_info();
         let named = |path: &str, version: Option<&str>| format!("{path} {}", version.unwrap_or("(unknown version)"));
         let disabled = &config.disabled_instrumentations;
-        let circumstances = Circumstances { functions: &config.functions, disabled, load_bias: Some(0), not_written: config.not_written() };
+        let circumstances =
+            Circumstances { functions: &config.functions, disabled, load_bias: Some(0), not_written: config.not_written() };
         let plan = Plan::new(CATALOG, &binary, &Uprobes, circumstances)?;
         let deps = info.deps.iter().map(|dep| (dep.module.path.as_str(), dep.version()));
         Ok(Self {

@@ -22,7 +22,9 @@ pub(super) fn read<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) 
     for line in lines {
         match UserFunction::parse(line) {
             Ok(function) if functions.iter().any(|known| known.signature.symbol() == function.signature.symbol()) => {
-                reader.problems.push(Problem::Function { name: shown, what: format!("{line}\n^ this function stands there twice") });
+                reader
+                    .problems
+                    .push(Problem::Function { name: shown, what: format!("{line}\n^ this function stands there twice") });
             }
             Ok(function) => functions.push(function),
             Err(error) => reader.problems.push(Problem::Function { name: shown, what: error.to_string() }),

@@ -265,8 +265,7 @@ impl Scope<'_, '_> {
             steps.push(code::ERROR, 0, 0);
             return Ok((Type::Written(GoType::Interface { is_empty: false }), Held::Pair));
         }
-        let is_receiver =
-            |receiver: &&Parameter| name == RECEIVER || receiver.name.as_deref().is_some_and(|own| own == name);
+        let is_receiver = |receiver: &&Parameter| name == RECEIVER || receiver.name.as_deref().is_some_and(|own| own == name);
         if let Some(receiver) = signature.receiver.as_ref().filter(is_receiver) {
             if *stage == Stage::End {
                 steps.push(code::OBJECT, 0, 0);

@@ -185,7 +185,9 @@ mod tests {
 
     #[test]
     fn what_is_no_expression_says_where() {
-        for (text, at) in [("", 0), ("a.", 2), ("a.(", 3), ("a b", 2), ("a[x]", 2), ("a[1", 3), ("len(a", 5), ("a.F()", 5), ("a |", 3)] {
+        for (text, at) in
+            [("", 0), ("a.", 2), ("a.(", 3), ("a b", 2), ("a[x]", 2), ("a[1", 3), ("len(a", 5), ("a.F()", 5), ("a |", 3)]
+        {
             assert_eq!(Expression::parse(text).unwrap_err().at, at, "{text}");
         }
         assert!(Condition::parse("a").is_err() && Condition::parse("a == b").is_err());

@@ -72,8 +72,7 @@ const ARGUMENTS: (&str, &str) = ("arguments", "len(args)");
 
 const KNOWN: &[(&str, &str)] = &[CONNECTOR, DRIVER, DSN, ENDPOINT, NAMESPACE, HOST, PORT, INSTANCE];
 /// What most operations have.
-const OF_DATABASE: Operation =
-    Operation { known_by: "db | c.db | tx.db | s.db", known: KNOWN, context: "ctx", ..OPERATION };
+const OF_DATABASE: Operation = Operation { known_by: "db | c.db | tx.db | s.db", known: KNOWN, context: "ctx", ..OPERATION };
 
 /// What those of a `DB` call last.
 const RETRY: &str = "func (db *DB) retry(fn func(strategy connReuseStrategy) error) error";

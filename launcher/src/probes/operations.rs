@@ -239,7 +239,14 @@ impl Recipe {
         let Self { begin, steps: [start, end], captures, known, missing: _ } = self;
         let AboutFunction { library, function, kind, span } = about;
         let flags = flags | if kind == SpanKind::Client { flag::IS_CLIENT } else { 0 };
-        PlannedOperation { begin, start, end, flags, tail: 0, about: Arc::new(About { library, function, kind, span, captures, known }) }
+        PlannedOperation {
+            begin,
+            start,
+            end,
+            flags,
+            tail: 0,
+            about: Arc::new(About { library, function, kind, span, captures, known }),
+        }
     }
 }
 

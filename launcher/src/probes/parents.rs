@@ -62,11 +62,8 @@ pub fn plan(facts: &Facts<'_>, operations: &Operations) -> Parents {
     // Spans come from served requests; a span of the SDK is found in its context without any of this.
     let has_server = facts.function(SERVER).is_ok();
     let has_frames = !operations.is_empty();
-    let mut config = ParentsConfig {
-        wanted: Setting::new(has_server.into()),
-        has_frames: Setting::new(has_frames.into()),
-        ..EMPTY_PARENTS
-    };
+    let mut config =
+        ParentsConfig { wanted: Setting::new(has_server.into()), has_frames: Setting::new(has_frames.into()), ..EMPTY_PARENTS };
     match contexts::find(facts.binary) {
         Ok(_) if facts.load_bias.is_none() => {
             missing.push("parents are not found through derived contexts: the program's load address is not known".to_owned());

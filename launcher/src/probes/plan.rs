@@ -166,8 +166,7 @@ impl Plan {
         let wanted = |instrumentation: &&&Instrumentation| !is_disabled(instrumentation.name, disabled);
         let of_catalog: Vec<String> = catalog.iter().filter(wanted).flat_map(|one| one.function_names()).collect();
         let of_user: Vec<String> = own.iter().map(|function| function.signature.symbol()).collect();
-        let names: Vec<&str> =
-            of_catalog.iter().chain(&of_user).map(String::as_str).chain(parents::FUNCTIONS).collect();
+        let names: Vec<&str> = of_catalog.iter().chain(&of_user).map(String::as_str).chain(parents::FUNCTIONS).collect();
         let functions = binary.functions(&names);
         let layouts = if functions.is_empty() {
             Layouts::default()

@@ -36,7 +36,8 @@ fn declaration(library: &Library, below: &str, text: &str) -> Result<Signature, 
 /// # Errors
 /// Where it has no operation of it.
 pub(super) fn plan(library: &'static Library, facts: &Facts<'_>) -> Result<Planned, LeftOut> {
-    let mut planning = Planning { library, facts, errors: errors(library), planned: Planned::default(), tails: Vec::new(), why: None };
+    let mut planning =
+        Planning { library, facts, errors: errors(library), planned: Planned::default(), tails: Vec::new(), why: None };
     for operation in library.operations {
         planning.operation(operation)?;
     }

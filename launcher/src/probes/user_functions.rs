@@ -101,7 +101,9 @@ fn mismatch(why: &Mismatch, function: &UserFunction, facts: &Facts<'_>) -> LeftO
     }
     let inlined = facts.binary.inlined(&[&symbol]);
     if let [caller, ..] = inlined.callers(&symbol) {
-        return LeftOut::NotUnderstood(format!("it is inlined wherever it is called, for example into {caller}; //go:noinline keeps it"));
+        return LeftOut::NotUnderstood(format!(
+            "it is inlined wherever it is called, for example into {caller}; //go:noinline keeps it"
+        ));
     }
     let proposed = proposed(facts.binary, &symbol);
     let proposed = if proposed.is_empty() { String::new() } else { format!("; did you mean {}?", proposed.join(", ")) };
@@ -112,7 +114,8 @@ fn mismatch(why: &Mismatch, function: &UserFunction, facts: &Facts<'_>) -> LeftO
 fn proposed(binary: &GoBinary<'_>, symbol: &str) -> Vec<String> {
     let mut alike: Vec<(f64, String)> = Vec::new();
     for function in binary.all_functions() {
-        let is_closure = function.name.contains(".func") || function.name.contains("go.shape.") || function.name.starts_with("type:");
+        let is_closure =
+            function.name.contains(".func") || function.name.contains("go.shape.") || function.name.starts_with("type:");
         let likeness = if is_closure { 0.0 } else { strsim::jaro_winkler(&function.name, symbol) };
         if likeness >= ALIKE && alike.iter().all(|(_, known)| *known != function.name) {
             alike.push((likeness, function.name));

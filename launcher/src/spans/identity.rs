@@ -17,7 +17,12 @@ pub(super) fn scope(library: &str) -> InstrumentationScope {
 }
 
 /// The span of an operation that has begun, without name and attributes. Its end time is its start time until it is finished.
-pub(super) fn open_span(kind: SpanKind, identity: &SpanIdentity, scope: InstrumentationScope, start_time: SystemTime) -> SpanData {
+pub(super) fn open_span(
+    kind: SpanKind,
+    identity: &SpanIdentity,
+    scope: InstrumentationScope,
+    start_time: SystemTime,
+) -> SpanData {
     SpanData {
         span_context: SpanContext::new(
             TraceId::from_bytes(identity.trace_id),

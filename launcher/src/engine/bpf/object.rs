@@ -10,8 +10,8 @@ use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use bpf::config::operations::{OperationRecipe, RecipeStep};
 use bpf::config::parents::{ContextType, MAX_CONTEXT_TYPES};
 use bpf::config::{EndRecipe, Propagators, ReadOnlyData as _, Setting, Settings};
-use bpf::trace::answered;
 use bpf::instrumentations::operations::OpenObject;
+use bpf::trace::answered;
 use bpf::trace::extracted::Extracted;
 use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
@@ -156,10 +156,10 @@ impl Object {
     }
 
     fn set_operations(&mut self, operations: &Operations) -> Result<(), ObjectError> {
-        let mut map: Array<_, [u8; size_of::<OperationRecipe>()]> =
-            Array::try_from(self.map("OPERATIONS")?).map_err(refused)?;
+        let mut map: Array<_, [u8; size_of::<OperationRecipe>()]> = Array::try_from(self.map("OPERATIONS")?).map_err(refused)?;
         for (number, recipe) in (0..).zip(&operations.recipes) {
-            map.set(number, bytemuck::cast_ref::<OperationRecipe, [u8; size_of::<OperationRecipe>()]>(recipe), 0).map_err(refused)?;
+            map.set(number, bytemuck::cast_ref::<OperationRecipe, [u8; size_of::<OperationRecipe>()]>(recipe), 0)
+                .map_err(refused)?;
         }
         let mut map: Array<_, [u64; 2]> = Array::try_from(self.map("STEPS")?).map_err(refused)?;
         for (number, step) in (0..).zip(&operations.steps) {

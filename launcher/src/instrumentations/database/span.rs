@@ -4,8 +4,6 @@
 //! database is; `query` is the statement, and `arguments` how many values are passed with it.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::HashMap;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::Status;
@@ -14,7 +12,6 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::{Address, Statement, System, span_name};
 use crate::captured::{Captured, Failure, Value};
-use crate::config::Database;
 
 /// A span has at most this many attributes of ours; room is made once.
 const ATTRIBUTES: usize = 12;
@@ -35,7 +32,8 @@ pub fn database(captured: &Captured<'_>, span: &mut SpanData) -> System {
 fn system(captured: &Captured<'_>) -> System {
     // `sql.Open` with a driver that makes no connectors has a connector of its own around it.
     let types = ["driver", "connector"].iter().filter_map(|name| captured.type_name(name));
-    types.filter_map(System::of_type).next().unwrap_or_default()
+    // A driver that is used directly is known by its functions.
+    types.chain([captured.function]).filter_map(System::of_type).next().unwrap_or_default()
 }
 
 fn address(captured: &Captured<'_>, system: System) -> Address {
@@ -54,6 +52,31 @@ fn address(captured: &Captured<'_>, system: System) -> Address {
 pub fn statement(captured: &Captured<'_>, span: &mut SpanData) {
     let system = database(captured, span);
     let statement = statement_of(captured, system);
+    describe(statement, system, span);
+    if let Some(rows @ 0..) = captured.integer("rows").filter(|_| captured.is_ended) {
+        span.attributes.push(KeyValue::new(semconv::DB_RESPONSE_RETURNED_ROWS, rows));
+    }
+    failed(captured, span);
+}
+
+/// The span of a batch of so many statements, of which those are captured that have these names.
+pub fn batch(captured: &Captured<'_>, span: &mut SpanData, size: Option<i64>, names: &[&str]) {
+    let system = database(captured, span);
+    let statements: Vec<Statement> = names.iter().filter_map(|name| statement_named(captured, name, system)).collect();
+    let all_are_known = size.and_then(|size| usize::try_from(size).ok()) == Some(statements.len());
+    let statement = match statements.as_slice() {
+        [only] if all_are_known => only.clone(),
+        [_, ..] if all_are_known => Statement::batch(&statements),
+        _ => Statement { operation: Some("BATCH".into()), ..Statement::default() },
+    };
+    describe(statement, system, span);
+    // The conventions: one statement is no batch.
+    span.attributes.extend(size.filter(|size| *size > 1).map(|size| KeyValue::new(semconv::DB_OPERATION_BATCH_SIZE, size)));
+    failed(captured, span);
+}
+
+/// Adds what a statement says, and names the span by it.
+fn describe(statement: Statement, system: System, span: &mut SpanData) {
     let Statement { text, operation, collection, summary, stored_procedure } = statement;
     let target = collection.as_deref().or(stored_procedure.as_deref());
     span.name = Cow::Owned(span_name(summary.as_deref(), operation.as_deref(), target, system));
@@ -65,47 +88,20 @@ pub fn statement(captured: &Captured<'_>, span: &mut SpanData) {
         (semconv::DB_QUERY_TEXT, text),
     ];
     span.attributes.extend(attributes.into_iter().filter_map(|(name, value)| Some(KeyValue::new(name, value?))));
-    if let Some(rows @ 0..) = captured.integer("rows").filter(|_| captured.is_ended) {
-        span.attributes.push(KeyValue::new(semconv::DB_RESPONSE_RETURNED_ROWS, rows));
-    }
-    failed(captured, span);
 }
 
 /// What the statement says.
 fn statement_of(captured: &Captured<'_>, system: System) -> Statement {
-    let Some(Value::Text { text, is_cut }) = captured.get("query") else {
-        return Statement::default();
-    };
-    let has_arguments = captured.integer("arguments").map(|count| count > 0);
-    let read = || Statement::new(text.as_bytes(), *is_cut, has_arguments, system, captured.database);
-    if text.len() > MAX_REMEMBERED_TEXT {
-        return read();
-    }
-    STATEMENTS.with_borrow_mut(|remembered| {
-        let key = (has_arguments, system, *captured.database);
-        if remembered.len() >= MAX_REMEMBERED {
-            remembered.clear();
-        }
-        if let Some((_, statement)) = remembered.get(text).filter(|(known, _)| *known == key) {
-            return statement.clone();
-        }
-        let statement = read();
-        remembered.insert(text.clone(), (key, statement.clone()));
-        statement
-    })
+    statement_named(captured, "query", system).unwrap_or_default()
 }
 
-/// Statements whose texts are remembered with what they say: most programs have few, again and again.
-const MAX_REMEMBERED: usize = 512;
-/// The longest text that is remembered, in bytes.
-const MAX_REMEMBERED_TEXT: usize = 2_048;
-
-/// What else a statement is read by.
-type ReadBy = (Option<bool>, System, Database);
-
-thread_local! {
-    /// What the last statements say. Nothing but time depends on it.
-    static STATEMENTS: RefCell<HashMap<String, (ReadBy, Statement)>> = RefCell::default();
+/// What the statement says that was captured under this name.
+fn statement_named(captured: &Captured<'_>, name: &str, system: System) -> Option<Statement> {
+    let Some(Value::Text { text, is_cut }) = captured.get(name) else {
+        return None;
+    };
+    let has_arguments = captured.integer("arguments").map(|count| count > 0);
+    Some(Statement::new(text.as_bytes(), *is_cut, has_arguments, system, captured.database))
 }
 
 /// The span of an operation that has a name of its own, and perhaps a statement.

@@ -74,7 +74,9 @@ fn place(result: &ResultLocation, frame: i64) -> Option<TailResult> {
             let number = RESULTS.iter().position(|&one| one == register)?;
             Some(TailResult::Called(u8::try_from(number).ok()?))
         }
-        [Some(0), None, ..] if register == STACK_POINTER => Some(TailResult::Local(i32::try_from(offset.checked_sub(frame)?).ok()?)),
+        [Some(0), None, ..] if register == STACK_POINTER => {
+            Some(TailResult::Local(i32::try_from(offset.checked_sub(frame)?).ok()?))
+        }
         _ => None,
     }
 }
