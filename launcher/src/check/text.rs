@@ -5,7 +5,8 @@ use std::fmt::{self, Write as _};
 use super::modules::KnownModule;
 use super::{Finding, GoProgram, Report};
 use crate::binary::Cost;
-use crate::probes::plan::{FieldSource, Planned, PlannedDetour};
+use crate::instrumentations::CATALOG;
+use crate::probes::plan::{FieldSource, LeftOut, Planned, PlannedDetour};
 use crate::probes::probe::Probe;
 use crate::probes::site::Site;
 
@@ -65,8 +66,17 @@ fn write_answer(text: &mut String, program: &GoProgram) -> fmt::Result {
         let detours = if detours.is_empty() { String::new() } else { format!(", {} detours", detours.len()) };
         writeln!(text, "traced        {name}: {} probes{detours}", probes.iter().flat_map(|probe| &probe.sites).count())?;
     }
-    for (name, reason) in &plan.left_out {
+    let is_not_used = |name: &str, reason: &LeftOut| {
+        let is_table = CATALOG.iter().any(|one| one.name == name && one.library().is_some());
+        is_table && matches!(reason, LeftOut::NotUsed(_))
+    };
+    for (name, reason) in plan.left_out.iter().filter(|(name, reason)| !is_not_used(name, reason)) {
         writeln!(text, "not traced    {name}: {reason}")?;
+    }
+    let not_used: Vec<&str> =
+        plan.left_out.iter().filter(|(name, reason)| is_not_used(name, reason)).map(|(name, _)| *name).collect();
+    if !not_used.is_empty() {
+        writeln!(text, "not in it     {}", not_used.join(", "))?;
     }
     for Planned { name, missing, .. } in &plan.planned {
         for what in missing {
@@ -156,7 +166,7 @@ mod tests {
     use super::*;
     use crate::binary::Architecture;
     use crate::kernel::{KernelSupport, Support};
-    use crate::probes::plan::{LeftOut, Plan};
+    use crate::probes::plan::Plan;
 
     fn report(modules: usize) -> Report {
         let left_out = vec![("net/http/server", LeftOut::SwitchedOff), ("net/http/client", LeftOut::NotUsed("f".to_owned()))];

@@ -92,10 +92,14 @@ pub fn plan(facts: &Facts<'_>, operations: &Operations) -> Parents {
 }
 
 /// The probes where a goroutine begins to unwind.
-fn unwinding(facts: &Facts<'_>) -> Result<[Probe; 2], LeftOut> {
+fn unwinding(facts: &Facts<'_>) -> Result<Vec<Probe>, LeftOut> {
     let event = |number: u32, meaning: &'static str| Event { meaning, when: When::Panic, body: Body::Operations, number };
-    let panic = facts.at_entry(PANIC, event(event::PANIC, "a panic begins"))?;
-    Ok([panic, facts.at_exit(GOEXIT, event(event::GOEXIT, "a goroutine ends itself"))?])
+    let mut probes = vec![facts.at_entry(PANIC, event(event::PANIC, "a panic begins"))?];
+    // Few programs have it.
+    if facts.functions.has(GOEXIT) {
+        probes.push(facts.at_exit(GOEXIT, event(event::GOEXIT, "a goroutine ends itself"))?);
+    }
+    Ok(probes)
 }
 
 /// The probe where goroutines are created.

@@ -123,7 +123,9 @@ impl Planning<'_, '_> {
         if !operation.known_by.is_empty() {
             let captures = operation.known.iter().map(|(name, text)| Ok((*name, expression(text)?)));
             let captures: Vec<_> = captures.collect::<Result<_, LeftOut>>()?;
-            recipe.known(facts, declared, &expression(operation.known_by)?, &captures)?;
+            if let Err(why) = recipe.known(facts, declared, &expression(operation.known_by)?, &captures) {
+                self.planned.missing.push(format!("with what {} is done: {why}", found.function.name));
+            }
         }
         let start = operation.start.iter().copied().chain([(WITHIN, operation.within)]);
         let end = operation.end.iter().copied().chain([(MAKES, operation.makes)]);
@@ -236,7 +238,8 @@ impl Planning<'_, '_> {
         flags: u32,
         (kind, span, function): (SpanKind, super::library::SpanFunction, String),
     ) -> Result<(), LeftOut> {
-        let probes = probes(self.facts, declared, begin, has_end, self.planned.operations.len())?;
+        let end = has_end.then(|| recipe.reads_memory());
+        let probes = probes(self.facts, declared, begin, end, self.planned.operations.len())?;
         let about = AboutFunction { library: self.library.package, function, kind, span };
         self.planned.missing.extend(recipe.missing.iter().cloned());
         let operation: PlannedOperation = recipe.finish(flags, about);
