@@ -119,7 +119,8 @@ pub(super) fn annotate<T: Target>(target: &T, number: u32, site: u32) -> Done {
     let address = target.registers().goroutine();
     let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
     target.with_scratch(|scratch| {
-        let open = goroutine.frames();
+        let time = target.now();
+        let open = around(target, goroutine, address, scratch);
         let span = &mut scratch.span;
         let is_found = if open == 0 {
             goroutine.active().is_some_and(|served| served.span.copy_of(address, span))
@@ -137,14 +138,29 @@ pub(super) fn annotate<T: Target>(target: &T, number: u32, site: u32) -> Done {
         if !is_end {
             scratch.evaluation.begin(&target.registers(), target.opaque(0));
         }
+        scratch.evaluation.time = time;
         target.follow(recipe.begin, scratch);
         if scratch.evaluation.refused != 0 {
             return Err(Missed::NothingToDo);
         }
         report::begin(target, scratch);
         target.follow(if is_end { recipe.end } else { recipe.start }, scratch);
-        let (kind, time, span_id) = (kind::OPERATION_ANNOTATED, target.now(), u64::from_ne_bytes(scratch.span.span_id));
+        let (kind, span_id) = (kind::OPERATION_ANNOTATED, u64::from_ne_bytes(scratch.span.span_id));
         let event = Event { kind, operation: number, time, span_id, goroutine: address, object: 0, level: 0 };
         report::submit(target, scratch, &event)
     })
+}
+
+/// How many operations are open around a function that begins here.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn around<T: Target>(target: &T, goroutine: &Goroutine, address: u64, scratch: &mut Scratch) -> u32 {
+    if goroutine.frames() == 0 {
+        return 0;
+    }
+    let standing = Standing::of(target, address, &mut scratch.evaluation.g);
+    #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
+    let open = frames::settle(target, goroutine, &standing, scratch) as u32;
+    open
 }
