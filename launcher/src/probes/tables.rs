@@ -160,13 +160,13 @@ impl Planning<'_, '_> {
         let Some(results) = facts.binary.tail(&found.function, &called.function, words) else {
             return Ok(0);
         };
-        let number = match self.tails.iter().position(|known| *known == called.function.name) {
-            Some(known) => known + 1,
-            None => {
-                self.tails.push(called.function.name.clone());
-                self.planned.probes.push(tail_probe(facts, &called, self.tails.len())?);
-                self.tails.len()
-            }
+        let known = self.tails.iter().position(|known| *known == called.function.name);
+        let number = if let Some(known) = known {
+            known + 1
+        } else {
+            self.tails.push(called.function.name.clone());
+            self.planned.probes.push(tail_probe(facts, &called, self.tails.len())?);
+            self.tails.len()
         };
         found.assignment = in_tail(&found.assignment, &results);
         Ok(u32::try_from(number).unwrap_or(0))
