@@ -12,7 +12,7 @@ use crate::scratch::Scratch;
 use crate::shared::Shared;
 use crate::target::{Lookup, Step, Target};
 use crate::trace::goroutine::Goroutine;
-use crate::trace::parents::ParentSearch;
+use crate::trace::parents::{BY_CONTEXT, ParentSearch};
 use crate::trace::sealed::SealedSpan;
 
 /// Operations of tables that may be open within each other; deeper ones are counted as lost.
@@ -306,7 +306,7 @@ pub fn take_innermost<T: Target>(target: &T, goroutine: &Goroutine, address: u64
     let mut span = SpanIdentity::NONE;
     let is_its = frame.span.copy_of(own, &mut span);
     let is_around = found == frame.outside.get() || found == u64::from_ne_bytes(span.parent_span_id);
-    if is_its && (search.found == 0 || is_around) {
+    if is_its && (search.found != BY_CONTEXT || is_around) {
         span.copy_to(&mut search.parent);
         search.texts = frame.texts.get();
         search.found = 1;

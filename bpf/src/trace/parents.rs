@@ -19,7 +19,7 @@ pub struct ParentSearch {
     table: u64,
     /// The context: its data pointer.
     data: u64,
-    /// 1 where there is a parent.
+    /// 0 where there is no parent, 1 where there is one that the goroutine has, [`BY_CONTEXT`] where a context has led to it.
     pub found: u64,
     /// 1 where the way has led through the context of a server's connection: that of the request was not known.
     from_server: u64,
@@ -28,6 +28,9 @@ pub struct ParentSearch {
     /// The parent.
     pub parent: SpanIdentity,
 }
+
+/// [`ParentSearch::found`]: a context has led to the parent.
+pub const BY_CONTEXT: u64 = 2;
 
 /// No parent.
 pub const NO_SEARCH: ParentSearch =
@@ -55,7 +58,8 @@ fn look<T: Target>(target: &T, goroutine: &Goroutine, search: &mut ParentSearch,
     let active = goroutine.active();
     // Most requests are made with the context of the request that is being served.
     let is_served = |object: u64| object == search.data && object != 0;
-    if !active.is_some_and(|operation| is_served(operation.object.get())) {
+    let is_named = active.is_some_and(|operation| is_served(operation.object.get()));
+    if !is_named {
         target.repeat(MAX_CONTEXTS, &mut ContextWalk { config: target.parents(), load_bias: target.load_bias(), search });
         if search.found != 0 {
             return;
@@ -63,7 +67,7 @@ fn look<T: Target>(target: &T, goroutine: &Goroutine, search: &mut ParentSearch,
     }
     if let Some(operation) = active {
         // What another goroutine has the memory of has no parent here.
-        search.found = u64::from(operation.span.copy_of(address, &mut search.parent));
+        search.found = u64::from(operation.span.copy_of(address, &mut search.parent)) << u64::from(is_named);
         return;
     }
     search.found = u64::from(creators::find(target, address, &mut search.parent));
@@ -76,7 +80,7 @@ impl ParentSearch {
     #[inline(always)]
     fn take(&mut self, span: &SpanIdentity) {
         span.copy_to(&mut self.parent);
-        self.found = 1;
+        self.found = BY_CONTEXT;
     }
 }
 
@@ -135,7 +139,7 @@ impl ParentSearch {
             Some(_) | None => answered::find(lookup, self.data, &mut self.parent),
         };
         if is_found {
-            self.found = 1;
+            self.found = BY_CONTEXT;
         }
         is_found
     }

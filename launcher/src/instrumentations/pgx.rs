@@ -28,6 +28,7 @@ static PGX_5: Library = Library {
     inside: INSIDE,
     operations: OPERATIONS,
     closes: CLOSES,
+    annotations: &[],
     errors: ERRORS,
 };
 
@@ -39,6 +40,7 @@ static PGX_4: Library = Library {
     inside: INSIDE,
     operations: OPERATIONS,
     closes: CLOSES,
+    annotations: &[],
     errors: ERRORS,
 };
 

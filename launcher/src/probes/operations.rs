@@ -294,14 +294,20 @@ pub(super) fn probes(
     let function = &declared.found.function;
     let event = |kind: u32, when: When, meaning: &'static str| {
         let number = u32::try_from(number).unwrap_or(u32::MAX >> 8) << 8 | kind;
-        Event { meaning, when, body: Body::Operations, number }
+        let body = if begin == event::ANNOTATE { Body::Annotations } else { Body::Operations };
+        Event { meaning, when, body, number }
     };
     let (when, meaning) = match begin {
         event::BEGIN => (When::Start, "an operation begins"),
         event::ANNOTATE => (When::Annotate, "something is known of the operation around"),
         _ => (When::Close, "an operation's object ends"),
     };
-    let mut probes = vec![facts.at_entry_of(function, event(begin, when, meaning))?];
+    let is_annotation = begin == event::ANNOTATE;
+    let mut probes = Vec::new();
+    // What is learnt when a function returns needs nothing when it is called.
+    if !(is_annotation && end.is_some()) {
+        probes.push(facts.at_entry_of(function, event(begin, when, meaning))?);
+    }
     if let Some(ReadsMemory(reads_memory)) = end {
         let ends = Ends {
             results: result_words(&declared.found.assignment),
@@ -310,8 +316,13 @@ pub(super) fn probes(
             reads_memory,
             load_bias: facts.load_bias,
         };
-        let meaning = if begin == event::BEGIN { "an operation ends, or its function" } else { "an operation ends" };
-        probes.push(facts.at_ends_of(function, ends, event(event::END, When::End, meaning))?);
+        let meaning = match begin {
+            event::BEGIN => "an operation ends, or its function",
+            event::ANNOTATE => meaning,
+            _ => "an operation ends",
+        };
+        let (kind, when) = if is_annotation { (event::ANNOTATE, When::Annotate) } else { (event::END, When::End) };
+        probes.push(facts.at_ends_of(function, ends, event(kind, when, meaning))?);
     }
     Ok(probes)
 }
@@ -424,7 +435,9 @@ impl Operations {
     /// Whether goroutines that are created within one of them belong to it.
     #[must_use]
     pub fn has_creators(&self) -> bool {
-        self.about.iter().flatten().any(|about| about.kind != SpanKind::Client)
+        let is_operation =
+            |recipe: &OperationRecipe| recipe.flags & flag::IS_CLIENT == 0 && recipe.flags & flag::IS_ANNOTATION == 0;
+        self.recipes.iter().skip(1).any(is_operation)
     }
 
     /// Whether some go on until an object ends.

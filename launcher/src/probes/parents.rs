@@ -5,6 +5,7 @@
 use bpf::config::operations::event;
 use bpf::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig};
 use bpf::config::{ReadOnlyData as _, Setting};
+use bpf::trace::frames::G_WORDS;
 use serde::Serialize;
 
 use super::contexts;
@@ -110,7 +111,7 @@ fn goroutines(facts: &Facts<'_>, fields: &mut FieldReader<'_>, config: &mut Pare
         return Err(LeftOut::NotUnderstood(format!("{CREATE} does not call {QUEUE} once")));
     };
     let probe = facts.at_call(CREATE, call.site, CREATED)?;
-    config.goid = fields.required("runtime.g", "goid")?;
+    config.goid = fields.within("runtime.g", "goid", 1, G_WORDS)?;
     config.status = fields.required("runtime.g", "atomicstatus")?;
     config.g_m = fields.required("runtime.g", "m")?;
     config.m_curg = fields.required("runtime.m", "curg")?;

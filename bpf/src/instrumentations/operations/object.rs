@@ -89,5 +89,7 @@ fn go_on<T: Target>(target: &T, scratch: &mut Scratch, opening: &Opening) -> Don
     let standing = Standing::of(target, address, &mut scratch.evaluation.g);
     #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
     let level = frames::settle(target, goroutine, &standing, scratch) as u32;
+    // Not what the operation before has left here, which may be of another request.
+    scratch.search.texts = target.opaque(0);
     frames::open(target, goroutine, &standing, &Opening { level, ..*opening }, scratch)
 }

@@ -52,6 +52,7 @@ impl Target for FakeProcess {
         let mut scratch = Box::new(NEW_SCRATCH);
         scratch.record.bytes.fill(UNWRITTEN);
         scratch.record.length = u64::MAX;
+        scratch.search.texts = u64::from_ne_bytes([UNWRITTEN; 8]);
         scratch.random = self.numbers.get();
         scratch.random.seed_once(self);
         let done = work(&mut scratch);
