@@ -10,7 +10,7 @@ use super::facts::Facts;
 use super::left_out::LeftOut;
 use super::library::{Annotation, Close, Library, Operation};
 use super::operations::{
-    AboutFunction, Declared, MAKES, PlannedOperation, Recipe, WITHIN, in_tail, probes, result_words, tail_probe,
+    AboutFunction, Declared, Errors, MAKES, PlannedOperation, Recipe, WITHIN, in_tail, probes, result_words, tail_probe,
 };
 use super::plan::Planned;
 use crate::expression::{Condition, Expression, Stage, Unreadable};
@@ -56,25 +56,26 @@ pub(super) fn plan(library: &'static Library, facts: &Facts<'_>) -> Result<Plann
     Ok(planning.planned)
 }
 
-/// A type of errors: its name, and what is captured of it.
-type ErrorCaptures = (String, Vec<(&'static str, Expression)>);
-
-/// The expressions for what is captured of each type of errors.
-fn errors(library: &Library) -> Vec<ErrorCaptures> {
-    let of_type = |one: &super::library::ErrorType| {
+/// What is captured of errors that the library knows.
+fn errors(library: &Library) -> Errors {
+    let mut errors = Errors::default();
+    for one in library.errors {
+        if !one.cause.is_empty() {
+            errors.wrappers.push((one.type_name, one.cause));
+        }
         let captures = one.captures.iter().filter_map(|(name, rest)| {
             let text = format!("error.({}){rest}", one.type_name);
             Some((*name, Expression::parse(&text).ok()?))
         });
-        (one.type_name.to_owned(), captures.collect())
-    };
-    library.errors.iter().map(of_type).collect()
+        errors.captures.extend(captures);
+    }
+    errors
 }
 
 struct Planning<'p, 'a> {
     library: &'static Library,
     facts: &'p Facts<'a>,
-    errors: Vec<ErrorCaptures>,
+    errors: Errors,
     planned: Planned,
     /// The functions that operations call last, whose ends are observed.
     tails: Vec<String>,
