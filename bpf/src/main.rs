@@ -62,6 +62,7 @@ mod entry_points {
     probe!(http_route, http_route_p, |hit| net_http_server::route(hit));
     probe!(http2_request, http2_request_p, |hit| net_http_server::start_http2_request(hit, &HTTP_SERVER));
     probe!(operations, operations_p, |hit| operations::any(hit));
+    probe!(annotations, annotations_p, |hit| operations::annotate(hit));
     probe!(new_goroutine, new_goroutine_p, |hit| creators::created(hit));
 
     #[panic_handler]

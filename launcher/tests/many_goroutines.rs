@@ -62,7 +62,9 @@ impl Seen {
             other @ (Record::HttpServerUnfinished(_)
             | Record::HttpServerPanic(_)
             | Record::HttpClientStart(_)
-            | Record::HttpClientEnd(_)) => panic!("{other:?}"),
+            | Record::HttpClientEnd(_)
+            | Record::OperationStart(_)
+            | Record::OperationEvent(_)) => panic!("{other:?}"),
         }
     }
 
@@ -123,7 +125,10 @@ fn ends_of_round_trips_are_counted_too() {
         while attached.records.next(&mut |item| match decode(item).unwrap() {
             Record::HttpServerStart(_) | Record::HttpClientStart(_) => starts += 1,
             Record::HttpServerEnd(_) | Record::HttpClientEnd(_) => ends += 1,
-            other @ (Record::HttpServerUnfinished(_) | Record::HttpServerPanic(_)) => panic!("{other:?}"),
+            other @ (Record::HttpServerUnfinished(_)
+            | Record::HttpServerPanic(_)
+            | Record::OperationStart(_)
+            | Record::OperationEvent(_)) => panic!("{other:?}"),
         }) {}
     };
     std::thread::scope(|scope| {

@@ -32,7 +32,9 @@ fn reported(attached: &mut BpfAttached) -> (u64, u64) {
         other @ (Record::HttpServerUnfinished(_)
         | Record::HttpServerPanic(_)
         | Record::HttpClientStart(_)
-        | Record::HttpClientEnd(_)) => panic!("{other:?}"),
+        | Record::HttpClientEnd(_)
+        | Record::OperationStart(_)
+        | Record::OperationEvent(_)) => panic!("{other:?}"),
     }) {}
     (starts, ends)
 }

@@ -118,6 +118,8 @@ pub struct OperationRecipe {
 pub mod flag {
     /// A request to something outside: goroutines that it creates are not its own.
     pub const IS_CLIENT: u32 = 1;
+    /// No operation: something is learnt of the one around.
+    pub const IS_ANNOTATION: u32 = 4;
     /// It goes on until its object ends, where it returns one and no error.
     pub const HAS_OBJECT: u32 = 2;
 }

@@ -23,7 +23,7 @@ use crate::config::operations::event;
 use crate::missed::Done;
 use crate::target::Target;
 
-/// Any probe of an operation.
+/// Any probe of an operation but [`annotate`].
 #[inline(always)]
 pub fn any<T: Target>(target: &T) -> Done {
     let cookie = target.cookie();
@@ -31,11 +31,19 @@ pub fn any<T: Target>(target: &T) -> Done {
     match cookie.event & 0xff {
         event::BEGIN => begin::begin(target, number),
         event @ (event::END | event::TAIL) => end::end(target, number, cookie.recipe, event == event::TAIL),
-        event::ANNOTATE => end::annotate(target, number),
         event::PANIC => unwind::panic(target),
         event::GOEXIT => unwind::goexit(target),
         close => object::close(target, number, close == event::CLOSING),
     }
+}
+
+/// Any probe by which something is learnt of the operation around.
+///
+/// A BPF program of its own, because few programs have any.
+#[inline(always)]
+pub fn annotate<T: Target>(target: &T) -> Done {
+    let cookie = target.cookie();
+    end::annotate(target, cookie.event >> 8, cookie.recipe)
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::fmt::{self, Write as _};
 use super::modules::KnownModule;
 use super::{Finding, GoProgram, Report};
 use crate::binary::Cost;
-use crate::probes::plan::{FieldSource, Planned, PlannedDetour};
+use crate::instrumentations::CATALOG;
+use crate::probes::plan::{FieldSource, LeftOut, Planned, PlannedDetour};
 use crate::probes::probe::Probe;
 use crate::probes::site::Site;
 
@@ -31,6 +32,11 @@ impl Report {
         writeln!(text, "here          {verdict}")?;
         write_facts(text, program)?;
         writeln!(text, "kernel        {kernel}")?;
+        let not_used = program.plan.left_out.iter().filter(|(name, reason)| is_not_used(name, reason));
+        let not_used: Vec<&str> = not_used.map(|(name, _)| *name).collect();
+        if everything && !not_used.is_empty() {
+            writeln!(text, "not in it     {}", not_used.join(", "))?;
+        }
         for Planned { name, probes, detours, fields, .. } in &program.plan.planned {
             write_probes(text, name, probes)?;
             write_detours(text, detours)?;
@@ -65,7 +71,7 @@ fn write_answer(text: &mut String, program: &GoProgram) -> fmt::Result {
         let detours = if detours.is_empty() { String::new() } else { format!(", {} detours", detours.len()) };
         writeln!(text, "traced        {name}: {} probes{detours}", probes.iter().flat_map(|probe| &probe.sites).count())?;
     }
-    for (name, reason) in &plan.left_out {
+    for (name, reason) in plan.left_out.iter().filter(|(name, reason)| !is_not_used(name, reason)) {
         writeln!(text, "not traced    {name}: {reason}")?;
     }
     for Planned { name, missing, .. } in &plan.planned {
@@ -77,6 +83,12 @@ fn write_answer(text: &mut String, program: &GoProgram) -> fmt::Result {
         writeln!(text, "missing       parents: {what}")?;
     }
     Ok(())
+}
+
+/// Whether a library that is described by a table is not in the program: of those there are many, and nothing more to say.
+fn is_not_used(name: &str, reason: &LeftOut) -> bool {
+    let is_table = CATALOG.iter().any(|one| one.name == name && one.library().is_some());
+    is_table && matches!(reason, LeftOut::NotUsed(_))
 }
 
 /// What the process would pay, and what the program is.
@@ -156,7 +168,7 @@ mod tests {
     use super::*;
     use crate::binary::Architecture;
     use crate::kernel::{KernelSupport, Support};
-    use crate::probes::plan::{LeftOut, Plan};
+    use crate::probes::plan::Plan;
 
     fn report(modules: usize) -> Report {
         let left_out = vec![("net/http/server", LeftOut::SwitchedOff), ("net/http/client", LeftOut::NotUsed("f".to_owned()))];

@@ -175,6 +175,7 @@ static LIBRARY: Library = Library {
         captures: &[],
         error: "rs.lasterr | err",
     }],
+    annotations: &[],
     errors: ERRORS,
 };
 

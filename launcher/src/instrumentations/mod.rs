@@ -8,9 +8,15 @@ pub mod database_sql;
 pub mod http;
 pub mod net_http_client;
 pub mod net_http_server;
+pub mod pgx;
 
 use crate::probes::plan::Instrumentation;
 
 /// All instrumentations, in the order in which `--check` lists them.
-pub static CATALOG: &[&Instrumentation] =
-    &[&net_http_server::INSTRUMENTATION, &net_http_client::INSTRUMENTATION, &database_sql::INSTRUMENTATION];
+pub static CATALOG: &[&Instrumentation] = &[
+    &net_http_server::INSTRUMENTATION,
+    &net_http_client::INSTRUMENTATION,
+    &database_sql::INSTRUMENTATION,
+    &pgx::INSTRUMENTATION_5,
+    &pgx::INSTRUMENTATION_4,
+];

@@ -39,9 +39,10 @@ pub(super) const TRACED: &[Parameter] = &[
         "GO_AUTO_LAUNCH_SPANS",
         "declarations of functions, one per line, as main.(*Store).Place(ctx context.Context, o *Order) error; order.id=o.ID",
         "none",
-        "Functions of the program's own of which each call is a span, with attributes",
+        "Make a span of each call of a function",
     )
-    .flag("--span", Takes::Several("DECLARATION")),
+    .flag("--span", Takes::Several("DECLARATION"))
+    .more("The line of Go that declares it; behind a semicolon attributes of its parameters and results. See docs/spans.md"),
     parameter(
         "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",
         "a list of methods such as GET,POST,PROPFIND",

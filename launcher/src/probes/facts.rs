@@ -102,16 +102,18 @@ impl Facts<'_> {
     /// # Errors
     /// Where the program does not have it, or its ends cannot be told.
     pub fn at_ends(&self, name: &str, results: usize, event: Event) -> Result<Probe, LeftOut> {
-        self.at_ends_of(self.function(name)?, results, false, event)
+        self.at_ends_of(
+            self.function(name)?,
+            Ends { results, is_final: false, reads_memory: false, load_bias: self.load_bias },
+            event,
+        )
     }
 
-    /// Observes all returns of `function`, and reads its first `results` result words; with `is_final`, not before its deferred
-    /// functions have run, which may change them.
+    /// Observes all returns of `function`, and reads its first result words.
     ///
     /// # Errors
     /// Where its ends cannot be told.
-    pub fn at_ends_of(&self, function: &Function, results: usize, is_final: bool, event: Event) -> Result<Probe, LeftOut> {
-        let ends = Ends { results, is_final, load_bias: self.load_bias };
+    pub fn at_ends_of(&self, function: &Function, ends: Ends, event: Event) -> Result<Probe, LeftOut> {
         Ok(probe(function, event, Point::End, self.placement.ends(self.binary, function, ends)?))
     }
 }

@@ -26,8 +26,28 @@ pub struct Library {
     pub operations: &'static [Operation],
     /// Where objects end with which operations go on.
     pub closes: &'static [Close],
+    /// What more is learnt of operations, whatever they are, while they run.
+    pub annotations: &'static [Annotation],
     /// Types of errors of which more is captured than their text.
     pub errors: &'static [ErrorType],
+}
+
+/// A function by which more is known of the operation around: the innermost of a table on its goroutine, else the request that is
+/// served there.
+#[derive(Debug)]
+pub struct Annotation {
+    /// The package of the function, below that of the library.
+    pub package: &'static str,
+    /// The function.
+    pub function: &'static str,
+    /// Whether it is learnt when the function returns, rather than when it is called.
+    pub at_return: bool,
+    /// It annotates only where this holds when it is called; empty: always. Not for what is learnt when it returns.
+    pub only: &'static str,
+    /// What is captured.
+    pub captures: &'static [(&'static str, &'static str)],
+    /// Adds that to the span around.
+    pub span: SpanFunction,
 }
 
 /// A kind of operation.

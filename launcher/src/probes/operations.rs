@@ -14,6 +14,7 @@ use super::left_out::LeftOut;
 use super::library::SpanFunction;
 use super::plan::{Instrumentation, Planned};
 use super::probe::{Body, Event, Probe, When};
+use super::site::Ends;
 use crate::binary::TailResult;
 use crate::captured::Named;
 use crate::expression::{Captured, Condition, Expression, Scope, Stage, Unreadable, ValueKind};
@@ -21,6 +22,18 @@ use crate::signature::{Assignment, Found, GoType, Place, Signature};
 
 /// Values of one operation at one moment: as many as find room behind the longest text of a record.
 const MAX_CAPTURES: usize = 24;
+/// Steps that follow a pointer.
+const READING: [u16; 9] = [
+    code::LOAD,
+    code::LOAD_PAIR,
+    code::ASSERT,
+    code::ASSERT_ANY,
+    code::TYPE_OF,
+    code::UNWRAP,
+    code::CAPTURE_TEXT,
+    code::CAPTURE_VALUE,
+    code::CAPTURE_ANY,
+];
 /// Bytes of a text at most.
 const MAX_TEXT: u32 = bpf::records::operation::MAX_VALUE;
 /// The same of the text of an error.
@@ -234,6 +247,12 @@ impl Recipe {
         steps.push(RecipeStep { code: code::CAPTURE_VALUE, skip: 0, argument, value: MAX_MESSAGE.into() });
     }
 
+    /// Whether it follows pointers at the end.
+    pub(super) fn reads_memory(&self) -> ReadsMemory {
+        let [_, end] = &self.steps;
+        ReadsMemory(end.iter().any(|step| READING.contains(&step.code)))
+    }
+
     /// The finished recipe.
     pub(super) fn finish(self, flags: u32, about: AboutFunction) -> PlannedOperation {
         let Self { begin, steps: [start, end], captures, known, missing: _ } = self;
@@ -259,32 +278,51 @@ pub(super) struct AboutFunction {
     pub(super) span: SpanFunction,
 }
 
+/// Whether what the results of a function point to is read where it ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadsMemory(pub(super) bool);
+
 /// The probes of a function: at its start `begin` happens, at its end, where that is wanted, an operation ends. `number` is that of its
 /// recipe, within its [`super::plan::Planned`].
 pub(super) fn probes(
     facts: &Facts<'_>,
     declared: Declared<'_>,
     begin: u32,
-    has_end: bool,
+    end: Option<ReadsMemory>,
     number: usize,
 ) -> Result<Vec<Probe>, LeftOut> {
     let function = &declared.found.function;
     let event = |kind: u32, when: When, meaning: &'static str| {
         let number = u32::try_from(number).unwrap_or(u32::MAX >> 8) << 8 | kind;
-        Event { meaning, when, body: Body::Operations, number }
+        let body = if begin == event::ANNOTATE { Body::Annotations } else { Body::Operations };
+        Event { meaning, when, body, number }
     };
     let (when, meaning) = match begin {
         event::BEGIN => (When::Start, "an operation begins"),
         event::ANNOTATE => (When::Annotate, "something is known of the operation around"),
         _ => (When::Close, "an operation's object ends"),
     };
-    let mut probes = vec![facts.at_entry_of(function, event(begin, when, meaning))?];
-    if has_end {
-        let results = result_words(&declared.found.assignment);
-        // A deferred function may change results that have names.
-        let is_final = function.has_defer() && declared.signature.results.iter().any(|result| result.name.is_some());
-        let meaning = if begin == event::BEGIN { "an operation ends, or its function" } else { "an operation ends" };
-        probes.push(facts.at_ends_of(function, results, is_final, event(event::END, When::End, meaning))?);
+    let is_annotation = begin == event::ANNOTATE;
+    let mut probes = Vec::new();
+    // What is learnt when a function returns needs nothing when it is called.
+    if !(is_annotation && end.is_some()) {
+        probes.push(facts.at_entry_of(function, event(begin, when, meaning))?);
+    }
+    if let Some(ReadsMemory(reads_memory)) = end {
+        let ends = Ends {
+            results: result_words(&declared.found.assignment),
+            // A deferred function may change results that have names.
+            is_final: function.has_defer() && declared.signature.results.iter().any(|result| result.name.is_some()),
+            reads_memory,
+            load_bias: facts.load_bias,
+        };
+        let meaning = match begin {
+            event::BEGIN => "an operation ends, or its function",
+            event::ANNOTATE => meaning,
+            _ => "an operation ends",
+        };
+        let (kind, when) = if is_annotation { (event::ANNOTATE, When::Annotate) } else { (event::END, When::End) };
+        probes.push(facts.at_ends_of(function, ends, event(kind, when, meaning))?);
     }
     Ok(probes)
 }
@@ -293,7 +331,8 @@ pub(super) fn probes(
 pub(super) fn tail_probe(facts: &Facts<'_>, found: &Found, number: usize) -> Result<Probe, LeftOut> {
     let number = u32::try_from(number).unwrap_or(u32::MAX >> 8) << 8 | event::TAIL;
     let event = Event { meaning: "what an operation calls last ends", when: When::End, body: Body::Operations, number };
-    facts.at_ends_of(&found.function, result_words(&found.assignment), false, event)
+    let (results, load_bias) = (result_words(&found.assignment), facts.load_bias);
+    facts.at_ends_of(&found.function, Ends { results, is_final: false, reads_memory: true, load_bias }, event)
 }
 
 /// The places of the results of a function when the one that it calls last has returned.
@@ -396,7 +435,9 @@ impl Operations {
     /// Whether goroutines that are created within one of them belong to it.
     #[must_use]
     pub fn has_creators(&self) -> bool {
-        self.about.iter().flatten().any(|about| about.kind != SpanKind::Client)
+        let is_operation =
+            |recipe: &OperationRecipe| recipe.flags & flag::IS_CLIENT == 0 && recipe.flags & flag::IS_ANNOTATION == 0;
+        self.recipes.iter().skip(1).any(is_operation)
     }
 
     /// Whether some go on until an object ends.

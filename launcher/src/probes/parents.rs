@@ -5,6 +5,7 @@
 use bpf::config::operations::event;
 use bpf::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig};
 use bpf::config::{ReadOnlyData as _, Setting};
+use bpf::trace::frames::G_WORDS;
 use serde::Serialize;
 
 use super::contexts;
@@ -92,10 +93,14 @@ pub fn plan(facts: &Facts<'_>, operations: &Operations) -> Parents {
 }
 
 /// The probes where a goroutine begins to unwind.
-fn unwinding(facts: &Facts<'_>) -> Result<[Probe; 2], LeftOut> {
+fn unwinding(facts: &Facts<'_>) -> Result<Vec<Probe>, LeftOut> {
     let event = |number: u32, meaning: &'static str| Event { meaning, when: When::Panic, body: Body::Operations, number };
-    let panic = facts.at_entry(PANIC, event(event::PANIC, "a panic begins"))?;
-    Ok([panic, facts.at_exit(GOEXIT, event(event::GOEXIT, "a goroutine ends itself"))?])
+    let mut probes = vec![facts.at_entry(PANIC, event(event::PANIC, "a panic begins"))?];
+    // Few programs have it.
+    if facts.functions.has(GOEXIT) {
+        probes.push(facts.at_exit(GOEXIT, event(event::GOEXIT, "a goroutine ends itself"))?);
+    }
+    Ok(probes)
 }
 
 /// The probe where goroutines are created.
@@ -106,7 +111,7 @@ fn goroutines(facts: &Facts<'_>, fields: &mut FieldReader<'_>, config: &mut Pare
         return Err(LeftOut::NotUnderstood(format!("{CREATE} does not call {QUEUE} once")));
     };
     let probe = facts.at_call(CREATE, call.site, CREATED)?;
-    config.goid = fields.required("runtime.g", "goid")?;
+    config.goid = fields.within("runtime.g", "goid", 1, G_WORDS)?;
     config.status = fields.required("runtime.g", "atomicstatus")?;
     config.g_m = fields.required("runtime.g", "m")?;
     config.m_curg = fields.required("runtime.m", "curg")?;

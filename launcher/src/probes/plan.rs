@@ -256,11 +256,14 @@ impl Plan {
 }
 
 fn is_disabled(name: &str, disabled: &[String]) -> bool {
-    let covers = |off: &String| {
-        let (covered, rest) = name.split_at_checked(off.len())?;
-        (covered.eq_ignore_ascii_case(off) && (rest.is_empty() || rest.starts_with('/'))).then_some(())
+    let covers = |name: &str, off: &str| {
+        let found = name.split_at_checked(off.len());
+        found.is_some_and(|(covered, rest)| covered.eq_ignore_ascii_case(off) && (rest.is_empty() || rest.starts_with('/')))
     };
-    disabled.iter().any(|off| covers(off).is_some())
+    // Of a module from elsewhere the last elements are enough: `pgx`.
+    let is_from_elsewhere = name.split('/').next().is_some_and(|first| first.contains('.'));
+    let ends = name.match_indices('/').filter(|_| is_from_elsewhere).filter_map(|(at, _)| name.get(at + 1..));
+    std::iter::once(name).chain(ends).any(|name| disabled.iter().any(|off| covers(name, off)))
 }
 
 #[cfg(test)]
@@ -274,5 +277,8 @@ mod tests {
         assert!(off(&["grpc", "NET/HTTP/server"]));
         assert!(!off(&["net"; 0]));
         assert!(!off(&["net/http/client", "net/httpx", "http"]));
+        let pgx = |name: &str| is_disabled("github.com/jackc/pgx/v5", &[name.to_owned()]);
+        assert!(["pgx", "pgx/v5", "github.com/jackc/pgx", "jackc"].into_iter().all(pgx));
+        assert!(!["pgx/v4", "pg", "v", "github.com/jack"].into_iter().any(pgx));
     }
 }

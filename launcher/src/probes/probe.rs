@@ -102,6 +102,8 @@ pub enum Body {
     HttpClient,
     /// `operations::any`.
     Operations,
+    /// `operations::annotate`.
+    Annotations,
     /// `creators::created`.
     NewGoroutine,
 }

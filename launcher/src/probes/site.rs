@@ -38,6 +38,8 @@ pub trait Placement: std::fmt::Debug {
 pub struct Ends {
     /// How many result words are read.
     pub results: usize,
+    /// What results point to is read, so not before the function has stored to memory for the last time.
+    pub reads_memory: bool,
     /// Not before its deferred functions have run, which may change them.
     pub is_final: bool,
     /// Address in the process minus address in the file. Where it is not known, what needs it is not used.

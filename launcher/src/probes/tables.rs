@@ -8,7 +8,7 @@ use opentelemetry::trace::SpanKind;
 
 use super::facts::Facts;
 use super::left_out::LeftOut;
-use super::library::{Close, Library, Operation};
+use super::library::{Annotation, Close, Library, Operation};
 use super::operations::{
     AboutFunction, Declared, MAKES, PlannedOperation, Recipe, WITHIN, in_tail, probes, result_words, tail_probe,
 };
@@ -23,7 +23,9 @@ pub(super) fn functions(library: &'static Library) -> impl Iterator<Item = Strin
         all.filter_map(move |text| declaration(library, operation.package, text).ok())
     });
     let of_closes = library.closes.iter().filter_map(move |close| declaration(library, close.package, close.function).ok());
-    of_operations.chain(of_closes).map(|signature| signature.symbol())
+    let annotations = library.annotations.iter();
+    let of_annotations = annotations.filter_map(move |one| declaration(library, one.package, one.function).ok());
+    of_operations.chain(of_closes).chain(of_annotations).map(|signature| signature.symbol())
 }
 
 fn declaration(library: &Library, below: &str, text: &str) -> Result<Signature, LeftOut> {
@@ -47,6 +49,9 @@ pub(super) fn plan(library: &'static Library, facts: &Facts<'_>) -> Result<Plann
     }
     for close in library.closes {
         planning.close(close)?;
+    }
+    for annotation in library.annotations {
+        planning.annotation(annotation)?;
     }
     Ok(planning.planned)
 }
@@ -123,7 +128,9 @@ impl Planning<'_, '_> {
         if !operation.known_by.is_empty() {
             let captures = operation.known.iter().map(|(name, text)| Ok((*name, expression(text)?)));
             let captures: Vec<_> = captures.collect::<Result<_, LeftOut>>()?;
-            recipe.known(facts, declared, &expression(operation.known_by)?, &captures)?;
+            if let Err(why) = recipe.known(facts, declared, &expression(operation.known_by)?, &captures) {
+                self.planned.missing.push(format!("with what {} is done: {why}", found.function.name));
+            }
         }
         let start = operation.start.iter().copied().chain([(WITHIN, operation.within)]);
         let end = operation.end.iter().copied().chain([(MAKES, operation.makes)]);
@@ -227,6 +234,31 @@ impl Planning<'_, '_> {
         self.add(recipe, declared, begin, close.at_return, 0, (SpanKind::Client, |_captured, _span| {}, function))
     }
 
+    fn annotation(&mut self, annotation: &'static Annotation) -> Result<(), LeftOut> {
+        let signature = declaration(self.library, annotation.package, annotation.function)?;
+        if !self.facts.functions.has(&signature.symbol()) {
+            return Ok(());
+        }
+        if let Err(why) = self.annotation_function(annotation, &signature) {
+            self.planned.missing.push(format!("what {} tells: {why}", signature.symbol()));
+        }
+        Ok(())
+    }
+
+    fn annotation_function(&mut self, annotation: &'static Annotation, signature: &Signature) -> Result<(), LeftOut> {
+        let found = one(find(self.facts.binary, &self.facts.functions, signature))?;
+        let (facts, declared) = (self.facts, Declared { signature, found: &found });
+        let mut recipe = Recipe::default();
+        if !annotation.only.is_empty() {
+            recipe.require(facts, declared, &condition(annotation.only)?)?;
+        }
+        let stage = if annotation.at_return { Stage::End } else { Stage::Start };
+        self.captured(&mut recipe, declared, annotation.captures, stage)?;
+        let function = found.function.name.clone();
+        let about = (SpanKind::Internal, annotation.span, function);
+        self.add(recipe, declared, event::ANNOTATE, annotation.at_return, flag::IS_ANNOTATION, about)
+    }
+
     fn add(
         &mut self,
         recipe: Recipe,
@@ -236,7 +268,8 @@ impl Planning<'_, '_> {
         flags: u32,
         (kind, span, function): (SpanKind, super::library::SpanFunction, String),
     ) -> Result<(), LeftOut> {
-        let probes = probes(self.facts, declared, begin, has_end, self.planned.operations.len())?;
+        let end = has_end.then(|| recipe.reads_memory());
+        let probes = probes(self.facts, declared, begin, end, self.planned.operations.len())?;
         let about = AboutFunction { library: self.library.package, function, kind, span };
         self.planned.missing.extend(recipe.missing.iter().cloned());
         let operation: PlannedOperation = recipe.finish(flags, about);

@@ -85,7 +85,8 @@ fn instance(
             missing(&format!("the attribute {name}"), &why);
         }
     }
-    let probes = probes(facts, declared, event::BEGIN, true, planned.operations.len())?;
+    let end = Some(recipe.reads_memory());
+    let probes = probes(facts, declared, event::BEGIN, end, planned.operations.len())?;
     let name = function.signature.symbol().replace("%2e", ".");
     let about = AboutFunction { library: SCOPE, function: name, kind: SpanKind::Internal, span };
     Ok((probes, recipe.finish(0, about)))

@@ -207,6 +207,7 @@ mod tests {
         let place = |word: &Word| match word.place {
             Place::Integer(number) => format!("r{number}"),
             Place::Float(number) => format!("f{number}"),
+            Place::Local(offset) => format!("l{offset}"),
             Place::Stack(offset) => format!("s{offset}"),
         };
         let value = |placed: &Placed| {

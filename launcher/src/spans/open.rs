@@ -13,7 +13,7 @@ use super::names::Names;
 use super::operations::OpenOperations;
 use crate::clock::WallClock;
 use crate::config::{KnownMethods, Limits, SpanSettings};
-use crate::events::decode::{Record, ServerEnd, ServerPanic};
+use crate::events::decode::{Happened, Record, ServerEnd, ServerPanic};
 use crate::instrumentations::{net_http_client, net_http_server};
 use crate::panic_value::TypeNames;
 use crate::probes::operations::About;
@@ -123,6 +123,14 @@ impl<N: TypeNames> OpenSpans<N> {
     pub fn apply(&mut self, record: &Record<'_>, clock: &WallClock, finished: &mut dyn FnMut(SpanData)) {
         match record {
             Record::OperationStart(start) => self.operations.start(start, clock, &mut self.names),
+            // Of a request that is served.
+            Record::OperationEvent(event)
+                if event.what == Happened::Annotated && self.spans.contains_key(&event.head.span_id) =>
+            {
+                if let Some(open) = self.spans.get_mut(&event.head.span_id) {
+                    self.operations.annotate(event, &mut self.names, &mut open.data);
+                }
+            }
             Record::OperationEvent(event) => self.operations.event(event, &mut self.names, finished),
             Record::HttpServerStart(_)
             | Record::HttpServerEnd(_)

@@ -132,7 +132,7 @@ impl OpenOperations {
         Some(found)
     }
 
-    /// Something has happened. An annotation of a span that is none of these is handed back.
+    /// Something has happened to one of these.
     pub(super) fn event<'r, 'a, N: TypeNames>(
         &mut self,
         record: &'r OperationHappened<'a>,
@@ -144,8 +144,9 @@ impl OpenOperations {
             Happened::Ended => self.end(record, names, finished),
             Happened::Returned => self.returned(record, names, finished),
             Happened::Annotated => {
-                if let (Some(about), Some(open)) = (self.about(head.operation), self.open.get_mut(&head.span_id)) {
-                    values::add(&mut open.values, &raw.iter().collect::<Vec<_>>(), &about.captures[0], names);
+                if let Some(mut open) = self.open.remove(&head.span_id) {
+                    self.annotate(record, names, &mut open.data);
+                    self.open.insert(head.span_id, open);
                 }
             }
             Happened::Panicked => {
@@ -159,6 +160,17 @@ impl OpenOperations {
             }
             Happened::Unwound => self.unwound(head.goroutine, head.level, head.time, finished),
         }
+    }
+
+    /// Adds what an annotation tells to the span around.
+    pub(super) fn annotate<N: TypeNames>(&self, record: &OperationHappened<'_>, names: &mut Names<N>, data: &mut SpanData) {
+        let Some(about) = self.about(record.head.operation) else {
+            return;
+        };
+        let [start, end] = &about.captures;
+        let mut found = Vec::new();
+        values::add(&mut found, &record.values.iter().collect::<Vec<_>>(), if end.is_empty() { start } else { end }, names);
+        self.complete((&about, &found, None), true, data);
     }
 
     fn returned<N: TypeNames>(&mut self, record: &OperationHappened<'_>, names: &mut Names<N>, finished: Finished<'_>) {

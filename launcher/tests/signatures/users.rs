@@ -91,6 +91,7 @@ fn places(assignment: &Assignment) -> String {
     let word = |place: &Place| match place {
         Place::Integer(number) => format!("r{number}"),
         Place::Float(number) => format!("f{number}"),
+        Place::Local(offset) => format!("l{offset}"),
         Place::Stack(offset) => format!("s{offset}"),
     };
     let value = |placed: &Placed| {

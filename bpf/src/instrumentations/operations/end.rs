@@ -1,13 +1,14 @@
 //! An operation ends, returns an object with which it goes on, or something is learnt of it.
 
 use super::report::{self, Event};
+use crate::config::MAX_RESULTS;
 use crate::config::operations::{OperationRecipe, flag};
 use crate::go::results;
 use crate::missed::{Done, Missed};
 use crate::records::kind;
 use crate::scratch::Scratch;
 use crate::target::Target;
-use crate::trace::frames::{self, Frame, Standing};
+use crate::trace::frames::{self, Standing};
 use crate::trace::goroutine::Goroutine;
 use crate::trace::operation;
 
@@ -23,8 +24,10 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) 
     }
     let number = if is_tail { caller(target, goroutine, address, number)? } else { number };
     let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
-    let results = results::read_by(target, site).ok_or(Missed::NothingToDo)?;
     target.with_scratch(|scratch| {
+        if !begin(target, scratch, site) {
+            return Err(Missed::NothingToDo);
+        }
         let time = target.now();
         let standing = Standing::of(target, address, &mut scratch.evaluation.g);
         let level = frames::ended(target, goroutine, &standing, number, scratch);
@@ -48,8 +51,11 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) 
         if is_reported == 0 {
             return Err(Missed::NothingToDo);
         }
-        scratch.evaluation.time = time;
-        begin(target, scratch, &results, frame, &standing);
+        let Scratch { evaluation, .. } = scratch;
+        evaluation.time = time;
+        evaluation.object = frame.object.get();
+        let registers = target.registers();
+        evaluation.frame = registers.stack_pointer.wrapping_add(standing.depth).wrapping_sub(frame.depth.get());
         report(target, scratch, recipe, &Ended { time, address, number, began })
     })
 }
@@ -63,23 +69,20 @@ fn caller<T: Target>(target: &T, goroutine: &Goroutine, address: u64, tail: u32)
     if recipe.tail == tail { Ok(number) } else { Err(Missed::NothingToDo) }
 }
 
-/// The evaluation of an end.
-#[inline(always)]
-fn begin<T: Target>(
-    target: &T,
-    scratch: &mut Scratch,
-    results: &[u64; crate::config::MAX_RESULTS],
-    frame: &Frame,
-    standing: &Standing,
-) {
+/// Begins the evaluation of an end; false where the hit at this site is none.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn begin<T: Target>(target: &T, scratch: &mut Scratch, site: u32) -> bool {
     let Scratch { evaluation, .. } = scratch;
-    let registers = target.registers();
-    evaluation.begin(&registers, target.opaque(0));
-    evaluation.object = frame.object.get();
-    evaluation.frame = registers.stack_pointer.wrapping_add(standing.depth).wrapping_sub(frame.depth.get());
+    let Some(results) = results::read_by::<T, MAX_RESULTS>(target, site) else {
+        return false;
+    };
+    evaluation.begin(&target.registers(), target.opaque(0));
     for (copy, result) in evaluation.results.iter_mut().zip(results) {
-        *copy = *result;
+        *copy = result;
     }
+    true
 }
 
 /// A function that has ended.
@@ -111,7 +114,7 @@ fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe
 
 /// Something is learnt of the operation around: the innermost of a table, else the request that is served.
 #[inline(always)]
-pub(super) fn annotate<T: Target>(target: &T, number: u32) -> Done {
+pub(super) fn annotate<T: Target>(target: &T, number: u32, site: u32) -> Done {
     let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
     let address = target.registers().goroutine();
     let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
@@ -128,10 +131,20 @@ pub(super) fn annotate<T: Target>(target: &T, number: u32) -> Done {
         if !is_found || span.trace_flags & 1 == 0 {
             return Err(Missed::NothingToDo);
         }
-        scratch.evaluation.begin(&target.registers(), target.opaque(0));
+        let is_end = recipe.end.count != 0;
+        if is_end && !begin(target, scratch, site) {
+            return Err(Missed::NothingToDo);
+        }
+        if !is_end {
+            scratch.evaluation.begin(&target.registers(), target.opaque(0));
+        }
         scratch.evaluation.time = time;
+        target.follow(recipe.begin, scratch);
+        if scratch.evaluation.refused != 0 {
+            return Err(Missed::NothingToDo);
+        }
         report::begin(target, scratch);
-        target.follow(recipe.start, scratch);
+        target.follow(if is_end { recipe.end } else { recipe.start }, scratch);
         let (kind, span_id) = (kind::OPERATION_ANNOTATED, u64::from_ne_bytes(scratch.span.span_id));
         let event = Event { kind, operation: number, time, span_id, goroutine: address, object: 0, level: 0 };
         report::submit(target, scratch, &event)

@@ -220,7 +220,7 @@ impl Program {
         let registers = Registers { stack_pointer: STACK_HIGH - depth, ..Registers::calling(arguments, self.goroutine) };
         self.process.registers.set(registers);
         self.process.cookie.set(Cookie { event: event | number << 8, recipe: 0 });
-        any(&self.process)
+        if event == event::ANNOTATE { super::annotate(&self.process) } else { any(&self.process) }
     }
 
     fn begin(&self, number: u32, depth: u64, arguments: &[u64]) -> Done {

@@ -9,15 +9,15 @@ use crate::probes::site::{Ends, Instruction, Site};
 /// Sites at all returns of a function, each with how its first result words are read. Where the load bias is not known, what
 /// needs it stands on its `RET`.
 pub(super) fn sites(binary: &GoBinary<'_>, function: &Function, ends: Ends) -> Result<Vec<Site>, LeftOut> {
-    let Ends { results, is_final, load_bias } = ends;
+    let Ends { results, is_final, reads_memory, load_bias } = ends;
     let name = &function.name;
     if results > MAX_RESULTS {
         return Err(LeftOut::NotUnderstood(format!("{results} results of {name} are more than a probe reads")));
     }
     let mut found = if is_final { binary.return_sites(function, results)? } else { binary.end_sites(function, results)? };
-    if load_bias.is_none() {
-        let returns = binary.return_sites(function, results)?;
-        found = without_load_bias(&found, returns);
+    let is_unfit = |site: &EndSite| (load_bias.is_none() && site.needs_load_bias()) || (reads_memory && site.has_stored);
+    if found.iter().any(is_unfit) {
+        found = on_returns(&found, binary.return_sites(function, results)?, is_unfit);
     }
     let mut found = merge_end_sites(found);
     found.sort_by_key(|end| end.address);
@@ -41,9 +41,9 @@ pub(super) fn sites(binary: &GoBinary<'_>, function: &Function, ends: Ends) -> R
     Ok(sites)
 }
 
-/// Puts each `RET` that has a site which needs the load bias on itself.
-fn without_load_bias(found: &[EndSite], returns: Vec<EndSite>) -> Vec<EndSite> {
-    let needs = |ret: &EndSite| found.iter().any(|site| site.needs_load_bias() && site.returns == ret.returns);
+/// Puts each `RET` that has an unfit site on itself.
+fn on_returns(found: &[EndSite], returns: Vec<EndSite>, is_unfit: impl Fn(&EndSite) -> bool) -> Vec<EndSite> {
+    let needs = |ret: &EndSite| found.iter().any(|site| is_unfit(site) && site.returns == ret.returns);
     let on_return: Vec<EndSite> = returns.into_iter().filter(needs).collect();
     let stays = |site: &EndSite| on_return.iter().all(|ret| ret.returns != site.returns);
     let mut kept: Vec<EndSite> = found.iter().filter(|site| stays(site)).cloned().collect();

@@ -16,6 +16,8 @@ pub(super) const fn name(body: Body, kind: UprobeKind) -> &'static str {
         (Body::HttpClient, UprobeKind::PerfEvent) => "http_client_p",
         (Body::Operations, UprobeKind::Multi) => "operations",
         (Body::Operations, UprobeKind::PerfEvent) => "operations_p",
+        (Body::Annotations, UprobeKind::Multi) => "annotations",
+        (Body::Annotations, UprobeKind::PerfEvent) => "annotations_p",
         (Body::NewGoroutine, UprobeKind::Multi) => "new_goroutine",
         (Body::NewGoroutine, UprobeKind::PerfEvent) => "new_goroutine_p",
     }

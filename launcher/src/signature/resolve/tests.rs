@@ -27,6 +27,7 @@ fn place(text: &str, architecture: Architecture) -> (String, u32) {
         let word = |word: &super::super::Word| match word.place {
             Place::Integer(number) => format!("r{number}"),
             Place::Float(number) => format!("f{number}"),
+            Place::Local(offset) => format!("l{offset}"),
             Place::Stack(offset) => format!("s{offset}"),
         };
         format!("[{}]", placed.words.iter().map(word).collect::<Vec<_>>().join(" "))

@@ -91,6 +91,7 @@ impl<S: Surroundings> Search<'_, S> {
             guard: None,
             run: 0,
             may_panic: false,
+            has_stored: false,
             results: State::at_site().results(self.results)?,
         })
     }
@@ -118,6 +119,7 @@ impl<S: Surroundings> Search<'_, S> {
                 guard: site.guard,
                 run: 0,
                 may_panic: state.may_panic(),
+                has_stored: state.has_stored(),
                 results,
             });
         }

@@ -33,6 +33,7 @@ pub(super) fn end_sites(code: &[u8], start: u64, results: usize) -> Result<Vec<F
                 guard: None,
                 run: 0,
                 may_panic: false,
+                has_stored: false,
                 results: results.clone(),
             }
         })

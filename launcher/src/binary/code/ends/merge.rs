@@ -10,7 +10,10 @@ pub(super) fn join_both_directions(sites: &mut Vec<Found>) {
             other.address == site.address && other.results == site.results && opposites(other.condition, site.condition)
         };
         match joined.iter_mut().find(opposite) {
-            Some(other) => other.condition = None,
+            Some(other) => {
+                other.condition = None;
+                other.has_stored |= site.has_stored;
+            }
             None => joined.push(site),
         }
     }
@@ -40,6 +43,7 @@ pub fn merge_end_sites(sites: Vec<EndSite>) -> Vec<EndSite> {
                     .guard
                     .zip(site.guard)
                     .map(|(one, two)| Guard { first: one.first.min(two.first), last: one.last.max(two.last) });
+                other.has_stored |= site.has_stored;
                 other.returns.extend(site.returns);
             }
             None => merged.push(site),

@@ -175,6 +175,8 @@ pub struct EndSite {
     pub guard: Option<Guard>,
     /// Whether a panic may begin between the site and the `RET`: in a function called there, or by a nil pointer.
     pub may_panic: bool,
+    /// Whether the function stores to memory between the site and the `RET`: what its results point to may not be complete there.
+    pub has_stored: bool,
     /// Where the results are, in the order of Go's ABI.
     pub results: Vec<ResultLocation>,
     /// Deferred calls with the same number may share a range of return addresses, see `deferred::number_runs`.
@@ -214,6 +216,7 @@ struct Found {
     guard: Option<u64>,
     run: usize,
     may_panic: bool,
+    has_stored: bool,
     results: Vec<ResultLocation>,
 }
 
@@ -286,6 +289,7 @@ fn sites(
             condition: found.condition,
             guard: found.guard.map(|only| Guard { first: VirtAddr(only), last: VirtAddr(only) }),
             may_panic: found.may_panic,
+            has_stored: found.has_stored,
             results: found.results,
             run: found.run,
         });

@@ -30,6 +30,8 @@ pub(super) struct State {
     stores: Vec<(i64, usize, Value)>,
     /// Whether other memory was written, or may have been by a callee: what is loaded from there is unknown.
     wrote_elsewhere: bool,
+    /// Whether an instruction since the site has stored to other memory than the stack.
+    has_stored: bool,
     may_panic: bool,
 }
 
@@ -40,14 +42,14 @@ impl State {
         for (number, value) in (0..).zip(&mut registers) {
             *value = Some(ResultLocation::direct(Base::Register(number), 0));
         }
-        Self { registers, stores: Vec::new(), wrote_elsewhere: false, may_panic: false }
+        Self { registers, stores: Vec::new(), wrote_elsewhere: false, has_stored: false, may_panic: false }
     }
 
     /// Behind a call that changes all registers; the stack pointer is that of the site plus `offset`.
     pub(super) fn behind_call(offset: i64) -> Self {
         let mut registers = [None; 16];
         registers[usize::from(STACK_POINTER)] = Some(ResultLocation::direct(Base::Register(STACK_POINTER), offset));
-        Self { registers, stores: Vec::new(), wrote_elsewhere: true, may_panic: true }
+        Self { registers, stores: Vec::new(), wrote_elsewhere: true, has_stored: false, may_panic: true }
     }
 
     /// Behind a call that changes only these registers.
@@ -61,6 +63,11 @@ impl State {
     /// Whether memory but the stack slots of this function may have been written since the site.
     pub(super) fn wrote_elsewhere(&self) -> bool {
         self.wrote_elsewhere
+    }
+
+    /// Whether an instruction since the site has stored to other memory than the stack: what results point to may not be complete there.
+    pub(super) fn has_stored(&self) -> bool {
+        self.has_stored
     }
 
     /// Whether a panic may have begun since the site.
@@ -214,6 +221,7 @@ impl State {
 
     fn wrote_outside(&mut self, never_faults: bool) {
         self.wrote_elsewhere = true;
+        self.has_stored = true;
         self.may_panic |= !never_faults;
     }
 
