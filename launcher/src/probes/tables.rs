@@ -269,7 +269,7 @@ impl Planning<'_, '_> {
         flags: u32,
         (kind, span, function): (SpanKind, super::library::SpanFunction, String),
     ) -> Result<(), LeftOut> {
-        let end = has_end.then(|| recipe.reads_memory());
+        let end = has_end.then(|| recipe.at_end(false));
         let probes = probes(self.facts, declared, begin, end, self.planned.operations.len())?;
         let about = AboutFunction { library: self.library.package, function, kind, span };
         self.planned.missing.extend(recipe.missing.iter().cloned());
