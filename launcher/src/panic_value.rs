@@ -7,6 +7,8 @@ use crate::child::KeptExe;
 pub trait TypeNames {
     /// The full name of the type whose descriptor is at `address` in the process, `*errors.errorString` for example.
     fn type_name(&self, address: u64) -> Option<String>;
+    /// The bytes of a constant string at `address` in the process; `None` where the program's file has none there, or it may change.
+    fn constant(&self, address: u64, length: u64) -> Option<Vec<u8>>;
 }
 
 /// Type names from the program's file and the difference between its addresses in the process and in the file.
@@ -22,6 +24,11 @@ impl TypeNames for FileTypeNames {
     fn type_name(&self, address: u64) -> Option<String> {
         let address = VirtAddr(address.checked_sub(self.load_bias?)?);
         self.file.look(|bytes| GoBinary::parse(bytes).ok()?.type_name_at(address)).ok()?
+    }
+
+    fn constant(&self, address: u64, length: u64) -> Option<Vec<u8>> {
+        let address = VirtAddr(address.checked_sub(self.load_bias?)?);
+        self.file.look(|bytes| GoBinary::parse(bytes).ok()?.constant(address, length).map(<[u8]>::to_vec)).ok()?
     }
 }
 
