@@ -1,6 +1,6 @@
 //! Appends captured values to a record.
 
-use super::interpreter::string;
+use super::interpreter::{string, type_of};
 use crate::config::operations::{RecipeStep, code};
 use crate::go::string::GoString;
 use crate::records::RecordBuffer;
@@ -25,7 +25,7 @@ pub(super) fn capture<L: Lookup>(lookup: &L, step: &RecipeStep, value: [u64; 2],
     if table == 0 {
         return false;
     }
-    let value_type = if step.code == code::CAPTURE_ANY { table } else { lookup.read_or_zero(table.wrapping_add(8)) };
+    let value_type = if step.code == code::CAPTURE_ANY { table } else { type_of(lookup, table) };
     let [first, second, third] = lookup.read_or_zero(data);
     let at = record.length;
     record.push_word(0);
