@@ -259,9 +259,9 @@ impl Recipe {
     }
 
     /// Whether it follows pointers at the end.
-    pub(super) fn reads_memory(&self) -> ReadsMemory {
+    pub(super) fn at_end(&self, is_whole: bool) -> AtEnd {
         let [_, end] = &self.steps;
-        ReadsMemory(end.iter().any(|step| READING.contains(&step.code)))
+        AtEnd { reads_memory: end.iter().any(|step| READING.contains(&step.code)), is_whole }
     }
 
     /// The finished recipe.
@@ -295,9 +295,14 @@ pub(super) struct AboutFunction {
     pub(super) span: SpanFunction,
 }
 
-/// Whether what the results of a function point to is read where it ends.
+/// What is wanted of the end of a function.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ReadsMemory(pub(super) bool);
+pub(super) struct AtEnd {
+    /// Whether what its results point to is read.
+    pub(super) reads_memory: bool,
+    /// Whether all that it calls belongs to it, to the last.
+    pub(super) is_whole: bool,
+}
 
 /// The probes of a function: at its start `begin` happens, at its end, where that is wanted, an operation ends. `number` is that of its
 /// recipe, within its [`super::plan::Planned`].
@@ -305,7 +310,7 @@ pub(super) fn probes(
     facts: &Facts<'_>,
     declared: Declared<'_>,
     begin: u32,
-    end: Option<ReadsMemory>,
+    end: Option<AtEnd>,
     number: usize,
 ) -> Result<Vec<Probe>, LeftOut> {
     let function = &declared.found.function;
@@ -325,11 +330,12 @@ pub(super) fn probes(
     if !(is_annotation && end.is_some()) {
         probes.push(facts.at_entry_of(function, event(begin, when, meaning))?);
     }
-    if let Some(ReadsMemory(reads_memory)) = end {
+    if let Some(AtEnd { reads_memory, is_whole }) = end {
         let ends = Ends {
             results: result_words(&declared.found.assignment),
             // A deferred function may change results that have names.
             is_final: function.has_defer() && declared.signature.results.iter().any(|result| result.name.is_some()),
+            is_whole,
             reads_memory,
             load_bias: facts.load_bias,
         };
@@ -349,7 +355,7 @@ pub(super) fn tail_probe(facts: &Facts<'_>, found: &Found, number: usize) -> Res
     let number = u32::try_from(number).unwrap_or(u32::MAX >> 8) << 8 | event::TAIL;
     let event = Event { meaning: "what an operation calls last ends", when: When::End, body: Body::Operations, number };
     let (results, load_bias) = (result_words(&found.assignment), facts.load_bias);
-    facts.at_ends_of(&found.function, Ends { results, is_final: false, reads_memory: true, load_bias }, event)
+    facts.at_ends_of(&found.function, Ends { results, is_final: false, is_whole: false, reads_memory: true, load_bias }, event)
 }
 
 /// The places of the results of a function when the one that it calls last has returned.

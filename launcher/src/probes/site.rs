@@ -42,6 +42,8 @@ pub struct Ends {
     pub reads_memory: bool,
     /// Not before its deferred functions have run, which may change them.
     pub is_final: bool,
+    /// Not before it has called all that it calls, deferred functions too.
+    pub is_whole: bool,
     /// Address in the process minus address in the file. Where it is not known, what needs it is not used.
     pub load_bias: Option<u64>,
 }

@@ -161,13 +161,13 @@ impl Planning<'_, '_> {
         let Some(results) = facts.binary.tail(&found.function, &called.function, words) else {
             return Ok(0);
         };
-        let number = match self.tails.iter().position(|known| *known == called.function.name) {
-            Some(known) => known + 1,
-            None => {
-                self.tails.push(called.function.name.clone());
-                self.planned.probes.push(tail_probe(facts, &called, self.tails.len())?);
-                self.tails.len()
-            }
+        let known = self.tails.iter().position(|known| *known == called.function.name);
+        let number = if let Some(known) = known {
+            known + 1
+        } else {
+            self.tails.push(called.function.name.clone());
+            self.planned.probes.push(tail_probe(facts, &called, self.tails.len())?);
+            self.tails.len()
         };
         found.assignment = in_tail(&found.assignment, &results);
         Ok(u32::try_from(number).unwrap_or(0))
@@ -269,7 +269,7 @@ impl Planning<'_, '_> {
         flags: u32,
         (kind, span, function): (SpanKind, super::library::SpanFunction, String),
     ) -> Result<(), LeftOut> {
-        let end = has_end.then(|| recipe.reads_memory());
+        let end = has_end.then(|| recipe.at_end(false));
         let probes = probes(self.facts, declared, begin, end, self.planned.operations.len())?;
         let about = AboutFunction { library: self.library.package, function, kind, span };
         self.planned.missing.extend(recipe.missing.iter().cloned());

@@ -85,7 +85,7 @@ fn instance(
             missing(&format!("the attribute {name}"), &why);
         }
     }
-    let end = Some(recipe.reads_memory());
+    let end = Some(recipe.at_end(true));
     let probes = probes(facts, declared, event::BEGIN, end, planned.operations.len())?;
     let name = function.signature.symbol().replace("%2e", ".");
     let about = AboutFunction { library: SCOPE, function: name, kind: SpanKind::Internal, span };

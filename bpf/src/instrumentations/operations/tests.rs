@@ -4,7 +4,7 @@
 
 use bytemuck::Pod;
 
-use super::{annotate, any};
+use super::any;
 use crate::config::operations::{OperationRecipe, RecipeStep, Steps, code, event, flag};
 use crate::config::{Cookie, EMPTY_RECIPE, EndRecipe, Setting};
 use crate::config::{ResultLocation, parents::ParentsConfig};
@@ -220,8 +220,7 @@ impl Program {
         let registers = Registers { stack_pointer: STACK_HIGH - depth, ..Registers::calling(arguments, self.goroutine) };
         self.process.registers.set(registers);
         self.process.cookie.set(Cookie { event: event | number << 8, recipe: 0 });
-        let is_annotation = self.process.cookie.get().event & 0xff == event::ANNOTATE;
-        if is_annotation { annotate(&self.process) } else { any(&self.process) }
+        if event == event::ANNOTATE { super::annotate(&self.process) } else { any(&self.process) }
     }
 
     fn begin(&self, number: u32, depth: u64, arguments: &[u64]) -> Done {

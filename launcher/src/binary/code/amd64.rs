@@ -90,7 +90,8 @@ fn runs_again(code: &[u8], start: u64, site: u64) -> bool {
 }
 
 fn first_instruction(code: &[u8], start: u64) -> Option<Site> {
-    Some(Site { address: start, kind: EntryKind::FirstInstruction, cost: cost_of_first(code)? })
+    let kind = if runs_again(code, start, start) { EntryKind::FirstInstruction } else { EntryKind::FirstOfLeaf };
+    Some(Site { address: start, kind, cost: cost_of_first(code)? })
 }
 
 /// The cost class of the first instruction of `code`.
@@ -170,6 +171,16 @@ mod tests {
         let again = [0x48, 0x85, 0xc0, 0x74, 0x02, 0xeb, 0xf9, 0xc3];
         let site = entry_site(&again, 0).unwrap();
         assert_eq!(site, Site { address: 0, kind: EntryKind::FirstInstruction, cost: Cost::SingleStep });
+    }
+
+    #[test]
+    fn the_first_instruction_of_a_leaf_unless_it_may_run_again() {
+        // INCQ AX; RET
+        let leaf = [0x48, 0xff, 0xc0, 0xc3];
+        assert_eq!(entry_site(&leaf, 0).unwrap(), Site { address: 0, kind: EntryKind::FirstOfLeaf, cost: Cost::SingleStep });
+        // INCQ AX; JMP back to it
+        let again = [0x48, 0xff, 0xc0, 0xeb, 0xfb, 0xc3];
+        assert_eq!(entry_site(&again, 0).unwrap().kind, EntryKind::FirstInstruction);
     }
 
     #[test]

@@ -25,7 +25,22 @@ pub(super) fn entry_site(code: &[u8], start: u64) -> Option<Site> {
             _ => break,
         }
     }
-    Some(Site { address: start, kind: EntryKind::FirstInstruction, cost: cost_of_first(code)? })
+    let runs_again = words(code, start).any(|(address, word)| branch_target(address, word) == Some(start));
+    let kind = if runs_again { EntryKind::FirstInstruction } else { EntryKind::FirstOfLeaf };
+    Some(Site { address: start, kind, cost: cost_of_first(code)? })
+}
+
+/// Where a direct branch leads that is no call.
+fn branch_target(address: u64, word: u32) -> Option<u64> {
+    // The distance in instructions: this many bits from this one on.
+    let (bits, first) = match word {
+        _ if word & 0xfc00_0000 == 0x1400_0000 => (26, 0), // B
+        _ if conditional_branch(word).is_some() || word & 0x7e00_0000 == 0x3400_0000 => (19, 5), // B.cond, CBZ, CBNZ
+        _ if word & 0x7e00_0000 == 0x3600_0000 => (14, 5), // TBZ, TBNZ
+        _ => return None,
+    };
+    let distance = (word >> first << (32 - bits)).cast_signed() >> (32 - bits);
+    Some(address.wrapping_add_signed(4 * i64::from(distance)))
 }
 
 fn words(code: &[u8], start: u64) -> impl Iterator<Item = (u64, u32)> {
@@ -87,7 +102,12 @@ mod tests {
     #[test]
     fn the_first_instruction_without_a_stack_check() {
         let site = entry_site(&code(&[0xf81e_0ffe, 0xd65f_03c0]), 0x1000).unwrap();
-        assert_eq!(site, Site { address: 0x1000, kind: EntryKind::FirstInstruction, cost: Cost::SingleStep });
+        assert_eq!(site, Site { address: 0x1000, kind: EntryKind::FirstOfLeaf, cost: Cost::SingleStep });
+        // B, CBZ X0, TBZ X0: back to it.
+        for back in [0x17ff_ffff, 0xb4ff_ffe0, 0x3607_ffe0] {
+            let site = entry_site(&code(&[0xf81e_0ffe, back, 0xd65f_03c0]), 0x1000).unwrap();
+            assert_eq!(site.kind, EntryKind::FirstInstruction, "{back:#x}");
+        }
         assert_eq!(entry_site(&[], 0), None);
     }
 

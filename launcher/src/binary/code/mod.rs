@@ -37,6 +37,8 @@ pub enum EntryKind {
     Branch,
     /// The first instruction: hit again after the stack has grown (same goroutine, same `SP`).
     FirstInstruction,
+    /// The first instruction of a function without stack check that never goes back to it: one hit per call.
+    FirstOfLeaf,
 }
 
 /// Where to probe the start of a function. The argument registers hold the arguments there.

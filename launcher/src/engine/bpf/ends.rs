@@ -2,20 +2,24 @@
 
 use bpf::config::{ALWAYS, EndRecipe, MAX_PER_SITE, MAX_RESULTS, NO_RESULT, ResultLocation as Location, Setting, base};
 
-use crate::binary::{Base, EndInstruction, EndSite, Function, GoBinary, ResultLocation, merge_end_sites};
+use crate::binary::{Base, EndClass, EndInstruction, EndSite, Function, GoBinary, ResultLocation, merge_end_sites};
 use crate::probes::plan::LeftOut;
 use crate::probes::site::{Ends, Instruction, Site};
 
 /// Sites at all returns of a function, each with how its first result words are read. Where the load bias is not known, what
 /// needs it stands on its `RET`.
 pub(super) fn sites(binary: &GoBinary<'_>, function: &Function, ends: Ends) -> Result<Vec<Site>, LeftOut> {
-    let Ends { results, is_final, reads_memory, load_bias } = ends;
+    let Ends { results, is_final, is_whole, reads_memory, load_bias } = ends;
     let name = &function.name;
     if results > MAX_RESULTS {
         return Err(LeftOut::NotUnderstood(format!("{results} results of {name} are more than a probe reads")));
     }
     let mut found = if is_final { binary.return_sites(function, results)? } else { binary.end_sites(function, results)? };
-    let is_unfit = |site: &EndSite| (load_bias.is_none() && site.needs_load_bias()) || (reads_memory && site.has_stored);
+    let is_unfit = |site: &EndSite| {
+        (load_bias.is_none() && site.needs_load_bias())
+            || (reads_memory && site.has_stored)
+            || (is_whole && matches!(site.class, EndClass::LastCall | EndClass::OpenCodedDefer | EndClass::DeferReturn))
+    };
     if found.iter().any(is_unfit) {
         found = on_returns(&found, binary.return_sites(function, results)?, is_unfit);
     }

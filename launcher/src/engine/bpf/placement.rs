@@ -10,12 +10,14 @@ use crate::probes::site::{Ends, Instruction, Placement, Site};
 pub struct Uprobes;
 
 impl Placement for Uprobes {
-    /// Behind the function's stack check.
+    /// Behind the function's stack check, where it has one.
     fn entry(&self, binary: &GoBinary<'_>, function: &Function) -> Result<Site, LeftOut> {
         let found = binary.entry_site(function)?;
         match found.kind {
             EntryKind::PushFrame => Ok(site(found, Instruction::PushFrame)),
-            EntryKind::BranchNotTaken | EntryKind::Branch | EntryKind::FirstInstruction => {
+            EntryKind::Branch => Ok(site(found, Instruction::ConditionalJump)),
+            EntryKind::FirstOfLeaf => Ok(site(found, Instruction::First)),
+            EntryKind::BranchNotTaken | EntryKind::FirstInstruction => {
                 Err(LeftOut::NotUnderstood(format!("{} has no instruction that is hit exactly once per call", function.name)))
             }
         }
@@ -27,7 +29,7 @@ impl Placement for Uprobes {
         let instruction = match found.kind {
             EntryKind::PushFrame => Instruction::PushFrame,
             EntryKind::BranchNotTaken | EntryKind::Branch => Instruction::ConditionalJump,
-            EntryKind::FirstInstruction => Instruction::First,
+            EntryKind::FirstInstruction | EntryKind::FirstOfLeaf => Instruction::First,
         };
         Ok(site(found, instruction))
     }
