@@ -87,8 +87,7 @@ fn orm(tag: &str, dsn: &str, place: &Place, written: impl Fn(&str) -> String) {
 #[test]
 fn postgres() {
     let server = Postgres::start();
-    let (namespace, address) = (Some("shop".to_owned()), Some(("127.0.0.1".to_owned(), server.port())));
-    let place = Place { system: "postgresql", namespace, server: address };
+    let place = Place::shop("postgresql", server.port());
     let error = "*github.com/jackc/pgx/v5/pgconn.PgError 23505 duplicate key value violates unique constraint \"orders_pkey\"";
     orm("pgx5", &server.dsn(), &place, |line| line.replace("ERROR", error));
 }
@@ -96,8 +95,7 @@ fn postgres() {
 #[test]
 fn mariadb() {
     let server = MariaDb::start();
-    let (namespace, address) = (Some("shop".to_owned()), Some(("127.0.0.1".to_owned(), server.port())));
-    let place = Place { system: "mysql", namespace, server: address };
+    let place = Place::shop("mysql", server.port());
     let error = "*github.com/go-sql-driver/mysql.MySQLError 1062 Duplicate entry '1' for key 'PRIMARY'";
     let written = |line: &str| ["$1", "$2", "$3"].iter().fold(line.replace('"', "`"), |line, one| line.replace(one, "?"));
     orm("mysql", &server.dsn(), &place, |line| written(line).replace("ERROR", error));
@@ -168,11 +166,7 @@ fn a_server_that_is_restarted() {
         let first = ask(&server, "/query-row");
         assert!(ask(&server, "/query-row-context").starts_with("ok"));
         let left = server.end();
-        let place = Place {
-            system: "postgresql",
-            namespace: Some("shop".to_owned()),
-            server: Some(("127.0.0.1".to_owned(), database.port())),
-        };
+        let place = Place::shop("postgresql", database.port());
         let found = lines(&left.spans, &place);
         let one = "SELECT orders, op SELECT, of orders: SELECT name FROM orders WHERE id = $1";
         assert_eq!(found["/query-row-context"], [one], "{tag}");

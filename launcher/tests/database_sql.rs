@@ -93,8 +93,7 @@ fn durations(spans: &[Span]) {
 #[test]
 fn postgres() {
     let server = Postgres::start();
-    let (namespace, address) = (Some("shop".to_owned()), Some(("127.0.0.1".to_owned(), server.port())));
-    let place = Place { system: "postgresql", namespace, server: address };
+    let place = Place::shop("postgresql", server.port());
     for driver in [&PGX_5, &PGX_4, &PQ] {
         becomes(driver, &server.dsn(), &place);
     }
@@ -103,8 +102,7 @@ fn postgres() {
 #[test]
 fn mariadb() {
     let server = MariaDb::start();
-    let (namespace, address) = (Some("shop".to_owned()), Some(("127.0.0.1".to_owned(), server.port())));
-    becomes(&MYSQL, &server.dsn(), &Place { system: "mysql", namespace, server: address });
+    becomes(&MYSQL, &server.dsn(), &Place::shop("mysql", server.port()));
 }
 
 #[test]
@@ -114,7 +112,7 @@ fn sqlite() {
     {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("shop.db").display().to_string();
-        let place = Place { system: "sqlite", namespace: Some(file.clone()), server: None };
+        let place = Place::without_server("sqlite", Some(file.clone()));
         becomes(driver, &format!("file:{file}?{parameters}"), &place);
     }
 }
@@ -122,5 +120,5 @@ fn sqlite() {
 /// Retries are one span; a panic in the driver is its end.
 #[test]
 fn what_no_server_can_be_asked_for() {
-    becomes(&FAKE, "full", &Place { system: "other_sql", namespace: None, server: None });
+    becomes(&FAKE, "full", &Place::without_server("other_sql", None));
 }

@@ -55,8 +55,6 @@ pub const NEW_GOROUTINE: Goroutine = Goroutine {
 impl Goroutine {
     /// Where the number of open operations lies in an entry: for tests that look at the map.
     pub const OPEN_AT: usize = core::mem::offset_of!(Self, open);
-    /// The same of operations of tables.
-    pub const FRAMES_AT: usize = core::mem::offset_of!(Self, frames);
 
     /// The memory is now that of the goroutine whose `g` is at `holder`, of which nothing is known.
     #[inline(always)]
