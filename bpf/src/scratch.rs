@@ -48,6 +48,7 @@ pub struct Scratch {
 }
 
 /// Never used.
+#[expect(clippy::large_const_arrays, reason = "in a map, or in a box")]
 pub const NEW_SCRATCH: Scratch = Scratch {
     place: 0,
     random: Random::UNSEEDED,

@@ -111,6 +111,9 @@ impl<'c> Captured<'c> {
             ("context.deadlineExceededError", _) => "context.DeadlineExceeded".to_owned(),
             (name, _) => name.to_owned(),
         };
+        // Its text is no value: its method makes it.
+        let message =
+            message.or_else(|| (type_name == "context.DeadlineExceeded").then(|| "context deadline exceeded".to_owned()));
         Some(Failure { type_name, message })
     }
 }

@@ -88,10 +88,8 @@ impl UserFunction {
     pub fn error(&self) -> Option<String> {
         let last = self.signature.results.len().checked_sub(1)?;
         let result = self.signature.results.get(last)?;
-        let is_error = match &result.go_type {
-            GoType::Named { package: None, name } => name == "error",
-            other => other.to_string() == "error" || *other == (GoType::Interface { is_empty: false }),
-        };
+        // Of predeclared interfaces it is the one with methods.
+        let is_error = result.go_type == (GoType::Interface { is_empty: false });
         is_error.then(|| format!("result{last}"))
     }
 

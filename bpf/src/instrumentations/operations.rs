@@ -2,9 +2,9 @@
 //!
 //! What a function means, where its arguments and results lie, and what is wanted of them, the launcher has compiled into recipes
 //! ([`crate::config::operations`]). The cookie says which one, and what has happened.
-//!
-//! match-go: 1.18..: runtime.gopanic(e)
-//! match-go: 1.18..: runtime.Goexit()
+
+// match-go: 1.18..: runtime.gopanic(e)
+// match-go: 1.18..: runtime.Goexit()
 
 mod begin;
 mod capture;

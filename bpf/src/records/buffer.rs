@@ -28,6 +28,7 @@ pub struct RecordBuffer {
 
 impl RecordBuffer {
     /// Nothing yet.
+    #[expect(clippy::large_stack_arrays, reason = "in a map, or in a box")]
     pub const EMPTY: Self = Self { length: 0, bytes: [0; MAX] };
 
     /// The head, whose fields are all to be set.

@@ -42,6 +42,10 @@ pub struct Frame {
     pub outside: Shared<u64>,
     /// Under which number the texts are remembered that are propagated with it ([`crate::trace::extracted`]).
     pub texts: Shared<u64>,
+    /// `g.goid` of its goroutine.
+    pub goid: Shared<u64>,
+    /// Of the last level: the depth of the first operation within it that found no room; 0 where there was none.
+    pub beyond: Shared<u64>,
 }
 
 /// None.
@@ -56,6 +60,8 @@ pub const NEW_FRAME: Frame = Frame {
     object: Shared::new(0),
     outside: Shared::new(0),
     texts: Shared::new(0),
+    goid: Shared::new(0),
+    beyond: Shared::new(0),
 };
 
 /// The key of the entry of the goroutine at `address` at this level; addresses have less than 56 bits.
@@ -99,26 +105,26 @@ impl Standing {
 pub fn settle<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, scratch: &mut Scratch) -> u64 {
     let open = goroutine.frames();
     let mut level = open;
-    if goroutine.beyond() > standing.depth {
-        goroutine.set_beyond(target.opaque(0));
-    }
     if open != 0 {
-        if goroutine.goid() == standing.goid {
+        let innermost = target.frame(key(standing.address, open - 1));
+        let is_its = innermost.is_some_and(|frame| frame.goid.get() == standing.goid);
+        if let Some(frame) = innermost
+            && frame.beyond.get() > standing.depth
+        {
+            frame.beyond.set(target.opaque(0));
+        }
+        // Else another goroutine had this `g`, and has died.
+        level = 0;
+        if is_its {
             let mut search = Search { address: standing.address, depth: standing.depth - 1, operation: None, level: open.into() };
             target.repeat(MAX_LEVELS, &mut search);
             #[expect(clippy::cast_possible_truncation, reason = "at most what it was")]
             let found = search.level as u32;
             level = found;
-        } else {
-            // Another goroutine had this `g`, and has died.
-            level = 0;
         }
     }
     if level != open {
         unwound(target, goroutine, standing.address, level, scratch);
-    }
-    if level == 0 {
-        goroutine.set_goid(standing.goid);
     }
     target.opaque(level.into())
 }
@@ -158,7 +164,7 @@ impl Step for Search {
 pub fn ended<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, operation: u32, scratch: &mut Scratch) -> u64 {
     let innermost = goroutine.frames().wrapping_sub(1);
     let is_innermost = target.frame(key(standing.address, innermost)).is_some_and(|frame| {
-        frame.operation.get() == operation && frame.depth.get() <= standing.depth && goroutine.beyond() == 0
+        frame.operation.get() == operation && frame.depth.get() <= standing.depth && frame.beyond.get() == 0
     });
     if is_innermost { target.opaque(innermost.into()) } else { look(target, goroutine, standing, operation, scratch) }
 }
@@ -169,12 +175,13 @@ pub fn ended<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, 
 #[inline(never)]
 fn look<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, operation: u32, scratch: &mut Scratch) -> u64 {
     let open = goroutine.frames();
-    if goroutine.beyond() != 0 {
-        if goroutine.beyond() <= standing.depth {
+    if let Some(frame) = target.frame(key(standing.address, open.wrapping_sub(1))) {
+        let beyond = frame.beyond.get();
+        if beyond != 0 && beyond <= standing.depth {
             // One that was too deep.
             return target.opaque(NONE);
         }
-        goroutine.set_beyond(target.opaque(0));
+        frame.beyond.set(target.opaque(0));
     }
     let (address, depth) = (standing.address, standing.depth);
     let mut search = Search { address, depth, operation: Some(operation), level: open.into() };
@@ -250,8 +257,10 @@ pub struct Opening {
 pub fn open<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, opening: &Opening, scratch: &Scratch) -> Done {
     let Opening { level, operation, layer, flags, time, object } = *opening;
     if level >= MAX_LEVELS {
-        if goroutine.beyond() == 0 {
-            goroutine.set_beyond(standing.depth);
+        if let Some(last) = target.frame(key(standing.address, MAX_LEVELS - 1))
+            && last.beyond.get() == 0
+        {
+            last.beyond.set(standing.depth);
         }
         return Err(Missed::NoRoom);
     }
@@ -276,6 +285,8 @@ pub fn open<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, o
     frame.object.set(object);
     frame.outside.set(outside);
     frame.texts.set(search.texts);
+    frame.goid.set(standing.goid);
+    frame.beyond.set(0);
     goroutine.set_frames(level + 1);
     if goroutine.is_held_by(standing.address) { Ok(()) } else { Err(Missed::Evicted) }
 }
@@ -332,4 +343,4 @@ pub fn creator<T: Target>(target: &T, goroutine: &Goroutine, address: u64, span:
     target.frame(own).is_some_and(|frame| frame.span.copy_of(own, span))
 }
 
-const _: () = assert!(size_of::<Frame>() == 104);
+const _: () = assert!(size_of::<Frame>() == 120);

@@ -23,14 +23,9 @@ pub struct Goroutine {
     holder: Shared<u64>,
     /// How many operations are open.
     open: Shared<u32>,
-    /// Bits of [`unopened`].
+    /// Bits of [`unopened`], and from the bit [`FRAMES_FROM`] on how many operations of tables are open ([`crate::trace::frames`]), within
+    /// the request that is served.
     unopened: Shared<u32>,
-    /// How many operations of tables are open ([`crate::trace::frames`]), within the request that is served.
-    frames: Shared<u64>,
-    /// `g.goid` of the goroutine that has opened them.
-    goid: Shared<u64>,
-    /// The depth of the stack at the first operation that found no room, for there were too many; 0 where all did.
-    beyond: Shared<u64>,
     /// The pattern that a `ServeMux` has found for the request that is served, which it noted in a copy perhaps: address and length.
     pub route: [Shared<u64>; 2],
     /// The open operations, the innermost last.
@@ -45,14 +40,14 @@ pub mod unopened {
     pub const ROUND_TRIP: u32 = 2;
 }
 
+/// See [`Goroutine::frames`].
+const FRAMES_FROM: u32 = 8;
+
 /// One of which nothing is known yet.
 pub const NEW_GOROUTINE: Goroutine = Goroutine {
     holder: Shared::new(0),
     open: Shared::new(0),
     unopened: Shared::new(0),
-    frames: Shared::new(0),
-    goid: Shared::new(0),
-    beyond: Shared::new(0),
     route: [const { Shared::new(0) }; 2],
     operations: [const { Operation::NONE }; MAX_OPERATIONS],
 };
@@ -66,49 +61,20 @@ impl Goroutine {
     pub fn give_to(&self, holder: u64) {
         self.open.set(0);
         self.unopened.set(0);
-        self.frames.set(0);
-        self.beyond.set(0);
         self.holder.set(holder);
     }
 
     /// How many operations of tables are open.
     #[inline(always)]
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
     pub fn frames(&self) -> u32 {
-        self.frames.get() as u32
+        self.unopened.get() >> FRAMES_FROM
     }
 
     /// So many operations of tables are open from now on.
     #[inline(always)]
     pub fn set_frames(&self, open: u32) {
-        self.frames.set(open.into());
-    }
-
-    /// `g.goid` of the goroutine that has opened them.
-    #[inline(always)]
-    #[must_use]
-    pub fn goid(&self) -> u64 {
-        self.goid.get()
-    }
-
-    /// This goroutine opens the outermost.
-    #[inline(always)]
-    pub fn set_goid(&self, goid: u64) {
-        self.goid.set(goid);
-    }
-
-    /// The depth of the stack at the first operation of a table that found no room; 0 where all did.
-    #[inline(always)]
-    #[must_use]
-    pub fn beyond(&self) -> u64 {
-        self.beyond.get()
-    }
-
-    /// An operation of a table finds no room at this depth; 0: there is room again.
-    #[inline(always)]
-    pub fn set_beyond(&self, depth: u64) {
-        self.beyond.set(depth);
+        self.unopened.set(self.unopened.get() & ((1 << FRAMES_FROM) - 1) | open << FRAMES_FROM);
     }
 
     /// Whose memory it is: the address of the `g`.
@@ -211,4 +177,4 @@ impl Goroutine {
     }
 }
 
-const _: () = assert!(size_of::<Goroutine>() == 56 + MAX_OPERATIONS * size_of::<Operation>());
+const _: () = assert!(size_of::<Goroutine>() == 32 + MAX_OPERATIONS * size_of::<Operation>());

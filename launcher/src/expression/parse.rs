@@ -159,25 +159,29 @@ impl Term {
 mod tests {
     use super::*;
 
-    fn name(text: &str) -> Box<Term> {
-        Box::new(Term::Name(text.to_owned()))
+    fn name(text: &str) -> Term {
+        Term::Name(text.to_owned())
     }
 
-    fn field(term: Box<Term>, text: &str) -> Box<Term> {
-        Box::new(Term::Field(term, text.to_owned()))
+    fn field(term: Term, text: &str) -> Term {
+        Term::Field(Box::new(term), text.to_owned())
     }
 
     #[test]
     fn terms_are_read_as_go_reads_them() {
         let parsed = |text: &str| Expression::parse(text).unwrap().alternatives;
-        assert_eq!(parsed("req.URL.Host"), [*field(field(name("req"), "URL"), "Host")]);
-        let asserted = Term::Assert(field(name("db"), "connector"), "*github.com/go-sql-driver/mysql.connector".to_owned());
+        assert_eq!(parsed("req.URL.Host"), [field(field(name("req"), "URL"), "Host")]);
+        let asserted =
+            Term::Assert(Box::new(field(name("db"), "connector")), "*github.com/go-sql-driver/mysql.connector".to_owned());
         assert_eq!(parsed(" db.connector.(*github.com/go-sql-driver/mysql.connector) "), [asserted]);
-        assert_eq!(parsed("len(batch)|typeof( x.y )"), [Term::Length(name("batch")), Term::TypeOf(field(name("x"), "y"))]);
-        let element = Term::Element(field(name("cmd"), "args"), 0);
+        assert_eq!(
+            parsed("len(batch)|typeof( x.y )"),
+            [Term::Length(Box::new(name("batch"))), Term::TypeOf(Box::new(field(name("x"), "y")))]
+        );
+        let element = Term::Element(Box::new(field(name("cmd"), "args")), 0);
         assert_eq!(parsed("cmd.args[0].(string)"), [Term::Assert(Box::new(element), "string".to_owned())]);
-        assert_eq!(parsed("err.Error()"), [Term::ErrorText(name("err"))]);
-        assert_eq!(parsed("len"), [*name("len")]);
+        assert_eq!(parsed("err.Error()"), [Term::ErrorText(Box::new(name("err")))]);
+        assert_eq!(parsed("len"), [name("len")]);
         assert_eq!(parsed("a.(func(int) [2]string)[1]")[0].root(), "a");
         let condition = Condition::parse("tx.done.v == 0").unwrap();
         assert_eq!((condition.value, condition.expression.alternatives.len()), (0, 1));

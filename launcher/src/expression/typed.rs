@@ -151,19 +151,18 @@ impl Types<'_, '_> {
             let field = fields.into_iter().find(|field| field.name == name)?;
             return Some(vec![Step { offset: field.offset, field_type: Type::Described(field.type_address) }]);
         }
-        fields.into_iter().filter(|field| field.embedded).find_map(|field| match field.kind {
-            Kind::Struct => {
+        fields.into_iter().filter(|field| field.embedded).find_map(|field| {
+            if field.kind == Kind::Struct {
                 let mut way = self.promoted(field.type_address, name, depth - 1)?;
                 let first = way.first_mut()?;
                 first.offset = first.offset.checked_add(field.offset)?;
-                Some(way)
+                return Some(way);
             }
-            Kind::Pointer => {
-                let mut way = vec![Step { offset: field.offset, field_type: Type::Described(field.type_address) }];
-                way.extend(self.promoted(self.0.element_of(field.type_address)?, name, depth - 1)?);
-                Some(way)
-            }
-            _ => None,
+            // Of an embedded interface there are methods only.
+            let pointed = self.0.element_of(field.type_address).filter(|_| field.kind == Kind::Pointer)?;
+            let mut way = vec![Step { offset: field.offset, field_type: Type::Described(field.type_address) }];
+            way.extend(self.promoted(pointed, name, depth - 1)?);
+            Some(way)
         })
     }
 }

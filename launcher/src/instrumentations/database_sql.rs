@@ -68,6 +68,8 @@ const PORT: (&str, &str) = (
 );
 const INSTANCE: (&str, &str) = ("instance", connector!(".(*github.com/microsoft/go-mssqldb.Connector).params.Instance",));
 const QUERY: (&str, &str) = ("query", "query | s.query");
+/// Also that of a statement which was prepared in it.
+const TRANSACTION: &str = "tx | s.cg.(*Tx)";
 const ARGUMENTS: (&str, &str) = ("arguments", "len(args)");
 
 const KNOWN: &[(&str, &str)] = &[CONNECTOR, DRIVER, DSN, ENDPOINT, NAMESPACE, HOST, PORT, INSTANCE];
@@ -94,7 +96,7 @@ static LIBRARY: Library = Library {
             start: &[QUERY, ARGUMENTS],
             error: "result1",
             object: "result0",
-            within: "tx",
+            within: TRANSACTION,
             tail: RETRY,
             span: span::statement,
             ..OF_DATABASE
@@ -108,7 +110,7 @@ static LIBRARY: Library = Library {
             ],
             start: &[QUERY, ARGUMENTS],
             error: "result1",
-            within: "tx",
+            within: TRANSACTION,
             tail: RETRY,
             span: span::statement,
             ..OF_DATABASE

@@ -130,4 +130,6 @@ pub struct ErrorType {
     pub type_name: &'static str,
     /// What is captured of it: names, and what stands behind the error in an expression, such as `.Code`.
     pub captures: &'static [(&'static str, &'static str)],
+    /// The field with the error that it wraps, of which all is captured then; empty: none.
+    pub cause: &'static str,
 }

@@ -43,7 +43,7 @@ const USER_LAYER: usize = 29;
 /// How often an error that wraps another is looked into.
 const MAX_WRAPPED: usize = 3;
 /// `fmt.Errorf` with one `%w` (`fmt/errors.go`).
-const WRAPPER: (&str, &str) = ("fmt.wrapError", "err");
+const WRAPPER: (&str, &str) = ("*fmt.wrapError", "err");
 
 /// Names under which objects are captured: that which an operation makes, and that which an earlier one has made.
 pub const MAKES: &str = "\0makes";
@@ -52,6 +52,15 @@ pub const WITHIN: &str = "\0within";
 const OBJECTS: [&str; 2] = [MAKES, WITHIN];
 /// The name under which the address is captured of what rarely changes: behind it stands what is known by that.
 pub const KEY: &str = "\0key";
+
+/// What is captured of errors besides their text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Errors {
+    /// Types that wrap another error, and the field in which they have it.
+    pub(super) wrappers: Vec<(&'static str, &'static str)>,
+    /// Names and expressions.
+    pub(super) captures: Vec<(&'static str, Expression)>,
+}
 
 /// A function where an operation begins, or where the object of one ends.
 #[derive(Clone, Debug)]
@@ -208,7 +217,7 @@ impl Recipe {
         declared: Declared<'_>,
         error: &Expression,
         stage: Stage,
-        errors: &[(String, Vec<(&'static str, Expression)>)],
+        errors: &Errors,
     ) -> Result<(), Unreadable> {
         let scope = Self::scope(facts, declared, stage);
         self.steps[stage as usize].extend(scope.note_interface(error, code::NOTE_ERROR)?);
@@ -217,14 +226,16 @@ impl Recipe {
             self.steps[stage as usize].push(RecipeStep { code: step, ..RecipeStep::default() });
         }
         self.capture_value(stage, "error");
-        let wrapper = GoType::Pointer(Box::new(GoType::Named { package: Some("fmt".to_owned()), name: "wrapError".to_owned() }));
-        if let Ok(unwrap) = scope.unwrap_error(&wrapper, WRAPPER.1) {
+        let wrappers = std::iter::once(&WRAPPER).chain(&errors.wrappers);
+        let unwrap = |&(name, field): &(&str, &str)| scope.unwrap_error(&pointer_to(name), field).ok();
+        let unwraps: Vec<RecipeStep> = wrappers.filter_map(unwrap).flatten().collect();
+        if !unwraps.is_empty() {
             for _ in 0..MAX_WRAPPED {
-                self.steps[stage as usize].extend(&unwrap);
+                self.steps[stage as usize].extend(&unwraps);
             }
             self.capture_value(stage, "cause");
         }
-        for (name, expression) in errors.iter().flat_map(|(_, captures)| captures) {
+        for (name, expression) in &errors.captures {
             // A program has only the types of the drivers that it uses.
             let _not_used = self.capture(facts, declared, (Cow::Borrowed(name), expression), stage);
         }
@@ -267,6 +278,12 @@ impl Recipe {
             about: Arc::new(About { library, function, kind, span, captures, known }),
         }
     }
+}
+
+/// The type of a pointer, by the name that it has with its import path: `*fmt.wrapError`.
+fn pointer_to(name: &str) -> GoType {
+    let (package, name) = name.trim_start_matches('*').rsplit_once('.').unwrap_or(("", name));
+    GoType::Pointer(Box::new(GoType::Named { package: Some(package.to_owned()), name: name.to_owned() }))
 }
 
 /// What [`About`] says besides captures.

@@ -10,7 +10,7 @@ use super::facts::Facts;
 use super::left_out::LeftOut;
 use super::library::{Annotation, Close, Library, Operation};
 use super::operations::{
-    AboutFunction, Declared, MAKES, PlannedOperation, Recipe, WITHIN, in_tail, probes, result_words, tail_probe,
+    AboutFunction, Declared, Errors, MAKES, PlannedOperation, Recipe, WITHIN, in_tail, probes, result_words, tail_probe,
 };
 use super::plan::Planned;
 use crate::expression::{Condition, Expression, Stage, Unreadable};
@@ -56,25 +56,26 @@ pub(super) fn plan(library: &'static Library, facts: &Facts<'_>) -> Result<Plann
     Ok(planning.planned)
 }
 
-/// A type of errors: its name, and what is captured of it.
-type ErrorCaptures = (String, Vec<(&'static str, Expression)>);
-
-/// The expressions for what is captured of each type of errors.
-fn errors(library: &Library) -> Vec<ErrorCaptures> {
-    let of_type = |one: &super::library::ErrorType| {
+/// What is captured of errors that the library knows.
+fn errors(library: &Library) -> Errors {
+    let mut errors = Errors::default();
+    for one in library.errors {
+        if !one.cause.is_empty() {
+            errors.wrappers.push((one.type_name, one.cause));
+        }
         let captures = one.captures.iter().filter_map(|(name, rest)| {
             let text = format!("error.({}){rest}", one.type_name);
             Some((*name, Expression::parse(&text).ok()?))
         });
-        (one.type_name.to_owned(), captures.collect())
-    };
-    library.errors.iter().map(of_type).collect()
+        errors.captures.extend(captures);
+    }
+    errors
 }
 
 struct Planning<'p, 'a> {
     library: &'static Library,
     facts: &'p Facts<'a>,
-    errors: Vec<ErrorCaptures>,
+    errors: Errors,
     planned: Planned,
     /// The functions that operations call last, whose ends are observed.
     tails: Vec<String>,
@@ -160,13 +161,13 @@ impl Planning<'_, '_> {
         let Some(results) = facts.binary.tail(&found.function, &called.function, words) else {
             return Ok(0);
         };
-        let number = match self.tails.iter().position(|known| *known == called.function.name) {
-            Some(known) => known + 1,
-            None => {
-                self.tails.push(called.function.name.clone());
-                self.planned.probes.push(tail_probe(facts, &called, self.tails.len())?);
-                self.tails.len()
-            }
+        let known = self.tails.iter().position(|known| *known == called.function.name);
+        let number = if let Some(known) = known {
+            known + 1
+        } else {
+            self.tails.push(called.function.name.clone());
+            self.planned.probes.push(tail_probe(facts, &called, self.tails.len())?);
+            self.tails.len()
         };
         found.assignment = in_tail(&found.assignment, &results);
         Ok(u32::try_from(number).unwrap_or(0))

@@ -10,7 +10,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::facts::Facts;
 use super::left_out::LeftOut;
-use super::operations::{AboutFunction, Declared, Recipe, probes};
+use super::operations::{AboutFunction, Declared, Errors, Recipe, probes};
 use super::plan::Planned;
 use crate::binary::GoBinary;
 use crate::captured::{Captured, Value};
@@ -75,7 +75,7 @@ fn instance(
         missing("the context", &why);
     }
     if let Some(error) = function.error().and_then(|name| Expression::parse(&name).ok())
-        && let Err(why) = recipe.error(facts, declared, &error, Stage::End, &[])
+        && let Err(why) = recipe.error(facts, declared, &error, Stage::End, &Errors::default())
     {
         missing("the error", &why);
     }

@@ -133,12 +133,7 @@ impl OpenOperations {
     }
 
     /// Something has happened to one of these.
-    pub(super) fn event<'r, 'a, N: TypeNames>(
-        &mut self,
-        record: &'r OperationHappened<'a>,
-        names: &mut Names<N>,
-        finished: Finished<'_>,
-    ) {
+    pub(super) fn event<N: TypeNames>(&mut self, record: &OperationHappened<'_>, names: &mut Names<N>, finished: Finished<'_>) {
         let OperationHappened { what, head, values: raw } = record;
         match what {
             Happened::Ended => self.end(record, names, finished),
@@ -199,8 +194,8 @@ impl OpenOperations {
         // What an object ends with is captured at the start of a function, or at its end: never at both.
         let [start, end] = &about.captures;
         let is_close = !Arc::ptr_eq(&about, &open.about);
-        let named = if is_close && end.is_empty() { start } else { end };
-        values::add(&mut open.values, &raw.iter().collect::<Vec<_>>(), named, names);
+        let captures = if is_close && end.is_empty() { start } else { end };
+        values::add(&mut open.values, &raw.iter().collect::<Vec<_>>(), captures, names);
         if let Some((_, object)) = open.returned {
             self.objects.remove(&object);
         }

@@ -12,11 +12,11 @@ use crate::panic_value::{PanicValue, TypeNames};
 pub(super) fn add<N: TypeNames>(
     values: &mut Vec<(Cow<'static, str>, Value)>,
     raw: &[&RawValue<'_>],
-    named: &[Named],
+    captures: &[Named],
     names: &mut Names<N>,
 ) {
     for one in raw {
-        if let Some(Named { name, kind }) = named.get(usize::from(one.number))
+        if let Some(Named { name, kind }) = captures.get(usize::from(one.number))
             && let Some(value) = value(one, *kind, names)
         {
             values.push((name.clone(), value));

@@ -135,7 +135,7 @@ pub(crate) struct ModuleFile {
 }
 
 impl ModuleFile {
-    /// Those of `tests/apps/<app>`, for every version of the libraries in `tests/libraries`.
+    /// Those of `tests/apps/<app>`, by library and version, for every version of the libraries in `tests/libraries`.
     pub(crate) fn all(app: &str) -> Vec<Self> {
         let folder = workspace().join("tests/apps").join(app);
         let names = fs::read_dir(folder.join("versions")).expect("the program has module files").map(|entry| {
@@ -143,7 +143,13 @@ impl ModuleFile {
             name.into_string().expect("names are text")
         });
         let mut names: Vec<String> = names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "mod")).collect();
-        names.sort();
+        // By library, the oldest version first.
+        let version = |name: &str| {
+            let (library, version) = name.trim_end_matches(".mod").rsplit_once("-v").expect("names end with a version");
+            let numbers: Vec<u32> = version.split('.').map(|number| number.parse().expect("versions are numbers")).collect();
+            (library.to_owned(), numbers)
+        };
+        names.sort_by_key(|name| version(name));
         let file = |name: String| {
             let path = format!("versions/{name}");
             let text = fs::read_to_string(folder.join(&path)).expect("module files can be read");

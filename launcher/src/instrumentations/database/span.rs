@@ -33,7 +33,7 @@ fn system(captured: &Captured<'_>) -> System {
     // `sql.Open` with a driver that makes no connectors has a connector of its own around it.
     let types = ["driver", "connector"].iter().filter_map(|name| captured.type_name(name));
     // A driver that is used directly is known by its functions.
-    types.chain([captured.function]).filter_map(System::of_type).next().unwrap_or_default()
+    types.chain([captured.function]).find_map(System::of_type).unwrap_or_default()
 }
 
 fn address(captured: &Captured<'_>, system: System) -> Address {

@@ -26,6 +26,9 @@ use crate::config::{Database, StatementPolicy};
 /// What is looked at of a text, in bytes; more than is captured of one.
 const MAX_TEXT: usize = 32 * 1024;
 
+/// What a text ends with that goes on.
+const CUT: char = '…';
+
 /// What a span says of a statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statement {
@@ -80,6 +83,10 @@ impl Statement {
         let pieces = Pieces::of(&text, is_cut, &lexis);
         let mut statement = if settings.parse { Self::parsed(&pieces, lexis.kind) } else { Self::default() };
         statement.text = shown(text, &pieces, has_arguments, &lexis, settings.statement);
+        if is_cut && settings.statement == StatementPolicy::Sanitized {
+            // The mark may have stood within a literal.
+            statement.text = statement.text.map(|text| if text.ends_with(CUT) { text } else { format!("{text}{CUT}").into() });
+        }
         statement
     }
 

@@ -53,7 +53,15 @@ fn behind_call(flow: &Flow, ret: usize, callee: VirtAddr, results: usize) -> Opt
         match instruction.flow_control() {
             FlowControl::Next => {}
             FlowControl::Call if instruction.near_branch_target() == callee.0 => break at,
-            _ => return None,
+            FlowControl::UnconditionalBranch
+            | FlowControl::IndirectBranch
+            | FlowControl::ConditionalBranch
+            | FlowControl::Return
+            | FlowControl::Call
+            | FlowControl::IndirectCall
+            | FlowControl::Interrupt
+            | FlowControl::XbeginXabortXend
+            | FlowControl::Exception => return None,
         }
     };
     let (mut state, mut info) = (State::at_site(), InstructionInfoFactory::new());

@@ -227,8 +227,9 @@ fn batches_say_what_their_statements_have_in_common() {
 #[test]
 fn what_is_cut_or_cannot_be_read_says_less() {
     let cut = |text: &str| Statement::new(text.as_bytes(), true, Some(false), System::PostgreSql, &SANITIZED);
-    assert_eq!(&*cut("SELECT * FROM t WHERE a = 'sec").text.unwrap(), "SELECT * FROM t WHERE a = ?");
-    assert_eq!(&*cut("SELECT * FROM t WHERE a = 'x' AND b = $q$sec").text.unwrap(), "SELECT * FROM t WHERE a = ? AND b = ?");
+    assert_eq!(&*cut("SELECT * FROM t WHERE a = 'sec").text.unwrap(), "SELECT * FROM t WHERE a = ?…");
+    assert_eq!(&*cut("SELECT * FROM t WHERE a = 'x' AND b = $q$sec").text.unwrap(), "SELECT * FROM t WHERE a = ? AND b = ?…");
+    assert_eq!(&*cut("SELECT * FROM orders w…").text.unwrap(), "SELECT * FROM orders w…");
     assert_eq!(&*cut("SELECT * FROM ord").summary.unwrap(), "SELECT", "half a name");
     assert_eq!(&*cut("SELECT * FROM orders w").summary.unwrap(), "SELECT orders");
     // What is within quotes here and what is not, nobody knows.
