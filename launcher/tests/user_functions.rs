@@ -61,7 +61,9 @@ fn written(value: &Value) -> String {
         Value::IntValue(number) => number.to_string(),
         Value::BoolValue(is_true) => is_true.to_string(),
         Value::DoubleValue(number) => number.to_string(),
-        other => panic!("{other:?}"),
+        Value::ArrayValue(_) | Value::KvlistValue(_) | Value::BytesValue(_) | Value::StringValueStrindex(_) => {
+            panic!("{value:?}")
+        }
     }
 }
 
@@ -345,6 +347,7 @@ fn many_goroutines_at_once() {
     for count in [1_000, 10_000, 40_000] {
         let (spans, said) = goroutines(count);
         let ended = spans.iter().filter(|span| span.number("result").is_some()).count();
+        let [forgotten, refused] = lost(&said);
         assert!(spans.len() + refused + forgotten >= count, "{count}: {} spans: {said}", spans.len());
         assert!(ended + refused + forgotten >= count, "{count}: {ended} ended: {said}");
         // The request around may be among them.
