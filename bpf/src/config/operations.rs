@@ -124,6 +124,8 @@ pub mod flag {
     pub const IS_ANNOTATION: u32 = 4;
     /// It goes on until its object ends, where it returns one and no error.
     pub const HAS_OBJECT: u32 = 2;
+    /// No operation: it ends the object of one.
+    pub const ENDS_OBJECT: u32 = 8;
 }
 
 /// What a hit means: the low eight bits of [`super::Cookie::event`]; above it is the number of the [`OperationRecipe`].

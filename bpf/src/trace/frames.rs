@@ -200,26 +200,28 @@ fn look<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, opera
 /// No frame has this level.
 pub const NONE: u64 = u64::MAX;
 
-/// All that is open on the goroutine at `address` from this level on has been unwound.
+/// All that is open on the goroutine at `address` from this level on has been unwound, and ends now, which is noted in `scratch`: not later
+/// than what it lies in.
 ///
 /// A call of its own in BPF: it is rare, and its stack is free again when it returns.
 #[inline(never)]
 pub fn unwound<T: Target>(target: &T, goroutine: &Goroutine, address: u64, level: u32, scratch: &mut Scratch) {
     goroutine.set_frames(level);
     report::begin(target, scratch);
-    let (kind, time) = (kind::OPERATION_UNWOUND, target.now());
+    let (kind, time) = (kind::OPERATION_UNWOUND, scratch.evaluation.time);
     let event = Event { kind, operation: 0, time, span_id: 0, goroutine: address, object: 0, level };
     if let Err(missed) = report::submit(target, scratch, &event) {
         target.count(missed);
     }
 }
 
-/// All that is open on a goroutine has been unwound: what is around it begins anew or ends.
+/// All that is open on a goroutine has been unwound: what is around it begins anew or ends, at this time.
 ///
 /// A call of its own in BPF: it is rare, and its stack is free again when it returns.
 #[inline(never)]
-pub fn all_unwound<T: Target>(target: &T, goroutine: &Goroutine, address: u64) {
+pub fn all_unwound<T: Target>(target: &T, goroutine: &Goroutine, address: u64, time: u64) {
     let done = target.with_scratch(|scratch| {
+        scratch.evaluation.time = time;
         unwound(target, goroutine, address, 0, scratch);
         Ok(())
     });

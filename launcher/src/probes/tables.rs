@@ -232,7 +232,7 @@ impl Planning<'_, '_> {
         }
         self.captured(&mut recipe, declared, close.captures, stage)?;
         let function = found.function.name.clone();
-        self.add(recipe, declared, begin, close.at_return, 0, (SpanKind::Client, |_captured, _span| {}, function))
+        self.add(recipe, declared, begin, close.at_return, flag::ENDS_OBJECT, (SpanKind::Client, |_captured, _span| {}, function))
     }
 
     fn annotation(&mut self, annotation: &'static Annotation) -> Result<(), LeftOut> {

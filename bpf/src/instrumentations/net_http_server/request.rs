@@ -101,7 +101,7 @@ fn prepared<T: Target>(target: &T, holder: u64) -> Result<&Goroutine, Missed> {
     let goroutine = target.goroutine_or_new(holder).ok_or(Missed::NoRoom)?;
     goroutine.close(target, 0);
     if target.parents().has_frames.get() != 0 && goroutine.frames() != 0 {
-        frames::all_unwound(target, goroutine, holder);
+        frames::all_unwound(target, goroutine, holder, target.now());
     }
     // Until there is an operation.
     goroutine.not_opened(unopened::SERVED);

@@ -59,7 +59,7 @@ pub fn end<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Done
     };
     if target.parents().has_frames.get() != 0 && goroutine.frames() != 0 {
         // By a panic that somebody has recovered from, or that unwinds the handler too.
-        frames::all_unwound(target, goroutine, holder);
+        frames::all_unwound(target, goroutine, holder, time);
     }
     // Not the number itself: the verifier knows it by now, and would follow what comes behind for each.
     let event = target.opaque(event.into());

@@ -32,6 +32,7 @@ fn open<T: Target>(
     address: u64,
 ) -> Done {
     let time = target.now();
+    scratch.evaluation.time = time;
     let standing = Standing::of(target, address, &mut scratch.evaluation.g);
     let level = frames::settle(target, goroutine, &standing, scratch);
     if frames::layers(target, address, level) & recipe.inside != 0 {
@@ -39,7 +40,6 @@ fn open<T: Target>(
         return Err(Missed::NothingToDo);
     }
     scratch.evaluation.begin(&target.registers(), target.opaque(0));
-    scratch.evaluation.time = time;
     target.follow(recipe.begin, scratch);
     if scratch.evaluation.refused != 0 {
         return Err(Missed::NothingToDo);

@@ -34,6 +34,6 @@ pub(super) fn goexit<T: Target>(target: &T) -> Done {
     if goroutine.frames() == 0 {
         return Err(Missed::NothingToDo);
     }
-    frames::all_unwound(target, goroutine, address);
+    frames::all_unwound(target, goroutine, address, target.now());
     Ok(())
 }

@@ -185,10 +185,28 @@ fn memory_that_is_anothers_reports_nothing() {
     program.begin(function, 100, &[]).unwrap();
     program.process.take_records();
     program.process.frames.forget(frames::key(program.goroutine, 0));
-    assert_eq!(program.end(function, 100, &[]), Err(Missed::NothingToDo), "evicted");
+    assert_eq!(program.end(function, 100, &[]), Err(Missed::Evicted));
     program.begin(function, 100, &[]).unwrap();
     program.process.take_records();
     program.process.goroutine(program.goroutine).unwrap().give_to(0xdead_0000);
+    assert_eq!(program.end(function, 100, &[]), Err(Missed::NothingToDo));
+    program.is_clean();
+}
+
+/// Each operation that begins makes room for its goroutine: where there is none at its end, it was forgotten.
+#[test]
+fn an_end_on_a_goroutine_that_is_not_known_is_counted() {
+    let mut program = Program::new();
+    let function = program.add(Function { tail: 1, ..Function::default() });
+    let close = program.add(Function { flags: flag::ENDS_OBJECT, ..Function::default() });
+    assert_eq!(program.end(function, 100, &[]), Err(Missed::Evicted));
+    assert_eq!(program.end(close, 100, &[]), Err(Missed::NothingToDo));
+    assert_eq!(program.hit(event::TAIL, 1, 100, &[]), Err(Missed::NothingToDo));
+    // The hit is no end.
+    program.process.recipes = vec![EMPTY_RECIPE];
+    assert_eq!(program.end(function, 100, &[]), Err(Missed::NothingToDo));
+    program.process.recipes = vec![at_ret()];
+    program.process.settings.off.set(LAYER);
     assert_eq!(program.end(function, 100, &[]), Err(Missed::NothingToDo));
     program.is_clean();
 }
