@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bpf::records::http_client::{self, HttpClientEnd, HttpClientStart};
 use bpf::records::http_server::{self, HttpServerEnd, HttpServerPanic, HttpServerStart};
-use bpf::records::operation::{OperationEvent, OperationStart, ValueHead};
+use bpf::records::operation::{OperationEvent, OperationStart, ValueHead, whole};
 use bpf::records::{RecordHeader, SpanIdentity, kind, taken};
 use bytemuck::AnyBitPattern;
 
@@ -76,6 +76,8 @@ pub struct RawValue<'a> {
     pub bytes: &'a [u8],
     /// Whether there was more.
     pub is_cut: bool,
+    /// Whether the bytes are the address and the length of a string that was not in memory.
+    pub is_unread: bool,
 }
 
 /// The end of a request.
@@ -233,11 +235,11 @@ impl<'a> Reader<'a> {
     fn values(&mut self) -> Result<Vec<RawValue<'a>>, DecodeError> {
         let mut values = Vec::new();
         while !self.rest.is_empty() {
-            let ValueHead { number, is_cut, length } = self.head()?;
+            let ValueHead { number, whole, length } = self.head()?;
             let length = usize::try_from(length).unwrap_or(usize::MAX);
             let filled = self.take(length.checked_next_multiple_of(8).unwrap_or(usize::MAX))?;
             let bytes = filled.get(..length).unwrap_or_default();
-            values.push(RawValue { number, bytes, is_cut: is_cut != 0 });
+            values.push(RawValue { number, bytes, is_cut: whole == whole::CUT, is_unread: whole == whole::UNREAD });
         }
         Ok(values)
     }

@@ -338,7 +338,11 @@ impl Scope<'_, '_> {
         let descriptor = types.descriptor(&written)?;
         steps.take_pair(&held, self.stage == Stage::End, root)?;
         let is_empty = types.is_empty_interface(&found);
-        steps.push(if is_empty { code::ASSERT_ANY } else { code::ASSERT }, 0, descriptor.0);
+        if is_empty {
+            steps.push(code::ASSERT_ANY, 0, descriptor.0);
+        } else {
+            steps.push(code::ASSERT, types.table(&found, descriptor), descriptor.0);
+        }
         let held = match types.kind(&Type::Described(descriptor)) {
             Some((Kind::Pointer | Kind::Map | Kind::Chan | Kind::Func | Kind::UnsafePointer, _)) => Held::Word,
             // A struct of nothing but a pointer is held itself (`cmd/compile/internal/types.IsDirectIface`).

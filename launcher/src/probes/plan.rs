@@ -127,6 +127,9 @@ pub struct Circumstances<'a> {
     pub not_written: Option<&'a str>,
 }
 
+/// What operations of tables lack where it is not known where the program was loaded.
+const WITHOUT_TYPES: &str = "what types say (the driver, kinds of errors): the program's load address is not known";
+
 /// What will be done to a binary.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Plan {
@@ -201,6 +204,10 @@ impl Plan {
                 }
                 Err(reason) => plan.left_out.push((user_functions::NAME, reason)),
             }
+        }
+        if load_bias.is_none() {
+            let of_tables = plan.planned.iter_mut().filter(|planned| !planned.operations.is_empty());
+            of_tables.for_each(|planned| planned.missing.push(WITHOUT_TYPES.to_owned()));
         }
         plan.operations = Operations::deal(&mut plan.planned, catalog);
         if has_parents {
