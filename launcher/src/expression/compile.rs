@@ -173,7 +173,9 @@ impl Scope<'_, '_> {
     pub fn unwrap_error(&self, wrapper: &GoType, field: &str) -> Result<Vec<RecipeStep>, Unreadable> {
         let types = self.types();
         let found = types.descriptor(wrapper)?;
-        let structure = types.element(&Type::Described(found))?;
+        // An interface points to a struct that is in it by value, too: it has an interface within, so it is larger than a pointer.
+        let is_pointer = matches!(wrapper, GoType::Pointer(_));
+        let structure = if is_pointer { types.element(&Type::Described(found))? } else { Type::Described(found) };
         let way = types.field(&structure, field)?;
         let [step] = way.as_slice() else {
             return Err(self.not_of("a field", &structure));

@@ -232,7 +232,7 @@ impl Recipe {
         }
         self.capture_value(stage, "error");
         let wrappers = std::iter::once(&WRAPPER).chain(&errors.wrappers);
-        let unwrap = |&(name, field): &(&str, &str)| scope.unwrap_error(&pointer_to(name), field).ok();
+        let unwrap = |&(name, field): &(&str, &str)| scope.unwrap_error(&type_named(name), field).ok();
         let unwraps: Vec<RecipeStep> = wrappers.filter_map(unwrap).flatten().collect();
         if !unwraps.is_empty() {
             for _ in 0..MAX_WRAPPED {
@@ -285,10 +285,11 @@ impl Recipe {
     }
 }
 
-/// The type of a pointer, by the name that it has with its import path: `*fmt.wrapError`.
-fn pointer_to(name: &str) -> GoType {
-    let (package, name) = name.trim_start_matches('*').rsplit_once('.').unwrap_or(("", name));
-    GoType::Pointer(Box::new(GoType::Named { package: Some(package.to_owned()), name: name.to_owned() }))
+/// A type of errors, by its name with the import path: `*fmt.wrapError`.
+fn type_named(name: &str) -> GoType {
+    let (package, own) = name.trim_start_matches('*').rsplit_once('.').unwrap_or(("", name));
+    let named = GoType::Named { package: Some(package.to_owned()), name: own.to_owned() };
+    if name.starts_with('*') { GoType::Pointer(Box::new(named)) } else { named }
 }
 
 /// What [`About`] says besides captures.

@@ -10,6 +10,11 @@ use super::database_server::{DatabaseServer, command, folder, run};
 
 const READY: &str = "ready for connections";
 
+const INIT: &str = "CREATE DATABASE IF NOT EXISTS shop;
+CREATE USER IF NOT EXISTS shop IDENTIFIED BY 's3cret';
+GRANT ALL ON shop.* TO shop;
+";
+
 /// A server that answers. It ends with the test.
 #[derive(Debug)]
 pub(crate) struct MariaDb(DatabaseServer);
@@ -21,7 +26,7 @@ impl MariaDb {
         install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]);
         install.arg(format!("--datadir={}", folder.path().join("data").display()));
         run(install);
-        fs::write(folder.path().join("init.sql"), "CREATE DATABASE IF NOT EXISTS shop;\n").unwrap();
+        fs::write(folder.path().join("init.sql"), INIT).unwrap();
         Self(DatabaseServer::start(folder, READY, Signal::SIGKILL, serving))
     }
 
@@ -32,7 +37,7 @@ impl MariaDb {
 
     /// A DSN by which go-sql-driver/mysql opens it.
     pub(crate) fn dsn(&self) -> String {
-        format!("root@tcp(127.0.0.1:{})/shop", self.0.port)
+        format!("shop:s3cret@tcp(127.0.0.1:{})/shop", self.0.port)
     }
 
     /// Ends it at once, and starts it again.

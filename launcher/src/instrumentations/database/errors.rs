@@ -14,6 +14,7 @@ pub static ERRORS: &[ErrorType] = &[
     known("*github.com/ClickHouse/clickhouse-go/v2/lib/proto.Exception", &[("code", ".Code"), ("message", ".Message")]),
     // Of a statement that cannot be prepared, in newer versions; and of a deadline that passes meanwhile.
     wrapper("*github.com/jackc/pgx/v5/pgconn.PrepareError", "err"),
+    wrapper("github.com/jackc/pgx/v5.ErrPreprocessingBatch", "err"),
     wrapper("*github.com/jackc/pgx/v5/pgconn.errTimeout", "err"),
     wrapper("*github.com/jackc/pgconn.errTimeout", "err"),
 ];

@@ -1,6 +1,7 @@
 //! What is missing, full, or another goroutine's.
 
 use super::*;
+use crate::config::operations::TABLE;
 
 /// `func f(ctx, s string, v any, list []T) (int, error)`, with a capture of each kind.
 fn all_kinds(program: &mut Program) -> u32 {

@@ -1,0 +1,142 @@
+//! database/sql under load: every statement is one span, in its trace; and nothing is left of it.
+//!
+//! Needs root, as the probes do.
+
+#![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
+
+mod support;
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
+
+use bpf::trace::goroutine::Goroutine;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use support::apps::{self, GoVersion, Variant};
+use support::server::{Client, Server};
+use support::traces::{by_trace, is_child, of_kind, orphans};
+use support::{load, maps};
+
+/// Far above what the launcher takes to see the last statement.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn start(version: GoVersion) -> Server {
+    Server::start(&apps::build_tagged("database_sql", version, Variant::Stripped, "fake", None), &["full"], 1)
+}
+
+fn get(server: &Server, path: &str) {
+    assert_eq!(Client::connect(server.addresses[0]).send("GET", path, &[], ""), Some(200), "{path}");
+}
+
+/// Holds that no statement is open, on any goroutine and of any rows.
+fn nothing_is_left(server: &Server) {
+    let begin = Instant::now();
+    let word = |value: &[u8], at: usize| u64::from_ne_bytes(value[at..at + 8].try_into().unwrap());
+    // The numbers of what is open stand side by side.
+    let is_open = |value: &Vec<u8>| word(value, Goroutine::OPEN_AT) != 0;
+    loop {
+        let open = maps::values(server.pid(), "GOROUTINES").iter().filter(|value| is_open(value)).count();
+        let left = (open, maps::entries(server.pid())["OBJECTS"]);
+        if left == (0, 0) {
+            return;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{left:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn ids(spans: &[Span]) -> usize {
+    spans.iter().map(|span| &span.span_id[..]).collect::<HashSet<_>>().len()
+}
+
+/// 50 goroutines of one handler, 200 statements each.
+#[test]
+fn ten_thousand_statements_of_one_request() {
+    for &version in GoVersion::sampled() {
+        let server = start(version);
+        get(&server, "/many?goroutines=50&statements=200");
+        nothing_is_left(&server);
+        let left = server.end();
+        let all: Vec<&Span> = left.spans.iter().collect();
+        let [served, statements] = [SpanKind::Server, SpanKind::Client].map(|kind| of_kind(&all, kind));
+        assert_eq!((served.len(), statements.len(), ids(&left.spans)), (1, 10_000, 10_001), "{version:?}: {}", left.stderr);
+        assert!(statements.iter().all(|statement| is_child(statement, served[0])), "{version:?}");
+        assert!(statements.iter().all(|statement| statement.name == "SELECT orders"), "{version:?}");
+    }
+}
+
+/// What requests ask for, 4 at a time, and how many statements each is.
+const PATHS: [(&str, usize); 8] = [
+    ("/query-row-context", 1),
+    ("/query", 1),
+    ("/exec-context", 1),
+    ("/goroutine", 1),
+    ("/commit", 4),
+    ("/rows-elsewhere", 1),
+    ("/rollback", 3),
+    ("/nested", 4),
+];
+
+#[test]
+fn ten_thousand_requests_with_statements() {
+    const REQUESTS: usize = 10_000;
+    for &version in GoVersion::sampled() {
+        let server = start(version);
+        load::send(server.addresses[0], 4, REQUESTS, |number| PATHS[number % PATHS.len()].0.to_owned());
+        nothing_is_left(&server);
+        let left = server.end();
+        let expected: usize = PATHS.iter().map(|(_, statements)| 1 + statements).sum::<usize>() * REQUESTS / PATHS.len();
+        let traces = by_trace(&left.spans);
+        let found = (left.spans.len(), ids(&left.spans), traces.len(), orphans(&left.spans).len());
+        assert_eq!(found, (expected, expected, REQUESTS, 0), "{version:?}: {}", left.stderr);
+        let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
+        for trace in traces.values() {
+            let served = of_kind(trace, SpanKind::Server)[0];
+            assert_eq!(trace.iter().filter(|span| is_child(span, served)).count() + 1, trace.len(), "{version:?}");
+            *sizes.entry(trace.len() - 1).or_default() += 1;
+        }
+        let each = REQUESTS / PATHS.len();
+        assert_eq!(sizes, [(1, 5 * each), (3, each), (4, 2 * each)].into(), "{version:?}");
+    }
+}
+
+/// A thousand transactions are open at once: what belongs to each is linked to its begin, and to no other one.
+#[test]
+fn a_thousand_transactions() {
+    for &version in GoVersion::sampled() {
+        let server = start(version);
+        get(&server, "/transactions?count=1000");
+        nothing_is_left(&server);
+        let left = server.end();
+        let mut spans = left.spans;
+        spans.sort_by_key(|span| span.start_time_unix_nano);
+        let named = |name: &str| spans.iter().filter(|span| span.name == name).collect::<Vec<_>>();
+        let (begins, selects, rollbacks) = (named("BEGIN"), named("SELECT orders"), named("ROLLBACK"));
+        assert_eq!((begins.len(), selects.len(), rollbacks.len()), (1_000, 1_000, 1_000), "{version:?}: {}", left.stderr);
+        for ((begin, select), rollback) in begins.iter().zip(selects).zip(rollbacks) {
+            for within in [select, rollback] {
+                let [link] = &within.links[..] else { panic!("{version:?}: {within:?}") };
+                assert_eq!((&link.trace_id, &link.span_id), (&begin.trace_id, &begin.span_id), "{version:?}");
+            }
+        }
+    }
+}
+
+/// Rows that nobody closes are spans at the latest when the program ends, as long as their functions took; they are no error.
+#[test]
+fn rows_that_are_never_closed() {
+    for &version in GoVersion::sampled() {
+        let server = start(version);
+        load::send(server.addresses[0], 4, 500, |_| "/rows-open".to_owned());
+        assert_eq!(maps::entries(server.pid())["OBJECTS"], 500, "{version:?}");
+        let left = server.end();
+        let found = (left.spans.len(), ids(&left.spans), orphans(&left.spans).len());
+        assert_eq!(found, (1_000, 1_000, 0), "{version:?}: {}", left.stderr);
+        let traces = by_trace(&left.spans);
+        for trace in traces.values() {
+            let [served, query] = [SpanKind::Server, SpanKind::Client].map(|kind| of_kind(trace, kind)[0]);
+            assert!(query.end_time_unix_nano < served.end_time_unix_nano, "{version:?}");
+            assert_eq!(query.status.clone().unwrap_or_default().code, 0, "{version:?}: {query:?}");
+        }
+    }
+}
