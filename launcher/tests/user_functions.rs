@@ -258,6 +258,25 @@ const REFUSED: [(&str, &str); 7] = [
     ("example.test/functions/shop.Explode(what string) int; what=other", "the attribute what of shop.Explode: "),
 ];
 
+/// Captures of one moment take as many steps as the interpreter follows, at most: the rest is said to be missing, and not cut.
+#[test]
+fn too_many_steps_are_said() {
+    let app = apps::build("functions", GoVersion::GO_1_26, Variant::Stripped);
+    let long = ["o.Next.Next.Items[0].Name"; 30].join(" | ");
+    let attributes: Vec<String> = (0..8).map(|number| format!("a{number}={long}")).collect();
+    let place = "example.test/functions/shop.(*Store).Place(ctx context.Context, o *Order) (*Receipt, error)";
+    let (report, _) = check(&app, &format!("{place}; {}", attributes.join(", ")));
+    let missing =
+        |number: usize| report.contains(&format!("the attribute a{number} of shop.(*Store).Place: it takes too many steps"));
+    assert!(!missing(0) && missing(7), "{report}");
+    let last = attributes.iter().enumerate().rposition(|(number, _)| !missing(number)).unwrap();
+    let left = run(&app, &format!("{place}; {}, last=len(o.Items)", attributes[..=last].join(", ")), |address| {
+        assert_eq!(Client::connect(address).send("GET", "/place", &[], ""), Some(200));
+    });
+    let span = left.spans.iter().find(|span| span.name == "shop.(*Store).Place").unwrap();
+    assert!(span.number("last") == Some(2) || left.stderr.contains("the attribute last of "), "{}", left.stderr);
+}
+
 /// Lines that are none, each with the place under which the caret stands, and the reason.
 const WRONG: [(&str, &str, &str); 7] = [
     ("example.test/functions/shop.Counter.func1() int", "func1", "a closure has no declaration of its own"),

@@ -34,6 +34,8 @@ const READING: [u16; 9] = [
     code::CAPTURE_VALUE,
     code::CAPTURE_ANY,
 ];
+/// Steps of them at most: the interpreter follows no more, and the error takes some.
+const MAX_RECIPE: usize = bpf::config::operations::MAX_STEPS as usize - 64;
 /// Bytes of a text at most.
 const MAX_TEXT: u32 = bpf::records::operation::MAX_VALUE;
 /// The same of the text of an error.
@@ -159,17 +161,20 @@ impl Recipe {
         (name, expression): (Cow<'static, str>, &Expression),
         stage: Stage,
     ) -> Result<(), Unreadable> {
-        let captures = &mut self.captures[stage as usize];
-        if captures.len() >= MAX_CAPTURES {
+        let count = self.captures[stage as usize].len();
+        if count >= MAX_CAPTURES {
             return Err(Unreadable::TooLong);
         }
-        let number = u32::try_from(captures.len()).unwrap_or(u32::MAX);
+        let number = u32::try_from(count).unwrap_or(u32::MAX);
         let Captured { steps, kind } = if OBJECTS.contains(&&*name) {
             Self::scope(facts, declared, stage).capture_object(expression, number)?
         } else {
             Self::scope(facts, declared, stage).capture(expression, number, MAX_TEXT)?
         };
-        captures.push(Named { name, kind });
+        if self.steps[stage as usize].len() + steps.len() > MAX_RECIPE {
+            return Err(Unreadable::TooLong);
+        }
+        self.captures[stage as usize].push(Named { name, kind });
         self.steps[stage as usize].extend(steps);
         Ok(())
     }

@@ -12,20 +12,20 @@ const MAX_NAMES: usize = 1_024;
 /// Names by the run-time addresses of descriptors.
 #[derive(Debug)]
 pub(super) struct Names<N> {
-    type_names: N,
+    source: N,
     known: HashMap<u64, Option<String>>,
     /// By address and length.
     constants: HashMap<(u64, u64), Option<Vec<u8>>>,
 }
 
 impl<N: TypeNames> Names<N> {
-    pub(super) fn new(type_names: N) -> Self {
-        Self { type_names, known: HashMap::new(), constants: HashMap::new() }
+    pub(super) fn new(source: N) -> Self {
+        Self { source, known: HashMap::new(), constants: HashMap::new() }
     }
 
     /// What is asked.
     pub(super) fn source(&self) -> &N {
-        &self.type_names
+        &self.source
     }
 
     /// The name of the type whose descriptor is at `address`.
@@ -33,7 +33,7 @@ impl<N: TypeNames> Names<N> {
         if self.known.len() >= MAX_NAMES {
             self.known.clear();
         }
-        self.known.entry(address).or_insert_with(|| self.type_names.type_name(address)).clone()
+        self.known.entry(address).or_insert_with(|| self.source.type_name(address)).clone()
     }
 
     /// The text of a constant of the program.
@@ -42,7 +42,7 @@ impl<N: TypeNames> Names<N> {
             self.constants.clear();
         }
         let known = self.constants.entry((address, length));
-        known.or_insert_with(|| self.type_names.constant(address, length)).as_deref()
+        known.or_insert_with(|| self.source.constant(address, length)).as_deref()
     }
 
     /// A Go value of the type whose descriptor is at `address`. A text that nothing has touched yet is a constant of the program.

@@ -72,11 +72,7 @@ fn without_goroutine<T: Target>(target: &T, number: u32, site: u32) -> Missed {
     let is_operation = target
         .operation(number)
         .is_some_and(|recipe| recipe.flags & flag::ENDS_OBJECT == 0 && !target.settings().is_off(recipe.layer));
-    if !is_operation {
-        return Missed::NothingToDo;
-    }
-    let is_end = |scratch: &mut Scratch| if begin(target, scratch, site) { Err(Missed::Evicted) } else { Ok(()) };
-    target.with_scratch(is_end).err().unwrap_or(Missed::NothingToDo)
+    if is_operation && results::is_end(target, site) { Missed::Evicted } else { Missed::NothingToDo }
 }
 
 /// The number of the innermost operation of a goroutine, if it ends where this function does that it calls last.
