@@ -1,7 +1,7 @@
 //! `github.com/jackc/pgx`, used directly: a CLIENT span for each statement, batch and copy, and for each of a pool's, with the time that
 //! it takes to get a connection. Transactions are statements.
 //!
-//! Every one of them runs through exactly one of these functions, whoever calls it (4.5 to 4.18, 5.0 to 5.12); what a pool does comes
+//! Every one of them runs through exactly one of these functions, whoever calls it (4.5 to 4.18, 5.0 to 5.13); what a pool does comes
 //! first. Within `database/sql` all of it is part of a statement there.
 
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ pub static INSTRUMENTATION_4: Instrumentation = Instrumentation::table(&PGX_4);
 static PGX_5: Library = Library {
     name: "github.com/jackc/pgx/v5",
     description: "statements, batches, copies and pools of pgx 5",
-    tested_versions: "5.0 to 5.12",
+    tested_versions: "5.0 to 5.13",
     package: "github.com/jackc/pgx/v5",
     inside: INSIDE,
     operations: OPERATIONS,
