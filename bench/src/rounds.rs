@@ -134,9 +134,17 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Measured> {
     let receiver = Receiver::start()?;
     let sink = Sink::start(&subject::build("sink")?)?;
     for workload in WORKLOADS.iter().filter(|workload| options.wants(workload.name)) {
-        let (path, with_sdk) = (subject::build(workload.app)?, subject::build_with_sdk(workload.app)?);
+        let path = subject::build(workload.app)?;
+        let with_sdk = if workload.modes.contains(&Mode::Sdk) { subject::build_with_sdk(workload.app)? } else { path.clone() };
         let (launcher, argument) = (options.launcher.as_path(), workload.argument(&sink));
-        let program = Program { path: &path, with_sdk: &with_sdk, argument, launcher, receiver: receiver.address };
+        let program = Program {
+            path: &path,
+            with_sdk: &with_sdk,
+            argument,
+            launcher,
+            receiver: receiver.address,
+            functions: workload.functions,
+        };
         let mut measurement = Measurement::new(workload);
         for round in 0..options.rounds {
             one_round(options, round, &program, &receiver, &mut measurement)?;
@@ -193,7 +201,7 @@ fn one_mode(options: &Options, workload: &Workload, program: &Program<'_>, mode:
     let subject = Subject::start(program, mode)?;
     let warm_up = workload.ask(subject.address, Load { connections: 4, rate: Some(1000), duration: WARM_UP })?;
     let mut requests = warm_up.requests;
-    for (name, connections, is_fixed) in LOADS {
+    for (name, connections, is_fixed) in LOADS.into_iter().filter(|(.., is_fixed)| *is_fixed || !workload.is_paced()) {
         let rate = is_fixed.then(|| workload.rate(options.rate));
         let load = Load { connections, rate, duration: options.seconds };
         requests += under_load(workload, &subject, name, load, &mut values)?;

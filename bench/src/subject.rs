@@ -49,6 +49,8 @@ pub(crate) enum Mode {
     Traced,
     /// Under the launcher, no request sampled.
     Unsampled,
+    /// Under the launcher, the tables of databases switched off, every request sampled.
+    HttpAlone,
     /// Alone, instrumented by hand with the OpenTelemetry SDK, every request sampled.
     Sdk,
 }
@@ -60,6 +62,7 @@ impl Mode {
             Self::Bare => "bare",
             Self::Traced => "traced",
             Self::Unsampled => "unsampled",
+            Self::HttpAlone => "traced, `net/http` alone",
             Self::Sdk => "the OpenTelemetry SDK",
         }
     }
@@ -68,7 +71,7 @@ impl Mode {
     pub(crate) fn is_launched(self) -> bool {
         match self {
             Self::Bare | Self::Sdk => false,
-            Self::Traced | Self::Unsampled => true,
+            Self::Traced | Self::Unsampled | Self::HttpAlone => true,
         }
     }
 
@@ -76,7 +79,7 @@ impl Mode {
     pub(crate) fn is_sampled(self) -> bool {
         match self {
             Self::Bare | Self::Unsampled => false,
-            Self::Traced | Self::Sdk => true,
+            Self::Traced | Self::HttpAlone | Self::Sdk => true,
         }
     }
 }
@@ -91,6 +94,8 @@ pub(crate) struct Program<'a> {
     pub(crate) launcher: &'a Path,
     /// Where spans are sent.
     pub(crate) receiver: SocketAddr,
+    /// The functions of its own that have spans.
+    pub(crate) functions: &'a [&'a str],
 }
 
 impl Program<'_> {
@@ -98,7 +103,7 @@ impl Program<'_> {
         let mut command = match mode {
             Mode::Bare => Command::new(self.path),
             Mode::Sdk => Command::new(self.with_sdk),
-            Mode::Traced | Mode::Unsampled => {
+            Mode::Traced | Mode::Unsampled | Mode::HttpAlone => {
                 let mut command = Command::new(self.launcher);
                 command.arg("--").arg(self.path);
                 command
@@ -117,6 +122,12 @@ impl Program<'_> {
             ("OTEL_SERVICE_NAME", "bench"),
             ("OTEL_TRACES_SAMPLER", sampler),
         ]);
+        if mode.is_launched() && !self.functions.is_empty() {
+            command.env("GO_AUTO_LAUNCH_SPANS", self.functions.join("\n"));
+        }
+        if mode == Mode::HttpAlone {
+            command.env("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", "database/sql,github.com/jackc/pgx/v4,github.com/jackc/pgx/v5");
+        }
         command
     }
 }

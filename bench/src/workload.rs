@@ -20,11 +20,29 @@ pub(crate) struct Workload {
     pub(crate) outgoing: u64,
     /// Spans of each request that is counted.
     pub(crate) spans: u64,
+    /// What it is measured for.
+    pub(crate) kind: Kind,
+    /// The functions of its own that have spans, as `--span` names them.
+    pub(crate) functions: &'static [&'static str],
     /// Starts in each round and mode that serve nothing: only their delays count.
     pub(crate) starts: u32,
     /// What the fixed rate is divided by, for two cores to sustain it.
     divisor: u32,
     pub(crate) modes: &'static [Mode],
+}
+
+/// What a workload is measured for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Kind {
+    /// What a request costs a server.
+    Server,
+    /// What requests cost that a program sends.
+    Outgoing,
+    /// What operations of tables cost: how many there are in what is counted as a request, and the most microseconds of each; at the
+    /// fixed rate alone where nothing could export what comes of more.
+    Operations { count: u32, most: f64, is_paced: bool },
+    /// What the tables take at the start.
+    Catalog,
 }
 
 /// Who begins, and where the sink is asked.
@@ -36,13 +54,41 @@ enum Asked {
     Plain,
     /// The same, HTTP/2 over TLS.
     Secure,
+    /// The program does by itself what its argument says.
+    ByItself(&'static str),
 }
 
 const SAMPLED: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::Sdk];
 const ALL_MODES: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::Unsampled, Mode::Sdk];
+const WITHOUT_SDK: &[Mode] = &[Mode::Bare, Mode::Traced];
+const CATALOG: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::HttpAlone];
 
-/// All of them; the goals of a server are those of the first.
-pub(crate) static WORKLOADS: [Workload; 4] = [
+/// The functions of `bench/apps/function`, that which is called first.
+const FUNCTIONS: [&str; 20] = [
+    "main.Place(ctx context.Context, order *order) error",
+    "main.Accept(ctx context.Context, order *order) error",
+    "main.Bill(ctx context.Context, order *order) error",
+    "main.Cancel(ctx context.Context, order *order) error",
+    "main.Check(ctx context.Context, order *order) error",
+    "main.Confirm(ctx context.Context, order *order) error",
+    "main.Count(ctx context.Context, order *order) error",
+    "main.Deliver(ctx context.Context, order *order) error",
+    "main.Find(ctx context.Context, order *order) error",
+    "main.Hold(ctx context.Context, order *order) error",
+    "main.List(ctx context.Context, order *order) error",
+    "main.Move(ctx context.Context, order *order) error",
+    "main.Pack(ctx context.Context, order *order) error",
+    "main.Pay(ctx context.Context, order *order) error",
+    "main.Price(ctx context.Context, order *order) error",
+    "main.Refund(ctx context.Context, order *order) error",
+    "main.Release(ctx context.Context, order *order) error",
+    "main.Return(ctx context.Context, order *order) error",
+    "main.Ship(ctx context.Context, order *order) error",
+    "main.Weigh(ctx context.Context, order *order) error",
+];
+
+/// All of them.
+pub(crate) static WORKLOADS: [Workload; 9] = [
     Workload {
         name: "server",
         description: "A small JSON server; per request",
@@ -50,6 +96,8 @@ pub(crate) static WORKLOADS: [Workload; 4] = [
         asked: Asked::FromOutside,
         outgoing: 0,
         spans: 1,
+        kind: Kind::Server,
+        functions: &[],
         starts: 5,
         divisor: 1,
         modes: SAMPLED,
@@ -61,6 +109,8 @@ pub(crate) static WORKLOADS: [Workload; 4] = [
         asked: Asked::Plain,
         outgoing: 1,
         spans: 1,
+        kind: Kind::Outgoing,
+        functions: &[],
         starts: 0,
         divisor: 1,
         modes: ALL_MODES,
@@ -72,6 +122,8 @@ pub(crate) static WORKLOADS: [Workload; 4] = [
         asked: Asked::Secure,
         outgoing: 1,
         spans: 1,
+        kind: Kind::Outgoing,
+        functions: &[],
         starts: 0,
         divisor: 2,
         modes: ALL_MODES,
@@ -83,9 +135,76 @@ pub(crate) static WORKLOADS: [Workload; 4] = [
         asked: Asked::FromOutside,
         outgoing: 2,
         spans: 3,
+        kind: Kind::Outgoing,
+        functions: &[],
         starts: 0,
         divisor: 5,
         modes: SAMPLED,
+    },
+    Workload {
+        name: "statement-exec",
+        description: "An UPDATE by `database/sql` and `modernc.org/sqlite` in memory, a database for each connection; per statement",
+        app: "statement",
+        asked: Asked::ByItself("exec"),
+        outgoing: 0,
+        spans: 1,
+        kind: Kind::Operations { count: 1, most: 5.0, is_paced: false },
+        functions: &[],
+        starts: 0,
+        divisor: 1,
+        modes: SAMPLED,
+    },
+    Workload {
+        name: "statement-query-row",
+        description: "The same with a SELECT of one row; per statement",
+        app: "statement",
+        asked: Asked::ByItself("query-row"),
+        outgoing: 0,
+        spans: 1,
+        kind: Kind::Operations { count: 1, most: 5.0, is_paced: false },
+        functions: &[],
+        starts: 0,
+        divisor: 1,
+        modes: SAMPLED,
+    },
+    Workload {
+        name: "function",
+        description: "20 functions are named by `--span`, of which one is called in a tight loop, with a few µs of work; per 20 calls",
+        app: "function",
+        asked: Asked::ByItself("Place"),
+        outgoing: 0,
+        spans: 20,
+        kind: Kind::Operations { count: 20, most: 2.0, is_paced: true },
+        functions: &FUNCTIONS,
+        starts: 0,
+        divisor: 4,
+        modes: SAMPLED,
+    },
+    Workload {
+        name: "function-unnamed",
+        description: "The same, but it is one that is not named; per 20 calls",
+        app: "function",
+        asked: Asked::ByItself("Place"),
+        outgoing: 0,
+        spans: 0,
+        kind: Kind::Operations { count: 20, most: 0.1, is_paced: true },
+        functions: FUNCTIONS.split_at(1).1,
+        starts: 0,
+        divisor: 4,
+        modes: WITHOUT_SDK,
+    },
+    Workload {
+        name: "catalog",
+        description: "The small JSON server with `database/sql` and pgx in the program, traced with them and without; per request",
+        app: "catalog",
+        asked: Asked::FromOutside,
+        outgoing: 0,
+        spans: 1,
+        kind: Kind::Catalog,
+        functions: &[],
+        starts: 10,
+        divisor: 1,
+        modes: CATALOG,
     },
 ];
 
@@ -94,7 +213,7 @@ impl Workload {
     pub(crate) fn ask(&self, address: SocketAddr, load: Load) -> anyhow::Result<Served> {
         match self.asked {
             Asked::FromOutside => load::run(address, load),
-            Asked::Plain | Asked::Secure => outgoing::run(address, load),
+            Asked::Plain | Asked::Secure | Asked::ByItself(_) => outgoing::run(address, load),
         }
     }
 
@@ -103,7 +222,13 @@ impl Workload {
         match self.asked {
             Asked::FromOutside | Asked::Plain => &sink.plain,
             Asked::Secure => &sink.secure,
+            Asked::ByItself(what) => what,
         }
+    }
+
+    /// Whether it is asked at the fixed rate alone.
+    pub(crate) fn is_paced(&self) -> bool {
+        matches!(self.kind, Kind::Operations { is_paced: true, .. })
     }
 
     /// The fixed rate of this workload.

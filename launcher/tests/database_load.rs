@@ -58,9 +58,9 @@ fn ten_thousand_statements_of_one_request() {
         nothing_is_left(&server);
         let left = server.end();
         let all: Vec<&Span> = left.spans.iter().collect();
-        let [served, statements] = [SpanKind::Server, SpanKind::Client].map(|kind| of_kind(&all, kind));
-        assert_eq!((served.len(), statements.len(), ids(&left.spans)), (1, 10_000, 10_001), "{version:?}: {}", left.stderr);
-        assert!(statements.iter().all(|statement| is_child(statement, served[0])), "{version:?}");
+        let [handler, statements] = [SpanKind::Server, SpanKind::Client].map(|kind| of_kind(&all, kind));
+        assert_eq!((handler.len(), statements.len(), ids(&left.spans)), (1, 10_000, 10_001), "{version:?}: {}", left.stderr);
+        assert!(statements.iter().all(|statement| is_child(statement, handler[0])), "{version:?}");
         assert!(statements.iter().all(|statement| statement.name == "SELECT orders"), "{version:?}");
     }
 }
@@ -91,8 +91,8 @@ fn ten_thousand_requests_with_statements() {
         assert_eq!(found, (expected, expected, REQUESTS, 0), "{version:?}: {}", left.stderr);
         let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
         for trace in traces.values() {
-            let served = of_kind(trace, SpanKind::Server)[0];
-            assert_eq!(trace.iter().filter(|span| is_child(span, served)).count() + 1, trace.len(), "{version:?}");
+            let handler = of_kind(trace, SpanKind::Server)[0];
+            assert_eq!(trace.iter().filter(|span| is_child(span, handler)).count() + 1, trace.len(), "{version:?}");
             *sizes.entry(trace.len() - 1).or_default() += 1;
         }
         let each = REQUESTS / PATHS.len();
@@ -134,8 +134,8 @@ fn rows_that_are_never_closed() {
         assert_eq!(found, (1_000, 1_000, 0), "{version:?}: {}", left.stderr);
         let traces = by_trace(&left.spans);
         for trace in traces.values() {
-            let [served, query] = [SpanKind::Server, SpanKind::Client].map(|kind| of_kind(trace, kind)[0]);
-            assert!(query.end_time_unix_nano < served.end_time_unix_nano, "{version:?}");
+            let [handler, query] = [SpanKind::Server, SpanKind::Client].map(|kind| of_kind(trace, kind)[0]);
+            assert!(query.end_time_unix_nano < handler.end_time_unix_nano, "{version:?}");
             assert_eq!(query.status.clone().unwrap_or_default().code, 0, "{version:?}: {query:?}");
         }
     }

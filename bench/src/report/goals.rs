@@ -4,6 +4,7 @@ use crate::inits::{Inits, PROGRAMS};
 use crate::options::{INITS, Options};
 use crate::rounds::{LOADS, Measured, Measurement};
 use crate::subject::Mode;
+use crate::workload::Kind;
 
 use super::MIB;
 
@@ -53,12 +54,17 @@ impl Goal {
 
 /// The goals of all that was measured.
 pub(super) fn all(options: &Options, measured: &Measured) -> Vec<Goal> {
-    let (servers, others) = measured.workloads.split_at(usize::from(options.wants("server")));
-    let mut goals: Vec<_> = servers.iter().flat_map(of_server).collect();
+    let (servers, others): (Vec<_>, Vec<_>) = measured.workloads.iter().partition(|one| one.workload.kind == Kind::Server);
+    let mut goals: Vec<_> = servers.into_iter().flat_map(of_server).collect();
     if options.wants(INITS) {
         goals.extend(of_inits(&measured.inits));
     }
-    goals.extend(others.iter().flat_map(of_outgoing));
+    goals.extend(others.into_iter().flat_map(|measurement| match measurement.workload.kind {
+        Kind::Server => of_server(measurement),
+        Kind::Outgoing => of_outgoing(measurement),
+        Kind::Operations { count, most, .. } => of_operations(measurement, count, most),
+        Kind::Catalog => of_catalog(measurement),
+    }));
     let of_launcher = measured.workloads.iter().filter_map(|workload| workload.spans.get(&Mode::Traced));
     let lost: u64 = of_launcher.map(|spans| spans.expected.saturating_sub(spans.received)).sum();
     goals.push(Goal::new("spans lost", lost as f64, "spans", Bound::AtMost(0.0)));
@@ -107,6 +113,21 @@ fn of_outgoing(measurement: &Measurement) -> Vec<Goal> {
         ]);
     }
     goals
+}
+
+/// Of a program that does what tables describe.
+fn of_operations(measurement: &Measurement, count: u32, most: f64) -> Vec<Goal> {
+    let name = measurement.workload.name;
+    let [_one, _many, (fixed, ..)] = LOADS;
+    let extra = measurement.extra_cpu(Mode::Traced, fixed) / f64::from(count);
+    vec![Goal::new(format!("{name}: extra CPU of each, all included"), extra, "µs", Bound::AtMost(most))]
+}
+
+/// Of a program with several libraries in it.
+fn of_catalog(measurement: &Measurement) -> Vec<Goal> {
+    let [all, alone] = [Mode::Traced, Mode::HttpAlone].map(|mode| measurement.median(mode, "launch delay").unwrap_or_default());
+    let name = measurement.workload.name;
+    vec![Goal::new(format!("{name}: launch delay, over `net/http` alone"), all - alone, "ms", Bound::AtMost(2.0))]
 }
 
 #[cfg(test)]

@@ -105,6 +105,9 @@ fn row(text: &mut String, measurement: &Measurement, name: &str, unit: &str, sca
 
 /// What application and launcher use more than the application bare.
 fn extra_row(text: &mut String, measurement: &Measurement, load: &str) -> std::fmt::Result {
+    if measurement.median(Mode::Bare, &format!("{load}: application CPU")).is_none() {
+        return Ok(());
+    }
     write!(text, "| {load}: extra CPU, all included (µs per request) | |")?;
     for &mode in measurement.workload.modes.iter().filter(|mode| **mode != Mode::Bare) {
         write!(text, " {:.1} | |", measurement.extra_cpu(mode, load))?;
@@ -162,7 +165,8 @@ the kernel's memory for BPF maps, the ring buffer among them.
 - A probe hit costs the trap and its emulation (0.5 to 0.9 µs on such a machine) besides the BPF program's own time.
 - A client under test sends by itself, from as many goroutines as there are connections, and reports its latencies. \
 Go's timers wake them in bursts, which the latency at the fixed rate contains.
-- *The OpenTelemetry SDK* is the same program, not under the launcher but instrumented by hand with `otelhttp` and the SDK \
+- Workloads of which the program itself does what is measured count it as requests: statements, and 20 calls of a function.
+- *The OpenTelemetry SDK* is the same program, not under the launcher but instrumented by hand with `otelhttp`, `otelsql` and the SDK \
 (`bench/apps/subject/otel.go`; versions in `bench/apps/go.mod`), with the launcher's sampler, queue, batches and protocol. \
 Its set-up belongs to the launch delay, its flush to the exit delay. All it needs is in the application's CPU and memory; \
 spans that find its queue full are lost, and cost less.";

@@ -17,3 +17,4 @@ pub mod sealed;
 pub mod traceparent;
 pub mod tracestate;
 pub mod unsampled;
+pub mod unwinding;

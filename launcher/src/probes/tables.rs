@@ -9,10 +9,10 @@ use opentelemetry::trace::SpanKind;
 use super::facts::Facts;
 use super::left_out::LeftOut;
 use super::library::{Annotation, Close, Library, Operation};
-use super::operations::{
-    AboutFunction, Declared, Errors, MAKES, PlannedOperation, Recipe, WITHIN, in_tail, probes, result_words, tail_probe,
-};
+use super::operation_sites::{in_tail, probes, result_words, tail_probe};
+use super::operations::{MAKES, PlannedOperation, WITHIN};
 use super::plan::Planned;
+use super::recipe::{AboutFunction, Declared, Errors, Recipe};
 use crate::expression::{Condition, Expression, Stage, Unreadable};
 use crate::signature::{Found, Signature, find};
 

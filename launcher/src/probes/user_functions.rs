@@ -10,8 +10,9 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::facts::Facts;
 use super::left_out::LeftOut;
-use super::operations::{AboutFunction, Declared, Errors, Recipe, probes};
+use super::operation_sites::probes;
 use super::plan::Planned;
+use super::recipe::{AboutFunction, Declared, Errors, Recipe};
 use crate::binary::GoBinary;
 use crate::captured::{Captured, Value};
 use crate::expression::{Expression, Stage};

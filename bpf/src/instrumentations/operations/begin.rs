@@ -8,7 +8,7 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::frames::{self, Opening, Standing};
 use crate::trace::goroutine::Goroutine;
-use crate::trace::{parents, sampling};
+use crate::trace::{parents, sampling, unwinding};
 
 /// A function is called where an operation begins.
 #[inline(always)]
@@ -34,7 +34,7 @@ fn open<T: Target>(
     let time = target.now();
     scratch.evaluation.time = time;
     let standing = Standing::of(target, address, &mut scratch.evaluation.g);
-    let level = frames::settle(target, goroutine, &standing, scratch);
+    let level = unwinding::settle(target, goroutine, &standing, scratch);
     if frames::layers(target, address, level) & recipe.inside != 0 {
         // Another library's operation is made of it.
         return Err(Missed::NothingToDo);

@@ -10,7 +10,7 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::frames::{self, Standing};
 use crate::trace::goroutine::Goroutine;
-use crate::trace::operation;
+use crate::trace::{operation, unwinding};
 
 /// A function where an operation began may have ended, or one that it calls last (`is_tail`); the cookie has the number of the recipe
 /// that says so.
@@ -33,8 +33,8 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) 
         let time = target.now();
         scratch.evaluation.time = time;
         let standing = Standing::of(target, address, &mut scratch.evaluation.g);
-        let level = frames::ended(target, goroutine, &standing, number, scratch);
-        if level == frames::NONE {
+        let level = unwinding::ended(target, goroutine, &standing, number, scratch);
+        if level == unwinding::NONE {
             let innermost = frames::key(address, goroutine.frames().wrapping_sub(1));
             return Err(if target.frame(innermost).is_some() { Missed::NothingToDo } else { Missed::Evicted });
         }
@@ -176,6 +176,6 @@ fn around<T: Target>(target: &T, goroutine: &Goroutine, address: u64, scratch: &
     }
     let standing = Standing::of(target, address, &mut scratch.evaluation.g);
     #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
-    let open = frames::settle(target, goroutine, &standing, scratch) as u32;
+    let open = unwinding::settle(target, goroutine, &standing, scratch) as u32;
     open
 }
