@@ -39,6 +39,7 @@ example.test/functions/shop.Work(number int) int; number=number
 main.handle(w http.ResponseWriter, r *http.Request, kind string); kind=kind, path=r.URL.Path
 main.leave(ctx context.Context) error
 main.within(ctx context.Context, number int) int
+main.deferring(ctx context.Context) (err error)
 ";
 
 /// Runs the program with spans of these functions, with `load` on its server. The requests that it makes go to a server that answers
@@ -145,6 +146,15 @@ const EXPECTED: &str = r#"
   shop.Explode what="there" error.type="string" failed: panic: as asked: there event: exception string "as asked: there"
 /recovering
   shop.Explode what="somewhere" error.type="string" failed: panic: as asked: somewhere event: exception string "as asked: somewhere"
+/afterwards
+  shop.Explode what="before" error.type="string" failed: panic: as asked: before event: exception string "as asked: before"
+  shop.Work number=8
+  shop.Fetch url
+    GET Client
+/deferred
+  main.deferring
+    shop.Explode what="meanwhile" error.type="string" failed: panic: as asked: meanwhile event: exception string "as asked: meanwhile"
+      shop.Work number=9
 /goexit
   main.leave error.type="runtime.Goexit" failed: its goroutine was ended by runtime.Goexit
     shop.Work number=1

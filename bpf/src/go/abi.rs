@@ -15,6 +15,8 @@ pub const INTEGERS: [usize; INTEGER_COUNT] = if ARM64 {
 const INTEGER_COUNT: usize = 16;
 /// The running goroutine, `*runtime.g`: R14, or R28.
 pub const GOROUTINE: usize = if ARM64 { 28 } else { 14 };
+/// The frame pointer: RBP, or R29.
+pub const FRAME_POINTER: usize = if ARM64 { 29 } else { 5 };
 /// The return address at a function's entry, on arm64: R30.
 const LINK: usize = 30;
 

@@ -9,6 +9,7 @@ use crate::records::SpanIdentity;
 use crate::scratch::Scratch;
 use crate::shared::Shared;
 use crate::target::{Lookup, Target};
+use crate::trace::chain::alive;
 use crate::trace::goroutine::Goroutine;
 use crate::trace::parents::{BY_CONTEXT, ParentSearch};
 use crate::trace::sealed::SealedSpan;
@@ -173,7 +174,12 @@ pub fn layers<L: Lookup>(lookup: &L, address: u64, open: u64) -> u32 {
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
 pub fn take_innermost<T: Target>(target: &T, goroutine: &Goroutine, address: u64, search: &mut ParentSearch) {
-    let open = goroutine.frames();
+    let mut open = goroutine.frames();
+    if open != 0 && goroutine.has_panicked() {
+        let high: u64 = target.read_or_zero(address.wrapping_add(target.parents().stack_high.get().into()));
+        let depth = high.wrapping_sub(target.registers().stack_pointer);
+        open = alive(target, &Standing { address, goid: 0, depth }, open);
+    }
     if open == 0 {
         return;
     }

@@ -40,6 +40,8 @@ pub mod unopened {
     pub const ROUND_TRIP: u32 = 2;
 }
 
+/// A panic has begun within an operation that is open, or was open then: of [`Goroutine::unopened`], too.
+const PANICKED: u32 = 4;
 /// See [`Goroutine::frames`].
 const FRAMES_FROM: u32 = 8;
 
@@ -74,7 +76,21 @@ impl Goroutine {
     /// So many operations of tables are open from now on.
     #[inline(always)]
     pub fn set_frames(&self, open: u32) {
-        self.unopened.set(self.unopened.get() & ((1 << FRAMES_FROM) - 1) | open << FRAMES_FROM);
+        let kept = if open == 0 { (1 << FRAMES_FROM) - 1 - PANICKED } else { (1 << FRAMES_FROM) - 1 };
+        self.unopened.set(self.unopened.get() & kept | open << FRAMES_FROM);
+    }
+
+    /// A panic begins within an operation of a table, which it may unwind.
+    #[inline(always)]
+    pub fn panics(&self) {
+        self.unopened.set(self.unopened.get() | PANICKED);
+    }
+
+    /// Whether a panic has begun, since the last time that no operation of a table was open.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_panicked(&self) -> bool {
+        self.unopened.get() & PANICKED != 0
     }
 
     /// Whose memory it is: the address of the `g`.

@@ -5,6 +5,7 @@ use crate::instrumentations::operations::report::{self, Event};
 use crate::records::kind;
 use crate::scratch::Scratch;
 use crate::target::{Lookup, Step, Target};
+use crate::trace::chain::alive;
 use crate::trace::frames::{MAX_LEVELS, Standing, key};
 use crate::trace::goroutine::Goroutine;
 
@@ -31,6 +32,9 @@ pub fn settle<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing,
             #[expect(clippy::cast_possible_truncation, reason = "at most what it was")]
             let found = search.level as u32;
             level = found;
+            if level != 0 && goroutine.has_panicked() {
+                level = alive(target, standing, level);
+            }
         }
     }
     if level != open {

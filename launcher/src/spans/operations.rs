@@ -54,8 +54,8 @@ pub(super) struct OpenOperations {
     makers: HashMap<u64, SpanContext>,
     /// What is known by the addresses of objects.
     known: HashMap<u64, Arc<Values>>,
-    /// Panics that have begun, by goroutine.
-    panics: HashMap<u64, PanicValue>,
+    /// Panics that have begun, by goroutine, and when.
+    panics: HashMap<u64, (PanicValue, u64)>,
     limits: Limits,
     database: Database,
     /// Ends whose start was lost.
@@ -150,7 +150,7 @@ impl OpenOperations {
                 }
                 let value = raw.first().and_then(|value| values::held(value.bytes, names));
                 if let Some(value) = value {
-                    self.panics.insert(head.goroutine, value);
+                    self.panics.insert(head.goroutine, (value, head.time));
                 }
             }
             Happened::Unwound => self.unwound(head.goroutine, head.level, head.time, finished),
@@ -182,7 +182,8 @@ impl OpenOperations {
         };
         values::add(&mut open.values, &raw.iter().collect::<Vec<_>>(), &about.captures[1], names);
         open.returned = Some((head.time, head.object));
-        self.panics.remove(&head.goroutine);
+        let started = open.started;
+        self.returns(head.goroutine, started);
     }
 
     fn end<N: TypeNames>(&mut self, record: &OperationHappened<'_>, names: &mut Names<N>, finished: Finished<'_>) {
@@ -199,9 +200,8 @@ impl OpenOperations {
         if let Some((_, object)) = open.returned {
             self.objects.remove(&object);
         }
-        if !self.panics.is_empty() {
-            // One that was recovered from.
-            self.panics.remove(&head.goroutine);
+        if open.returned.is_none() {
+            self.returns(head.goroutine, open.started);
         }
         let mut data = Self::ended_at(open.data, open.started, head.time);
         self.complete((&open.about, &open.values, open.known.as_deref()), true, &mut data);
@@ -215,11 +215,19 @@ impl OpenOperations {
         finished(data);
     }
 
+    /// A function that began at `started` returns: a panic that began later was recovered from. One that began earlier goes on: this was
+    /// deferred.
+    fn returns(&mut self, goroutine: u64, started: u64) {
+        if self.panics.get(&goroutine).is_some_and(|(_panic, began)| *began >= started) {
+            self.panics.remove(&goroutine);
+        }
+    }
+
     /// All that is open on a goroutine from a level on ends by a panic, or by `runtime.Goexit`.
     fn unwound(&mut self, goroutine: u64, level: u32, time: u64, finished: Finished<'_>) {
         let is_unwound = |open: &OpenOperation| open.goroutine == goroutine && open.level >= level && open.returned.is_none();
         let unwound: Vec<OpenOperation> = self.open.extract_if(|_id, open| is_unwound(open)).map(|(_id, open)| open).collect();
-        let panic = self.panics.remove(&goroutine);
+        let panic = self.panics.remove(&goroutine).map(|(panic, _began)| panic);
         for open in unwound {
             let mut data = Self::ended_at(open.data, open.started, time);
             self.complete((&open.about, &open.values, open.known.as_deref()), false, &mut data);
@@ -239,7 +247,7 @@ impl OpenOperations {
         self.complete((&open.about, &open.values, open.known.as_deref()), open.returned.is_some(), &mut data);
         if open.returned.is_none() {
             match self.panics.get(&open.goroutine) {
-                Some(panic) => panicked(&mut data, panic),
+                Some((panic, _began)) => panicked(&mut data, panic),
                 None => fail(&mut data, UNFINISHED.into(), "the end of this operation was not seen"),
             }
         }

@@ -106,6 +106,17 @@ func routes(sink string) *http.ServeMux {
 	add("recursive", func(context.Context) { shop.Factorial(5) })
 	add("panics", func(context.Context) { shop.Explode("there") })
 	mux.Handle("/recovering", recovering(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { shop.Explode("somewhere") })))
+	// From deeper on the stack than what has panicked.
+	add("afterwards", func(ctx context.Context) {
+		func() {
+			defer func() { recover() }()
+			shop.Explode("before")
+		}()
+		deeper(10, func() { shop.Work(8) })
+		deeper(10, func() { shop.Fetch(ctx, sink+"/x") })
+	})
+	// What deferred functions do while a panic goes through them is within what they are deferred in.
+	add("deferred", func(ctx context.Context) { deferring(ctx) })
 	add("goexit", func(ctx context.Context) {
 		done := make(chan struct{})
 		go func() {
@@ -173,6 +184,29 @@ func routes(sink string) *http.ServeMux {
 func pause(number int) int {
 	time.Sleep(50 * time.Millisecond)
 	return number
+}
+
+// deferring recovers from a panic when something else has been done.
+//
+//go:noinline
+func deferring(ctx context.Context) (err error) {
+	defer func() { recover() }()
+	defer deeper(10, func() { shop.Work(9) })
+	shop.Explode("meanwhile")
+	return nil
+}
+
+// deeper calls then with depth frames above it.
+//
+//go:noinline
+func deeper(depth int, then func()) byte {
+	var room [64]byte
+	if depth == 0 {
+		then()
+		return room[0]
+	}
+	room[depth%64] = deeper(depth-1, then)
+	return room[(depth+1)%64]
 }
 
 // leave ends its goroutine.

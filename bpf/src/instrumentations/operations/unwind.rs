@@ -15,6 +15,7 @@ pub(super) fn panic<T: Target>(target: &T) -> Done {
     if goroutine.frames() == 0 {
         return Err(Missed::NothingToDo);
     }
+    goroutine.panics();
     target.with_scratch(|scratch| {
         scratch.evaluation.begin(&target.registers(), target.opaque(0));
         report::begin(target, scratch);

@@ -299,3 +299,59 @@ fn the_end_of_what_is_called_last_is_that_of_its_caller() {
     assert_eq!(program.event(kind::OPERATION_END).span_id, start.span.span_id);
     program.is_clean();
 }
+
+/// A panic has unwound the innermost, and the next one begins from deeper on the stack: the chain of frame pointers leads past it.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn what_a_panic_has_unwound_is_not_around_what_begins_deeper() {
+    let mut program = Program::new();
+    let function = program.add(Function::default());
+    let memory = &program.process.memory;
+    let stack = memory.allocate(4_096) + 4_096 - 2_048;
+    memory.write_words(program.goroutine + STACK_HIGH_AT, &[stack + 2_048]);
+    let at = |depth: u64| stack + 2_048 - depth;
+    // The chain, from the inside: each word is the frame pointer of the caller.
+    let chain = |depths: &[u64]| {
+        for pair in depths.windows(2) {
+            program.process.memory.write_words(at(pair[0]), &[at(pair[1])]);
+        }
+        program.process.memory.write_words(at(*depths.last().unwrap()), &[0]);
+    };
+    let begin = |depth: u64, caller: u64| {
+        let mut registers = Registers { stack_pointer: at(depth), ..Registers::calling(&[], program.goroutine) };
+        registers.integers[crate::go::abi::FRAME_POINTER] = at(caller);
+        program.process.registers.set(registers);
+        program.process.cookie.set(Cookie { event: event::BEGIN | function << 8, recipe: 0 });
+        any(&program.process).unwrap();
+        let (level, records) = unwound(&program);
+        (level, start_of(&records))
+    };
+    // Frame pointers lie eight bytes below the stack pointer at the start of a function.
+    chain(&[308, 208, 108, 48]);
+    let (_, outer) = begin(100, 48);
+    let (_, middle) = begin(200, 108);
+    let (_, inner) = begin(300, 208);
+    assert_eq!((middle.parent(), inner.parent()), (outer.id(), middle.id()));
+    program.hit(event::PANIC, 0, STACK_HIGH - at(900), &[0, 0]).unwrap();
+    program.process.take_records();
+    // A deferred function, while the panic goes on: all are on the stack.
+    chain(&[908, 308, 208, 108, 48]);
+    let (level, deferred) = begin(1_000, 908);
+    assert_eq!((level, deferred.parent()), (None, inner.id()));
+    program.ended(function, STACK_HIGH - at(1_000), &[]);
+    // The outermost has recovered, and calls something else: the others' places on the stack are another function's.
+    chain(&[708, 508, 108, 48]);
+    let (level, after) = begin(800, 708);
+    assert_eq!((level, after.level, after.parent()), (Some(1), 1, outer.id()));
+    program.ended(function, STACK_HIGH - at(800), &[]);
+    program.ended(function, STACK_HIGH - at(100), &[]);
+    assert!(!program.process.goroutine(program.goroutine).unwrap().has_panicked());
+    program.is_clean();
+    // A chain that cannot be followed: what is not known to be unwound stays.
+    let (_, outer) = begin(100, 48);
+    program.hit(event::PANIC, 0, STACK_HIGH - at(900), &[0, 0]).unwrap();
+    program.process.take_records();
+    program.process.memory.write_words(at(708), &[0]);
+    let (level, within) = begin(800, 708);
+    assert_eq!((level, within.parent()), (None, outer.id()));
+}
