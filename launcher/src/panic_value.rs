@@ -1,12 +1,17 @@
 //! What a Go panic was about: the type of its value and, for the types whose text is known, its message.
 
+use bpf::config::operations::TABLE;
+
 use crate::binary::{GoBinary, VirtAddr};
 use crate::child::KeptExe;
 
 /// Reads the names of types from the program's file, by their run-time address.
 pub trait TypeNames {
-    /// The full name of the type whose descriptor is at `address` in the process, `*errors.errorString` for example.
+    /// The full name of the type whose descriptor is at `address` in the process, `*errors.errorString` for example; with [`TABLE`] added,
+    /// of that which the table at the address is for.
     fn type_name(&self, address: u64) -> Option<String>;
+    /// The bytes of a constant string at `address` in the process; `None` where the program's file has none there, or it may change.
+    fn constant(&self, address: u64, length: u64) -> Option<Vec<u8>>;
 }
 
 /// Type names from the program's file and the difference between its addresses in the process and in the file.
@@ -20,8 +25,18 @@ pub struct FileTypeNames {
 
 impl TypeNames for FileTypeNames {
     fn type_name(&self, address: u64) -> Option<String> {
+        let is_table = address & TABLE != 0;
+        let address = VirtAddr((address & !TABLE).checked_sub(self.load_bias?)?);
+        let name = |bytes: &[u8]| {
+            let binary = GoBinary::parse(bytes).ok()?;
+            binary.type_name_at(if is_table { binary.type_of_itab(address)? } else { address })
+        };
+        self.file.look(name).ok()?
+    }
+
+    fn constant(&self, address: u64, length: u64) -> Option<Vec<u8>> {
         let address = VirtAddr(address.checked_sub(self.load_bias?)?);
-        self.file.look(|bytes| GoBinary::parse(bytes).ok()?.type_name_at(address)).ok()?
+        self.file.look(|bytes| GoBinary::parse(bytes).ok()?.constant(address, length).map(<[u8]>::to_vec)).ok()?
     }
 }
 

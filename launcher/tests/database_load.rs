@@ -76,9 +76,9 @@ fn ten_thousand_statements_of_one_request() {
         let setup = left.spans.iter().find(|span| span.text("url.path").as_deref() == Some("/setup")).unwrap().trace_id.clone();
         left.spans.retain(|span| span.trace_id != setup);
         let all: Vec<&Span> = left.spans.iter().collect();
-        let [requests, statements] = [SpanKind::Server, SpanKind::Client].map(|kind| of_kind(&all, kind));
-        assert_eq!((requests.len(), statements.len(), ids(&left.spans)), (1, 10_000, 10_001), "{version:?}: {}", left.stderr);
-        assert!(statements.iter().all(|statement| is_child(statement, requests[0])), "{version:?}");
+        let [handler, statements] = [SpanKind::Server, SpanKind::Client].map(|kind| of_kind(&all, kind));
+        assert_eq!((handler.len(), statements.len(), ids(&left.spans)), (1, 10_000, 10_001), "{version:?}: {}", left.stderr);
+        assert!(statements.iter().all(|statement| is_child(statement, handler[0])), "{version:?}");
         assert!(statements.iter().all(|statement| statement.name == "SELECT orders"), "{version:?}");
     }
 }
@@ -110,8 +110,8 @@ fn ten_thousand_requests_with_statements() {
         assert_eq!(found, (expected, expected, REQUESTS, 0), "{version:?}: {}", left.stderr);
         let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
         for trace in traces.values() {
-            let request = of_kind(trace, SpanKind::Server)[0];
-            assert_eq!(trace.iter().filter(|span| is_child(span, request)).count() + 1, trace.len(), "{version:?}");
+            let handler = of_kind(trace, SpanKind::Server)[0];
+            assert_eq!(trace.iter().filter(|span| is_child(span, handler)).count() + 1, trace.len(), "{version:?}");
             *sizes.entry(trace.len() - 1).or_default() += 1;
         }
         let each = REQUESTS / PATHS.len();
@@ -155,8 +155,8 @@ fn rows_that_are_never_closed() {
         assert_eq!(found, (1_000, 1_000, 0), "{version:?}: {}", left.stderr);
         let traces = by_trace(&left.spans);
         for trace in traces.values() {
-            let [request, query] = [SpanKind::Server, SpanKind::Client].map(|kind| of_kind(trace, kind)[0]);
-            assert!(query.end_time_unix_nano < request.end_time_unix_nano, "{version:?}");
+            let [handler, query] = [SpanKind::Server, SpanKind::Client].map(|kind| of_kind(trace, kind)[0]);
+            assert!(query.end_time_unix_nano < handler.end_time_unix_nano, "{version:?}");
             assert_eq!(query.status.clone().unwrap_or_default().code, 0, "{version:?}: {query:?}");
         }
     }

@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use support::apps::{self, GoVersion, Variant};
 use support::receiver::Attributes as _;
-use support::server::{Client, Server};
+use support::server::{Client, Server, launcher};
 use support::sink::Sink;
 use support::traces::sum_of_ids;
 use support::{load, maps};
@@ -94,19 +94,27 @@ fn left_by(version: GoVersion, requests: usize) {
         alive = goroutines(&server);
         entries = maps::entries(server.pid());
     }
-    // The entries of goroutines stay: they are bounded, and one is used again. None has anything open.
-    let word = |value: &[u8], at: usize| u64::from_ne_bytes(value[at..at + 8].try_into().unwrap());
-    for goroutine in maps::values(server.pid(), "GOROUTINES") {
-        assert_eq!(word(&goroutine, Goroutine::OPEN_AT), 0, "{version:?}: a request or a round trip");
-    }
-    assert!(maps::names(server.pid()).iter().all(|name| KNOWN.contains(&name.as_str()) || name.starts_with('.')), "{version:?}");
+    assert_eq!(open_goroutines(&server), 0, "{version:?}: a request or a round trip");
+    assert_maps_are_known(&server);
     let left = server.end();
     assert!(left.status.success(), "{version:?}: {}", left.stderr);
 }
 
+/// How many goroutines have anything open: a request, a round trip, an operation of a table. The entries of goroutines stay: they are
+/// bounded, and one is used again.
+fn open_goroutines(server: &Server) -> usize {
+    let word = |value: &[u8], at: usize| u64::from_ne_bytes(value[at..at + 8].try_into().unwrap());
+    maps::values(server.pid(), "GOROUTINES").iter().filter(|goroutine| word(goroutine, Goroutine::OPEN_AT) != 0).count()
+}
+
+fn assert_maps_are_known(server: &Server) {
+    let names = maps::names(server.pid());
+    assert!(names.iter().all(|name| KNOWN.contains(&name.as_str()) || name.starts_with('.')), "{names:?}");
+}
+
 /// All maps. What was looked at above, and what is of a fixed size and holds numbers, or places that are used again. A new one
 /// is to be thought about.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 21] = [
     "CONTEXTS",
     "INJECTIONS",
     "EXTRACTED",
@@ -123,6 +131,11 @@ const KNOWN: [&str; 16] = [
     "SETTINGS",
     "RECIPES",
     "UNSAMPLED",
+    "OPERATIONS",
+    "STEPS",
+    "FRAMES",
+    "OBJECTS",
+    "KNOWN",
 ];
 
 /// More requests than any map has entries.
@@ -137,4 +150,98 @@ fn nothing_is_left() {
 #[test]
 fn nothing_is_left_with_the_newest() {
     left_by(GoVersion::GO_1_27, 100_000);
+}
+
+/// Functions of `tests/apps/functions` that end by returns, panics and `runtime.Goexit`, and how many spans of each a request of its
+/// `/mess` has.
+const FUNCTIONS: [(&str, usize); 9] = [
+    ("example.test/functions/shop.(*Store).Place(ctx context.Context, o *Order) (*Receipt, error); id=o.ID", 1),
+    ("example.test/functions/shop.(*Store).charge(ctx context.Context, money Money) error", 1),
+    ("example.test/functions/shop.Money.Add(other Money) Money", 1),
+    ("example.test/functions/shop.Total(items []Item) (cents int64)", 1),
+    ("example.test/functions/shop.Recovered(ctx context.Context, what string) (err error)", 1),
+    ("example.test/functions/shop.Explode(what string) int; what=what", 3),
+    ("example.test/functions/shop.Work(number int) int", 2),
+    ("main.leave(ctx context.Context) error", 1),
+    ("main.within(ctx context.Context, number int) int", 1),
+];
+
+/// Half of the calls end by panics, or with their goroutines.
+#[test]
+fn nothing_is_left_of_functions() {
+    const REQUESTS: usize = 2_000;
+    for &version in GoVersion::sampled() {
+        let sink = Sink::start();
+        let mut command = launcher();
+        command.env("GO_AUTO_LAUNCH_SPANS", FUNCTIONS.map(|(function, _)| function).join("\n"));
+        let app = apps::build("functions", version, Variant::Stripped);
+        let server = Server::start_with(command, &app, &[&sink.url], 1);
+        let address = server.addresses[0];
+        load::each(address, 4, REQUESTS, |client, _number| {
+            assert_eq!(client.send("GET", "/mess", &[], ""), None, "it panics");
+            *client = Client::connect(address);
+        });
+        assert_eq!(open_goroutines(&server), 0, "{version:?}");
+        assert_maps_are_known(&server);
+        let left = server.end();
+        sink.end();
+        let names = left.spans.iter().map(|span| span.text("code.function.name"));
+        let names: Vec<String> = names.flatten().collect();
+        for (function, each) in FUNCTIONS {
+            let count = names
+                .iter()
+                .filter(|name| function.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('(')))
+                .count();
+            assert_eq!(count, each * REQUESTS, "{version:?} {function}: {}", left.stderr);
+        }
+        let unfinished = left.spans.iter().filter(|span| span.text("error.type").as_deref() == Some("unfinished"));
+        assert_eq!(unfinished.count(), 0, "{version:?}");
+        assert_eq!(left.stderr.lines().count(), 1, "{version:?}: {}", left.stderr);
+    }
+}
+
+/// What a program does with the rows of its queries: all of them are closed in the end, on whichever goroutine.
+const QUERIES: [&str; 14] = [
+    "/query",
+    "/query-context",
+    "/query-row",
+    "/join",
+    "/exec",
+    "/prepared",
+    "/rows-early",
+    "/rows-elsewhere",
+    "/rows-cancelled",
+    "/nested",
+    "/commit",
+    "/goroutine",
+    "/panic-in-driver",
+    "/late-error",
+];
+
+#[test]
+fn nothing_is_left_of_rows() {
+    for &version in GoVersion::sampled() {
+        let app = apps::build_tagged("database_sql", version, Variant::Stripped, "fake", None);
+        let server = Server::start(&app, &["full"], 1);
+        let address = server.addresses[0];
+        load::send(address, 8, 4_000, |number| QUERIES[number % QUERIES.len()].to_owned());
+        // database/sql closes rows whose context is cancelled on a goroutine of its own.
+        let begin = Instant::now();
+        while maps::entries(server.pid()).get("OBJECTS") != Some(&0) {
+            assert!(begin.elapsed() < PATIENCE, "{version:?}: {:?}", maps::entries(server.pid()));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(open_goroutines(&server), 0, "{version:?}");
+        // Those that are never closed are bounded.
+        load::send(address, 8, 10_000, |_| "/rows-open".to_owned());
+        let open = maps::entries(server.pid()).get("OBJECTS").copied();
+        assert!(open.is_some_and(|open| (4_096..=8_192).contains(&open)), "{version:?}: {open:?}");
+        assert_eq!(open_goroutines(&server), 0, "{version:?}");
+        assert_maps_are_known(&server);
+        let left = server.end();
+        // Rows that are not closed end with the query.
+        let unfinished = left.spans.iter().filter(|span| span.text("error.type").as_deref() == Some("unfinished"));
+        assert_eq!(unfinished.count(), 0, "{version:?}");
+        assert!(left.spans.len() > 10_000, "{version:?}: {}", left.stderr);
+    }
 }

@@ -2,7 +2,8 @@
 //! `bpf/src` and `launcher/src` is compared with every tested version of Go, or of `golang.org/x/net`.
 //!
 //! `1.18..1.26` are minor versions of Go, `v0.17.0..` versions of the module; without an end, up to the newest that is tested. The
-//! receiver is the first argument.
+//! receiver is the first argument. The signatures in tables are compared too: with all tested versions of Go, or of the table's module
+//! (`tests/libraries`).
 
 #![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
 
@@ -15,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use go_auto_launch::instrumentations::CATALOG;
+use go_auto_launch::probes::library::Library;
+use go_auto_launch::signature::{GoType, Parameter, Signature};
 use support::apps::{GoVersion, workspace};
 
 const LIBRARY: &str = "golang.org/x/net";
@@ -119,19 +122,30 @@ fn versions() -> Vec<Version> {
         let root = output(Command::new("go").args(["env", "GOROOT"]).env("GOTOOLCHAIN", version.toolchain()));
         Version { name: format!("1.{}", version.minor), root: root.trim().into() }
     };
+    GoVersion::ALL.into_iter().map(toolchain).chain(modules(LIBRARY)).collect()
+}
+
+/// The versions of a module in `tests/libraries`.
+fn modules(module: &str) -> Vec<Version> {
     let list = fs::read_to_string(workspace().join("tests/libraries")).unwrap();
-    let library = |version: &str| {
-        let wanted = format!("{LIBRARY}@{version}");
+    let download = |version: &str| {
+        let wanted = format!("{module}@{version}");
         let said = output(Command::new("go").args(["mod", "download", "-json", &wanted]).env("GOWORK", "off").current_dir("/"));
         let said: serde_json::Value = serde_json::from_str(&said).unwrap();
         Version { name: version.to_owned(), root: said["Dir"].as_str().unwrap().into() }
     };
-    let line = list.lines().find_map(|line| line.strip_prefix(LIBRARY)).unwrap();
-    GoVersion::ALL.into_iter().map(toolchain).chain(line.split_whitespace().map(library)).collect()
+    let line = list.lines().find_map(|line| line.strip_prefix(module)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("tests/libraries has no line for {module}")).split_whitespace().map(download).collect()
 }
 
 /// The arguments of each function of this name, receiver first, in the files of a package for Linux.
 fn declarations(folder: &Path, receiver: Option<&str>, name: &str) -> Vec<Vec<String>> {
+    let texts = declaration_texts(folder);
+    texts.iter().filter_map(|declaration| arguments(declaration, receiver, name)).collect()
+}
+
+/// What stands behind `func` in the files of a package for Linux.
+fn declaration_texts(folder: &Path) -> Vec<String> {
     const OTHERS: [&str; 12] = [
         "_test",
         "_windows",
@@ -154,7 +168,7 @@ fn declarations(folder: &Path, receiver: Option<&str>, name: &str) -> Vec<Vec<St
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        found.extend(text.split("\nfunc ").skip(1).filter_map(|declaration| arguments(declaration, receiver, name)));
+        found.extend(text.split("\nfunc ").skip(1).map(str::to_owned));
     }
     found
 }
@@ -264,4 +278,147 @@ fn a_line_that_is_wrong_is_objected_to() {
         objections("v0.17.0..: golang.org/x/net/http2.(*serverConn).runHandler(sc)").len(),
         versions.len() - GoVersion::ALL.len()
     );
+}
+
+/// Where a table's function is declared: the sources of the standard library, or of a module.
+struct Package {
+    /// The import path of the package.
+    path: String,
+    /// Its folder, by version.
+    folders: Vec<(String, PathBuf)>,
+}
+
+impl Package {
+    /// The package `below` that of a library: the module, or a package of the standard library.
+    fn of(library: &Library, below: &str) -> Self {
+        let path = format!("{}{below}", library.package);
+        let is_standard = !path.split('/').next().unwrap().contains('.');
+        let versions = if is_standard { versions() } else { modules(library.package) };
+        let folder = |version: Version| match is_standard {
+            true if version.name.starts_with('v') => None,
+            true => Some((version.name, version.root.join("src").join(&path))),
+            false => Some((version.name, version.root.join(below.trim_start_matches('/')))),
+        };
+        let folders = versions.into_iter().filter_map(folder).collect();
+        Self { path, folders }
+    }
+}
+
+/// Receiver, parameters and results of a function, without their names.
+#[derive(Clone, PartialEq, Eq)]
+struct Types([Vec<GoType>; 3]);
+
+impl Types {
+    fn of(signature: &Signature) -> Self {
+        let types = |list: &[Parameter]| list.iter().map(|one| one.go_type.clone()).collect();
+        Self([types(signature.receiver.as_slice()), types(&signature.parameters), types(&signature.results)])
+    }
+}
+
+/// The declarations of a function in a package, as text.
+fn declared_as<'t>(texts: &'t [String], wanted: &Signature) -> Vec<(&'t str, Signature)> {
+    let header = |text: &'t String| {
+        // Of a composite type, the bracket stands behind its word.
+        let header = text.split_once(" {").map_or(text.as_str(), |(header, _body)| header);
+        let signature = Signature::parse(&wanted.package, &format!("func {header}")).ok()?;
+        (signature.symbol() == wanted.symbol()).then_some((header, signature))
+    };
+    texts.iter().filter_map(header).collect()
+}
+
+/// The signatures of one function, with their texts.
+type Alternatives<'t> = Vec<(&'t str, Signature)>;
+
+/// Compares signatures of one function, each for some versions, with the sources of a package: what does not agree, unless no version has
+/// the function. Those that are so in some version are noted in `used`.
+fn compare<'t>(package: &Package, signatures: &[(&'t str, Signature)], used: &mut BTreeSet<&'t str>) -> Vec<String> {
+    let (_, wanted) = &signatures[0];
+    let (mut objections, mut is_anywhere) = (Vec::new(), false);
+    for (version, folder) in &package.folders {
+        let texts = declaration_texts(folder);
+        let found = declared_as(&texts, wanted);
+        let Some((header, _)) = found.first() else {
+            objections.push(format!("{} is not declared in {version}", wanted.symbol()));
+            continue;
+        };
+        is_anywhere = true;
+        let agrees = |signature: &Signature| found.iter().any(|(_, found)| Types::of(found) == Types::of(signature));
+        let agreeing: Vec<&str> = signatures.iter().filter(|(_, signature)| agrees(signature)).map(|(text, _)| *text).collect();
+        if agreeing.is_empty() {
+            objections.push(format!("{} is {header} in {version}", wanted.symbol()));
+        }
+        used.extend(agreeing);
+    }
+    if is_anywhere { objections } else { Vec::new() }
+}
+
+/// Every function that a table names, with the package in which it is.
+fn functions_of(library: &'static Library) -> Vec<(&'static str, &'static str)> {
+    let operations = library.operations.iter().flat_map(|operation| {
+        let tail = Some(operation.tail).filter(|tail| !tail.is_empty());
+        operation.functions.iter().copied().chain(tail).map(|function| (operation.package, function))
+    });
+    let closes = library.closes.iter().map(|close| (close.package, close.function));
+    let annotations = library.annotations.iter().map(|annotation| (annotation.package, annotation.function));
+    operations.chain(closes).chain(annotations).collect()
+}
+
+/// What is wrong with the tables of a library in the versions that are tested.
+fn objections_to(library: &'static Library, used: &mut BTreeSet<&'static str>) -> Vec<String> {
+    let mut packages: BTreeMap<&str, Package> = BTreeMap::new();
+    let mut functions: BTreeMap<String, (&str, Alternatives<'static>)> = BTreeMap::new();
+    for (below, text) in functions_of(library) {
+        let package = packages.entry(below).or_insert_with(|| Package::of(library, below));
+        let signature = Signature::parse(&package.path, text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let (_, alternatives) = functions.entry(signature.symbol()).or_insert_with(|| (below, Vec::new()));
+        if alternatives.iter().all(|(known, _)| *known != text) {
+            alternatives.push((text, signature));
+        }
+    }
+    functions.values().flat_map(|(below, signatures)| compare(&packages[below], signatures, used)).collect()
+}
+
+/// Functions that some versions do not have, and the tables allow for that.
+const ABSENT: [&str; 1] = [
+    // (*Conn).Ping makes a statement.
+    "github.com/jackc/pgx/v5/pgconn.(*PgConn).Ping is not declared in v5.0.0",
+];
+
+/// Each version of a library has one of the signatures of a function that the tables name, and each of these is so in some version;
+/// several libraries may share a table.
+#[test]
+fn tables_are_as_the_sources_say() {
+    let libraries: Vec<&'static Library> = CATALOG.iter().filter_map(|one| one.library()).collect();
+    let mut used = BTreeSet::new();
+    let objections: Vec<String> = libraries.iter().flat_map(|library| objections_to(library, &mut used)).collect();
+    assert_eq!(objections, ABSENT, "{objections:#?}");
+    let all: BTreeSet<&str> = libraries.iter().flat_map(|library| functions_of(library)).map(|(_, text)| text).collect();
+    let unused: Vec<&&str> = all.difference(&used).collect();
+    assert!(unused.is_empty(), "so in no version: {unused:#?}");
+}
+
+/// Names of parameters do not matter; a parameter more, another type, and another function do.
+#[test]
+fn a_signature_that_is_wrong_is_objected_to() {
+    let library = CATALOG.iter().find_map(|one| one.library().filter(|library| library.package == "database/sql")).unwrap();
+    let package = Package::of(library, "");
+    let versions = package.folders.len();
+    let objections = |text: &'static str| {
+        let signature = Signature::parse(&package.path, text).unwrap();
+        let mut used = BTreeSet::new();
+        let objections = compare(&package, &[(text, signature)], &mut used);
+        (objections.len(), used.len())
+    };
+    let query = "func (d *DB) QueryContext(c context.Context, q string, a ...interface{}) (r *Rows, err error)";
+    assert_eq!(objections(query), (0, 1));
+    assert_eq!(objections("func (db *DB) QueryContext(ctx context.Context, query string) (*Rows, error)"), (versions, 0));
+    assert_eq!(
+        objections("func (db *DB) QueryContext(ctx context.Context, query []byte, args ...any) (*Rows, error)"),
+        (versions, 0)
+    );
+    assert_eq!(
+        objections("func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (Rows, error)"),
+        (versions, 0)
+    );
+    assert_eq!(objections("func (db *DB) QueryContexts(ctx context.Context) error"), (0, 0), "in no version");
 }

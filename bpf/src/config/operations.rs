@@ -45,11 +45,13 @@ pub mod code {
     pub const LOAD_PAIR: u16 = 7;
     /// Keeps the bits of `value` of the first word.
     pub const MASK: u16 = 8;
-    /// From an interface with methods to its data, if its type's descriptor is at `value` in the file. It fails where it is another.
+    /// From an interface with methods to its data, if its type's descriptor is at `value` in the file. It fails where it is another. If
+    /// `argument` is not 0, the linker has made a table for it, at `value` plus `argument`, a signed number.
     pub const ASSERT: u16 = 9;
     /// The same for an interface without methods.
     pub const ASSERT_ANY: u16 = 10;
-    /// From an interface with methods to the address of its type's descriptor. It fails for a nil interface.
+    /// From an interface with methods to the address of its type's descriptor, or, where that is not in memory, to the address of its
+    /// table plus [`super::operations::TABLE`]. It fails for a nil interface.
     pub const TYPE_OF: u16 = 11;
     /// From a slice to the address of its element number `value`, of `argument` bytes each. It fails beyond the length.
     pub const INDEX: u16 = 12;
@@ -122,6 +124,8 @@ pub mod flag {
     pub const IS_ANNOTATION: u32 = 4;
     /// It goes on until its object ends, where it returns one and no error.
     pub const HAS_OBJECT: u32 = 2;
+    /// No operation: it ends the object of one.
+    pub const ENDS_OBJECT: u32 = 8;
 }
 
 /// What a hit means: the low eight bits of [`super::Cookie::event`]; above it is the number of the [`OperationRecipe`].
@@ -144,6 +148,10 @@ pub mod event {
     /// has that of the end's recipe.
     pub const TAIL: u32 = 8;
 }
+
+/// Added to the address of an interface's table (`internal/abi.ITab`) where that of a type's descriptor is expected: the table is not in
+/// memory, because nothing has touched it yet. Both are aligned.
+pub const TABLE: u64 = 1;
 
 /// How long what is known of an object is not captured again, in nanoseconds: an address may be given to another one.
 pub const KNOWN_FOR: u64 = 1_000_000_000;

@@ -16,22 +16,33 @@ pub const UNREADABLE: u64 = u64::MAX;
 #[inline(always)]
 pub fn read_by<T: Target, const N: usize>(target: &T, number: u32) -> Option<[u64; N]> {
     let registers = target.registers();
-    let mut found = None;
+    let found = recipe_of(target, number, &registers);
+    // Whichever it was, what comes behind is verified once.
+    #[expect(clippy::cast_possible_truncation, reason = "it was made of 32 bits")]
+    let recipe = target.recipe(target.opaque(found?.into()) as u32)?;
+    Some(values(target, recipe, &registers))
+}
+
+/// Whether a hit at a site is an end of the function, by the recipe with this number or those that follow for the same site.
+#[inline(always)]
+pub fn is_end<T: Target>(target: &T, number: u32) -> bool {
+    recipe_of(target, number, &target.registers()).is_some()
+}
+
+/// The number of the recipe by which a hit counts, from this one on.
+#[inline(always)]
+fn recipe_of<T: Target>(target: &T, number: u32, registers: &Registers) -> Option<u32> {
     // Each on its own: a loop over numbers that it does not know has no end for the verifier.
     for attempt in 0..MAX_PER_SITE {
         let recipe = target.recipe(number.wrapping_add(attempt))?;
-        if counts(target, recipe, &registers) {
-            found = Some(number.wrapping_add(attempt));
-            break;
+        if counts(target, recipe, registers) {
+            return Some(number.wrapping_add(attempt));
         }
         if recipe.more.get() == 0 {
             return None;
         }
     }
-    // Whichever it was, what comes behind is verified once.
-    #[expect(clippy::cast_possible_truncation, reason = "it was made of 32 bits")]
-    let recipe = target.recipe(target.opaque(found?.into()) as u32)?;
-    Some(values(target, recipe, &registers))
+    None
 }
 
 /// The first `N` results of the function, in the order of Go's ABI; `None` where this hit is not one of its ends.

@@ -50,8 +50,8 @@ pub struct OperationEvent {
 pub struct ValueHead {
     /// Which one.
     pub number: u16,
-    /// 1 where it was cut.
-    pub is_cut: u16,
+    /// One of [`whole`].
+    pub whole: u16,
     /// Bytes that follow.
     pub length: u32,
 }
@@ -61,8 +61,19 @@ impl ValueHead {
     #[inline(always)]
     #[must_use]
     pub const fn to_word(self) -> u64 {
-        self.number as u64 | (self.is_cut as u64) << 16 | (self.length as u64) << 32
+        self.number as u64 | (self.whole as u64) << 16 | (self.length as u64) << 32
     }
+}
+
+/// Values of [`ValueHead::whole`].
+pub mod whole {
+    /// All of it.
+    pub const WHOLE: u16 = 0;
+    /// It goes on.
+    pub const CUT: u16 = 1;
+    /// Nothing of a string: its address and its length. Its page is not in memory, because nothing has touched it yet, as it is with
+    /// constants of the program.
+    pub const UNREAD: u16 = 2;
 }
 
 /// Bytes of the longest value.

@@ -16,3 +16,4 @@ pub mod sealed;
 pub mod traceparent;
 pub mod tracestate;
 pub mod unsampled;
+pub mod unwinding;

@@ -44,6 +44,7 @@ pub(super) struct Segment<'a> {
     offset: u64,
     pub(super) data: &'a [u8],
     pub(super) executable: bool,
+    writable: bool,
 }
 
 /// A section that is present in memory and in the file.
@@ -99,7 +100,8 @@ impl<'a> Image<'a> {
                     let data = slice(file, offset, header.p_filesz(endian))
                         .ok_or_else(|| truncated("a LOAD segment", FileOffset(offset)))?;
                     let executable = header.p_flags(endian).0 & elf::PF_X.0 != 0;
-                    image.segments.push(Segment { address: header.p_vaddr(endian), offset, data, executable });
+                    let writable = header.p_flags(endian).0 & elf::PF_W.0 != 0;
+                    image.segments.push(Segment { address: header.p_vaddr(endian), offset, data, executable, writable });
                 }
                 elf::PT_DYNAMIC => {
                     image.dynamic = Some((header.p_vaddr(endian), header.p_filesz(endian)));
@@ -131,6 +133,12 @@ impl<'a> Image<'a> {
     pub(super) fn bytes_from(&self, address: VirtAddr) -> Option<&'a [u8]> {
         let (segment, distance) = self.segment(address.0)?;
         tail(segment.data, distance)
+    }
+
+    /// Exactly `len` bytes at `address`, which the program cannot change.
+    pub(super) fn constant(&self, address: VirtAddr, len: u64) -> Option<&'a [u8]> {
+        let (segment, distance) = self.segment(address.0).filter(|(segment, _)| !segment.writable)?;
+        slice(segment.data, distance, len)
     }
 
     /// Exactly `len` bytes at `address`.

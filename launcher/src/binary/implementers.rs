@@ -19,6 +19,24 @@ impl GoBinary<'_> {
         })
     }
 
+    /// The table that the linker made for the type whose descriptor is at `concrete` as the interface at `interface`, if it made one.
+    ///
+    /// # Errors
+    /// As [`Self::implementers`].
+    pub fn itab_at(&self, concrete: VirtAddr, interface: VirtAddr) -> Result<Option<VirtAddr>, BinaryError> {
+        self.with_types(|types| {
+            let is_it = |itab: &&super::itab::Itab| itab.interface == interface.0 && itab.concrete == concrete.0;
+            types.list.itabs().iter().find(is_it).map(|itab| itab.address)
+        })
+    }
+
+    /// The type that the itab at `address` is for, as the file has it; `None` where there is none. Needs no walk over the types.
+    #[must_use]
+    pub fn type_of_itab(&self, address: VirtAddr) -> Option<VirtAddr> {
+        // `internal/abi.ITab`: the interface, then the type.
+        self.image.word(address.checked_add(8)?).map(VirtAddr)
+    }
+
     /// The type that the pointer type whose descriptor is at `pointer` points to; `None` where it is no pointer type.
     ///
     /// # Errors

@@ -263,6 +263,12 @@ impl<'a> GoBinary<'a> {
         types.name(&types.descriptor_at(address)?)
     }
 
+    /// `len` bytes at `address` that the program cannot change, such as those of a constant string.
+    #[must_use]
+    pub fn constant(&self, address: VirtAddr, len: u64) -> Option<&'a [u8]> {
+        self.image.constant(address, len)
+    }
+
     /// The itab of the type `concrete` (`*net/http.response`) as `interface` (`net/http.ResponseWriter`): the first word
     /// of such interface values. `None` if the linker made none; the runtime may still make one at an unknown address.
     ///

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 
 use bpf::records::http_client::{self, HttpClientEnd, HttpClientStart};
 use bpf::records::http_server::{self, HttpServerEnd, HttpServerPanic, HttpServerStart};
-use bpf::records::operation::{OperationEvent, OperationStart, ValueHead};
 use bpf::records::{RecordHeader, SpanIdentity, kind, taken};
 use bytemuck::AnyBitPattern;
+
+pub use super::operation::{Happened, OperationHappened, OperationStarted, RawValue};
+use super::operation::{operation_event, operation_start};
 
 /// A string of the process as far as a record holds it, and whether it was cut.
 pub type Text<'a> = (&'a [u8], bool);
@@ -30,52 +32,6 @@ pub enum Record<'a> {
     OperationStart(OperationStarted<'a>),
     /// Something has happened to one.
     OperationEvent(OperationHappened<'a>),
-}
-
-/// What has happened to an operation of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Happened {
-    /// It has ended.
-    Ended,
-    /// Its function has returned, and it goes on until its object ends.
-    Returned,
-    /// All that was open on a goroutine from a level on was unwound.
-    Unwound,
-    /// Something is known of it.
-    Annotated,
-    /// A panic begins on a goroutine.
-    Panicked,
-}
-
-/// The start of an operation of a table.
-#[derive(Debug)]
-pub struct OperationStarted<'a> {
-    /// What is known of it in numbers.
-    pub head: OperationStart,
-    /// What was captured.
-    pub values: Vec<RawValue<'a>>,
-}
-
-/// What has happened to an operation of a table, or to all of a goroutine.
-#[derive(Debug)]
-pub struct OperationHappened<'a> {
-    /// What.
-    pub what: Happened,
-    /// What is known of it in numbers.
-    pub head: OperationEvent,
-    /// What was captured.
-    pub values: Vec<RawValue<'a>>,
-}
-
-/// A captured value, as bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct RawValue<'a> {
-    /// Which one, of those that the plan knows of the operation.
-    pub number: u16,
-    /// Its bytes.
-    pub bytes: &'a [u8],
-    /// Whether there was more.
-    pub is_cut: bool,
 }
 
 /// The end of a request.
@@ -205,14 +161,14 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
 }
 
 /// The head of a record, then its strings one after the other.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     header: RecordHeader,
     bytes: &'a [u8],
-    rest: &'a [u8],
+    pub(super) rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn head<H: AnyBitPattern>(&mut self) -> Result<H, DecodeError> {
+    pub(super) fn head<H: AnyBitPattern>(&mut self) -> Result<H, DecodeError> {
         self.take(size_of::<H>()).map(bytemuck::pod_read_unaligned)
     }
 
@@ -229,20 +185,7 @@ impl<'a> Reader<'a> {
         Ok(texts)
     }
 
-    /// All that is left, as captured values.
-    fn values(&mut self) -> Result<Vec<RawValue<'a>>, DecodeError> {
-        let mut values = Vec::new();
-        while !self.rest.is_empty() {
-            let ValueHead { number, is_cut, length } = self.head()?;
-            let length = usize::try_from(length).unwrap_or(usize::MAX);
-            let filled = self.take(length.checked_next_multiple_of(8).unwrap_or(usize::MAX))?;
-            let bytes = filled.get(..length).unwrap_or_default();
-            values.push(RawValue { number, bytes, is_cut: is_cut != 0 });
-        }
-        Ok(values)
-    }
-
-    fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
         let Some((taken, rest)) = self.rest.split_at_checked(length) else {
             return Err(self.wrong_size((self.bytes.len() - self.rest.len()).saturating_add(length)));
         };
@@ -284,14 +227,6 @@ fn client_start<'a>(reader: &mut Reader<'a>) -> Result<ClientStart<'a>, DecodeEr
     let HttpClientStart { header: _, time, span, content_length, has_user, redirects, lengths } = reader.head()?;
     let texts = reader.texts(lengths, &http_client::CAPACITIES)?;
     Ok(ClientStart { time, span, content_length, has_user: has_user != 0, redirects, texts })
-}
-
-fn operation_start<'a>(reader: &mut Reader<'a>) -> Result<OperationStarted<'a>, DecodeError> {
-    Ok(OperationStarted { head: reader.head()?, values: reader.values()? })
-}
-
-fn operation_event<'a>(reader: &mut Reader<'a>, what: Happened) -> Result<OperationHappened<'a>, DecodeError> {
-    Ok(OperationHappened { what, head: reader.head()?, values: reader.values()? })
 }
 
 fn client_end<'a>(reader: &mut Reader<'a>) -> Result<ClientEnd<'a>, DecodeError> {

@@ -10,6 +10,7 @@ mod error;
 mod held;
 mod parse;
 mod scanner;
+mod terms;
 mod typed;
 
 pub use compile::{Block, Captured, Scope, Stage, ValueKind};

@@ -116,6 +116,19 @@ impl Types<'_, '_> {
         }
     }
 
+    /// How far the table that the linker made for a type as this interface lies from the type's descriptor, a signed number; 0 where
+    /// it made none.
+    pub(super) fn table(self, interface: &Type, concrete: VirtAddr) -> u32 {
+        let interface = match interface {
+            Type::Described(address) => Some(*address),
+            // Of predeclared ones it is the one with methods.
+            Type::Written(_) => self.defined("", "error").ok(),
+        };
+        let table = interface.and_then(|interface| self.0.itab_at(concrete, interface).ok().flatten());
+        let distance = table.map(|table| table.0.wrapping_sub(concrete.0).cast_signed());
+        distance.and_then(|distance| i32::try_from(distance).ok()).map_or(0, i32::cast_unsigned)
+    }
+
     /// What a pointer points to, or the elements of a slice or an array are.
     pub(super) fn element(self, one: &Type) -> Result<Type, Unreadable> {
         let unknown = || Unreadable::NoType(self.name(one));

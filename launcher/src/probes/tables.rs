@@ -9,10 +9,10 @@ use opentelemetry::trace::SpanKind;
 use super::facts::Facts;
 use super::left_out::LeftOut;
 use super::library::{Annotation, Close, Library, Operation};
-use super::operations::{
-    AboutFunction, Declared, Errors, MAKES, PlannedOperation, Recipe, WITHIN, in_tail, probes, result_words, tail_probe,
-};
+use super::operation_sites::{in_tail, probes, result_words, tail_probe};
+use super::operations::{MAKES, PlannedOperation, WITHIN};
 use super::plan::Planned;
+use super::recipe::{AboutFunction, Declared, Errors, Recipe};
 use crate::expression::{Condition, Expression, Stage, Unreadable};
 use crate::signature::{Found, Signature, find};
 
@@ -232,7 +232,7 @@ impl Planning<'_, '_> {
         }
         self.captured(&mut recipe, declared, close.captures, stage)?;
         let function = found.function.name.clone();
-        self.add(recipe, declared, begin, close.at_return, 0, (SpanKind::Client, |_captured, _span| {}, function))
+        self.add(recipe, declared, begin, close.at_return, flag::ENDS_OBJECT, (SpanKind::Client, |_captured, _span| {}, function))
     }
 
     fn annotation(&mut self, annotation: &'static Annotation) -> Result<(), LeftOut> {

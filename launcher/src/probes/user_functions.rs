@@ -10,8 +10,9 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::facts::Facts;
 use super::left_out::LeftOut;
-use super::operations::{AboutFunction, Declared, Errors, Recipe, probes};
+use super::operation_sites::probes;
 use super::plan::Planned;
+use super::recipe::{AboutFunction, Declared, Errors, Recipe};
 use crate::binary::GoBinary;
 use crate::captured::{Captured, Value};
 use crate::expression::{Expression, Stage};
@@ -117,7 +118,7 @@ fn proposed(binary: &GoBinary<'_>, symbol: &str) -> Vec<String> {
     for function in binary.all_functions() {
         let is_closure =
             function.name.contains(".func") || function.name.contains("go.shape.") || function.name.starts_with("type:");
-        let likeness = if is_closure { 0.0 } else { strsim::jaro_winkler(&function.name, symbol) };
+        let likeness = if is_closure { 0.0 } else { likeness(&function.name, symbol) };
         if likeness >= ALIKE && alike.iter().all(|(_, known)| *known != function.name) {
             alike.push((likeness, function.name));
             alike.sort_by(|one, other| other.0.total_cmp(&one.0));
@@ -125,6 +126,31 @@ fn proposed(binary: &GoBinary<'_>, symbol: &str) -> Vec<String> {
         }
     }
     alike.into_iter().map(|(_, name)| name).collect()
+}
+
+/// How alike two names of functions are; 1: the same. Who leaves out the receiver, or all but the end of the import path, means the
+/// function all the same.
+fn likeness(one: &str, other: &str) -> f64 {
+    let [(package, name), (other_package, other_name)] = [one, other].map(in_package);
+    let end = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let of_packages = if package == other_package {
+        1.0
+    } else if end(package) == end(other_package) {
+        0.97
+    } else {
+        strsim::jaro_winkler(package, other_package)
+    };
+    let own = |name: &str| name.rsplit('.').next().unwrap_or_default().to_lowercase();
+    let of_own = 0.98 * strsim::jaro_winkler(&own(name), &own(other_name));
+    of_packages * of_own.max(strsim::jaro_winkler(name, other_name))
+}
+
+/// The import path of a function's package, and what stands behind it.
+fn in_package(symbol: &str) -> (&str, &str) {
+    let last = symbol.rfind('/').map_or(0, |slash| slash + 1);
+    let dot = symbol.get(last..).and_then(|name| name.find('.')).map_or(symbol.len(), |dot| last + dot);
+    let (package, name) = symbol.split_at_checked(dot).unwrap_or((symbol, ""));
+    (package, name.strip_prefix('.').unwrap_or(name))
 }
 
 /// The span of a call.
@@ -146,4 +172,36 @@ fn attribute(value: &Value) -> Option<Attribute> {
         Value::Type(name) => Attribute::from(name.clone()?),
         Value::Held(held) => Attribute::from(held.message.clone().unwrap_or_else(|| held.type_name.clone())),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_meant_is_the_most_alike() {
+        const ALL: [&str; 6] = [
+            "example.com/shop/orders.(*Store).Place",
+            "example.com/shop/orders.(*Store).Cancel",
+            "example.com/shop/orders.Total",
+            "example.com/shop/stock.(*Store).Place",
+            "main.main",
+            "net/http.(*Client).Do",
+        ];
+        for (asked, meant) in [
+            ("example.com/shop/orders.(*Store).Plase", Some(ALL[0])),
+            ("example.com/shop/orders.Place", Some(ALL[0])),
+            ("orders.(*Store).Place", Some(ALL[0])),
+            ("example.com/shop/orders.Store.Cancel", Some(ALL[1])),
+            ("example.com/shop/order.Total", Some(ALL[2])),
+            ("main.Main", Some(ALL[4])),
+            ("http.(*Client).Do", Some(ALL[5])),
+            ("example.com/shop/orders.Unrelated", None),
+            ("main", None),
+            ("", None),
+        ] {
+            let found = ALL.iter().map(|name| (likeness(name, asked), *name)).max_by(|one, other| one.0.total_cmp(&other.0));
+            assert_eq!(found.filter(|(likeness, _)| *likeness >= ALIKE).map(|(_, name)| name), meant, "{asked}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use crate::captured::{Named, Value};
 use crate::events::decode::RawValue;
 use crate::expression::ValueKind;
 use crate::panic_value::{PanicValue, TypeNames};
+use bpf::records::operation::MAX_VALUE;
 
 /// Adds what was captured, by its names. What has no name, or not the form that it should have, is left out.
 pub(super) fn add<N: TypeNames>(
@@ -27,6 +28,7 @@ pub(super) fn add<N: TypeNames>(
 fn value<N: TypeNames>(raw: &RawValue<'_>, kind: ValueKind, names: &mut Names<N>) -> Option<Value> {
     let word = || raw.bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
     Some(match kind {
+        ValueKind::Text if raw.is_unread => unread(raw.bytes, names)?,
         ValueKind::Text => Value::Text { text: text(raw.bytes, raw.is_cut), is_cut: raw.is_cut },
         ValueKind::Integer { bytes, is_signed: true } => Value::Integer(signed(word()?, bytes)),
         ValueKind::Integer { bytes: _, is_signed: false } => Value::Integer(i64::try_from(word()?).unwrap_or(i64::MAX)),
@@ -38,6 +40,14 @@ fn value<N: TypeNames>(raw: &RawValue<'_>, kind: ValueKind, names: &mut Names<N>
         ValueKind::Type => Value::Type(names.name(word()?)),
         ValueKind::Value => Value::Held(held(raw.bytes, names)?),
     })
+}
+
+/// A string of which the address and the length are known: a constant of the program, which its file has.
+fn unread<N: TypeNames>(bytes: &[u8], names: &mut Names<N>) -> Option<Value> {
+    let [address, length]: [u64; 2] = bytemuck::cast(*bytes.first_chunk::<16>()?);
+    let taken = length.min(u64::from(MAX_VALUE));
+    let bytes = names.constant(address, taken)?;
+    Some(Value::Text { text: text(bytes, length > taken), is_cut: length > taken })
 }
 
 /// What an interface holds: the address of its type, three words, and a text perhaps.

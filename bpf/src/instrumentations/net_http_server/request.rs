@@ -20,7 +20,7 @@ use crate::scratch::Scratch;
 use crate::target::{Memory, Target};
 use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::Operation;
-use crate::trace::{extracted, frames, remote, sampling};
+use crate::trace::{extracted, remote, sampling, unwinding};
 
 /// Words of a request that are read at once; all fields that are needed at the start lie in them.
 pub const REQUEST_WORDS: usize = 32;
@@ -101,7 +101,7 @@ fn prepared<T: Target>(target: &T, holder: u64) -> Result<&Goroutine, Missed> {
     let goroutine = target.goroutine_or_new(holder).ok_or(Missed::NoRoom)?;
     goroutine.close(target, 0);
     if target.parents().has_frames.get() != 0 && goroutine.frames() != 0 {
-        frames::all_unwound(target, goroutine, holder);
+        unwinding::all_unwound(target, goroutine, holder, target.now());
     }
     // Until there is an operation.
     goroutine.not_opened(unopened::SERVED);

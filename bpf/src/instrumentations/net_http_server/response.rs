@@ -16,7 +16,7 @@ use crate::scratch::Scratch;
 use crate::target::{Memory, Target};
 use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::Operation;
-use crate::trace::{answered, creators, frames, operation};
+use crate::trace::{answered, creators, operation, unwinding};
 
 /// What is remembered of a request, as of the moment when it ends.
 #[derive(Clone, Copy)]
@@ -59,7 +59,7 @@ pub fn end<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Done
     };
     if target.parents().has_frames.get() != 0 && goroutine.frames() != 0 {
         // By a panic that somebody has recovered from, or that unwinds the handler too.
-        frames::all_unwound(target, goroutine, holder);
+        unwinding::all_unwound(target, goroutine, holder, time);
     }
     // Not the number itself: the verifier knows it by now, and would follow what comes behind for each.
     let event = target.opaque(event.into());

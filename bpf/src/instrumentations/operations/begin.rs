@@ -8,7 +8,7 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::frames::{self, Opening, Standing};
 use crate::trace::goroutine::Goroutine;
-use crate::trace::{parents, sampling};
+use crate::trace::{parents, sampling, unwinding};
 
 /// A function is called where an operation begins.
 #[inline(always)]
@@ -32,14 +32,14 @@ fn open<T: Target>(
     address: u64,
 ) -> Done {
     let time = target.now();
+    scratch.evaluation.time = time;
     let standing = Standing::of(target, address, &mut scratch.evaluation.g);
-    let level = frames::settle(target, goroutine, &standing, scratch);
+    let level = unwinding::settle(target, goroutine, &standing, scratch);
     if frames::layers(target, address, level) & recipe.inside != 0 {
         // Another library's operation is made of it.
         return Err(Missed::NothingToDo);
     }
     scratch.evaluation.begin(&target.registers(), target.opaque(0));
-    scratch.evaluation.time = time;
     target.follow(recipe.begin, scratch);
     if scratch.evaluation.refused != 0 {
         return Err(Missed::NothingToDo);

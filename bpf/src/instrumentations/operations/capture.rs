@@ -1,10 +1,10 @@
 //! Appends captured values to a record.
 
-use super::interpreter::string;
+use super::interpreter::{string, type_of};
 use crate::config::operations::{RecipeStep, code};
 use crate::go::string::GoString;
 use crate::records::RecordBuffer;
-use crate::records::operation::ValueHead;
+use crate::records::operation::{ValueHead, whole};
 use crate::target::Lookup;
 
 /// Captures a value as the step says; false where there is none.
@@ -25,7 +25,7 @@ pub(super) fn capture<L: Lookup>(lookup: &L, step: &RecipeStep, value: [u64; 2],
     if table == 0 {
         return false;
     }
-    let value_type = if step.code == code::CAPTURE_ANY { table } else { lookup.read_or_zero(table.wrapping_add(8)) };
+    let value_type = if step.code == code::CAPTURE_ANY { table } else { type_of(lookup, table) };
     let [first, second, third] = lookup.read_or_zero(data);
     let at = record.length;
     record.push_word(0);
@@ -33,8 +33,8 @@ pub(super) fn capture<L: Lookup>(lookup: &L, step: &RecipeStep, value: [u64; 2],
         record.push_word(word);
     }
     let taken = append(lookup, GoString { address: first, length: second }, capacity, record);
-    let is_cut = u16::from(second >> 31 == 0 && u64::from(taken) < second);
-    record.set_word(at, ValueHead { number, is_cut, length: 32 + taken }.to_word());
+    let whole = u16::from(second >> 31 == 0 && u64::from(taken) < second) * whole::CUT;
+    record.set_word(at, ValueHead { number, whole, length: 32 + taken }.to_word());
     true
 }
 
@@ -43,22 +43,28 @@ pub(super) fn capture<L: Lookup>(lookup: &L, step: &RecipeStep, value: [u64; 2],
 pub(super) fn word(step: &RecipeStep, [word, _]: [u64; 2], record: &mut RecordBuffer) {
     #[expect(clippy::cast_possible_truncation, reason = "the launcher counts them in 16 bits")]
     let number = step.argument as u16;
-    record.push_word(ValueHead { number, is_cut: 0, length: 8 }.to_word());
+    record.push_word(ValueHead { number, whole: whole::WHOLE, length: 8 }.to_word());
     record.push_word(word);
 }
 
-/// Captures a string; false where it cannot be read.
+/// Captures a string, or where it is; false where there is none.
 #[inline(always)]
 fn text<L: Lookup>(lookup: &L, number: u16, string: GoString, capacity: u32, record: &mut RecordBuffer) -> bool {
     let at = record.length;
     record.push_word(0);
     let taken = append(lookup, string, capacity, record);
     if taken == 0 && string.length != 0 && record.has_room() {
-        record.length = at;
-        return false;
+        record.push_word(string.address);
+        record.push_word(string.length);
+        record.set_word(at, ValueHead { number, whole: whole::UNREAD, length: 16 }.to_word());
+        if string.address == 0 || string.length >> 31 != 0 {
+            record.length = at;
+            return false;
+        }
+        return true;
     }
-    let is_cut = u16::from(u64::from(taken) < string.length);
-    record.set_word(at, ValueHead { number, is_cut, length: taken }.to_word());
+    let whole = u16::from(u64::from(taken) < string.length) * whole::CUT;
+    record.set_word(at, ValueHead { number, whole, length: taken }.to_word());
     true
 }
 

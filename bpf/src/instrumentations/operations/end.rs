@@ -10,14 +10,16 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::frames::{self, Standing};
 use crate::trace::goroutine::Goroutine;
-use crate::trace::operation;
+use crate::trace::{operation, unwinding};
 
 /// A function where an operation began may have ended, or one that it calls last (`is_tail`); the cookie has the number of the recipe
 /// that says so.
 #[inline(always)]
 pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) -> Done {
     let address = target.registers().goroutine();
-    let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
+    let Some(goroutine) = target.goroutine(address) else {
+        return Err(if is_tail { Missed::NothingToDo } else { without_goroutine(target, number, site) });
+    };
     if goroutine.frames() == 0 {
         // It was none: switched off, within another one, or refused.
         return Err(Missed::NothingToDo);
@@ -29,10 +31,12 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) 
             return Err(Missed::NothingToDo);
         }
         let time = target.now();
+        scratch.evaluation.time = time;
         let standing = Standing::of(target, address, &mut scratch.evaluation.g);
-        let level = frames::ended(target, goroutine, &standing, number, scratch);
-        if level == frames::NONE {
-            return Err(Missed::NothingToDo);
+        let level = unwinding::ended(target, goroutine, &standing, number, scratch);
+        if level == unwinding::NONE {
+            let innermost = frames::key(address, goroutine.frames().wrapping_sub(1));
+            return Err(if target.frame(innermost).is_some() { Missed::NothingToDo } else { Missed::Evicted });
         }
         #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
         let level = level as u32;
@@ -52,12 +56,23 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) 
             return Err(Missed::NothingToDo);
         }
         let Scratch { evaluation, .. } = scratch;
-        evaluation.time = time;
         evaluation.object = frame.object.get();
         let registers = target.registers();
         evaluation.frame = registers.stack_pointer.wrapping_add(standing.depth).wrapping_sub(frame.depth.get());
         report(target, scratch, recipe, &Ended { time, address, number, began })
     })
+}
+
+/// What the end of a function is of whose goroutine nothing is known: a loss, for every operation that begins makes room for its goroutine,
+/// unless the hit is no end.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn without_goroutine<T: Target>(target: &T, number: u32, site: u32) -> Missed {
+    let is_operation = target
+        .operation(number)
+        .is_some_and(|recipe| recipe.flags & flag::ENDS_OBJECT == 0 && !target.settings().is_off(recipe.layer));
+    if is_operation && results::is_end(target, site) { Missed::Evicted } else { Missed::NothingToDo }
 }
 
 /// The number of the innermost operation of a goroutine, if it ends where this function does that it calls last.
@@ -120,6 +135,7 @@ pub(super) fn annotate<T: Target>(target: &T, number: u32, site: u32) -> Done {
     let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
     target.with_scratch(|scratch| {
         let time = target.now();
+        scratch.evaluation.time = time;
         let open = around(target, goroutine, address, scratch);
         let span = &mut scratch.span;
         let is_found = if open == 0 {
@@ -138,7 +154,6 @@ pub(super) fn annotate<T: Target>(target: &T, number: u32, site: u32) -> Done {
         if !is_end {
             scratch.evaluation.begin(&target.registers(), target.opaque(0));
         }
-        scratch.evaluation.time = time;
         target.follow(recipe.begin, scratch);
         if scratch.evaluation.refused != 0 {
             return Err(Missed::NothingToDo);
@@ -161,6 +176,6 @@ fn around<T: Target>(target: &T, goroutine: &Goroutine, address: u64, scratch: &
     }
     let standing = Standing::of(target, address, &mut scratch.evaluation.g);
     #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
-    let open = frames::settle(target, goroutine, &standing, scratch) as u32;
+    let open = unwinding::settle(target, goroutine, &standing, scratch) as u32;
     open
 }

@@ -2,7 +2,7 @@
 
 use super::capture;
 use super::evaluation::{ALL_REGISTERS, ALL_RESULTS, Evaluation};
-use crate::config::operations::{MAX_STEPS, RecipeStep, Steps, code};
+use crate::config::operations::{MAX_STEPS, RecipeStep, Steps, TABLE, code};
 use crate::go::string::GoString;
 use crate::records::RecordBuffer;
 use crate::scratch::Scratch;
@@ -106,8 +106,11 @@ impl Evaluation {
         if table == 0 {
             return code == code::UNWRAP;
         }
-        // `itab.Type` (`internal/abi.ITab`).
-        let found = if code == code::ASSERT_ANY { table } else { lookup.read_or_zero(table.wrapping_add(8)) };
+        if code == code::ASSERT && argument != 0 && table == expected.wrapping_add(extended(argument)) {
+            self.value[0] = data;
+            return true;
+        }
+        let found = if code == code::ASSERT_ANY { table } else { type_of(lookup, table) };
         match code {
             code::TYPE_OF => self.value[0] = found,
             code::ASSERT | code::ASSERT_ANY => {
@@ -133,6 +136,20 @@ impl Evaluation {
         self.value = words;
         true
     }
+}
+
+/// The sign of a number of 32 bits.
+#[inline(always)]
+const fn extended(number: u64) -> u64 {
+    ((number << 32).cast_signed() >> 32).cast_unsigned()
+}
+
+/// The type of what an interface with this table holds: see [`code::TYPE_OF`].
+#[inline(always)]
+pub(super) fn type_of<L: Lookup>(lookup: &L, table: u64) -> u64 {
+    // `itab.Type` (`internal/abi.ITab`).
+    let found: u64 = lookup.read_or_zero(table.wrapping_add(8));
+    if found == 0 { table.wrapping_add(TABLE) } else { found }
 }
 
 /// A value as a string header.

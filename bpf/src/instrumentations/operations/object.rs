@@ -9,6 +9,7 @@ use crate::shared::Shared;
 use crate::target::Target;
 use crate::trace::frames::{self, Opening, Standing};
 use crate::trace::sealed::SealedSpan;
+use crate::trace::unwinding;
 
 /// An operation whose object is open.
 #[repr(C)]
@@ -88,7 +89,7 @@ fn go_on<T: Target>(target: &T, scratch: &mut Scratch, opening: &Opening) -> Don
     let goroutine = target.goroutine_or_new(address).ok_or(Missed::NoRoom)?;
     let standing = Standing::of(target, address, &mut scratch.evaluation.g);
     #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
-    let level = frames::settle(target, goroutine, &standing, scratch) as u32;
+    let level = unwinding::settle(target, goroutine, &standing, scratch) as u32;
     // Not what the operation before has left here, which may be of another request.
     scratch.search.texts = target.opaque(0);
     frames::open(target, goroutine, &standing, &Opening { level, ..*opening }, scratch)

@@ -10,7 +10,7 @@ use crate::config::{Cookie, EMPTY_RECIPE, EndRecipe, Setting};
 use crate::config::{ResultLocation, parents::ParentsConfig};
 use crate::go::abi::{INTEGERS, Registers};
 use crate::missed::{Done, Missed};
-use crate::records::operation::{OperationEvent, OperationStart, ValueHead};
+use crate::records::operation::{OperationEvent, OperationStart, ValueHead, whole};
 use crate::records::{RecordHeader, SpanIdentity, kind};
 use crate::target::fake::{FakeProcess, layouts};
 use crate::target::{Lookup as _, Target as _};
@@ -75,16 +75,17 @@ impl Function {
 struct Value {
     number: u16,
     is_cut: bool,
+    is_unread: bool,
     bytes: Vec<u8>,
 }
 
 impl Value {
     fn word(number: u16, word: u64) -> Self {
-        Self { number, is_cut: false, bytes: word.to_ne_bytes().to_vec() }
+        Self { number, is_cut: false, is_unread: false, bytes: word.to_ne_bytes().to_vec() }
     }
 
     fn text(number: u16, text: &str) -> Self {
-        Self { number, is_cut: false, bytes: text.as_bytes().to_vec() }
+        Self { number, is_cut: false, is_unread: false, bytes: text.as_bytes().to_vec() }
     }
 }
 
@@ -124,10 +125,11 @@ fn values(mut rest: &[u8]) -> Vec<Value> {
     let mut values = Vec::new();
     while !rest.is_empty() {
         let (head, behind) = rest.split_at(size_of::<ValueHead>());
-        let ValueHead { number, is_cut, length } = bytemuck::pod_read_unaligned(head);
+        let ValueHead { number, whole, length } = bytemuck::pod_read_unaligned(head);
         let (bytes, behind) = behind.split_at((length as usize).next_multiple_of(8));
-        assert!(is_cut <= 1);
-        values.push(Value { number, is_cut: is_cut == 1, bytes: bytes[..length as usize].to_vec() });
+        let (is_cut, is_unread) = (whole == whole::CUT, whole == whole::UNREAD);
+        assert!(whole == whole::WHOLE || is_cut || is_unread);
+        values.push(Value { number, is_cut, is_unread, bytes: bytes[..length as usize].to_vec() });
         rest = behind;
     }
     values

@@ -4,7 +4,7 @@ use super::report::{self, Event};
 use crate::missed::{Done, Missed};
 use crate::records::kind;
 use crate::target::Target;
-use crate::trace::frames;
+use crate::trace::unwinding;
 
 /// `runtime.gopanic(e any)`: what it is about is told to the launcher, while it is there. Whether the panic unwinds an operation shows
 /// later.
@@ -34,6 +34,6 @@ pub(super) fn goexit<T: Target>(target: &T) -> Done {
     if goroutine.frames() == 0 {
         return Err(Missed::NothingToDo);
     }
-    frames::all_unwound(target, goroutine, address);
+    unwinding::all_unwound(target, goroutine, address, target.now());
     Ok(())
 }

@@ -228,8 +228,13 @@ fn texts_of_all_lengths() {
         assert_eq!(value.bytes, &text.as_bytes()[..taken], "{length}");
     }
     assert_eq!(text_of(&mut process, 0, 0), Some(Value::text(3, "")));
-    // No string: what cannot be read, and what is longer than any.
-    assert_eq!(text_of(&mut process, UNMAPPED, 5), None);
+    // Of what is not in memory it is said where it is.
+    let unread = |address: u64, length: u64| {
+        let bytes = [address.to_ne_bytes(), length.to_ne_bytes()].concat();
+        Some(Value { number: 3, is_cut: false, is_unread: true, bytes })
+    };
+    assert_eq!(text_of(&mut process, UNMAPPED, 5), unread(UNMAPPED, 5));
+    // No string: what is nowhere, and what is longer than any.
     assert_eq!(text_of(&mut process, 0, 5), None);
     for length in [1 << 31, 1 << 32, 1 << 63, u64::MAX] {
         assert_eq!(text_of(&mut process, address, length), None, "{length}");
@@ -237,7 +242,7 @@ fn texts_of_all_lengths() {
     // The longest of all is cut to what is taken, which is there.
     assert!(text_of(&mut process, address, (1 << 31) - 1).is_some_and(|value| value.is_cut && value.bytes.len() == 8_192));
     // It runs into a page that is not there.
-    assert_eq!(text_of(&mut process, address + 8_190, 8_190), None);
+    assert_eq!(text_of(&mut process, address + 8_190, 8_190), unread(address + 8_190, 8_190));
 }
 
 #[test]

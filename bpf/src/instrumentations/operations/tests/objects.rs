@@ -33,7 +33,7 @@ fn rows() -> Rows {
     let start = vec![words(1, 1), step(code::CAPTURE_WORD, 2, 0)];
     let close = program.add(Function { begin: object.clone(), start, ..Function::default() });
     let end = vec![results(0, 0), step(code::CAPTURE_WORD, 3, 0), step(code::OBJECT, 0, 0), step(code::CAPTURE_WORD, 4, 0)];
-    let closing = program.add(Function { begin: object, end, ..Function::default() });
+    let closing = program.add(Function { begin: object, end, flags: flag::ENDS_OBJECT, ..Function::default() });
     Rows { program, query, close, closing }
 }
 

@@ -1,0 +1,254 @@
+//! What is wanted of an operation, as expressions → the steps of its recipe. Pure.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bpf::config::operations::{RecipeStep, code, flag};
+use opentelemetry::trace::SpanKind;
+
+use super::facts::Facts;
+use super::library::SpanFunction;
+use super::operation_sites::AtEnd;
+use super::operations::{About, KEY, MAKES, PlannedOperation, WITHIN};
+use crate::captured::Named;
+use crate::expression::{Captured, Condition, Expression, Scope, Stage, Unreadable, ValueKind};
+use crate::signature::{Found, GoType, Signature};
+
+/// Values of one operation at one moment: as many as find room behind the longest text of a record.
+const MAX_CAPTURES: usize = 24;
+/// Steps that follow a pointer.
+const READING: [u16; 9] = [
+    code::LOAD,
+    code::LOAD_PAIR,
+    code::ASSERT,
+    code::ASSERT_ANY,
+    code::TYPE_OF,
+    code::UNWRAP,
+    code::CAPTURE_TEXT,
+    code::CAPTURE_VALUE,
+    code::CAPTURE_ANY,
+];
+/// Steps of them at most: the interpreter follows no more, and the error takes some.
+const MAX_RECIPE: usize = bpf::config::operations::MAX_STEPS as usize - 64;
+/// Bytes of a text at most.
+const MAX_TEXT: u32 = bpf::records::operation::MAX_VALUE;
+/// The same of the text of an error.
+pub(super) const MAX_MESSAGE: u32 = 1_024;
+/// How often an error that wraps another is looked into.
+const MAX_WRAPPED: usize = 3;
+/// `fmt.Errorf` with one `%w` (`fmt/errors.go`).
+const WRAPPER: (&str, &str) = ("*fmt.wrapError", "err");
+const OBJECTS: [&str; 2] = [MAKES, WITHIN];
+
+/// What is captured of errors besides their text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Errors {
+    /// Types that wrap another error, and the field in which they have it.
+    pub(super) wrappers: Vec<(&'static str, &'static str)>,
+    /// Names and expressions.
+    pub(super) captures: Vec<(&'static str, Expression)>,
+}
+
+/// The steps of one operation while they are made.
+#[derive(Debug, Default)]
+pub(super) struct Recipe {
+    begin: Vec<RecipeStep>,
+    steps: [Vec<RecipeStep>; 2],
+    captures: [Vec<Named>; 2],
+    known: Range<usize>,
+    /// What cannot be captured, and why.
+    pub(super) missing: Vec<String>,
+}
+
+/// A function of the program, with what its declaration says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Declared<'d> {
+    pub(super) signature: &'d Signature,
+    pub(super) found: &'d Found,
+}
+
+impl Recipe {
+    fn scope<'s, 'a>(facts: &Facts<'a>, declared: Declared<'s>, stage: Stage) -> Scope<'s, 'a>
+    where
+        'a: 's,
+    {
+        let Declared { signature, found } = declared;
+        Scope { binary: facts.binary, signature, assignment: &found.assignment, stage }
+    }
+
+    /// It is an operation only where this holds. Without it every call would be one: so it must be readable.
+    pub(super) fn require(&mut self, facts: &Facts<'_>, declared: Declared<'_>, condition: &Condition) -> Result<(), Unreadable> {
+        self.begin.extend(Self::scope(facts, declared, Stage::Start).require(condition)?);
+        Ok(())
+    }
+
+    /// Notes its context.
+    pub(super) fn context(&mut self, facts: &Facts<'_>, declared: Declared<'_>, context: &Expression) -> Result<(), Unreadable> {
+        self.begin.extend(Self::scope(facts, declared, Stage::Start).note_interface(context, code::CONTEXT)?);
+        Ok(())
+    }
+
+    /// Notes its object: one that it ends, at the start; one with which it goes on, at the end.
+    pub(super) fn object(
+        &mut self,
+        facts: &Facts<'_>,
+        declared: Declared<'_>,
+        object: &Expression,
+        stage: Stage,
+    ) -> Result<(), Unreadable> {
+        let steps = Self::scope(facts, declared, stage).note_object(object)?;
+        match stage {
+            Stage::Start => self.begin.extend(steps),
+            Stage::End => self.steps[1].extend(steps),
+        }
+        Ok(())
+    }
+
+    /// Captures a value; what cannot be read is noted as missing.
+    pub(super) fn capture(
+        &mut self,
+        facts: &Facts<'_>,
+        declared: Declared<'_>,
+        (name, expression): (Cow<'static, str>, &Expression),
+        stage: Stage,
+    ) -> Result<(), Unreadable> {
+        let count = self.captures[stage as usize].len();
+        if count >= MAX_CAPTURES {
+            return Err(Unreadable::TooLong);
+        }
+        let number = u32::try_from(count).unwrap_or(u32::MAX);
+        let Captured { steps, kind } = if OBJECTS.contains(&&*name) {
+            Self::scope(facts, declared, stage).capture_object(expression, number)?
+        } else {
+            Self::scope(facts, declared, stage).capture(expression, number, MAX_TEXT)?
+        };
+        if self.steps[stage as usize].len() + steps.len() > MAX_RECIPE {
+            return Err(Unreadable::TooLong);
+        }
+        self.captures[stage as usize].push(Named { name, kind });
+        self.steps[stage as usize].extend(steps);
+        Ok(())
+    }
+
+    /// Captures what is known by an object, unless that was done a short time ago.
+    pub(super) fn known(
+        &mut self,
+        facts: &Facts<'_>,
+        declared: Declared<'_>,
+        by: &Expression,
+        captures: &[(&'static str, Expression)],
+    ) -> Result<(), Unreadable> {
+        let key = Self::scope(facts, declared, Stage::Start).note_object(by)?;
+        self.steps[0].extend(key);
+        let first = self.steps[0].len();
+        let argument = u32::try_from(self.captures[0].len()).unwrap_or(u32::MAX);
+        let kind = ValueKind::Integer { bytes: 8, is_signed: false };
+        self.captures[0].push(Named { name: Cow::Borrowed(KEY), kind });
+        for (step, argument) in [(code::OBJECT, 0), (code::NOT_NIL, 0), (code::CAPTURE_KEY, argument)] {
+            self.steps[0].push(RecipeStep { code: step, argument, ..RecipeStep::default() });
+        }
+        let begin = self.captures[0].len();
+        for (name, expression) in captures {
+            match self.capture(facts, declared, (Cow::Borrowed(name), expression), Stage::Start) {
+                // A program has the types of those drivers alone that it uses.
+                Ok(()) | Err(Unreadable::NoName(_) | Unreadable::NoType(_)) => {}
+                Err(why) => self.missing.push(format!("{name} of {}: {why}", declared.found.function.name)),
+            }
+        }
+        self.known = begin..self.captures[0].len();
+        let [steps, _] = &mut self.steps;
+        let rest = u16::try_from(steps.len().saturating_sub(first + 3)).unwrap_or(u16::MAX);
+        for (at, skip) in [(first + 1, rest.saturating_add(1)), (first + 2, rest)] {
+            if let Some(step) = steps.get_mut(at) {
+                step.skip = skip;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes and captures the error, what it wraps, and what `errors` (a type, and captures of it) say of it.
+    pub(super) fn error(
+        &mut self,
+        facts: &Facts<'_>,
+        declared: Declared<'_>,
+        error: &Expression,
+        stage: Stage,
+        errors: &Errors,
+    ) -> Result<(), Unreadable> {
+        let scope = Self::scope(facts, declared, stage);
+        self.steps[stage as usize].extend(scope.note_interface(error, code::NOTE_ERROR)?);
+        let first = self.steps[stage as usize].len();
+        for step in [code::ERROR, code::NOT_NIL] {
+            self.steps[stage as usize].push(RecipeStep { code: step, ..RecipeStep::default() });
+        }
+        self.capture_value(stage, "error");
+        let wrappers = std::iter::once(&WRAPPER).chain(&errors.wrappers);
+        let unwrap = |&(name, field): &(&str, &str)| scope.unwrap_error(&type_named(name), field).ok();
+        let unwraps: Vec<RecipeStep> = wrappers.filter_map(unwrap).flatten().collect();
+        if !unwraps.is_empty() {
+            for _ in 0..MAX_WRAPPED {
+                self.steps[stage as usize].extend(&unwraps);
+            }
+            self.capture_value(stage, "cause");
+        }
+        for (name, expression) in &errors.captures {
+            // A program has only the types of the drivers that it uses.
+            let _not_used = self.capture(facts, declared, (Cow::Borrowed(name), expression), stage);
+        }
+        // Without an error there is nothing of all this.
+        let steps = &mut self.steps[stage as usize];
+        let rest = steps.len().saturating_sub(first + 2);
+        if let Some(check) = steps.get_mut(first + 1) {
+            check.skip = u16::try_from(rest).unwrap_or(u16::MAX);
+        }
+        Ok(())
+    }
+
+    /// Captures the noted error.
+    fn capture_value(&mut self, stage: Stage, name: &'static str) {
+        let captures = &mut self.captures[stage as usize];
+        let argument = u32::try_from(captures.len()).unwrap_or(u32::MAX);
+        captures.push(Named { name: Cow::Borrowed(name), kind: ValueKind::Value });
+        let steps = &mut self.steps[stage as usize];
+        steps.push(RecipeStep { code: code::ERROR, ..RecipeStep::default() });
+        steps.push(RecipeStep { code: code::CAPTURE_VALUE, skip: 0, argument, value: MAX_MESSAGE.into() });
+    }
+
+    /// Whether it follows pointers at the end.
+    pub(super) fn at_end(&self, is_whole: bool) -> AtEnd {
+        let [_, end] = &self.steps;
+        AtEnd { reads_memory: end.iter().any(|step| READING.contains(&step.code)), is_whole }
+    }
+
+    /// The finished recipe.
+    pub(super) fn finish(self, flags: u32, about: AboutFunction) -> PlannedOperation {
+        let Self { begin, steps: [start, end], captures, known, missing: _ } = self;
+        let AboutFunction { library, function, kind, span } = about;
+        let flags = flags | if kind == SpanKind::Client { flag::IS_CLIENT } else { 0 };
+        PlannedOperation {
+            begin,
+            start,
+            end,
+            flags,
+            tail: 0,
+            about: Arc::new(About { library, function, kind, span, captures, known }),
+        }
+    }
+}
+
+/// A type of errors, by its name with the import path: `*fmt.wrapError`.
+fn type_named(name: &str) -> GoType {
+    let (package, own) = name.trim_start_matches('*').rsplit_once('.').unwrap_or(("", name));
+    let named = GoType::Named { package: Some(package.to_owned()), name: own.to_owned() };
+    if name.starts_with('*') { GoType::Pointer(Box::new(named)) } else { named }
+}
+
+/// What [`About`] says besides captures.
+#[derive(Clone, Debug)]
+pub(super) struct AboutFunction {
+    pub(super) library: &'static str,
+    pub(super) function: String,
+    pub(super) kind: SpanKind,
+    pub(super) span: SpanFunction,
+}

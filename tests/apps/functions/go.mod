@@ -1,0 +1,3 @@
+module example.test/functions
+
+go 1.21

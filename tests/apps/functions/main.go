@@ -1,0 +1,202 @@
+// functions is a server whose handlers call functions of its own, for tests of the spans of these.
+//
+//	functions URL    serve; /KIND calls what KIND says
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"example.test/functions/shop"
+)
+
+var store = &shop.Branch{Number: 3, Store: &shop.Store{Name: "main street"}}
+
+func order(id string, items ...shop.Item) *shop.Order {
+	return &shop.Order{ID: id, Items: items, Paid: true, Weight: 1.5, Next: &shop.Order{ID: "next"}}
+}
+
+var (
+	apple   = shop.Item{Name: "apple", Cents: 250}
+	pear    = shop.Item{Name: "pear", Cents: 175}
+	refused = shop.Item{Name: "refused"}
+	wrapped = shop.Item{Name: "wrapped"}
+)
+
+// recovering answers a panic of a handler.
+func recovering(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if recover() != nil {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+		}()
+		handler.ServeHTTP(w, r)
+	})
+}
+
+// handle is a function of the package main.
+//
+//go:noinline
+func handle(w http.ResponseWriter, r *http.Request, kind string) {
+	if kind == "" {
+		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
+func spawn(calls ...func()) {
+	var working sync.WaitGroup
+	for _, call := range calls {
+		call := call
+		working.Add(1)
+		go func() {
+			defer working.Done()
+			call()
+		}()
+	}
+	working.Wait()
+}
+
+// within starts a goroutine.
+//
+//go:noinline
+func within(ctx context.Context, number int) int {
+	result := 0
+	spawn(func() { result = shop.Work(number) })
+	return result
+}
+
+func routes(sink string) *http.ServeMux {
+	mux := http.NewServeMux()
+	add := func(kind string, call func(ctx context.Context)) {
+		mux.HandleFunc("/"+kind, func(w http.ResponseWriter, r *http.Request) { call(r.Context()) })
+	}
+	add("place", func(ctx context.Context) { store.Place(ctx, order("o-1", apple, pear)) })
+	add("empty", func(ctx context.Context) { store.Place(ctx, order("o-2")) })
+	add("refused", func(ctx context.Context) { store.Place(ctx, order("o-3", refused)) })
+	add("wrapping", func(ctx context.Context) { store.Place(ctx, order("o-4", wrapped)) })
+	add("background", func(context.Context) { store.Place(context.Background(), order("o-5", apple)) })
+	add("wrapped", func(ctx context.Context) {
+		shop.Wrapped(ctx, true)
+		shop.Wrapped(ctx, false)
+	})
+	add("recovered", func(ctx context.Context) { shop.Recovered(ctx, "here") })
+	add("many", func(ctx context.Context) {
+		next := order("o-6")
+		shop.Many(ctx, -7, 60000, true, 2.5, "e", []int{5, 6}, [1]int32{-9}, next, "any", pear, 1<<63, "l", 200)
+	})
+	add("generic", func(context.Context) {
+		shop.Map([]int{1, 2, 3}, func(n int) string { return fmt.Sprint(n) })
+		shop.Map([]string{"a"}, func(s string) shop.Item { return shop.Item{Name: s} })
+		numbers, items := &shop.Stack[int]{}, &shop.Stack[shop.Item]{}
+		numbers.Push(1, 10)
+		items.Push(apple, 20)
+	})
+	add("recursive", func(context.Context) { shop.Factorial(5) })
+	add("panics", func(context.Context) { shop.Explode("there") })
+	mux.Handle("/recovering", recovering(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { shop.Explode("somewhere") })))
+	add("goexit", func(ctx context.Context) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			leave(ctx)
+		}()
+		<-done
+	})
+	add("goroutine", func(ctx context.Context) { within(ctx, 7) })
+	fetch := func(kind string, context func(r *http.Request) context.Context) {
+		mux.HandleFunc("/"+kind, func(w http.ResponseWriter, r *http.Request) {
+			body, err := shop.Fetch(context(r), sink+"/"+kind)
+			if err != nil {
+				panic(err)
+			}
+			io.WriteString(w, body)
+		})
+	}
+	fetch("fetch", func(r *http.Request) context.Context { return r.Context() })
+	fetch("fetch-background", func(*http.Request) context.Context { return context.Background() })
+	add("small", func(context.Context) {
+		next := shop.Counter()
+		log.Print(shop.Small(len(os.Args)), next())
+	})
+	mux.HandleFunc("/main", func(w http.ResponseWriter, r *http.Request) { handle(w, r, "main") })
+	// As many goroutines as that call a function at the same time.
+	mux.HandleFunc("/goroutines", func(w http.ResponseWriter, r *http.Request) {
+		count, err := strconv.Atoi(r.URL.Query().Get("count"))
+		if err != nil {
+			panic(err)
+		}
+		var ready, working sync.WaitGroup
+		start := make(chan struct{})
+		for number := 0; number < count; number++ {
+			number := number
+			ready.Add(1)
+			working.Add(1)
+			go func() {
+				defer working.Done()
+				ready.Done()
+				<-start
+				pause(number)
+			}()
+		}
+		ready.Wait()
+		close(start)
+		working.Wait()
+	})
+	// Half of the calls end by panics, or with their goroutines.
+	add("mess", func(ctx context.Context) {
+		func() {
+			defer func() { recover() }()
+			shop.Explode("in the mess")
+		}()
+		spawn(func() { leave(ctx) }, func() { store.Place(ctx, order("o-7", apple)) }, func() { within(ctx, 1) })
+		shop.Recovered(ctx, "in the mess")
+		shop.Explode("out of the mess")
+	})
+	return mux
+}
+
+// pause waits while others do.
+//
+//go:noinline
+func pause(number int) int {
+	time.Sleep(50 * time.Millisecond)
+	return number
+}
+
+// leave ends its goroutine.
+//
+//go:noinline
+func leave(ctx context.Context) error {
+	shop.Work(1)
+	runtime.Goexit()
+	return nil
+}
+
+func main() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	log.SetOutput(io.Discard)
+	server := &http.Server{Handler: routes(os.Args[1])}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	go server.Serve(listener)
+	fmt.Println("listening", listener.Addr())
+	<-stop
+	deadline, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	server.Shutdown(deadline)
+}
