@@ -5,7 +5,7 @@
 use crate::config::http_client::HttpClientConfig;
 use crate::go::results;
 use crate::go::string::GoString;
-use crate::go::words::word;
+use crate::go::words::{self, word};
 use crate::missed::{Done, Missed};
 use crate::records::http_client::{CAPACITY, HttpClientEnd};
 use crate::records::kind;
@@ -113,7 +113,7 @@ fn report_end<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Sc
     let mut message = nothing as u32;
     if error_table != 0 {
         error_type = target.read_or_zero(error_table + 8);
-        words = target.read_or_zero(error);
+        words = words::held(target, error);
         message = record.append(target, GoString { address: words[0], length: words[1] }, CAPACITY);
     }
     // At once; zeros where there is no response, that the verifier does not know.

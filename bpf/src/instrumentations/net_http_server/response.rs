@@ -8,7 +8,7 @@ use crate::config::ABSENT;
 use crate::config::http_server::{Http2WriterLayout, HttpServerConfig, event};
 use crate::go::panic::{self, Panic};
 use crate::go::string::GoString;
-use crate::go::words::word;
+use crate::go::words::{self, word};
 use crate::missed::{Done, Missed};
 use crate::records::http_server::{CAPACITY, HttpServerEnd, HttpServerPanic, end_flag};
 use crate::records::{RecordBuffer, kind};
@@ -147,13 +147,7 @@ fn report_panic<T: Target>(
     panic: Panic,
 ) -> Done {
     let Scratch { span, record, .. } = scratch;
-    let value = if let Some(words) = target.read::<[u64; 3]>(panic.data) {
-        words
-    } else {
-        // A shorter value at the end of what is mapped.
-        let [first, second]: [u64; 2] = target.read_or_zero(panic.data);
-        [first, second, target.opaque(0)]
-    };
+    let value = words::held(target, panic.data);
     record.length = target.opaque(size_of::<HttpServerPanic>() as u64);
     let pattern = append_pattern(target, config, served, record);
     let message = record.append(target, GoString { address: value[0], length: value[1] }, CAPACITY);

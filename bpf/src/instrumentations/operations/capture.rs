@@ -3,6 +3,7 @@
 use super::interpreter::{string, type_of};
 use crate::config::operations::{RecipeStep, code};
 use crate::go::string::GoString;
+use crate::go::words;
 use crate::records::RecordBuffer;
 use crate::records::operation::{ValueHead, whole};
 use crate::target::Lookup;
@@ -26,7 +27,7 @@ pub(super) fn capture<L: Lookup>(lookup: &L, step: &RecipeStep, value: [u64; 2],
         return false;
     }
     let value_type = if step.code == code::CAPTURE_ANY { table } else { type_of(lookup, table) };
-    let [first, second, third] = lookup.read_or_zero(data);
+    let [first, second, third] = words::held(lookup, data);
     let at = record.length;
     record.push_word(0);
     for word in [value_type, first, second, third] {

@@ -278,6 +278,11 @@ fn what_an_interface_holds_is_captured_with_its_type() {
     let steps = process.recipe_steps.clone();
     let (_, values) = followed(&steps, &process, |evaluation| evaluation.value = [table, no_string]);
     assert_eq!((values[0].is_cut, &values[0].bytes), (false, &expected(0x1234, [u64::MAX, u64::MAX, 5], "")));
+    // A string header is shorter than what is read of a value, and may be the last thing on a page.
+    let last = process.memory.allocate(4_096) + 4_096 - 16;
+    process.memory.write_words(last, &[text, length]);
+    let (_, values) = followed(&steps, &process, |evaluation| evaluation.value = [table, last]);
+    assert_eq!(values[0].bytes, expected(0x1234, [text, length, 0], "sql: no rows"));
 }
 
 /// 24 captures of the longest texts: what has no room is empty and says so, and what comes behind is there.
