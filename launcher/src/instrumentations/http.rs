@@ -7,20 +7,16 @@ use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use bpf::records::SpanIdentity;
-use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{SpanKind, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
-use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
+use super::identity;
 use crate::config::KnownMethods;
 
 /// The instrumentation scope of spans of `net/http`.
-static NET_HTTP: LazyLock<InstrumentationScope> = LazyLock::new(|| {
-    InstrumentationScope::builder("go-auto-launch/net/http")
-        .with_version(env!("CARGO_PKG_VERSION"))
-        .with_schema_url(opentelemetry_semantic_conventions::SCHEMA_URL)
-        .build()
-});
+static NET_HTTP: LazyLock<InstrumentationScope> = LazyLock::new(|| identity::scope("net/http"));
 
 /// Query parameters whose values are secrets, in lower case: those that the conventions name, and the usual ones.
 const SECRET_PARAMETERS: [&str; 22] = [
@@ -51,27 +47,7 @@ const SECRET_PARAMETERS: [&str; 22] = [
 /// The span of a request that has begun, without name and attributes. Its end time is its start time until it is finished.
 #[must_use]
 pub fn open_span(kind: SpanKind, identity: &SpanIdentity, trace_state: TraceState, start_time: SystemTime) -> SpanData {
-    SpanData {
-        span_context: SpanContext::new(
-            TraceId::from_bytes(identity.trace_id),
-            SpanId::from_bytes(identity.span_id),
-            TraceFlags::new(identity.trace_flags),
-            false,
-            trace_state,
-        ),
-        parent_span_id: SpanId::from_bytes(identity.parent_span_id),
-        parent_span_is_remote: identity.parent_is_remote != 0,
-        span_kind: kind,
-        name: Cow::Borrowed(""),
-        start_time,
-        end_time: start_time,
-        attributes: Vec::new(),
-        dropped_attributes_count: 0,
-        events: SpanEvents::default(),
-        links: SpanLinks::default(),
-        status: Status::Unset,
-        instrumentation_scope: NET_HTTP.clone(),
-    }
+    identity::open_span(kind, identity, trace_state, NET_HTTP.clone(), start_time)
 }
 
 /// Adds the method; returns the span's name as long as there is no route.

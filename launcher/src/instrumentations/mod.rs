@@ -6,6 +6,7 @@
 pub mod database;
 pub mod database_sql;
 pub mod http;
+pub mod identity;
 pub mod net_http_client;
 pub mod net_http_server;
 pub mod pgx;

@@ -2,7 +2,6 @@
 //!
 //! A span is an [`opentelemetry_sdk::trace::SpanData`]: the SDK's own model, which every exporter takes.
 
-mod identity;
 pub mod limits;
 mod names;
 pub mod open;

@@ -5,18 +5,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status};
+use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::names::Names;
 use super::open::UNFINISHED;
-use super::{identity, limits, values};
+use super::{limits, values};
 use crate::captured::{Captured, Value};
 use crate::clock::WallClock;
 use crate::config::{Database, Limits};
 use crate::events::decode::{Happened, OperationHappened, OperationStarted, RawValue};
+use crate::instrumentations::identity;
 use crate::panic_value::{PanicValue, TypeNames};
 use crate::probes::operations::{About, KEY, MAKES, WITHIN};
 
@@ -98,7 +99,7 @@ impl OpenOperations {
         values::add(&mut found, &own, &about.captures[0], names);
         let known = self.known(&about, &found, &about_object, names);
         let scope = self.scopes.entry(about.library).or_insert_with(|| identity::scope(about.library)).clone();
-        let mut data = identity::open_span(about.kind.clone(), &head.span, scope, clock.time(head.time));
+        let mut data = identity::open_span(about.kind.clone(), &head.span, TraceState::default(), scope, clock.time(head.time));
         if let Some(maker) = object(&found, WITHIN).and_then(|object| self.makers.get(&object)) {
             data.links.links.push(Link::new(maker.clone(), Vec::new(), 0));
         }

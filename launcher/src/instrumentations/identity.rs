@@ -9,7 +9,8 @@ use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, Tr
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 /// The instrumentation scope of the spans of a library.
-pub(super) fn scope(library: &str) -> InstrumentationScope {
+#[must_use]
+pub fn scope(library: &str) -> InstrumentationScope {
     InstrumentationScope::builder(format!("go-auto-launch/{library}"))
         .with_version(env!("CARGO_PKG_VERSION"))
         .with_schema_url(opentelemetry_semantic_conventions::SCHEMA_URL)
@@ -17,9 +18,11 @@ pub(super) fn scope(library: &str) -> InstrumentationScope {
 }
 
 /// The span of an operation that has begun, without name and attributes. Its end time is its start time until it is finished.
-pub(super) fn open_span(
+#[must_use]
+pub fn open_span(
     kind: SpanKind,
     identity: &SpanIdentity,
+    trace_state: TraceState,
     scope: InstrumentationScope,
     start_time: SystemTime,
 ) -> SpanData {
@@ -29,7 +32,7 @@ pub(super) fn open_span(
             SpanId::from_bytes(identity.span_id),
             TraceFlags::new(identity.trace_flags),
             false,
-            TraceState::default(),
+            trace_state,
         ),
         parent_span_id: SpanId::from_bytes(identity.parent_span_id),
         parent_span_is_remote: identity.parent_is_remote != 0,
