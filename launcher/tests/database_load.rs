@@ -161,3 +161,23 @@ fn rows_that_are_never_closed() {
         }
     }
 }
+
+/// Databases that are opened and closed one after the other: each statement is of its own, although it may be where another one was.
+#[test]
+fn reopened_databases() {
+    for version in [GoVersion::GO_1_21, GoVersion::GO_1_27] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = start_with_sqlite(version, folder.path());
+        get(&server, "/reopened");
+        let left = server.end();
+        let mut found = 0;
+        for statement in &left.spans {
+            let table = statement.text("db.collection.name").unwrap_or_default();
+            let Some(number) = table.strip_prefix("number_") else { continue };
+            let file = folder.path().join(format!("reopened-{:03}.db", number.parse::<u32>().unwrap()));
+            assert_eq!(statement.text("db.namespace").as_deref(), file.to_str(), "{version:?}: {table}");
+            found += 1;
+        }
+        assert_eq!(found, 200, "{version:?}: {}", left.stderr);
+    }
+}

@@ -126,6 +126,8 @@ pub mod flag {
     pub const HAS_OBJECT: u32 = 2;
     /// No operation: it ends the object of one.
     pub const ENDS_OBJECT: u32 = 8;
+    /// No operation: its object is a key, and what is known by it is forgotten.
+    pub const FORGETS: u32 = 16;
 }
 
 /// What a hit means: the low eight bits of [`super::Cookie::event`]; above it is the number of the [`OperationRecipe`].
@@ -153,7 +155,8 @@ pub mod event {
 /// memory, because nothing has touched it yet. Both are aligned.
 pub const TABLE: u64 = 1;
 
-/// How long what is known of an object is not captured again, in nanoseconds: an address may be given to another one.
+/// How long what is known of an object is not captured again, in nanoseconds: an address may be given to another one, although a table
+/// says where such an object ends ([`flag::FORGETS`]).
 pub const KNOWN_FOR: u64 = 1_000_000_000;
 
 /// Steps that one list has at most.

@@ -236,6 +236,11 @@ impl Target for Hit {
     }
 
     #[inline(always)]
+    fn forget_known(&self, key: u64) {
+        operations::forget_known(key);
+    }
+
+    #[inline(always)]
     fn each_goroutine<V: Visit>(&self, visit: &V) {
         goroutines::each(visit);
     }

@@ -82,3 +82,8 @@ pub(super) fn set_object(address: u64, operation: &OpenObject) {
 pub(super) fn forget_object(address: u64) {
     let _absent = OBJECTS.remove(&address);
 }
+
+#[inline(always)]
+pub(super) fn forget_known(key: u64) {
+    let _absent = KNOWN.remove(&key);
+}

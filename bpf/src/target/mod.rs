@@ -118,6 +118,8 @@ pub trait Target: Lookup {
     fn set_object(&self, address: u64, operation: &OpenObject);
     /// Forgets it.
     fn forget_object(&self, address: u64);
+    /// Forgets that what is known by this key was captured ([`Lookup::is_known`]).
+    fn forget_known(&self, key: u64);
     /// Visits every goroutine of which something is remembered.
     fn each_goroutine<V: Visit>(&self, visit: &V);
     /// Counts a request whose route a mux has found; `in_request` says whether it is noted in the request as well, so that it

@@ -1,5 +1,7 @@
 //! What is wrong with an expression: as text, and for a program.
 
+use bpf::config::MAX_RESULTS;
+
 /// A text that is no expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at byte {at}")]
@@ -28,6 +30,9 @@ pub enum Unreadable {
     /// On the stack, where a function ends.
     #[error("{0} is returned on the stack, where it is not looked for")]
     OnStack(String),
+    /// In a register, where a function ends, of which a probe does not see the value there.
+    #[error("{0} is returned behind the first {MAX_RESULTS} words, which are all that a probe reads")]
+    BeyondResults(String),
     /// The type has no such field.
     #[error("{type_name} has no field {field}")]
     NoField {

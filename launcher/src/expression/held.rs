@@ -1,5 +1,6 @@
 //! Where the value of a term is while its steps are made: in registers still, in the interpreter's two words, or in memory.
 
+use bpf::config::MAX_RESULTS;
 use bpf::config::operations::{RecipeStep, code};
 
 use super::error::Unreadable;
@@ -54,6 +55,9 @@ impl Steps {
                     Some(Place::Integer(second)) => second,
                     Some(Place::Float(_) | Place::Stack(_) | Place::Local(_)) | None => first,
                 };
+                if is_end && usize::from(first.max(second)) >= MAX_RESULTS {
+                    return Err(Unreadable::BeyondResults(name.to_owned()));
+                }
                 let numbers = if is_end { [u32::from(first), u32::from(second)] } else { [register(first), register(second)] };
                 let [first, second] = numbers;
                 self.push(if is_end { code::RESULTS } else { code::REGISTERS }, first | second << 8, mask);

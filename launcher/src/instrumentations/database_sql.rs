@@ -6,7 +6,7 @@
 
 use crate::captured::{Captured, Value};
 use crate::instrumentations::database::{ERRORS, span};
-use crate::probes::library::{Close, Library, OPERATION, Operation};
+use crate::probes::library::{CLOSE, Close, Library, OPERATION, Operation};
 use crate::probes::plan::Instrumentation;
 use opentelemetry_sdk::trace::SpanData;
 
@@ -169,14 +169,10 @@ static LIBRARY: Library = Library {
             ..OF_DATABASE
         },
     ],
-    closes: &[Close {
-        package: "",
-        function: "func (rs *Rows) close(err error) error",
-        object: "rs",
-        at_return: false,
-        captures: &[],
-        error: "rs.lasterr | err",
-    }],
+    closes: &[
+        Close { function: "func (rs *Rows) close(err error) error", object: "rs", error: "rs.lasterr | err", ..CLOSE },
+        Close { function: "func (db *DB) Close() error", object: "db", forgets: true, ..CLOSE },
+    ],
     annotations: &[],
     errors: ERRORS,
 };

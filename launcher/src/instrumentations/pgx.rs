@@ -12,7 +12,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 
 use crate::captured::Captured;
 use crate::instrumentations::database::{ERRORS, span};
-use crate::probes::library::{Close, Library, OPERATION, Operation};
+use crate::probes::library::{CLOSE, Close, Library, OPERATION, Operation};
 use crate::probes::plan::Instrumentation;
 
 /// The catalog entry of version 5.
@@ -177,6 +177,15 @@ const CLOSES: &[Close] = &[
     close("func (rows *connRows) Close()", "rows", "recv.err", &[("rows", "recv.rowCount")]),
     close("func (br *batchResults) Close() error", "br", "result0", &[]),
     close("func (br *pipelineBatchResults) Close() error", "br", "result0", &[]),
+    Close { function: "func (c *Conn) Close(ctx context.Context) error", object: "c.config", forgets: true, ..CLOSE },
+    Close { package: "/pgxpool", function: "func (p *Pool) Close()", object: "p.config.ConnConfig", forgets: true, ..CLOSE },
+    Close {
+        package: "/pgconn",
+        function: "func (pgConn *PgConn) Close(ctx context.Context) error",
+        object: "pgConn.config",
+        forgets: true,
+        ..CLOSE
+    },
 ];
 
 const fn close(
@@ -185,7 +194,7 @@ const fn close(
     error: &'static str,
     captures: &'static [(&'static str, &'static str)],
 ) -> Close {
-    Close { package: "", function, object, at_return: true, captures, error }
+    Close { function, object, at_return: true, captures, error, ..CLOSE }
 }
 
 /// The span of a statement. One without anything in it is how a connection is tried (`(*Conn).Ping`, up to 5.4).

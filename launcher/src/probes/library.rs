@@ -121,7 +121,14 @@ pub struct Close {
     pub captures: &'static [(&'static str, &'static str)],
     /// The error of the operation; empty: none.
     pub error: &'static str,
+    /// Whether the object is no operation's but what operations are [known by](Operation::known_by): what is known is captured again then,
+    /// since its address may be given to another one.
+    pub forgets: bool,
 }
+
+/// What a close has where nothing is said.
+pub const CLOSE: Close =
+    Close { package: "", function: "", object: "", at_return: false, captures: &[], error: "", forgets: false };
 
 /// A type of errors.
 #[derive(Debug)]

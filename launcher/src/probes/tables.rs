@@ -225,14 +225,19 @@ impl Planning<'_, '_> {
         let found = one(find(self.facts.binary, &self.facts.functions, signature))?;
         let (facts, declared) = (self.facts, Declared { signature, found: &found });
         let mut recipe = Recipe::default();
-        recipe.object(facts, declared, &expression(close.object)?, Stage::Start)?;
+        match recipe.object(facts, declared, &expression(close.object)?, Stage::Start) {
+            // What it would be known by is not there either, which is said.
+            Err(_) if close.forgets => return Ok(()),
+            placed => placed?,
+        }
         let (stage, begin) = if close.at_return { (Stage::End, event::CLOSING) } else { (Stage::Start, event::CLOSE) };
         if !close.error.is_empty() {
             recipe.error(facts, declared, &expression(close.error)?, stage, &self.errors)?;
         }
         self.captured(&mut recipe, declared, close.captures, stage)?;
         let function = found.function.name.clone();
-        self.add(recipe, declared, begin, close.at_return, flag::ENDS_OBJECT, (SpanKind::Client, |_captured, _span| {}, function))
+        let flags = if close.forgets { flag::FORGETS } else { flag::ENDS_OBJECT };
+        self.add(recipe, declared, begin, close.at_return, flags, (SpanKind::Client, |_captured, _span| {}, function))
     }
 
     fn annotation(&mut self, annotation: &'static Annotation) -> Result<(), LeftOut> {

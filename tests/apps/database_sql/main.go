@@ -60,6 +60,7 @@ func main() {
 	shop.addTransactions(add)
 	shop.addFailures(add)
 	shop.addGoroutines(add)
+	addReopened(add)
 	addOwn(db, add)
 	go http.Serve(listener, mux)
 	fmt.Println("listening", listener.Addr())

@@ -5,7 +5,7 @@ use crate::trace::frames::G_WORDS;
 
 /// Registers and results are numbered up to these, which are powers of two: the verifier sees that no other is read.
 pub(super) const ALL_REGISTERS: usize = 32;
-pub(super) const ALL_RESULTS: usize = 8;
+pub(super) const ALL_RESULTS: usize = 16;
 const _: () = assert!(REGISTERS <= ALL_REGISTERS && crate::config::MAX_RESULTS <= ALL_RESULTS);
 
 /// The state while a recipe is followed. It stands in a BPF map, whose contents the verifier does not follow.

@@ -1,7 +1,7 @@
 //! Operations that go on when their function has returned, until an object of theirs ends: the rows of a query, a stream.
 
 use super::report::{self, Event};
-use crate::config::operations::OperationRecipe;
+use crate::config::operations::{OperationRecipe, flag};
 use crate::missed::{Done, Missed};
 use crate::records::{SpanIdentity, kind};
 use crate::scratch::Scratch;
@@ -52,6 +52,10 @@ pub(super) fn close<T: Target>(target: &T, number: u32, is_closing: bool) -> Don
         let object = evaluation.object;
         if evaluation.refused != 0 || object == 0 {
             return Err(Missed::NothingToDo);
+        }
+        if recipe.flags & flag::FORGETS != 0 {
+            target.forget_known(object);
+            return Ok(());
         }
         let open = target.object(object).ok_or(Missed::NothingToDo)?;
         let began = open.began.get();

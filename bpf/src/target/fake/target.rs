@@ -91,6 +91,10 @@ impl Target for FakeProcess {
         self.objects.forget(address);
     }
 
+    fn forget_known(&self, key: u64) {
+        self.known.forget(key);
+    }
+
     fn each_goroutine<V: Visit>(&self, visit: &V) {
         for address in self.goroutines.addresses() {
             if let Some(goroutine) = self.goroutines.get(address) {

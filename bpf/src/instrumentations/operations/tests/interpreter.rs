@@ -52,9 +52,10 @@ fn registers_and_results_are_read_by_their_numbers() {
     // Numbers that no processor has are cut, or read as zero.
     let beyond = step(code::REGISTERS, u32::MAX, u64::MAX);
     assert!(outcome(&mut process, beyond, [0; 2]).is_some());
-    let prepare = |evaluation: &mut Evaluation| evaluation.results = [20, 21, 22, 23, 24, 25, 26, 27];
+    let prepare = |evaluation: &mut Evaluation| evaluation.results = core::array::from_fn(|number| 20 + number as u64);
     assert_eq!(outcome_with(&mut process, results(5, 2), prepare), Some([25, 22]));
-    assert_eq!(outcome_with(&mut process, step(code::RESULTS, u32::MAX, 3), prepare), Some([3, 27]));
+    assert_eq!(outcome_with(&mut process, results(7, 8), prepare), Some([27, 28]), "the last two");
+    assert_eq!(outcome_with(&mut process, step(code::RESULTS, u32::MAX, 3), prepare), Some([3, 35]));
 }
 
 #[test]

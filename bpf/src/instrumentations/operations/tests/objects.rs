@@ -245,3 +245,19 @@ fn what_is_not_sampled_is_not_annotated() {
     assert_eq!(program.end(function, 100, &[]), Err(Missed::NothingToDo));
     program.is_clean();
 }
+
+/// What is known by an address is captured again when the object there has ended: it may be given to another one.
+#[test]
+fn what_is_known_is_forgotten() {
+    let mut rows = rows();
+    let begin = vec![words(0, 0), step(code::NOTE_OBJECT, 0, 0)];
+    let forget = rows.program.add(Function { begin, flags: flag::FORGETS, ..Function::default() });
+    rows.returned(OBJECT);
+    let process = &rows.program.process;
+    let known = [OBJECT, OBJECT + 8].map(|key| process.is_known(key, 7));
+    rows.program.hit(event::CLOSE, forget, 300, &[OBJECT]).unwrap();
+    assert_eq!((known, [OBJECT, OBJECT + 8].map(|key| process.is_known(key, 8))), ([false; 2], [false, true]));
+    rows.close(OBJECT).unwrap();
+    rows.program.event(kind::OPERATION_END);
+    rows.program.is_clean();
+}
