@@ -31,6 +31,8 @@ example.test/functions/shop.Wrapped(ctx context.Context, fails bool) (receipt *R
 example.test/functions/shop.Recovered(ctx context.Context, what string) (err error)
 example.test/functions/shop.Explode(what string) int; what=what
 example.test/functions/shop.Many(ctx context.Context, a int8, b uint16, c bool, d float64, e string, f []int, g [1]int32, h *Order, i any, j Item, k uint64, l string, m byte) (int, string, error); a=a, b=b, c=c, e=e, f=len(f), f.last=f[1], h=h.ID, i=typeof(i), k=k, l=l, m=m, count=result0, text=result1
+example.test/functions/shop.Find(ctx context.Context, id string) (u User, err error); mail=u.Mail
+example.test/functions/shop.Nine(n int) (a, b, c, d, e, f, g, h, i int); a=a, f=f, g=g, h=h, i=i
 example.test/functions/shop.Map[T, U any](in []T, each func(T) U) []U; in=len(in), out=len(result0)
 example.test/functions/shop.(*Stack[T]).Push(item T, weight int) int; weight=weight, result=result0
 example.test/functions/shop.Factorial(n int) int; n=n, result=result0
@@ -131,6 +133,10 @@ const EXPECTED: &str = r#"
     shop.Explode what="here" error.type="string" failed: panic: as asked: here event: exception string "as asked: here"
 /many
   shop.Many a=-7 b=60000 c=true e="e" f=2 f.last=6 h="o-6" i="string" k=9223372036854775807 l="l" m=200 count=59995 text="elpearo-6"
+/results
+  shop.Find mail="one@example.test"
+  shop.Find mail="" error.type="*errors.errorString" failed: no id
+  shop.Nine a=100 f=105 g=106 h=107 i=108
 /generic
   shop.Map[...] in=3 out=3
   shop.Map[...] in=1 out=1

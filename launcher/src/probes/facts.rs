@@ -104,7 +104,7 @@ impl Facts<'_> {
     pub fn at_ends(&self, name: &str, results: usize, event: Event) -> Result<Probe, LeftOut> {
         self.at_ends_of(
             self.function(name)?,
-            Ends { results, is_final: false, is_whole: false, reads_memory: false, load_bias: self.load_bias },
+            Ends { results, is_final: false, is_whole: false, behind: None, reads_memory: false, load_bias: self.load_bias },
             event,
         )
     }

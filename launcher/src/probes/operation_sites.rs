@@ -51,6 +51,7 @@ pub(super) fn probes(
             // A deferred function may change results that have names.
             is_final: function.has_defer() && declared.signature.results.iter().any(|result| result.name.is_some()),
             is_whole,
+            behind: probes.first().and_then(|begins: &Probe| begins.sites.first()).map(|site| site.address),
             reads_memory,
             load_bias: facts.load_bias,
         };
@@ -70,7 +71,11 @@ pub(super) fn tail_probe(facts: &Facts<'_>, found: &Found, number: usize) -> Res
     let number = u32::try_from(number).unwrap_or(u32::MAX >> 8) << 8 | event::TAIL;
     let event = Event { meaning: "what an operation calls last ends", when: When::End, body: Body::Operations, number };
     let (results, load_bias) = (result_words(&found.assignment), facts.load_bias);
-    facts.at_ends_of(&found.function, Ends { results, is_final: false, is_whole: false, reads_memory: true, load_bias }, event)
+    facts.at_ends_of(
+        &found.function,
+        Ends { results, is_final: false, is_whole: false, behind: None, reads_memory: true, load_bias },
+        event,
+    )
 }
 
 /// The places of the results of a function when the one that it calls last has returned.

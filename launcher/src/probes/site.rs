@@ -44,6 +44,8 @@ pub struct Ends {
     pub is_final: bool,
     /// Not before it has called all that it calls, deferred functions too.
     pub is_whole: bool,
+    /// Behind this instruction, where it begins: of two probes on one instruction the kernel does not say which is hit first.
+    pub behind: Option<VirtAddr>,
     /// Address in the process minus address in the file. Where it is not known, what needs it is not used.
     pub load_bias: Option<u64>,
 }

@@ -96,6 +96,12 @@ func routes(sink string) *http.ServeMux {
 		next := order("o-6")
 		shop.Many(ctx, -7, 60000, true, 2.5, "e", []int{5, 6}, [1]int32{-9}, next, "any", pear, 1<<63, "l", 200)
 	})
+	add("results", func(ctx context.Context) {
+		user, _ := shop.Find(ctx, "one")
+		fmt.Fprint(io.Discard, user)
+		shop.Find(ctx, "")
+		shop.Nine(100)
+	})
 	add("generic", func(context.Context) {
 		shop.Map([]int{1, 2, 3}, func(n int) string { return fmt.Sprint(n) })
 		shop.Map([]string{"a"}, func(s string) shop.Item { return shop.Item{Name: s} })

@@ -9,7 +9,7 @@ use crate::probes::site::{Ends, Instruction, Site};
 /// Sites at all returns of a function, each with how its first result words are read. Where the load bias is not known, what
 /// needs it stands on its `RET`.
 pub(super) fn sites(binary: &GoBinary<'_>, function: &Function, ends: Ends) -> Result<Vec<Site>, LeftOut> {
-    let Ends { results, is_final, is_whole, reads_memory, load_bias } = ends;
+    let Ends { results, is_final, is_whole, behind, reads_memory, load_bias } = ends;
     let name = &function.name;
     if results > MAX_RESULTS {
         return Err(LeftOut::NotUnderstood(format!("{results} results of {name} are more than a probe reads")));
@@ -18,10 +18,14 @@ pub(super) fn sites(binary: &GoBinary<'_>, function: &Function, ends: Ends) -> R
     let is_unfit = |site: &EndSite| {
         (load_bias.is_none() && site.needs_load_bias())
             || (reads_memory && site.has_stored)
+            || behind.is_some_and(|begins| site.address <= begins)
             || (is_whole && matches!(site.class, EndClass::LastCall | EndClass::OpenCodedDefer | EndClass::DeferReturn))
     };
     if found.iter().any(is_unfit) {
         found = on_returns(&found, binary.return_sites(function, results)?, is_unfit);
+    }
+    if let Some(begins) = behind.filter(|begins| found.iter().any(|site| site.address <= *begins)) {
+        return Err(LeftOut::NotUnderstood(format!("{name} begins and ends on one instruction, at {:#x}", begins.0)));
     }
     let mut found = merge_end_sites(found);
     found.sort_by_key(|end| end.address);
