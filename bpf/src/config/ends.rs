@@ -6,7 +6,7 @@ use core::mem::size_of;
 
 use super::{ReadOnlyData, Setting};
 
-/// Result words that a probe at a function's end can read: all registers of amd64's ABIInternal; arm64 has seven more.
+/// Result words that a probe at a function's end can read: all registers of amd64's `ABIInternal`; arm64 has seven more.
 pub const MAX_RESULTS: usize = 9;
 /// Loads from memory that lead to a result, at most.
 pub const MAX_LOADS: usize = 3;

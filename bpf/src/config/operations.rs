@@ -1,6 +1,6 @@
 //! How operations of libraries are recognised and captured: recipes that one body interprets for all of them.
 //!
-//! The launcher compiles them from signatures and expressions of Go (`launcher/src/operations`), and
+//! The launcher compiles them from signatures and expressions of Go (`launcher/src/probes/recipe.rs`), and
 //! [`crate::instrumentations::operations`] follows them. They stand in maps: to the verifier they are data, so that verification costs
 //! the same for one library and for thirty.
 

@@ -1,6 +1,7 @@
 //! The seam's kernel side: helpers, maps and registers behind [`bpf::target::Target`].
 
 mod goroutines;
+mod lookup;
 mod memory;
 mod operations;
 mod parents;
@@ -11,14 +12,13 @@ mod scratch;
 mod slots;
 
 use core::ffi::c_void;
-use core::mem::MaybeUninit;
 
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_get_prandom_u32, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::Array;
-use bpf::config::operations::{OperationRecipe, RecipeStep, Steps};
-use bpf::config::parents::{ContextType, ParentsConfig};
+use bpf::config::operations::{OperationRecipe, Steps};
+use bpf::config::parents::ParentsConfig;
 use bpf::config::{Cookie, EndRecipe, Propagators, Setting, Settings};
 use bpf::go::abi::Registers;
 use bpf::instrumentations::operations::OpenObject;
@@ -27,17 +27,13 @@ use bpf::records::RecordBuffer;
 use bpf::scratch::Scratch;
 use bpf::shared::Shared;
 use bpf::slots::{Bucket, SLOT_WORDS};
-use bpf::target::{Lookup, Memory, Step, Target, Visit};
-use bpf::trace::answered;
+use bpf::target::{Memory, Target, Visit};
 use bpf::trace::creators::Sweep;
 use bpf::trace::extracted::Extracted;
 use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::injection::Injection;
 use bpf::trace::sealed::SealedSpan;
-use bytemuck::AnyBitPattern;
-
-use memory::UserMemory;
 
 /// Which headers are extracted and injected, set by the launcher.
 #[unsafe(no_mangle)]
@@ -61,85 +57,6 @@ pub(crate) struct Hit(*mut pt_regs);
 impl Hit {
     pub(crate) const fn new(context: *mut c_void) -> Self {
         Self(context.cast())
-    }
-}
-
-impl Memory for Hit {
-    #[inline(always)]
-    fn read<T: AnyBitPattern>(&self, address: u64) -> Option<T> {
-        UserMemory.read(address)
-    }
-
-    #[inline(always)]
-    fn read_or_zero<T: AnyBitPattern>(&self, address: u64) -> T {
-        UserMemory.read_or_zero(address)
-    }
-
-    #[inline(always)]
-    fn read_prefix<const N: usize>(&self, address: u64, length: u32, words: &mut [u64; N]) -> bool {
-        UserMemory.read_prefix(address, length, words)
-    }
-
-    #[inline(always)]
-    fn read_into<'v, T: AnyBitPattern>(&self, address: u64, value: &'v mut MaybeUninit<T>) -> Option<&'v T> {
-        UserMemory.read_into(address, value)
-    }
-
-    #[inline(always)]
-    fn read_bytes<const N: usize>(&self, address: u64, length: u32, bytes: &mut [u8; N]) -> bool {
-        UserMemory.read_bytes(address, length, bytes)
-    }
-
-    #[inline(always)]
-    fn read_text(&self, address: u64, length: u32, record: &mut RecordBuffer) -> bool {
-        UserMemory.read_text(address, length, record)
-    }
-
-    #[inline(always)]
-    fn opaque(&self, value: u64) -> u64 {
-        UserMemory.opaque(value)
-    }
-}
-
-impl Lookup for Hit {
-    #[inline(always)]
-    fn goroutine(&self, address: u64) -> Option<&Goroutine> {
-        goroutines::goroutine(address)
-    }
-
-    #[inline(always)]
-    fn context_goroutine(&self, context: u64) -> Option<u64> {
-        UserMemory.context_goroutine(context)
-    }
-
-    #[inline(always)]
-    fn answered(&self, bucket: u32) -> Option<&answered::Bucket> {
-        UserMemory.answered(bucket)
-    }
-
-    #[inline(always)]
-    fn context_type(&self, address: u64) -> Option<&ContextType> {
-        UserMemory.context_type(address)
-    }
-
-    #[inline(always)]
-    fn recipe_step(&self, number: u32) -> Option<&RecipeStep> {
-        operations::step(number)
-    }
-
-    #[inline(always)]
-    fn is_known(&self, key: u64, time: u64) -> bool {
-        operations::is_known(key, time)
-    }
-
-    #[inline(always)]
-    fn frame(&self, key: u64) -> Option<&Frame> {
-        operations::frame(key)
-    }
-
-    #[inline(always)]
-    fn repeat<S: Step>(&self, limit: u32, state: &mut S) {
-        UserMemory.repeat(limit, state);
     }
 }
 
