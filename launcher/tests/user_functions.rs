@@ -293,6 +293,19 @@ fn too_many_steps_are_said() {
     assert!(span.number("last") == Some(2) || left.stderr.contains("the attribute last of "), "{}", left.stderr);
 }
 
+/// Of a function the program describes the parameters alone. A result that is declared and not there is whatever a register held.
+#[test]
+fn an_error_that_is_not_there_is_none() {
+    let app = apps::build("functions", GoVersion::GO_1_26, Variant::Stripped);
+    let declared = "example.test/functions/shop.Nine(n int) (int, error); n=n";
+    let left = run(&app, declared, |address| {
+        assert_eq!(Client::connect(address).send("GET", "/results", &[], ""), Some(200));
+    });
+    let span = left.spans.iter().find(|span| span.name == "shop.Nine").unwrap();
+    assert_eq!((span.number("n"), span.text("error.type")), (Some(100), None), "{span:?}");
+    assert_eq!(span.status.clone().unwrap_or_default().code(), StatusCode::Unset);
+}
+
 /// Lines that are none, each with the place under which the caret stands, and the reason.
 const WRONG: [(&str, &str, &str); 7] = [
     ("example.test/functions/shop.Counter.func1() int", "func1", "a closure has no declaration of its own"),

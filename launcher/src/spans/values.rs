@@ -38,7 +38,11 @@ fn value<N: TypeNames>(raw: &RawValue<'_>, kind: ValueKind, names: &mut Names<N>
         }
         ValueKind::Float { bytes: _ } => Value::Float(f64::from_bits(word()?)),
         ValueKind::Type => Value::Type(names.name(word()?)),
-        ValueKind::Value => Value::Held(held(raw.bytes, names)?),
+        ValueKind::Value => {
+            // What is of no type of the program is no value: a result that was declared and is not there.
+            names.name(word()?)?;
+            Value::Held(held(raw.bytes, names)?)
+        }
     })
 }
 
