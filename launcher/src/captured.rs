@@ -6,6 +6,11 @@ use crate::config::Database;
 use crate::expression::ValueKind;
 use crate::panic_value::PanicValue;
 
+/// The name of the error that was returned. Names of this kind are no attribute's: a user cannot write them.
+pub const ERROR: &str = "\0error";
+/// That of the one that it wraps.
+pub const CAUSE: &str = "\0cause";
+
 /// A captured value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -102,8 +107,8 @@ impl<'c> Captured<'c> {
             Some(Value::Held(value)) => Some(value),
             Some(Value::Text { .. } | Value::Integer(_) | Value::Bool(_) | Value::Float(_) | Value::Type(_)) | None => None,
         };
-        let error = held("error")?;
-        let cause = held("cause").unwrap_or(error);
+        let error = held(ERROR)?;
+        let cause = held(CAUSE).unwrap_or(error);
         let message = error.message.clone().or_else(|| self.text("message").map(str::to_owned)).or_else(|| cause.message.clone());
         let type_name = match (cause.type_name.as_str(), cause.message.as_deref()) {
             // The only way to tell this one from any other (`context/context.go`).

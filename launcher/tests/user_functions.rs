@@ -297,12 +297,13 @@ fn too_many_steps_are_said() {
 #[test]
 fn an_error_that_is_not_there_is_none() {
     let app = apps::build("functions", GoVersion::GO_1_26, Variant::Stripped);
-    let declared = "example.test/functions/shop.Nine(n int) (int, error); n=n";
+    let declared = "example.test/functions/shop.Nine(n int) (int, error); n=n, error=n, cause=n";
     let left = run(&app, declared, |address| {
         assert_eq!(Client::connect(address).send("GET", "/results", &[], ""), Some(200));
     });
     let span = left.spans.iter().find(|span| span.name == "shop.Nine").unwrap();
-    assert_eq!((span.number("n"), span.text("error.type")), (Some(100), None), "{span:?}");
+    let numbers = ["n", "error", "cause"].map(|name| span.number(name));
+    assert_eq!((numbers, span.text("error.type")), ([Some(100); 3], None), "{span:?}");
     assert_eq!(span.status.clone().unwrap_or_default().code(), StatusCode::Unset);
 }
 

@@ -11,7 +11,7 @@ use super::facts::Facts;
 use super::library::SpanFunction;
 use super::operation_sites::AtEnd;
 use super::operations::{About, KEY, MAKES, PlannedOperation, WITHIN};
-use crate::captured::Named;
+use crate::captured::{CAUSE, ERROR, Named};
 use crate::expression::{Captured, Condition, Expression, Scope, Stage, Unreadable, ValueKind};
 use crate::signature::{Found, GoType, Signature};
 
@@ -182,7 +182,7 @@ impl Recipe {
         for step in [code::ERROR, code::NOT_NIL] {
             self.steps[stage as usize].push(RecipeStep { code: step, ..RecipeStep::default() });
         }
-        self.capture_value(stage, "error");
+        self.capture_value(stage, ERROR);
         let wrappers = std::iter::once(&WRAPPER).chain(&errors.wrappers);
         let unwrap = |&(name, field): &(&str, &str)| scope.unwrap_error(&type_named(name), field).ok();
         let unwraps: Vec<RecipeStep> = wrappers.filter_map(unwrap).flatten().collect();
@@ -190,7 +190,7 @@ impl Recipe {
             for _ in 0..MAX_WRAPPED {
                 self.steps[stage as usize].extend(&unwraps);
             }
-            self.capture_value(stage, "cause");
+            self.capture_value(stage, CAUSE);
         }
         for (name, expression) in &errors.captures {
             // A program has only the types of the drivers that it uses.

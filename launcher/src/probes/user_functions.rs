@@ -158,7 +158,7 @@ fn span(captured: &Captured<'_>, span: &mut SpanData) {
     let short = captured.function.rsplit('/').next().unwrap_or(captured.function);
     span.name = Cow::Owned(short.to_owned());
     span.attributes.push(KeyValue::new(semconv::CODE_FUNCTION_NAME, captured.function.to_owned()));
-    let own = captured.values.iter().filter(|(name, _)| !matches!(&**name, "error" | "cause"));
+    let own = captured.values.iter().filter(|(name, _)| !name.starts_with('\0'));
     span.attributes.extend(own.filter_map(|(name, value)| Some(KeyValue::new(name.clone(), attribute(value)?))));
 }
 
