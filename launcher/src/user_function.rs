@@ -58,6 +58,9 @@ impl UserFunction {
             if name.trim().is_empty() || name.trim().contains(char::is_whitespace) {
                 return Err(error(at, "expected the name of an attribute".to_owned()));
             }
+            if attributes.iter().any(|(known, _)| known == name.trim()) {
+                return Err(error(at, format!("the attribute {} is there already", name.trim())));
+            }
             let expression = Expression::parse(text).map_err(|why| error(value_at + why.at, why.what.to_owned()))?;
             if attributes.len() == MAX_ATTRIBUTES {
                 return Err(error(at, format!("a function has {MAX_ATTRIBUTES} attributes at most")));
@@ -157,6 +160,7 @@ mod tests {
         );
         assert!(error("main.run.func1()").contains("\n         ^ a closure has no declaration"));
         assert!(error("main.F(a int").contains('^'));
+        assert!(error("main.F(a int); x=a, x=a").ends_with("\n                   ^ the attribute x is there already"));
         let many: Vec<String> = (0..17).map(|number| format!("a{number}=a")).collect();
         assert!(error(&format!("main.F(a int); {}", many.join(","))).contains("16 attributes"));
     }

@@ -267,9 +267,14 @@ fn is_disabled(name: &str, disabled: &[String]) -> bool {
         let found = name.split_at_checked(off.len());
         found.is_some_and(|(covered, rest)| covered.eq_ignore_ascii_case(off) && (rest.is_empty() || rest.starts_with('/')))
     };
-    // Of a module from elsewhere the last elements are enough: `pgx`.
+    // Of a module from elsewhere the last elements are enough: `pgx`. Its version alone is no name.
+    let is_version = |text: &str| text.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok());
     let is_from_elsewhere = name.split('/').next().is_some_and(|first| first.contains('.'));
-    let ends = name.match_indices('/').filter(|_| is_from_elsewhere).filter_map(|(at, _)| name.get(at + 1..));
+    let ends = name
+        .match_indices('/')
+        .filter(|_| is_from_elsewhere)
+        .filter_map(|(at, _)| name.get(at + 1..))
+        .filter(|end| !is_version(end));
     std::iter::once(name).chain(ends).any(|name| disabled.iter().any(|off| covers(name, off)))
 }
 
@@ -286,6 +291,6 @@ mod tests {
         assert!(!off(&["net/http/client", "net/httpx", "http"]));
         let pgx = |name: &str| is_disabled("github.com/jackc/pgx/v5", &[name.to_owned()]);
         assert!(["pgx", "pgx/v5", "github.com/jackc/pgx", "jackc"].into_iter().all(pgx));
-        assert!(!["pgx/v4", "pg", "v", "github.com/jack"].into_iter().any(pgx));
+        assert!(!["pgx/v4", "pg", "v", "v5", "github.com/jack"].into_iter().any(pgx));
     }
 }
