@@ -96,7 +96,7 @@ fn postgres() {
 fn mariadb() {
     let server = MariaDb::start();
     let place = Place::shop("mysql", server.port());
-    let error = "*github.com/go-sql-driver/mysql.MySQLError 1062 Duplicate entry '1' for key 'PRIMARY'";
+    let error = "*github.com/go-sql-driver/mysql.MySQLError 1062 Duplicate entry ? for key 'PRIMARY'";
     let written = |line: &str| ["$1", "$2", "$3"].iter().fold(line.replace('"', "`"), |line, one| line.replace(one, "?"));
     orm("mysql", &server.dsn(), &place, |line| written(line).replace("ERROR", error));
 }

@@ -85,7 +85,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
         &["COPY orders, op COPY, of orders, no summary \
            ! PG 23505 duplicate key value violates unique constraint \"orders_pkey\""],
     ),
-    ("/syntax-error", &["postgresql, no summary: SELEC id FROM orders ! PG 42601 syntax error at or near \"SELEC\""]),
+    ("/syntax-error", &["postgresql, no summary: SELEC id FROM orders ! PG 42601 syntax error at or near ?"]),
     (
         "/missing-table",
         &["DELETE missing, op DELETE, of missing: DELETE FROM missing ! PG 42P01 relation \"missing\" does not exist"],

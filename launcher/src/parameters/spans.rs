@@ -50,7 +50,7 @@ pub(super) const TRACED: &[Parameter] = &[
         "The HTTP methods that are not reported as _OTHER",
     ),
     parameter("GO_AUTO_LAUNCH_DB_STATEMENT", "sanitized or raw", "sanitized", "How db.query.text shows a statement")
-        .more("sanitized: with ? for the values in it, unless it has arguments; raw: as it is, with whatever is secret in it")
+        .more("sanitized: with ? for the values in it, unless it has arguments; raw: as it is, with whatever is secret in it; so, too, texts of errors of databases")
         .flag("--db-statement", Takes::One("HOW")),
     parameter("OTEL_GO_AUTO_INCLUDE_DB_STATEMENT", BOOLEAN, "true", "Spans of statements have db.query.text"),
     parameter(

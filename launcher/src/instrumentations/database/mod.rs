@@ -4,6 +4,7 @@
 
 pub mod address;
 mod errors;
+mod message;
 pub mod span;
 pub mod statement;
 pub mod system;

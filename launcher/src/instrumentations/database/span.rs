@@ -10,7 +10,7 @@ use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
-use super::{Address, Statement, System, span_name};
+use super::{Address, Statement, System, message, span_name};
 use crate::captured::{Captured, Failure, Value};
 
 /// A span has at most this many attributes of ours; room is made once.
@@ -126,10 +126,10 @@ pub fn failed(captured: &Captured<'_>, span: &mut SpanData) {
         Some(Value::Text { .. } | Value::Integer(_) | Value::Bool(_) | Value::Float(_) | Value::Type(_) | Value::Held(_))
         | None => None,
     };
-    let Failure { type_name, message } = failure;
+    let Failure { type_name, message: text } = failure;
     span.attributes.push(KeyValue::new(semconv::ERROR_TYPE, type_name));
     span.attributes.extend(code.map(|code| KeyValue::new(semconv::DB_RESPONSE_STATUS_CODE, code)));
-    span.status = Status::error(message.unwrap_or_default());
+    span.status = Status::error(message::shown(text.unwrap_or_default(), captured.database.statement));
 }
 
 /// Whether an error only says that there is nothing, or no more: `sql.ErrNoRows`, `pgx.ErrNoRows`, `io.EOF`.

@@ -6,10 +6,12 @@
 
 mod lexis;
 mod memo;
+mod names;
 mod pieces;
 mod sanitize;
 mod summary;
 mod tokens;
+mod unquoted;
 mod verbs;
 
 use std::borrow::Cow;

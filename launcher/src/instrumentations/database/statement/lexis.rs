@@ -104,7 +104,7 @@ impl Dialect for Lexis {
 
     // Neither `@`, `#` nor `$` begins a word here: that keeps marks and names apart, and `$5` is no name.
     fn is_identifier_start(&self, char: char) -> bool {
-        char.is_alphabetic() || char == '_' || !char.is_ascii()
+        char.is_alphabetic() || char == '_' || !char.is_ascii() && !is_currency(char)
     }
 
     fn is_identifier_part(&self, char: char) -> bool {
@@ -181,4 +181,11 @@ impl Dialect for Lexis {
     fn supports_copy_from_stdin_data(&self) -> bool {
         self.is_postgresql()
     }
+}
+
+/// Whether this is the sign of a currency, which stands before a number (SQL Server).
+/// <https://learn.microsoft.com/en-us/sql/t-sql/data-types/money-and-smallmoney-transact-sql>
+fn is_currency(char: char) -> bool {
+    let others = "¢£¤¥֏؋৲৳৻૱௹฿៛﷼﹩＄￠￡￥￦";
+    ('\u{20a0}'..='\u{20cf}').contains(&char) || others.contains(char)
 }

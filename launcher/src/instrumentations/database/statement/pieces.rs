@@ -4,8 +4,10 @@
 
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace, Word};
 
-use super::lexis::{DoubleQuotes, Kind as Sql, Lexis};
+use super::lexis::{Kind as Sql, Lexis};
+use super::names::unsure_names;
 use super::tokens::{has_quotes, is_misplaced, is_quoted, may_end_elsewhere};
+use super::unquoted::conceal;
 
 /// What a piece is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +63,12 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    fn new(kind: Kind, text: impl Into<String>) -> Self {
+    pub(super) fn new(kind: Kind, text: impl Into<String>) -> Self {
         Self { kind, text: text.into() }
     }
 
     /// A value, which is not shown.
-    fn literal() -> Self {
+    pub(super) fn literal() -> Self {
         Self::new(Kind::Literal, "?")
     }
 
@@ -103,7 +105,8 @@ impl Pieces {
             tokens.truncate(tokens.iter().position(has_quotes).unwrap_or(tokens.len()));
         }
         let mut list = reduced(tokens, lexis);
-        if is_refused || tokenized.is_err() {
+        let ends_with_value = list.last().is_some_and(|last| last.kind == Kind::Literal);
+        if (is_refused || tokenized.is_err()) && !ends_with_value {
             list.push(Piece::literal());
         }
         Self { list, is_cut: is_cut || is_refused }
@@ -131,6 +134,7 @@ fn reduced(tokens: Vec<Token>, lexis: &Lexis) -> Vec<Piece> {
         }
     }
     unsure_names(&mut list, lexis);
+    conceal(&mut list, lexis.kind);
     list
 }
 
@@ -230,33 +234,5 @@ fn is_of(style: Style, sql: Sql) -> bool {
         (Style::Colon, _) => matches!(sql, Sql::Oracle | Sql::Sqlite | Sql::SqlServer),
         (Style::AtNumbered, _) => matches!(sql, Sql::Sqlite | Sql::SqlServer),
         (Style::At, _) => matches!(sql, Sql::Sqlite | Sql::ClickHouse),
-    }
-}
-
-/// Where text in double quotes may be both, it is a name only at a place where there are no values.
-fn unsure_names(list: &mut [Piece], lexis: &Lexis) {
-    const BEFORE_NAMES: [&str; 12] =
-        ["FROM", "JOIN", "INTO", "UPDATE", "TABLE", "AS", "VIEW", "INDEX", "EXISTS", "COLUMN", "ONLY", "REFERENCES"];
-    if lexis.double_quotes != DoubleQuotes::Unsure {
-        return;
-    }
-    let significant: Vec<usize> = (0..list.len())
-        .filter(|&at| list.get(at).is_some_and(|piece| !matches!(piece.kind, Kind::Blank | Kind::Comment)))
-        .collect();
-    for (place, &at) in significant.iter().enumerate() {
-        let neighbour = |place: Option<usize>| place.and_then(|place| list.get(*significant.get(place)?));
-        let before = neighbour(place.checked_sub(1));
-        let after = neighbour(place.checked_add(1));
-        let is_period = |piece: Option<&Piece>| piece.is_some_and(|piece| piece.kind == Kind::Period);
-        let is_word = |piece: Option<&Piece>| {
-            piece.is_some_and(|piece| matches!(piece.kind, Kind::Word | Kind::Quoted) || piece.text == "*")
-        };
-        let is_name = is_period(before) && is_word(neighbour(place.checked_sub(2)))
-            || is_period(after) && is_word(neighbour(place.checked_add(2)))
-            || before.is_some_and(|before| before.is_one_of(&BEFORE_NAMES));
-        let is_unsure = |piece: &&mut Piece| piece.kind == Kind::Quoted && piece.text.starts_with('"') && !is_name;
-        if let Some(piece) = list.get_mut(at).filter(is_unsure) {
-            *piece = Piece::literal();
-        }
     }
 }

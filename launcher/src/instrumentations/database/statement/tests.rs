@@ -342,9 +342,80 @@ fn no_value_survives_a_missing_quote() {
     }
 }
 
+/// What stands where the value is, without quotes or in those of names.
+const UNQUOTED: &[(System, &str, &str)] = &[
+    (System::ClickHouse, "INSERT INTO t (a, b) FORMAT CSV\n1,Zq71\n2,it's Zq72?", "INSERT INTO t (a, b) FORMAT CSV ?"),
+    (System::ClickHouse, "insert into t format JSONEachRow {\"a\":\"Zq71\"}; Zq72", "insert into t format JSONEachRow ?"),
+    (System::ClickHouse, "INSERT INTO format VALUES ('Zq71')", "INSERT INTO format VALUES (?)"),
+    (System::ClickHouse, "SELECT a FROM t FORMAT JSON", "SELECT a FROM t FORMAT JSON"),
+    (System::Oracle, "CREATE USER scott IDENTIFIED BY Zq71 ACCOUNT LOCK", "CREATE USER scott IDENTIFIED BY ? ACCOUNT LOCK"),
+    (System::Oracle, "ALTER USER s IDENTIFIED BY \"Zq71\" REPLACE Zq72$x", "ALTER USER s IDENTIFIED BY ? REPLACE ?"),
+    (System::Oracle, "GRANT CONNECT TO a, b IDENTIFIED BY Zq71, Zq72", "GRANT CONNECT TO a, b IDENTIFIED BY ?, ?"),
+    (System::Oracle, "CONNECT scott/Zq71@host", "CONNECT ?"),
+    (System::OtherSql, "CONNECT TO db USER u USING Zq71", "CONNECT ?"),
+    (System::MySql, "ALTER USER a IDENTIFIED WITH x AS Zq71", "ALTER USER a IDENTIFIED WITH x AS ?"),
+    (System::MySql, "SET PASSWORD FOR a = Zq71", "SET PASSWORD FOR a = ?"),
+    (System::SqlServer, "CREATE LOGIN a WITH PASSWORD = Zq71", "CREATE LOGIN a WITH PASSWORD = ?"),
+    (
+        System::SqlServer,
+        "CREATE CREDENTIAL c WITH IDENTITY = 'a', SECRET = Zq71",
+        "CREATE CREDENTIAL c WITH IDENTITY = ?, SECRET = ?",
+    ),
+    (System::Snowflake, "CREATE USER a PASSWORD=Zq71 DEFAULT_ROLE = b", "CREATE USER a PASSWORD=? DEFAULT_ROLE = b"),
+    (System::Hana, "CREATE USER a PASSWORD Zq71", "CREATE USER a PASSWORD ?"),
+    (System::PostgreSql, "SET app.secret TO Zq71", "SET app.secret TO ?"),
+    (System::PostgreSql, "SELECT password FROM t WHERE password = other", "SELECT password FROM t WHERE password = other"),
+    (System::PostgreSql, "CREATE TABLE t (password text)", "CREATE TABLE t (password text)"),
+    (System::Sqlite, "SELECT a IS NOT DISTINCT FROM \"Zq71\" FROM \"t\"", "SELECT a IS NOT DISTINCT FROM ? FROM \"t\""),
+    (System::Spanner, "SELECT TRIM(LEADING FROM \"Zq71\") FROM t", "SELECT TRIM(LEADING FROM ?) FROM t"),
+    (
+        System::Sqlite,
+        "SELECT SUBSTRING(a FROM \"Zq71\") FROM (SELECT b FROM \"u\")",
+        "SELECT SUBSTRING(a FROM ?) FROM (SELECT b FROM \"u\")",
+    ),
+    (System::Sqlite, "DELETE FROM \"t\" WHERE a = \"Zq71\"", "DELETE FROM \"t\" WHERE a = ?"),
+    (System::Sqlite, "UPDATE \"t\" SET a = \"Zq71\" FROM \"u\"", "UPDATE \"t\" SET a = ? FROM \"u\""),
+    (System::DuckDb, "COPY t FROM \"Zq71\"", "COPY t FROM ?"),
+    (System::SqlServer, "SELECT a FROM t WHERE b = £778 AND c = €7.79", "SELECT a FROM t WHERE b = £? AND c = €?"),
+    (
+        System::SqlServer,
+        "EXEC @r = dbo.p Zq71, @c = Zq72 OUTPUT, @d = [Zq73], @e = -5",
+        "EXEC @r = dbo.p ?, @c = ? OUTPUT, @d = ?, @e = -?",
+    ),
+    (System::SqlServer, "EXEC p @c = NULL SELECT a FROM t", "EXEC p @c = NULL SELECT a FROM t"),
+    (System::SqlServer, "GRANT EXECUTE ON p TO q", "GRANT EXECUTE ON p TO q"),
+    (
+        System::Sqlite,
+        "PRAGMA key = Zq71; PRAGMA main.key('Zq72'); PRAGMA key(Zq73)",
+        "PRAGMA key = ?; PRAGMA main.key(?); PRAGMA key(?)",
+    ),
+    (System::Sqlite, "VACUUM INTO \"Zq71\"", "VACUUM INTO ?"),
+    (System::Sqlite, "VACUUM main INTO Zq71", "VACUUM main INTO ?"),
+    (System::Sqlite, "ATTACH DATABASE \"Zq71\" AS y KEY Zq72", "ATTACH DATABASE ? AS y KEY ?"),
+    (System::Sqlite, "ATTACH Zq71.x AS y", "ATTACH ? AS y"),
+];
+
+#[test]
+fn values_without_quotes_become_question_marks() {
+    for (system, text, shown) in UNQUOTED {
+        shows(*system, text, shown);
+        for end in (0..=text.len()).filter(|end| text.is_char_boundary(*end)) {
+            for arguments in [Some(false), None] {
+                let found = Statement::new(&text.as_bytes()[..end], end < text.len(), arguments, *system, &SANITIZED);
+                assert!(!leaks(&found), "{}: {found:?}", &text[..end]);
+            }
+        }
+    }
+    let summary = |system, text| of(system, text).summary.unwrap_or_default();
+    assert_eq!(&*summary(System::Sqlite, "VACUUM INTO \"x\""), "VACUUM");
+    assert_eq!(&*summary(System::SqlServer, "EXEC p @c = Zq71"), "EXEC p");
+    let immediate = of(System::Snowflake, "EXECUTE IMMEDIATE 'x'");
+    assert_eq!((immediate.summary.as_deref(), immediate.stored_procedure), (Some("EXECUTE"), None));
+}
+
 #[test]
 fn nothing_panics() {
-    const PARTS: [&str; 40] = [
+    const PARTS: [&str; 46] = [
         "SELECT",
         " ",
         "FROM",
@@ -385,6 +456,12 @@ fn nothing_panics() {
         "ü",
         "CREATE TABLE",
         "EXEC",
+        "IDENTIFIED BY",
+        "PASSWORD =",
+        "PRAGMA",
+        "ATTACH",
+        "FORMAT",
+        "VACUUM INTO",
     ];
     let mut random = fastrand::Rng::with_seed(7);
     for round in 0..20_000 {
@@ -394,7 +471,15 @@ fn nothing_panics() {
             let at = random.usize(..bytes.len());
             bytes[at] = random.u8(..);
         }
-        for system in [System::PostgreSql, System::MySql, System::Sqlite, System::SqlServer, System::Oracle, System::OtherSql] {
+        for system in [
+            System::PostgreSql,
+            System::MySql,
+            System::Sqlite,
+            System::SqlServer,
+            System::Oracle,
+            System::ClickHouse,
+            System::OtherSql,
+        ] {
             let found = Statement::new(&bytes, random.bool(), None, system, &SANITIZED);
             assert!(found.summary.is_none_or(|summary| summary.chars().count() <= MAX_SUMMARY));
         }

@@ -178,9 +178,9 @@ pub(super) const OBJECTS: [(&str, bool); 20] = [
 pub(super) const BEFORE_NAMES: [&str; 6] = ["IF", "NOT", "EXISTS", "CONCURRENTLY", "ONLY", "LATERAL"];
 
 /// Words that are no names of tables where one is expected.
-pub(super) const NO_NAMES: [&str; 23] = [
+pub(super) const NO_NAMES: [&str; 24] = [
     "SELECT", "VALUES", "SET", "WHERE", "FROM", "ON", "USING", "JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL",
-    "DEFAULT", "UNNEST", "TOP", "WITH", "AS", "GROUP", "ORDER", "OUTFILE", "DUMPFILE",
+    "DEFAULT", "UNNEST", "TOP", "WITH", "AS", "GROUP", "ORDER", "INTO", "OUTFILE", "DUMPFILE",
 ];
 
 /// Words that end a list of tables.

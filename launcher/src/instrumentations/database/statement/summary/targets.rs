@@ -47,6 +47,12 @@ impl Walk<'_> {
     /// Where there are prepared statements, their names say nothing.
     pub(super) fn execute(&mut self, at: usize, verb: &str) -> usize {
         match self.sql {
+            // A text, or a block, that is run.
+            _ if self.is(at, &["IMMEDIATE", "BLOCK"]) && self.sql != Sql::SqlServer => {
+                self.operation(verb);
+                self.change(|frame| frame.verb = Some(Behind::Anything));
+                at
+            }
             Sql::PostgreSql | Sql::MySql => {
                 self.operation(verb);
                 self.change(|frame| frame.verb = Some(Behind::Anything));
