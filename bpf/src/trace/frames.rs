@@ -37,7 +37,8 @@ pub struct Frame {
     pub depth: Shared<u64>,
     /// Its object, where it ends one; else 0.
     pub object: Shared<u64>,
-    /// The id of the span that the outermost frame of the goroutine is a child of.
+    /// The id of the span that the outermost frame of its trace here is a child of: this one, or one that it lies in, each the child of
+    /// the one before it.
     pub outside: Shared<u64>,
     /// Under which number the texts are remembered that are propagated with it ([`crate::trace::extracted`]).
     pub texts: Shared<u64>,
@@ -140,7 +141,10 @@ pub fn open<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, o
     {
         layers |= below.layers.get();
         creator = below.creator.get();
-        outside = below.outside.get();
+        // A context may have led out of what is around.
+        if below.span.span_id() == span.parent_span_id {
+            outside = below.outside.get();
+        }
     }
     frame.span.set(span, own);
     frame.layers.set(layers);

@@ -111,6 +111,31 @@ fn a_context_of_another_goroutines_request_is_nearer_than_what_is_around() {
     program.is_clean();
 }
 
+/// A context leads out of what is around, at the second level: what is called with the same one, however far within, is within that.
+#[test]
+fn a_context_that_leads_elsewhere_leads_there_once() {
+    let mut program = program();
+    let function = program.add(Function::with_context());
+    let request = program.served_elsewhere(&span(2));
+    let value = program.process.memory.allocate(256);
+    program.process.memory.write_words(value + 96, &[1, 2, 0x33, 1]);
+    let sdk = program.interface(VALUE, &[0, 0, KEY + BIAS, 0, SPAN, value]);
+    for (context, around) in [(request, id(&span(2))), (sdk, 0x33)] {
+        program.started(function, 100, &[0, 0]);
+        let mut expected = around;
+        for depth in [200, 300, 400, 500] {
+            let start = program.started(function, depth, &context);
+            assert_eq!(start.parent(), expected, "{depth}");
+            expected = start.id();
+        }
+        assert_eq!(program.parent_of_call(function, 600, [0, 0]), expected);
+        for depth in [500, 400, 300, 200, 100] {
+            program.ended(function, depth, &[]);
+        }
+    }
+    program.is_clean();
+}
+
 /// An operation with the context of another request: what is called within it without one belongs to it, not to what the goroutine
 /// serves, nor to what has created it.
 #[test]
