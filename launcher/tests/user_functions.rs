@@ -292,6 +292,10 @@ shop.Work number=10
             assert_eq!(Client::connect(address).send("GET", "/reused", &[], ""), Some(200));
         });
         assert_eq!(tree_at("/reused", &left.spans), expected, "{version:?}: {}", left.stderr);
+        // Nothing shows that it was unwound, until the process ends: it ends with the panic all the same.
+        let exploded = left.spans.iter().find(|span| span.name == "shop.Explode").unwrap();
+        let lasted = exploded.end_time_unix_nano - exploded.start_time_unix_nano;
+        assert!(lasted < 100_000_000, "{version:?}: {lasted} ns");
     }
 }
 
@@ -323,6 +327,25 @@ const REFUSED: [(&str, &str); 7] = [
     ("example.test/functions/shop.Factorial(n int) int; n=n.Value", "the attribute n of shop.Factorial: "),
     ("example.test/functions/shop.Explode(what string) int; what=other", "the attribute what of shop.Explode: "),
 ];
+
+/// A function whose calls are a library's spans: of two operations at the same place the second would end the first.
+#[test]
+fn what_a_library_observes_is_refused() {
+    let query = "database/sql.(*DB).QueryContext(ctx context.Context, query string, args ...any) (*Rows, error)";
+    for version in [GoVersion::GO_1_21, GoVersion::GO_1_27] {
+        let app = apps::build_tagged("database_sql", version, Variant::Stripped, "fake", None);
+        let mut command = launcher();
+        command.env("GO_AUTO_LAUNCH_SPANS", query);
+        let server = Server::start_with(command, &app, &["full"], 1);
+        assert_eq!(Client::connect(server.addresses[0]).send("GET", "/query", &[], ""), Some(200));
+        let left = server.end();
+        let said = "no spans of sql.(*DB).QueryContext: database/sql observes its calls already; leave it out here, or switch that off by \
+                    OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS=database/sql";
+        assert!(left.stderr.contains(said), "{version:?}: {}", left.stderr);
+        assert!(left.spans.iter().any(|span| span.kind() == SpanKind::Client), "{version:?}: {:?}", left.spans);
+        assert!(left.spans.iter().all(|span| span.text("error.type").is_none()), "{version:?}: {:?}", left.spans);
+    }
+}
 
 /// Captures of one moment take as many steps as the interpreter follows, at most: the rest is said to be missing, and not cut.
 #[test]
