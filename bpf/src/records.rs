@@ -45,12 +45,14 @@ pub mod kind {
     pub const OPERATION_END: u32 = 8;
     /// The same: its function has returned, and its object is still open.
     pub const OPERATION_RETURNED: u32 = 9;
-    /// The same: all that is open on a goroutine from a level on was unwound, by a panic or by `runtime.Goexit`.
+    /// The same: all that is open on a goroutine from a level on was unwound, by a panic as a rule.
     pub const OPERATION_UNWOUND: u32 = 10;
     /// The same: something is known of an operation that is open.
     pub const OPERATION_ANNOTATED: u32 = 11;
     /// The same: a panic begins on a goroutine; the only value, with the number 0, is what it is about.
     pub const OPERATION_PANIC: u32 = 12;
+    /// The same: `runtime.Goexit` ends a goroutine, and all that is open there.
+    pub const OPERATION_GOEXIT: u32 = 13;
 }
 
 /// Bytes of a string of this length that a record holds which takes `capacity` of them at most.

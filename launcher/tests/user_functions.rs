@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -47,8 +48,12 @@ main.deferring(ctx context.Context) (err error)
 /// Runs the program with spans of these functions, with `load` on its server. The requests that it makes go to a server that answers
 /// with what it has received.
 fn run(app: &Path, functions: &str, load: impl FnOnce(SocketAddr)) -> Left {
+    run_by(launcher(), app, functions, load)
+}
+
+/// The same, by this command.
+fn run_by(mut command: Command, app: &Path, functions: &str, load: impl FnOnce(SocketAddr)) -> Left {
     let sink = Sink::of_headers();
-    let mut command = launcher();
     command.env("GO_AUTO_LAUNCH_SPANS", functions);
     let server = Server::start_with(command, app, &[&sink.url], 1);
     load(server.addresses[0]);
@@ -245,6 +250,61 @@ fn functions_are_spans() {
     }
 }
 
+/// The tree of spans at the request for this path.
+fn tree_at(path: &str, spans: &[Span]) -> String {
+    let server = spans.iter().find(|span| span.text("url.path").as_deref() == Some(path)).unwrap();
+    let mut within: Vec<&Span> = spans.iter().filter(|span| is_child(span, server)).collect();
+    within.sort_by_key(|span| span.start_time_unix_nano);
+    let mut text = String::new();
+    for span in within {
+        tree(span, spans, 0, &mut text);
+    }
+    text
+}
+
+/// Functions that call each other with a request's context, within one of another trace.
+#[test]
+fn a_context_leads_out_of_what_is_around_once() {
+    let functions = "\
+main.apart(job func()) int
+main.handling(ctx context.Context) error
+main.saving(ctx context.Context) error
+main.executing(ctx context.Context) error
+";
+    for &version in GoVersion::sampled() {
+        let app = apps::build("functions", version, Variant::Stripped);
+        let left = run(&app, functions, |address| {
+            assert_eq!(Client::connect(address).send("GET", "/apart", &[], ""), Some(200));
+        });
+        let found = tree_at("/apart", &left.spans);
+        assert_eq!(found, "main.handling\n  main.saving\n    main.executing\n", "{version:?}: {}", left.stderr);
+        let apart = left.spans.iter().find(|span| span.name == "main.apart").unwrap();
+        assert!(apart.parent_span_id.is_empty() && left.spans.len() == 5, "{version:?}: {:?}", left.spans);
+    }
+}
+
+/// The runtime gives the `g` of a goroutine that has died to the next one: what a panic has unwound there is around nothing.
+#[test]
+fn what_a_dead_goroutine_has_left_is_around_nothing() {
+    let expected = "\
+shop.Explode what=\"alone\" error.type=\"string\" failed: panic: as asked: alone event: exception string \"as asked: alone\"
+shop.Work number=10
+";
+    for &version in GoVersion::sampled() {
+        let app = apps::build("functions", version, Variant::Stripped);
+        let mut command = launcher();
+        command.env("GOMAXPROCS", "1");
+        let left = run_by(command, &app, SPANS, |address| {
+            assert_eq!(Client::connect(address).send("GET", "/reused", &[], ""), Some(200));
+        });
+        assert_eq!(tree_at("/reused", &left.spans), expected, "{version:?}: {}", left.stderr);
+        // Nothing shows that it was unwound, until the process ends: it ends with the panic all the same.
+        let exploded = left.spans.iter().find(|span| span.name == "shop.Explode").unwrap();
+        let lasted = exploded.end_time_unix_nano - exploded.start_time_unix_nano;
+        assert!(lasted < 100_000_000, "{version:?}: {lasted} ns");
+    }
+}
+
 /// Functions of which there can be no spans, or none of what is asked for: and what `--check` says of each.
 const REFUSED: [(&str, &str); 7] = [
     (
@@ -273,6 +333,25 @@ const REFUSED: [(&str, &str); 7] = [
     ("example.test/functions/shop.Factorial(n int) int; n=n.Value", "the attribute n of shop.Factorial: "),
     ("example.test/functions/shop.Explode(what string) int; what=other", "the attribute what of shop.Explode: "),
 ];
+
+/// A function whose calls are a library's spans: of two operations at the same place the second would end the first.
+#[test]
+fn what_a_library_observes_is_refused() {
+    let query = "database/sql.(*DB).QueryContext(ctx context.Context, query string, args ...any) (*Rows, error)";
+    for version in [GoVersion::GO_1_21, GoVersion::GO_1_27] {
+        let app = apps::build_tagged("database_sql", version, Variant::Stripped, "fake", None);
+        let mut command = launcher();
+        command.env("GO_AUTO_LAUNCH_SPANS", query);
+        let server = Server::start_with(command, &app, &["full"], 1);
+        assert_eq!(Client::connect(server.addresses[0]).send("GET", "/query", &[], ""), Some(200));
+        let left = server.end();
+        let said = "no spans of sql.(*DB).QueryContext: database/sql observes its calls already; leave it out here, or switch that off by \
+                    OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS=database/sql";
+        assert!(left.stderr.contains(said), "{version:?}: {}", left.stderr);
+        assert!(left.spans.iter().any(|span| span.kind() == SpanKind::Client), "{version:?}: {:?}", left.spans);
+        assert!(left.spans.iter().all(|span| span.text("error.type").is_none()), "{version:?}: {:?}", left.spans);
+    }
+}
 
 /// Captures of one moment take as many steps as the interpreter follows, at most: the rest is said to be missing, and not cut.
 #[test]

@@ -20,8 +20,9 @@ pub fn find<T: Target>(target: &T, address: u64, span: &mut SpanIdentity) -> boo
     target.creator(address).is_some_and(|creator| creator.copy_of(goid(target, target.parents(), address), span))
 }
 
+/// `g.goid` of the goroutine at this address, which is never given twice; a `g` is.
 #[inline(always)]
-fn goid<M: Memory>(memory: &M, config: &ParentsConfig, goroutine: u64) -> u64 {
+pub fn goid<M: Memory>(memory: &M, config: &ParentsConfig, goroutine: u64) -> u64 {
     memory.read_or_zero(goroutine + u64::from(config.goid.get()))
 }
 

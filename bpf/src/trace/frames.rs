@@ -10,6 +10,7 @@ use crate::scratch::Scratch;
 use crate::shared::Shared;
 use crate::target::{Lookup, Target};
 use crate::trace::chain::alive;
+use crate::trace::creators;
 use crate::trace::goroutine::Goroutine;
 use crate::trace::parents::{BY_CONTEXT, ParentSearch};
 use crate::trace::sealed::SealedSpan;
@@ -37,7 +38,8 @@ pub struct Frame {
     pub depth: Shared<u64>,
     /// Its object, where it ends one; else 0.
     pub object: Shared<u64>,
-    /// The id of the span that the outermost frame of the goroutine is a child of.
+    /// The id of the span that the outermost frame of its trace here is a child of: this one, or one that it lies in, each the child of
+    /// the one before it.
     pub outside: Shared<u64>,
     /// Under which number the texts are remembered that are propagated with it ([`crate::trace::extracted`]).
     pub texts: Shared<u64>,
@@ -140,7 +142,10 @@ pub fn open<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, o
     {
         layers |= below.layers.get();
         creator = below.creator.get();
-        outside = below.outside.get();
+        // A context may have led out of what is around.
+        if below.span.span_id() == span.parent_span_id {
+            outside = below.outside.get();
+        }
     }
     frame.span.set(span, own);
     frame.layers.set(layers);
@@ -175,10 +180,18 @@ pub fn layers<L: Lookup>(lookup: &L, address: u64, open: u64) -> u32 {
 #[inline(never)]
 pub fn take_innermost<T: Target>(target: &T, goroutine: &Goroutine, address: u64, search: &mut ParentSearch) {
     let mut open = goroutine.frames();
-    if open != 0 && goroutine.has_panicked() {
-        let high: u64 = target.read_or_zero(address.wrapping_add(target.parents().stack_high.get().into()));
-        let depth = high.wrapping_sub(target.registers().stack_pointer);
-        open = alive(target, &Standing { address, goid: 0, depth }, open);
+    if open != 0 {
+        let goid = creators::goid(target, target.parents(), address);
+        let is_its = target.frame(key(address, open - 1)).is_some_and(|frame| frame.goid.get() == goid);
+        if !is_its {
+            // Another goroutine had this `g`, and has died.
+            return;
+        }
+        if goroutine.has_panicked() {
+            let high: u64 = target.read_or_zero(address.wrapping_add(target.parents().stack_high.get().into()));
+            let depth = high.wrapping_sub(target.registers().stack_pointer);
+            open = alive(target, &Standing { address, goid, depth }, open);
+        }
     }
     if open == 0 {
         return;
@@ -198,17 +211,21 @@ pub fn take_innermost<T: Target>(target: &T, goroutine: &Goroutine, address: u64
     }
 }
 
-/// Copies the span that goroutines belong to which are created on the one at `address`; false where no frame says.
+/// Copies the span that goroutines belong to which are created on the one at `address`; false where no frame says, nor where a panic may
+/// have unwound those that are left: the stack is not looked at, for the runtime creates goroutines on another one.
 #[inline(always)]
 pub fn creator<T: Target>(target: &T, goroutine: &Goroutine, address: u64, span: &mut SpanIdentity) -> bool {
     let open = goroutine.frames();
-    if open == 0 {
+    if open == 0 || goroutine.has_panicked() {
         return false;
     }
-    let Some(level) = target.frame(key(address, open - 1)).map(|frame| frame.creator.get()) else {
+    let Some(innermost) = target.frame(key(address, open - 1)) else {
         return false;
     };
-    if level == 0 {
+    let level = innermost.creator.get();
+    // Else another goroutine had this `g`, and has died.
+    let is_its = innermost.goid.get() == creators::goid(target, target.parents(), address);
+    if level == 0 || !is_its {
         return false;
     }
     let own = key(address, level - 1);

@@ -78,7 +78,10 @@ impl Step for Search {
 pub fn ended<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, operation: u32, scratch: &mut Scratch) -> u64 {
     let innermost = goroutine.frames().wrapping_sub(1);
     let is_innermost = target.frame(key(standing.address, innermost)).is_some_and(|frame| {
-        frame.operation.get() == operation && frame.depth.get() <= standing.depth && frame.beyond.get() == 0
+        frame.operation.get() == operation
+            && frame.depth.get() <= standing.depth
+            && frame.goid.get() == standing.goid
+            && frame.beyond.get() == 0
     });
     if is_innermost { target.opaque(innermost.into()) } else { look(target, goroutine, standing, operation, scratch) }
 }
@@ -90,6 +93,10 @@ pub fn ended<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, 
 fn look<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, operation: u32, scratch: &mut Scratch) -> u64 {
     let open = goroutine.frames();
     if let Some(frame) = target.frame(key(standing.address, open.wrapping_sub(1))) {
+        if frame.goid.get() != standing.goid {
+            // Another goroutine had this `g`, and has died: the next operation that begins here shows it.
+            return target.opaque(NONE);
+        }
         let beyond = frame.beyond.get();
         if beyond != 0 && beyond <= standing.depth {
             // One that was too deep.

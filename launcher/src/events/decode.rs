@@ -153,6 +153,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         kind::OPERATION_END => Record::OperationEvent(operation_event(&mut reader, Happened::Ended)?),
         kind::OPERATION_RETURNED => Record::OperationEvent(operation_event(&mut reader, Happened::Returned)?),
         kind::OPERATION_UNWOUND => Record::OperationEvent(operation_event(&mut reader, Happened::Unwound)?),
+        kind::OPERATION_GOEXIT => Record::OperationEvent(operation_event(&mut reader, Happened::Exited)?),
         kind::OPERATION_ANNOTATED => Record::OperationEvent(operation_event(&mut reader, Happened::Annotated)?),
         kind::OPERATION_PANIC => Record::OperationEvent(operation_event(&mut reader, Happened::Panicked)?),
         unknown => return Err(DecodeError::UnknownKind(unknown)),

@@ -13,6 +13,8 @@ pub enum Happened {
     Returned,
     /// All that was open on a goroutine from a level on was unwound.
     Unwound,
+    /// `runtime.Goexit` has ended a goroutine, and all that was open there.
+    Exited,
     /// Something is known of it.
     Annotated,
     /// A panic begins on a goroutine.

@@ -197,7 +197,7 @@ impl Plan {
             }
         }
         if !own.is_empty() && !is_disabled(user_functions::NAME, disabled) {
-            match user_functions::plan(own, &facts) {
+            match user_functions::plan(own, &facts, &plan.planned) {
                 Ok(planned) => {
                     has_parents = true;
                     plan.planned.push(Planned { name: user_functions::NAME, ..planned });

@@ -12,6 +12,7 @@ use super::facts::Facts;
 use super::left_out::LeftOut;
 use super::operation_sites::probes;
 use super::plan::Planned;
+use super::probe::{Body, Point, Probe};
 use super::recipe::{AboutFunction, Declared, Errors, Recipe};
 use crate::binary::GoBinary;
 use crate::captured::{Captured, Value};
@@ -28,15 +29,15 @@ const MAX_PROPOSED: usize = 3;
 /// How alike a name is that is proposed; 1 is the same.
 const ALIKE: f64 = 0.85;
 
-/// Plans those that the program has.
+/// Plans those that the program has; `libraries` are planned already.
 ///
 /// # Errors
 /// Where it has none of them: with the first one's reason.
-pub(super) fn plan(functions: &[UserFunction], facts: &Facts<'_>) -> Result<Planned, LeftOut> {
+pub(super) fn plan(functions: &[UserFunction], facts: &Facts<'_>, libraries: &[Planned]) -> Result<Planned, LeftOut> {
     let mut planned = Planned::default();
     let mut why = None;
     for function in functions {
-        if let Err(reason) = add(function, facts, &mut planned) {
+        if let Err(reason) = add(function, facts, libraries, &mut planned) {
             let name = function.short_name();
             planned.missing.push(format!("no spans of {name}: {reason}"));
             why.get_or_insert(LeftOut::NotUnderstood(format!("{name}: {reason}")));
@@ -48,10 +49,11 @@ pub(super) fn plan(functions: &[UserFunction], facts: &Facts<'_>) -> Result<Plan
     }
 }
 
-fn add(function: &UserFunction, facts: &Facts<'_>, planned: &mut Planned) -> Result<(), LeftOut> {
+fn add(function: &UserFunction, facts: &Facts<'_>, libraries: &[Planned], planned: &mut Planned) -> Result<(), LeftOut> {
     let instances = find(facts.binary, &facts.functions, &function.signature).map_err(|why| mismatch(&why, function, facts))?;
     for found in &instances {
         let (probes, operation) = instance(function, facts, found, planned)?;
+        at_places_of_its_own(&probes, libraries)?;
         planned.probes.extend(probes);
         planned.operations.push(operation);
     }
@@ -64,7 +66,7 @@ fn instance(
     facts: &Facts<'_>,
     found: &Found,
     planned: &mut Planned,
-) -> Result<(Vec<super::probe::Probe>, super::operations::PlannedOperation), LeftOut> {
+) -> Result<(Vec<Probe>, super::operations::PlannedOperation), LeftOut> {
     let declared = Declared { signature: &function.signature, found };
     let mut recipe = Recipe::default();
     let mut missing = |what: &str, why: &dyn std::fmt::Display| {
@@ -91,6 +93,31 @@ fn instance(
     let name = function.signature.symbol().replace("%2e", ".");
     let about = AboutFunction { library: SCOPE, function: name, kind: SpanKind::Internal, span };
     Ok((probes, recipe.finish(0, about)))
+}
+
+/// Refuses a function where something else begins already: of two operations at the same depth of a stack, the first would have been
+/// unwound when the second begins.
+fn at_places_of_its_own(probes: &[Probe], libraries: &[Planned]) -> Result<(), LeftOut> {
+    let entries = |probe: &&Probe| probe.point == Point::Entry;
+    let is_there = |planned: &Planned| {
+        let entries_there = planned.probes.iter().filter(entries).filter(|probe| looks_at_depths(probe.event.body));
+        let mut there = entries_there.flat_map(|probe| &probe.sites);
+        there.any(|site| probes.iter().filter(entries).flat_map(|probe| &probe.sites).any(|new| new.address == site.address))
+    };
+    let Some(Planned { name, .. }) = libraries.iter().find(|library| is_there(library)) else {
+        return Ok(());
+    };
+    Err(LeftOut::NotUnderstood(format!(
+        "{name} observes its calls already; leave it out here, or switch that off by OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS={name}"
+    )))
+}
+
+/// Whether a body forgets operations that begin at the same depth of the stack, or deeper.
+const fn looks_at_depths(body: Body) -> bool {
+    match body {
+        Body::Operations | Body::Annotations | Body::HttpServer => true,
+        Body::Http2Request | Body::HttpRoute | Body::HttpClient | Body::NewGoroutine => false,
+    }
 }
 
 /// Why there is no such function, with the names that may have been meant.

@@ -2,8 +2,10 @@
 //!
 //! A span is an [`opentelemetry_sdk::trace::SpanData`]: the SDK's own model, which every exporter takes.
 
+mod failures;
 pub mod limits;
 mod names;
 pub mod open;
 pub mod operations;
+mod panics;
 mod values;

@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status, TraceState};
-use opentelemetry::{InstrumentationScope, KeyValue};
+use bpf::records::operation::OperationEvent;
+use opentelemetry::InstrumentationScope;
+use opentelemetry::trace::{Link, SpanContext, SpanKind, Status, TraceState};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
+use super::failures::{fail, panicked, unfinished};
 use super::names::Names;
-use super::open::UNFINISHED;
+use super::panics::Panics;
 use super::{limits, values};
 use crate::captured::{Captured, Value};
 use crate::clock::WallClock;
@@ -21,7 +23,7 @@ use crate::instrumentations::identity;
 use crate::panic_value::{PanicValue, TypeNames};
 use crate::probes::operations::{About, KEY, MAKES, WITHIN};
 
-/// Objects that were made by operations, and goroutines that panic, which are remembered at once.
+/// Objects that were made by operations, which are remembered at once.
 const MAX_REMEMBERED: usize = 16_384;
 
 /// Names and values.
@@ -55,8 +57,7 @@ pub(super) struct OpenOperations {
     makers: HashMap<u64, SpanContext>,
     /// What is known by the addresses of objects.
     known: HashMap<u64, Arc<Values>>,
-    /// Panics that have begun, by goroutine, and when.
-    panics: HashMap<u64, (PanicValue, u64)>,
+    panics: Panics,
     limits: Limits,
     database: Database,
     /// Ends whose start was lost.
@@ -76,7 +77,7 @@ impl OpenOperations {
             objects: HashMap::new(),
             makers: HashMap::new(),
             known: HashMap::new(),
-            panics: HashMap::new(),
+            panics: Panics::default(),
             limits,
             database,
             orphans: 0,
@@ -104,6 +105,7 @@ impl OpenOperations {
             data.links.links.push(Link::new(maker.clone(), Vec::new(), 0));
         }
         let (started, goroutine, level) = (head.time, head.goroutine, head.level);
+        self.panics.go_on(goroutine, started);
         let open = OpenOperation { about, data, started, values: found, known, goroutine, level, returned: None };
         self.open.insert(head.span.span_id, open);
     }
@@ -146,15 +148,11 @@ impl OpenOperations {
                 }
             }
             Happened::Panicked => {
-                if self.panics.len() >= MAX_REMEMBERED {
-                    self.panics.clear();
-                }
                 let value = raw.first().and_then(|value| values::held(value.bytes, names));
-                if let Some(value) = value {
-                    self.panics.insert(head.goroutine, (value, head.time));
-                }
+                self.panics.begin(head.goroutine, value.unwrap_or_else(|| PanicValue::new(None, [0; 3], &[])), head.time);
             }
-            Happened::Unwound => self.unwound(head.goroutine, head.level, head.time, finished),
+            Happened::Unwound => self.unwound(head, false, finished),
+            Happened::Exited => self.unwound(head, true, finished),
         }
     }
 
@@ -184,7 +182,7 @@ impl OpenOperations {
         values::add(&mut open.values, &raw.iter().collect::<Vec<_>>(), &about.captures[1], names);
         open.returned = Some((head.time, head.object));
         let started = open.started;
-        self.returns(head.goroutine, started);
+        self.panics.returns(head.goroutine, started, head.time);
     }
 
     fn end<N: TypeNames>(&mut self, record: &OperationHappened<'_>, names: &mut Names<N>, finished: Finished<'_>) {
@@ -198,11 +196,9 @@ impl OpenOperations {
         let is_close = !Arc::ptr_eq(&about, &open.about);
         let captures = if is_close && end.is_empty() { start } else { end };
         values::add(&mut open.values, &raw.iter().collect::<Vec<_>>(), captures, names);
-        if let Some((_, object)) = open.returned {
-            self.objects.remove(&object);
-        }
-        if open.returned.is_none() {
-            self.returns(head.goroutine, open.started);
+        match open.returned {
+            Some((_, object)) => drop(self.objects.remove(&object)),
+            None => self.panics.returns(head.goroutine, open.started, head.time),
         }
         let mut data = Self::ended_at(open.data, open.started, head.time);
         self.complete((&open.about, &open.values, open.known.as_deref()), true, &mut data);
@@ -216,25 +212,20 @@ impl OpenOperations {
         finished(data);
     }
 
-    /// A function that began at `started` returns: a panic that began later was recovered from. One that began earlier goes on: this was
-    /// deferred.
-    fn returns(&mut self, goroutine: u64, started: u64) {
-        if self.panics.get(&goroutine).is_some_and(|(_panic, began)| *began >= started) {
-            self.panics.remove(&goroutine);
-        }
-    }
-
-    /// All that is open on a goroutine from a level on ends by a panic, or by `runtime.Goexit`.
-    fn unwound(&mut self, goroutine: u64, level: u32, time: u64, finished: Finished<'_>) {
-        let is_unwound = |open: &OpenOperation| open.goroutine == goroutine && open.level >= level && open.returned.is_none();
+    /// All that is open on a goroutine from a level on has ended: by `runtime.Goexit`, or else by a panic, as far as one is known.
+    fn unwound(&mut self, head: &OperationEvent, is_goexit: bool, finished: Finished<'_>) {
+        let is_unwound =
+            |open: &OpenOperation| open.goroutine == head.goroutine && open.level >= head.level && open.returned.is_none();
         let unwound: Vec<OpenOperation> = self.open.extract_if(|_id, open| is_unwound(open)).map(|(_id, open)| open).collect();
-        let panic = self.panics.remove(&goroutine).map(|(panic, _began)| panic);
+        let panic = self.panics.take(head.goroutine).filter(|_| !is_goexit);
         for open in unwound {
-            let mut data = Self::ended_at(open.data, open.started, time);
+            let end = panic.as_ref().map_or(head.time, |panic| panic.unwound(open.started, head.time));
+            let mut data = Self::ended_at(open.data, open.started, end);
             self.complete((&open.about, &open.values, open.known.as_deref()), false, &mut data);
             match &panic {
-                Some(panic) => panicked(&mut data, panic),
-                None => fail(&mut data, "runtime.Goexit".into(), "its goroutine was ended by runtime.Goexit"),
+                Some(panic) => panicked(&mut data, &panic.value),
+                None if is_goexit => fail(&mut data, "runtime.Goexit".into(), "its goroutine was ended by runtime.Goexit"),
+                None => unfinished(&mut data),
             }
             limits::apply(&self.limits, &mut data);
             finished(data);
@@ -243,13 +234,15 @@ impl OpenOperations {
 
     /// The span of one whose end was not seen, as of `now`.
     fn close(&self, open: OpenOperation, now: u64) -> SpanData {
-        let end = open.returned.map_or(now, |(returned, _)| returned);
+        let panic = self.panics.get(open.goroutine).filter(|_| open.returned.is_none());
+        let unwound = || panic.map_or(now, |panic| panic.unwound(open.started, now));
+        let end = open.returned.map_or_else(unwound, |(returned, _)| returned);
         let mut data = Self::ended_at(open.data, open.started, end);
         self.complete((&open.about, &open.values, open.known.as_deref()), open.returned.is_some(), &mut data);
         if open.returned.is_none() {
-            match self.panics.get(&open.goroutine) {
-                Some((panic, _began)) => panicked(&mut data, panic),
-                None => fail(&mut data, UNFINISHED.into(), "the end of this operation was not seen"),
+            match panic {
+                Some(panic) => panicked(&mut data, &panic.value),
+                None => unfinished(&mut data),
             }
         }
         limits::apply(&self.limits, &mut data);
@@ -304,18 +297,5 @@ fn object(values: &[(Cow<'static, str>, Value)], wanted: &str) -> Option<u64> {
     }
 }
 
-/// Marks the span as failed; a later, more telling reason replaces `error.type`.
-pub fn fail(span: &mut SpanData, error_type: Cow<'static, str>, description: &str) {
-    span.attributes.retain(|attribute| attribute.key.as_str() != semconv::ERROR_TYPE);
-    span.attributes.push(KeyValue::new(semconv::ERROR_TYPE, error_type));
-    span.status = Status::error(description.to_owned());
-}
-
-/// A panic has unwound the operation.
-fn panicked(span: &mut SpanData, value: &PanicValue) {
-    let PanicValue { type_name, message } = value;
-    let mut attributes = vec![KeyValue::new(semconv::EXCEPTION_TYPE, type_name.clone())];
-    attributes.extend(message.clone().map(|message| KeyValue::new(semconv::EXCEPTION_MESSAGE, message)));
-    span.events.events.push(Event::new("exception", span.end_time, attributes, 0));
-    fail(span, Cow::Owned(type_name.clone()), &format!("panic: {}", message.as_deref().unwrap_or_default()));
-}
+#[cfg(test)]
+mod tests;

@@ -171,6 +171,40 @@ func routes(sink string) *http.ServeMux {
 		close(start)
 		working.Wait()
 	})
+	// A goroutine that recovers and dies, and another one that has its g perhaps, which creates one more.
+	add("reused", func(context.Context) {
+		recovered := make(chan struct{})
+		go func() {
+			defer close(recovered)
+			defer func() { recover() }()
+			shop.Explode("alone")
+		}()
+		<-recovered
+		worked := make(chan struct{})
+		go func() {
+			go func() {
+				shop.Work(10)
+				close(worked)
+			}()
+		}()
+		<-worked
+		time.Sleep(200 * time.Millisecond)
+	})
+	// By a goroutine that belongs to no request.
+	jobs := make(chan func())
+	go func() {
+		for job := range jobs {
+			apart(job)
+		}
+	}()
+	add("apart", func(ctx context.Context) {
+		done := make(chan struct{})
+		jobs <- func() {
+			handling(ctx)
+			close(done)
+		}
+		<-done
+	})
 	// Half of the calls end by panics, or with their goroutines.
 	add("mess", func(ctx context.Context) {
 		func() {
@@ -183,6 +217,25 @@ func routes(sink string) *http.ServeMux {
 	})
 	return mux
 }
+
+// apart does what somebody else wants.
+//
+//go:noinline
+func apart(job func()) int {
+	job()
+	return 1
+}
+
+// handling, saving and executing call each other with the same context.
+//
+//go:noinline
+func handling(ctx context.Context) error { return saving(ctx) }
+
+//go:noinline
+func saving(ctx context.Context) error { return executing(ctx) }
+
+//go:noinline
+func executing(ctx context.Context) error { return ctx.Err() }
 
 // pause waits while others do.
 //

@@ -4,7 +4,6 @@ use super::report::{self, Event};
 use crate::missed::{Done, Missed};
 use crate::records::kind;
 use crate::target::Target;
-use crate::trace::unwinding;
 
 /// `runtime.gopanic(e any)`: what it is about is told to the launcher, while it is there. Whether the panic unwinds an operation shows
 /// later.
@@ -35,6 +34,10 @@ pub(super) fn goexit<T: Target>(target: &T) -> Done {
     if goroutine.frames() == 0 {
         return Err(Missed::NothingToDo);
     }
-    unwinding::all_unwound(target, goroutine, address, target.now());
-    Ok(())
+    goroutine.set_frames(0);
+    target.with_scratch(|scratch| {
+        report::begin(target, scratch);
+        let (kind, time) = (kind::OPERATION_GOEXIT, target.now());
+        report::submit(target, scratch, &Event { kind, operation: 0, time, span_id: 0, goroutine: address, object: 0, level: 0 })
+    })
 }

@@ -168,7 +168,7 @@ fn without_scratch_memory_nothing_is_left_open() {
     assert_eq!(kinds, [kind::OPERATION_UNWOUND, kind::OPERATION_START]);
     // Goexit forgets it all the same.
     program.process.scratch_is_taken.set(true);
-    assert_eq!(program.hit(event::GOEXIT, 0, 500, &[]), Ok(()));
+    assert_eq!(program.hit(event::GOEXIT, 0, 500, &[]), Err(Missed::NoRoom));
     program.is_clean();
 }
 

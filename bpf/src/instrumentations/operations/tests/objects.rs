@@ -187,7 +187,7 @@ fn closing_that_is_unwound() {
     rows.returned(OBJECT);
     rows.closing(OBJECT, 300).unwrap();
     rows.program.hit(event::GOEXIT, 0, 500, &[]).unwrap();
-    assert_eq!(rows.program.event(kind::OPERATION_UNWOUND).level, 0);
+    assert_eq!(rows.program.event(kind::OPERATION_GOEXIT).level, 0);
     assert_eq!(rows.program.end(rows.closing, 300, &[]), Err(Missed::NothingToDo));
     rows.program.is_clean();
 }

@@ -111,6 +111,31 @@ fn a_context_of_another_goroutines_request_is_nearer_than_what_is_around() {
     program.is_clean();
 }
 
+/// A context leads out of what is around, at the second level: what is called with the same one, however far within, is within that.
+#[test]
+fn a_context_that_leads_elsewhere_leads_there_once() {
+    let mut program = program();
+    let function = program.add(Function::with_context());
+    let request = program.served_elsewhere(&span(2));
+    let value = program.process.memory.allocate(256);
+    program.process.memory.write_words(value + 96, &[1, 2, 0x33, 1]);
+    let sdk = program.interface(VALUE, &[0, 0, KEY + BIAS, 0, SPAN, value]);
+    for (context, around) in [(request, id(&span(2))), (sdk, 0x33)] {
+        program.started(function, 100, &[0, 0]);
+        let mut expected = around;
+        for depth in [200, 300, 400, 500] {
+            let start = program.started(function, depth, &context);
+            assert_eq!(start.parent(), expected, "{depth}");
+            expected = start.id();
+        }
+        assert_eq!(program.parent_of_call(function, 600, [0, 0]), expected);
+        for depth in [500, 400, 300, 200, 100] {
+            program.ended(function, depth, &[]);
+        }
+    }
+    program.is_clean();
+}
+
 /// An operation with the context of another request: what is called within it without one belongs to it, not to what the goroutine
 /// serves, nor to what has created it.
 #[test]
@@ -269,20 +294,8 @@ fn goroutines_belong_to_what_has_created_them() {
     let mut program = program();
     let own = program.add(Function::default());
     let client = program.add(Function { flags: flag::IS_CLIENT, ..Function::default() });
-    let (thread, g0) = (program.process.memory.allocate(256), program.new_goroutine(0));
-    program.process.memory.write_words(g0 + 48, &[thread]);
-    program.process.memory.write_words(thread + 184, &[program.goroutine]);
-    let mut goid = 100;
-    let mut created = |program: &Program| {
-        goid += 1;
-        let new = program.new_goroutine(goid);
-        program.process.registers.set(Registers::calling(&[0, new], g0));
-        let hit = creators::created(&program.process);
-        let mut found = SpanIdentity::NONE;
-        let creator = program.process.creator(new).is_some_and(|creator| creator.copy_of(goid, &mut found));
-        assert_eq!(hit.is_ok(), creator);
-        creator.then(|| id(&found))
-    };
+    let mut runtime = Runtime::new(&program);
+    let mut created = |program: &Program| runtime.created(program);
     assert_eq!(created(&program), None);
     let lonely = program.started(client, 100, &[]);
     assert_eq!((created(&program), lonely.parent()), (None, 0), "nothing is around");
@@ -302,5 +315,75 @@ fn goroutines_belong_to_what_has_created_them() {
     program.started(client, 100, &[]);
     assert_eq!(created(&program), Some(id(&span(1))));
     program.ended(client, 100, &[]);
+    program.is_clean();
+}
+
+/// What creates goroutines, on a stack of its own.
+struct Runtime {
+    g0: u64,
+    /// Given last.
+    goid: u64,
+}
+
+impl Runtime {
+    /// With the goroutine of the program as the one that runs.
+    fn new(program: &Program) -> Self {
+        let (thread, g0) = (program.process.memory.allocate(256), program.new_goroutine(0));
+        program.process.memory.write_words(g0 + 48, &[thread]);
+        program.process.memory.write_words(thread + 184, &[program.goroutine]);
+        Self { g0, goid: 100 }
+    }
+
+    /// Creates a goroutine; the span that it belongs to.
+    fn created(&mut self, program: &Program) -> Option<u64> {
+        self.goid += 1;
+        let new = program.new_goroutine(self.goid);
+        program.process.registers.set(Registers::calling(&[0, new], self.g0));
+        let hit = creators::created(&program.process);
+        let mut found = SpanIdentity::NONE;
+        let creator = program.process.creator(new).is_some_and(|creator| creator.copy_of(self.goid, &mut found));
+        assert_eq!(hit.is_ok(), creator);
+        creator.then(|| id(&found))
+    }
+}
+
+/// Somebody has recovered from a panic, which has unwound the operation: nothing has shown it yet.
+#[test]
+fn what_a_panic_may_have_unwound_has_no_goroutines() {
+    let mut program = program();
+    let function = program.add(Function::default());
+    let mut runtime = Runtime::new(&program);
+    let outer = program.started(function, 100, &[]);
+    assert_eq!(runtime.created(&program), Some(outer.id()));
+    program.hit(event::PANIC, 0, 500, &[0, 0]).unwrap();
+    program.process.take_records();
+    assert_eq!(runtime.created(&program), None);
+    program.ended(function, 100, &[]);
+    let again = program.started(function, 100, &[]);
+    assert_eq!(runtime.created(&program), Some(again.id()));
+    program.ended(function, 100, &[]);
+    program.is_clean();
+}
+
+/// The runtime uses a `g` again: what the goroutine before has left open is the parent of nothing, and has no end.
+#[test]
+fn what_a_dead_goroutine_has_left_is_around_nothing() {
+    let mut program = program();
+    let function = program.add(Function { tail: 1, ..Function::default() });
+    let mut runtime = Runtime::new(&program);
+    let before = program.started(function, 100, &[]);
+    assert_eq!(id(&round_trip(&program, [0, 0]).parent), before.id());
+    program.process.memory.write_words(program.goroutine + GOID_AT, &[2]);
+    assert_eq!(runtime.created(&program), None);
+    assert_eq!(round_trip(&program, [0, 0]).found, 0);
+    // Ends of calls whose start was refused, or seen by nobody.
+    for depth in [100, 200] {
+        assert_eq!(program.end(function, depth, &[]), Err(Missed::NothingToDo));
+        assert_eq!(program.hit(event::TAIL, 1, depth, &[]), Err(Missed::NothingToDo));
+    }
+    assert_eq!(program.open(), 1);
+    program.begin(function, 100, &[]).unwrap();
+    assert_eq!(program.process.take_records().len(), 2, "what was left was unwound");
+    program.ended(function, 100, &[]);
     program.is_clean();
 }

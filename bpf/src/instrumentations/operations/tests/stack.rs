@@ -177,8 +177,8 @@ fn goexit_ends_all_of_a_goroutine() {
         program.started(function, 100 + 100 * level, &[]);
     }
     program.hit(event::GOEXIT, 0, 500, &[]).unwrap();
-    let (level, records) = unwound(&program);
-    assert_eq!((level, records.len(), program.open()), (Some(0), 0, 0));
+    let goexit = program.event(kind::OPERATION_GOEXIT);
+    assert_eq!((goexit.goroutine, goexit.level, goexit.span_id, program.open()), (program.goroutine, 0, [0; 8], 0));
     // A deferred function makes one more.
     let deferred = program.started(function, 700, &[]);
     assert_eq!((deferred.level, deferred.parent()), (0, 0));

@@ -1,0 +1,126 @@
+//! How operations end that do not return.
+
+use std::time::SystemTime;
+
+use bpf::records::SpanIdentity;
+use bpf::records::operation::OperationStart;
+use bytemuck::Zeroable as _;
+
+use super::*;
+use crate::spans::open::UNFINISHED;
+
+const GOROUTINE: u64 = 0xc0_0001;
+const TYPE: u64 = 0x50_0000;
+
+const LIMITS: Limits = Limits {
+    attribute_value_length: None,
+    span_attributes: 128,
+    span_events: 128,
+    span_links: 128,
+    event_attributes: 128,
+    link_attributes: 128,
+};
+
+/// A program with one type.
+struct OneType;
+
+impl TypeNames for OneType {
+    fn type_name(&self, address: u64) -> Option<String> {
+        (address == TYPE).then(|| "*shop.Refused".to_owned())
+    }
+
+    fn constant(&self, _address: u64, _length: u64) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// What is open, with one operation that is known.
+struct Program {
+    open: OpenOperations,
+    names: Names<OneType>,
+}
+
+impl Program {
+    fn new() -> Self {
+        let about = About {
+            library: "functions",
+            function: "main.f".to_owned(),
+            kind: SpanKind::Internal,
+            span: |_captured, _span| {},
+            captures: [Vec::new(), Vec::new()],
+            known: 0..0,
+        };
+        let open = OpenOperations::new(vec![None, Some(Arc::new(about))], LIMITS, Database::default());
+        Self { open, names: Names::new(OneType) }
+    }
+
+    /// One begins, at this level and at this time, which is its span id too.
+    fn start(&mut self, level: u32, time: u8) {
+        let span = SpanIdentity { trace_id: [1; 16], span_id: [time; 8], ..SpanIdentity::NONE };
+        let head =
+            OperationStart { time: time.into(), span, goroutine: GOROUTINE, operation: 1, level, ..OperationStart::zeroed() };
+        let clock = WallClock::at(SystemTime::UNIX_EPOCH, 0);
+        self.open.start(&OperationStarted { head, values: Vec::new() }, &clock, &mut self.names);
+    }
+
+    /// Something happens at this time; the spans that end, by their ids: when, and with which `error.type`.
+    fn event(&mut self, what: Happened, span: u8, time: u64, value: &[u8]) -> Vec<(u8, u128, Option<String>)> {
+        let head = OperationEvent { time, span_id: [span; 8], goroutine: GOROUTINE, operation: 1, ..OperationEvent::zeroed() };
+        let values = vec![RawValue { number: 0, bytes: value, is_cut: false, is_unread: false }];
+        let mut ended = Vec::new();
+        self.open.event(&OperationHappened { what, head, values }, &mut self.names, &mut |span| ended.push(of(&span)));
+        ended.sort();
+        ended
+    }
+}
+
+/// Which span, when it ended, and with which `error.type`.
+fn of(span: &SpanData) -> (u8, u128, Option<String>) {
+    let error = span.attributes.iter().find(|attribute| attribute.key.as_str() == semconv::ERROR_TYPE);
+    let end = span.end_time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
+    (span.span_context.span_id().to_bytes()[0], end, error.map(|attribute| attribute.value.to_string()))
+}
+
+/// The value of a panic: an interface of this type.
+fn value(type_address: u64) -> [u8; 32] {
+    bytemuck::cast([type_address, 0, 0, 0])
+}
+
+#[test]
+fn what_a_panic_has_unwound_ends_with_it() {
+    let mut program = Program::new();
+    program.start(0, 10);
+    program.event(Happened::Panicked, 0, 20, &value(TYPE));
+    // What deferred functions do.
+    program.start(1, 30);
+    assert_eq!(program.event(Happened::Ended, 30, 40, &[]), [(30, 40, None)]);
+    assert_eq!(program.event(Happened::Unwound, 0, 9_000, &[]), [(10, 40, Some("*shop.Refused".to_owned()))]);
+}
+
+/// As the process ends, or when there are too many.
+#[test]
+fn what_a_panic_has_unwound_ends_with_it_where_nothing_shows_it() {
+    let mut program = Program::new();
+    program.start(0, 10);
+    program.event(Happened::Panicked, 0, 20, &value(TYPE));
+    let mut closed = Vec::new();
+    program.open.close_before(u64::MAX, 9_000, &mut closed);
+    assert_eq!(closed.iter().map(of).collect::<Vec<_>>(), [(10, 20, Some("*shop.Refused".to_owned()))]);
+}
+
+#[test]
+fn what_is_not_known_is_not_said() {
+    let mut program = Program::new();
+    program.start(0, 10);
+    assert_eq!(program.event(Happened::Unwound, 0, 50, &[]), [(10, 50, Some(UNFINISHED.to_owned()))], "nothing was seen");
+    // `panic(nil)`, or one whose value was not read.
+    for unread in [&value(0)[..], &[]] {
+        program.start(0, 10);
+        program.event(Happened::Panicked, 0, 20, unread);
+        assert_eq!(program.event(Happened::Unwound, 0, 50, &[]), [(10, 20, Some("unknown".to_owned()))]);
+    }
+    // What somebody has recovered from before ends nothing.
+    program.start(0, 10);
+    program.event(Happened::Panicked, 0, 20, &value(TYPE));
+    assert_eq!(program.event(Happened::Exited, 0, 50, &[]), [(10, 50, Some("runtime.Goexit".to_owned()))]);
+}
