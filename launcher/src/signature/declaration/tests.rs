@@ -1,3 +1,5 @@
+//! Declarations of Go as text, into signatures, and what is wrong with others.
+
 use super::*;
 
 /// The declaration as Go writes it, with full names; results always in brackets.

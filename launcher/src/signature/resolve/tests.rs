@@ -1,3 +1,5 @@
+//! Signatures and the types of a program, into registers and words of the stack.
+
 use std::collections::BTreeMap;
 
 use super::super::abi::Place;
