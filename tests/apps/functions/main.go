@@ -156,6 +156,7 @@ func routes(sink string) *http.ServeMux {
 		}
 		var ready, working sync.WaitGroup
 		start := make(chan struct{})
+		entering.Add(count)
 		for number := 0; number < count; number++ {
 			number := number
 			ready.Add(1)
@@ -188,7 +189,6 @@ func routes(sink string) *http.ServeMux {
 			}()
 		}()
 		<-worked
-		time.Sleep(200 * time.Millisecond)
 	})
 	// By a goroutine that belongs to no request.
 	jobs := make(chan func())
@@ -237,11 +237,15 @@ func saving(ctx context.Context) error { return executing(ctx) }
 //go:noinline
 func executing(ctx context.Context) error { return ctx.Err() }
 
-// pause waits while others do.
+// entering are the calls of pause that have not begun.
+var entering sync.WaitGroup
+
+// pause waits until all that will call it are within it.
 //
 //go:noinline
 func pause(number int) int {
-	time.Sleep(50 * time.Millisecond)
+	entering.Done()
+	entering.Wait()
 	return number
 }
 
