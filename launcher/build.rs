@@ -1,4 +1,5 @@
-//! Builds the BPF object from the `bpf` package and makes it available to `include_bytes_aligned!`.
+//! Builds the probe bodies twice: the BPF object from the `bpf` package, and from `native` the code that the native engine places into
+//! programs. Both are embedded into the launcher.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,6 +25,7 @@ fn main() -> anyhow::Result<()> {
         .context("could not build the BPF object; `make setup` installs what it needs")?;
     println!("cargo::rerun-if-env-changed={LINES}");
     let object = PathBuf::from(std::env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?).join("bpf");
+    build_native_code().context("could not build the code of the native engine")?;
     // Skipped by AYA_BUILD_SKIP.
     if object.exists() {
         strip_debug_info(&object);
@@ -55,4 +57,78 @@ fn drop_lines(path: &Path) -> anyhow::Result<()> {
     bytes.get_mut(at..at + 4).context(".BTF.ext ends in its header")?.fill(0);
     std::fs::write(path, bytes)?;
     Ok(())
+}
+
+/// Directories whose change means that the native code is built again.
+const NATIVE_SOURCES: [&str; 3] = ["../native/src", "../native/blob.ld", "../bpf/src"];
+/// The code takes no more bytes: what grows beyond is a mistake of the build.
+const MAX_CODE: u64 = 256 << 10;
+
+/// Builds `native`'s blob for a machine without an operating system, and writes it as one piece, `blob.bin`: its bytes from address zero to
+/// the place of the configuration. Nothing in it may need a loader.
+fn build_native_code() -> anyhow::Result<()> {
+    for source in NATIVE_SOURCES {
+        println!("cargo::rerun-if-changed={source}");
+    }
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
+    let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?);
+    if std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("x86_64") {
+        return Ok(std::fs::write(out.join("blob.bin"), [])?);
+    }
+    let (package, target) = (manifest.join("../native"), out.join("native"));
+    let script = format!("-Clink-arg=-T{}", package.join("blob.ld").display());
+    let flags = [
+        "-Crelocation-model=pic",
+        "-Ccode-model=small",
+        "-Zplt=yes",
+        "-Zdirect-access-external-data=yes",
+        "-Zdefault-visibility=hidden",
+        "-Zunstable-options",
+        "-Cpanic=immediate-abort",
+        "-Clink-arg=--no-dynamic-linker",
+        "-Clink-arg=-no-pie",
+        &script,
+    ];
+    let mut cargo = Command::new("rustup");
+    cargo
+        .args(["run", TOOLCHAIN, "cargo", "build", "--release", "--bin", "blob", "--target", "x86_64-unknown-none"])
+        .args(["-Zbuild-std=core,compiler_builtins", "-Zbuild-std-features=compiler-builtins-mem"])
+        .arg("--manifest-path")
+        .arg(package.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
+        .env("RUSTC_BOOTSTRAP", "1");
+    // What cargo has set for this build is not for that one.
+    for variable in ["RUSTC", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "CARGO", "RUSTFLAGS"] {
+        cargo.env_remove(variable);
+    }
+    anyhow::ensure!(cargo.status().context("rustup")?.success(), "cargo has failed");
+    let elf = target.join("x86_64-unknown-none/release/blob");
+    let code = flattened(&std::fs::read(&elf)?).with_context(|| elf.display().to_string())?;
+    Ok(std::fs::write(out.join("blob.bin"), code)?)
+}
+
+/// The sections of the code one behind the other, as they lie in memory; the last one, `.end`, marks the end.
+fn flattened(elf: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let file = object::File::parse(elf)?;
+    let (mut code, mut end) = (Vec::new(), None);
+    for section in file.sections() {
+        let name = section.name()?;
+        anyhow::ensure!(section.relocations().next().is_none(), "section {name} has relocations");
+        match name {
+            ".head" | ".entry" | ".text" | ".faults" | ".rodata" => {
+                code.resize(usize::try_from(section.address())?, 0);
+                code.extend_from_slice(section.data()?);
+            }
+            ".end" => end = Some(section.address()),
+            // Of the file alone.
+            ".shstrtab" | ".symtab" | ".strtab" | "" => {}
+            other => anyhow::bail!("there is a section {other}: the code must have no data of its own and need no loader"),
+        }
+    }
+    let end = end.context("no section .end")?;
+    anyhow::ensure!(end <= MAX_CODE, "{end} bytes are more than expected");
+    code.resize(usize::try_from(end)?, 0);
+    Ok(code)
 }

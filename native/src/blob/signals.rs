@@ -1,0 +1,144 @@
+//! What a signal does that arrives while a thread is in this code: a read that has faulted fails, a defect is left, and of any other Go is
+//! shown the place in the program that was observed.
+
+use core::sync::atomic::Ordering;
+
+use native::control::{Control, MAX_CAUGHT};
+
+use super::entry::{Frame, Saved};
+use super::{configuration, control, part, state};
+
+/// Places in `ucontext_t` of x86-64, in words (`arch/x86/include/uapi/asm/sigcontext.h`).
+mod register {
+    pub(super) const RBP: usize = 15;
+    pub(super) const RSP: usize = 20;
+    pub(super) const RIP: usize = 21;
+}
+
+/// Results of [`on_signal`]: below it is dealt with, above it something else is shown.
+pub(super) const PASSED_ON: u32 = 1;
+const DEALT_WITH: u32 = 0;
+const SHOWN: u32 = 2;
+
+const SIGILL: u32 = 4;
+const SIGBUS: u32 = 7;
+const SIGFPE: u32 = 8;
+const SIGSEGV: u32 = 11;
+const SIGURG: u32 = 23;
+
+unsafe extern "C" {
+    /// Behind what the linker has collected of [`super::memory`]: pairs of a faulting instruction and a landing.
+    static FAULTS: [[i32; 2]; 0];
+    static FAULTS_END: [[i32; 2]; 0];
+    /// The code that runs with a frame.
+    static TEXT: [u8; 0];
+    static TEXT_END: [u8; 0];
+    /// Where a hit comes back that is left.
+    static landed: [u8; 0];
+}
+
+/// A signal has interrupted this code. `context` is that of the kernel; `shown` is room for what is there in RIP, RSP and RBP, where
+/// something else is put for the time that Go looks at it.
+pub(super) unsafe extern "C" fn on_signal(signal: u32, info: *const i32, context: *mut u64, shown: *mut [u64; 3]) -> u32 {
+    // SAFETY: the kernel gives a context of more than so many words, which belongs to the handler.
+    let context = unsafe { &mut *context.cast::<[u64; register::RIP + 1]>() };
+    let at = context[register::RIP];
+    // SAFETY: the kernel gives an information of more than three numbers; the third says who has sent the signal (`si_code`).
+    let is_raised_here = unsafe { *info.add(2) } > 0;
+    if is_raised_here && matches!(signal, SIGSEGV | SIGBUS | SIGILL | SIGFPE) {
+        if let Some(landing) = landing(at) {
+            context[register::RIP] = landing;
+            return DEALT_WITH;
+        }
+        let Some(frame) = frame(at, context[register::RSP]) else {
+            return PASSED_ON;
+        };
+        // SAFETY: it stands on the stack of the interrupted thread.
+        leave(unsafe { &*frame }, signal, at);
+        context[register::RIP] = (&raw const landed) as u64;
+        context[register::RSP] = frame as u64;
+        return DEALT_WITH;
+    }
+    // The runtime does not preempt a thread that is in no function of Go (`isAsyncSafePoint`), and shall not.
+    if signal == SIGURG {
+        return PASSED_ON;
+    }
+    let Some(frame) = frame(at, context[register::RSP]) else {
+        return PASSED_ON;
+    };
+    // SAFETY: as above; the registers stand on the goroutine's stack until the hit is over.
+    let (number, saved): (u64, &Saved) = unsafe { ((*frame).number, &*(*frame).saved) };
+    let Some(site) = part::<native::configuration::Site>(configuration().sites).get(number as usize) else {
+        return PASSED_ON;
+    };
+    // SAFETY: the caller has room for them.
+    unsafe { *shown = [at, context[register::RSP], context[register::RBP]] };
+    context[register::RIP] = site.address;
+    context[register::RSP] = saved.stack_pointer() + u64::from(site.shown_stack);
+    context[register::RBP] = saved.registers[5];
+    SHOWN
+}
+
+/// Where a read goes on whose instruction at `at` has faulted.
+fn landing(at: u64) -> Option<u64> {
+    let (mut entry, end) = (&raw const FAULTS as *const [i32; 2], &raw const FAULTS_END as *const [i32; 2]);
+    while entry < end {
+        // SAFETY: between the two there are whole entries.
+        let [faulting, landing] = unsafe { *entry };
+        let here = entry as u64;
+        if here.wrapping_add_signed(faulting.into()) == at {
+            return Some((here + 4).wrapping_add_signed(landing.into()));
+        }
+        // SAFETY: as above.
+        entry = unsafe { entry.add(1) };
+    }
+    None
+}
+
+/// How far above the stack pointer a frame may stand: bodies take less of the stack (`launcher/build.rs` looks).
+const FAR: u64 = 8_192;
+
+/// The frame of the hit that is at `at` with this stack pointer. In code that runs with a frame there is one: nothing beyond it is looked
+/// at.
+fn frame(at: u64, stack_pointer: u64) -> Option<*const Frame> {
+    if at < (&raw const TEXT) as u64 || at >= (&raw const TEXT_END) as u64 {
+        return None;
+    }
+    let secret = configuration().secret;
+    let mut address = stack_pointer.next_multiple_of(16);
+    let end = address + FAR;
+    while address < end {
+        // SAFETY: between the stack pointer and the frame, which stands above it.
+        if unsafe { *(address as *const u64) } ^ address == secret {
+            return Some(address as *const Frame);
+        }
+        address += 16;
+    }
+    None
+}
+
+/// Gives back what the hit has taken, and counts. After too many the engine is switched off.
+fn leave(frame: &Frame, signal: u32, at: u64) {
+    let state = state();
+    if state.enabled.is_enabled.load(Ordering::Relaxed) == 0 {
+        // In a process that was forked nothing is shared with the launcher.
+        return;
+    }
+    if frame.record != 0 {
+        // SAFETY: it was reserved and has not been committed.
+        unsafe { native::ring::give_up(frame.record, frame.record_size) };
+    }
+    if frame.scratch != 0 {
+        // SAFETY: the tag of a place of scratch memory.
+        unsafe { (*(frame.scratch as *const core::sync::atomic::AtomicU64)).store(0, Ordering::Release) };
+    }
+    let Control { caught, defect, .. } = control();
+    let offset = at.wrapping_sub((&raw const TEXT) as u64);
+    for (word, value) in defect.iter().zip([u64::from(signal), offset]) {
+        word.store(value, Ordering::Relaxed);
+    }
+    caught.fetch_add(1, Ordering::Relaxed);
+    if u64::from(state.enabled.caught.fetch_add(1, Ordering::Relaxed)) + 1 >= MAX_CAUGHT {
+        state.enabled.is_enabled.store(0, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,147 @@
+//! Records from the program to the launcher: many producers, none of which waits, and one consumer.
+//!
+//! A producer moves the common position by compare-and-swap, fills what it has got, and says so in the record's header; the consumer looks at
+//! headers only. What it has taken it fills with zeros before it gives the room back: so a header is zero until its record is there, and
+//! the old bytes of one record are never taken for the header of another. The memory is mapped twice, one behind the other: no record
+//! wraps.
+
+mod consumer;
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::control::Control;
+
+pub use consumer::Consumer;
+
+/// Bytes of the ring: what a program at 50,000 requests a second writes in two seconds. Pages that no record has touched take no
+/// memory.
+pub const RING_BYTES: usize = 32 << 20;
+/// Where the launcher finds nothing left and records have come beyond this, it sends producers back to the beginning, so that the ring takes as
+/// little memory as records need.
+const LOW_BYTES: u64 = 1 << 20;
+/// What stands before each record, and what its size is rounded up to.
+pub const HEADER: usize = 8;
+/// Bytes of the longest record.
+pub const MAX_RECORD: usize = size_of::<bpf::records::RecordBuffer>() - 8;
+/// Bit of a header: the record is there.
+const COMMITTED: u64 = 1 << 32;
+/// Bit of a header: the record was given up.
+const GIVEN_UP: u64 = 1 << 33;
+/// Attempts to get room, against others that do so at the same time.
+const TRIES: usize = 1_000;
+
+/// The ring, in the memory of a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Ring<'m> {
+    control: &'m Control,
+    /// The first of `2 * size / 8` words.
+    data: *const AtomicU64,
+    /// A power of two.
+    size: usize,
+}
+
+/// Room for a record that is nobody else's until it is committed.
+#[derive(Debug)]
+pub struct Reserved<'m> {
+    header: &'m AtomicU64,
+    size: usize,
+    /// The record has crossed the middle of the ring: the launcher is to be woken.
+    pub is_half_full: bool,
+}
+
+/// What stands in the ring is no record: the program has written to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The header that was found.
+    pub header: u64,
+}
+
+impl<'m> Ring<'m> {
+    /// The ring at `data`.
+    ///
+    /// # Safety
+    /// `data` is aligned by 8; `2 * size` bytes are mapped there, writable, for as long as `'m`, of which the second half is the
+    /// first half once more. `size` is a power of two, and only rings touch them.
+    #[must_use]
+    #[inline(always)]
+    pub const unsafe fn new(control: &'m Control, data: *const AtomicU64, size: usize) -> Self {
+        Self { control, data, size }
+    }
+
+    /// The word at a position.
+    #[inline(always)]
+    fn word(&self, position: u64) -> &'m AtomicU64 {
+        #[expect(clippy::cast_possible_truncation, reason = "cut to the size")]
+        let at = (position as usize & (self.size - 1)) / 8;
+        // SAFETY: below the size, within what is mapped (`new`).
+        unsafe { &*self.data.add(at) }
+    }
+
+    /// The word with this number behind a position, without wrapping: the memory goes on.
+    fn behind(&self, position: u64, word: usize) -> &'m AtomicU64 {
+        let first = core::ptr::from_ref(self.word(position));
+        // SAFETY: of a record, which is shorter than the second half.
+        unsafe { &*first.add(word) }
+    }
+
+    /// Room for a record of so many bytes, at most [`MAX_RECORD`]; `None` where the ring is full.
+    #[inline(always)]
+    #[must_use]
+    pub fn reserve(&self, bytes: usize) -> Option<Reserved<'m>> {
+        let size = bytes.min(MAX_RECORD);
+        let taken = (HEADER + size.next_multiple_of(HEADER)) as u64;
+        let Control { producer, consumer, .. } = self.control;
+        let mut begin = producer.0.load(Ordering::Relaxed);
+        for _ in 0..TRIES {
+            let used = begin.wrapping_sub(consumer.0.load(Ordering::Acquire));
+            let all = self.size as u64;
+            // More than there is: the launcher sends producers on at this moment (`Consumer::rewind`).
+            if used > all || used + taken > all {
+                return None;
+            }
+            match producer.0.compare_exchange_weak(begin, begin.wrapping_add(taken), Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => {
+                    let is_half_full = used < all / 2 && used + taken >= all / 2;
+                    return Some(Reserved { header: self.word(begin), size, is_half_full });
+                }
+                Err(other) => begin = other,
+            }
+        }
+        None
+    }
+}
+
+impl Reserved<'_> {
+    /// The address of the record's header, by which it can be given up.
+    #[must_use]
+    #[inline(always)]
+    pub fn address(&self) -> u64 {
+        core::ptr::from_ref(self.header) as u64
+    }
+
+    /// Fills the record from `bytes`, of which it takes as many as were reserved, and hands it over.
+    #[inline(always)]
+    pub fn commit(self, bytes: &[u8]) {
+        let Self { header, size, is_half_full: _ } = self;
+        let length = size.min(bytes.len());
+        // SAFETY: so many bytes behind the header were reserved, are mapped, and are nobody else's; `bytes` has as many.
+        unsafe {
+            let record = core::ptr::from_ref(header).add(1).cast::<u8>().cast_mut();
+            core::ptr::copy_nonoverlapping(bytes.as_ptr(), record, length);
+        }
+        header.store(size as u64 | COMMITTED, Ordering::Release);
+    }
+}
+
+/// Gives up the record with the header at `address`, whose size was reserved: the consumer passes over it.
+///
+/// # Safety
+/// `address` is that of a [`Reserved`] of this process that has not been committed.
+#[inline(always)]
+pub unsafe fn give_up(address: u64, size: u64) {
+    // SAFETY: a word of the ring (the caller's contract).
+    unsafe { (*(address as *const AtomicU64)).store(size | COMMITTED | GIVEN_UP, Ordering::Release) };
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! What the probes remember between hits, in the program's own private memory: nobody else reads it.
+//!
+//! It is zero at first, and takes memory where it is touched only.
+
+use core::sync::atomic::{AtomicU32, AtomicU64};
+
+use bpf::instrumentations::operations::OpenObject;
+use bpf::scratch::Scratch;
+use bpf::shared::{Shared, Taken};
+use bpf::trace::answered;
+use bpf::trace::creators::Sweep;
+use bpf::trace::extracted::Extracted;
+use bpf::trace::frames::Frame;
+use bpf::trace::goroutine::Goroutine;
+use bpf::trace::injection::Injection;
+use bpf::trace::sealed::SealedSpan;
+
+use crate::table::{ANYWHERE, Table};
+
+/// Probes that may run at once: on so many threads.
+pub const PLACES: usize = 64;
+
+/// Memory for one probe, and whether somebody has it.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Place {
+    /// 1 where it is taken.
+    pub taken: AtomicU64,
+    /// The memory.
+    pub scratch: Taken<Scratch>,
+}
+
+/// What is remembered.
+#[repr(C, align(4096))]
+#[derive(Debug)]
+pub struct State {
+    /// First, in a page of its own that is zero in a process that is forked ([`ENABLED_BYTES`]).
+    pub enabled: Enabled,
+    /// Counted up for each seed of random numbers.
+    pub seeds: AtomicU64,
+    /// The state of the look for creators of goroutines that are no more.
+    pub sweep: Sweep,
+    /// Memory for probes.
+    pub places: [Place; PLACES],
+    /// What is remembered of goroutines, by the address of the `g`; those that lie side by side (384 to 512 bytes each) share a bucket.
+    pub goroutines: Table<Goroutine, 16_384, 11>,
+    /// Open operations of tables, by goroutine and level.
+    pub frames: Table<Frame, 8_192, 9>,
+    /// The goroutines that serve requests, by the data pointers of the requests' contexts.
+    pub contexts: Table<Shared<u64>, 16_384, ANYWHERE>,
+    /// The spans under which goroutines were created.
+    pub creators: Table<SealedSpan, 16_384, 11>,
+    /// Operations that go on until an object ends, by its address.
+    pub objects: Table<OpenObject, 4_096, ANYWHERE>,
+    /// When what is known of an object was captured, by its address.
+    pub known: Table<Shared<u64>, 256, ANYWHERE>,
+    /// What is to be injected into outgoing requests, by the address of the header map.
+    pub injections: Table<Injection, 2_048, ANYWHERE>,
+    /// The texts that came with requests, by the id of the span.
+    pub extracted: Table<Extracted, 512, ANYWHERE>,
+    /// The spans of requests that have been answered.
+    pub answered: [answered::Bucket; answered::BUCKETS as usize],
+}
+
+/// Bytes of the first part.
+pub const ENABLED_BYTES: usize = 4_096;
+
+/// Whether probes do anything in this process.
+#[repr(C, align(4096))]
+#[derive(Debug)]
+pub struct Enabled {
+    /// 1 where they do.
+    pub is_enabled: AtomicU32,
+    /// Defects that were caught.
+    pub caught: AtomicU32,
+}
+
+const _: () = assert!(size_of::<Enabled>() == ENABLED_BYTES);

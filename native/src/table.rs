@@ -1,0 +1,257 @@
+//! Hash tables in memory that is zero at first: from an address, or another number, to a value, found and changed by many threads at
+//! once, which never wait for each other.
+//!
+//! A key has two buckets of eight ways. A value keeps its place until it is removed, or given away where both buckets are full. Who holds a
+//! value that is given away meanwhile holds memory that stays valid; the seals of what is in it tell ([`bpf::trace::sealed`]).
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// Ways of a bucket: their keys fill a cache line.
+pub const WAYS: usize = 8;
+/// The way is free.
+const FREE: u64 = 0;
+/// Somebody is writing the value, or has it for a key that is not published yet.
+const CLAIMED: u64 = 1;
+
+/// A value that many may look at, whose words change while they do.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct Slot<V>(UnsafeCell<V>);
+
+// SAFETY: values are looked at word by word and changed so (`store`), and consist of such words (`bpf::shared::Shared`), or are guarded
+// by a number that is looked at afterwards (`Extracted::is_of`).
+unsafe impl<V: Sync> Sync for Slot<V> {}
+
+impl<V> Slot<V> {
+    /// The value.
+    #[inline(always)]
+    pub const fn get(&self) -> &V {
+        // SAFETY: valid and aligned; all zero is a value of every type in a table.
+        unsafe { &*self.0.get() }
+    }
+
+    /// Stores another one, word by word.
+    #[inline(always)]
+    pub fn store(&self, value: &V) {
+        const { assert!(size_of::<V>().is_multiple_of(8) && align_of::<V>() == 8) };
+        let (from, to) = (core::ptr::from_ref(value).cast::<u64>(), self.0.get().cast::<u64>());
+        for word in 0..size_of::<V>() / 8 {
+            // SAFETY: both are aligned for words and have so many; nobody takes a word for more than a number.
+            unsafe { to.add(word).write_volatile(from.add(word).read_volatile()) };
+        }
+    }
+}
+
+/// Ways with the same hash.
+#[repr(C, align(64))]
+#[derive(Debug)]
+struct Bucket<V> {
+    keys: [AtomicU64; WAYS],
+    values: [Slot<V>; WAYS],
+}
+
+/// Shift of a table whose keys lie anywhere.
+pub const ANYWHERE: u32 = 64;
+
+/// A table of `BUCKETS` buckets, a power of two. Keys that differ by less than 2^`SHIFT` share their first bucket: what lies side by side
+/// in the program does so here, too, and takes few pages.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Table<V, const BUCKETS: usize, const SHIFT: u32> {
+    /// Where the search for a value that may go begins.
+    turn: AtomicUsize,
+    buckets: [Bucket<V>; BUCKETS],
+}
+
+/// A way of a bucket.
+type Way<'t, V> = (&'t AtomicU64, &'t Slot<V>);
+
+impl<V, const BUCKETS: usize, const SHIFT: u32> Table<V, BUCKETS, SHIFT> {
+    /// The value of a key.
+    #[inline(always)]
+    pub fn get(&self, key: u64) -> Option<&V> {
+        self.find(key).map(|(_, value)| value.get())
+    }
+
+    /// The value of a key; where it has none, one that `begin` has made its own. `may_go` says which of the others may be given away for
+    /// it; `None` where none may.
+    #[inline(always)]
+    pub fn get_or_insert(&self, key: u64, begin: impl Fn(&Slot<V>), may_go: impl Fn(u64, &V) -> bool) -> Option<&V> {
+        if let Some(known) = self.get(key) {
+            return Some(known);
+        }
+        let (tag, value) = self.claim(key, may_go)?;
+        begin(value);
+        tag.store(published(key), Ordering::Release);
+        Some(value.get())
+    }
+
+    /// Sets the value of a key. One that it has stays what it is for those who hold it.
+    #[inline(always)]
+    pub fn set(&self, key: u64, value: &V, may_go: impl Fn(u64, &V) -> bool) -> bool {
+        let old = self.find(key);
+        let Some((tag, slot)) = self.claim(key, |other, value| other != published(key) && may_go(other, value)) else {
+            return false;
+        };
+        slot.store(value);
+        tag.store(published(key), Ordering::Release);
+        if let Some((old, _)) = old {
+            let _removed = old.compare_exchange(published(key), FREE, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        true
+    }
+
+    /// Removes a key.
+    #[inline(always)]
+    pub fn remove(&self, key: u64) {
+        while let Some((tag, _)) = self.find(key) {
+            let _removed = tag.compare_exchange(published(key), FREE, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
+    /// Hands each key and its value to `look`, until that returns false, and says whether it came to the end.
+    #[inline(always)]
+    pub fn each(&self, mut look: impl FnMut(u64, &V) -> bool) -> bool {
+        self.buckets.iter().flat_map(|bucket| bucket.keys.iter().zip(&bucket.values)).all(|(tag, value)| {
+            let key = tag.load(Ordering::Acquire);
+            key == FREE || key == CLAIMED || look(key, value.get())
+        })
+    }
+
+    #[inline(always)]
+    fn find(&self, key: u64) -> Option<Way<'_, V>> {
+        let key = published(key);
+        self.ways(key).find(|(tag, _)| tag.load(Ordering::Acquire) == key)
+    }
+
+    /// A way that is nobody else's until its key is published: a free one, else that of a key that may go.
+    #[inline(always)]
+    fn claim(&self, key: u64, may_go: impl Fn(u64, &V) -> bool) -> Option<Way<'_, V>> {
+        let key = published(key);
+        let take = |tag: &AtomicU64, old| tag.compare_exchange(old, CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        self.ways(key).find(|(tag, _)| tag.load(Ordering::Relaxed) == FREE && take(tag, FREE)).or_else(|| {
+            let first = self.turn.fetch_add(1, Ordering::Relaxed) % (2 * WAYS);
+            let from_there = self.ways(key).skip(first).chain(self.ways(key).take(first));
+            let mut may_go = from_there.filter(|(tag, value)| {
+                let old = tag.load(Ordering::Acquire);
+                old != FREE && old != CLAIMED && may_go(old, value.get()) && take(tag, old)
+            });
+            may_go.next()
+        })
+    }
+
+    /// All ways of a key.
+    #[inline(always)]
+    fn ways(&self, key: u64) -> impl Iterator<Item = Way<'_, V>> {
+        const { assert!(BUCKETS.is_power_of_two()) };
+        // 2^64 divided by the golden ratio; another odd number.
+        let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let first = if SHIFT == ANYWHERE { mixed.wrapping_mul(0xd6e8_feb8_6659_fd93) >> 20 } else { key >> (SHIFT & 63) };
+        let bucket = |number: u64| {
+            #[expect(clippy::cast_possible_truncation, reason = "cut to the number of buckets")]
+            let bucket = &self.buckets[number as usize & (BUCKETS - 1)];
+            bucket.keys.iter().zip(&bucket.values)
+        };
+        bucket(first).chain(bucket(mixed >> 32))
+    }
+}
+
+/// As a key stands in the table: two of all numbers are none.
+#[inline(always)]
+const fn published(key: u64) -> u64 {
+    if key <= CLAIMED { key | 2 } else { key }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bpf::shared::Shared;
+
+    type Numbers = Table<Shared<u64>, 64, 9>;
+
+    fn empty() -> Box<Numbers> {
+        // SAFETY: all zero is an empty table.
+        unsafe { Box::new_zeroed().assume_init() }
+    }
+
+    fn set(table: &Numbers, key: u64, value: u64) -> bool {
+        table.set(key, &Shared::new(value), |_, _| false)
+    }
+
+    fn get(table: &Numbers, key: u64) -> Option<u64> {
+        table.get(key).map(Shared::get)
+    }
+
+    #[test]
+    fn what_is_set_is_found_until_it_is_removed() {
+        let table = empty();
+        // Zero and one are keys too.
+        for key in [0, 1, 7, 0xc0_0000_1000, u64::MAX] {
+            assert_eq!(get(&table, key), None);
+            assert!(set(&table, key, key ^ 5) && set(&table, key, key ^ 9));
+            assert_eq!(get(&table, key), Some(key ^ 9));
+        }
+        let mut seen = 0;
+        assert!(table.each(|_, _| {
+            seen += 1;
+            true
+        }));
+        assert_eq!(seen, 5);
+        for key in [0, 1, 7, 0xc0_0000_1000, u64::MAX] {
+            table.remove(key);
+            assert_eq!(get(&table, key), None);
+        }
+        assert!(table.each(|_, _| unreachable!("nothing is left")));
+    }
+
+    /// Whatever is not to go stays; there is no room then.
+    #[test]
+    fn full_buckets_give_away_what_may_go() {
+        let table = empty();
+        let mut kept = Vec::new();
+        // All of these share their first bucket.
+        for key in (0..).map(|n| 2 + n * 64 * 512).take(200) {
+            if set(&table, key, key) {
+                kept.push(key);
+            }
+        }
+        assert!(kept.len() >= WAYS && kept.len() < 200, "{}", kept.len());
+        assert!(kept.iter().all(|key| get(&table, *key) == Some(*key)));
+        // One of those that found no room.
+        let comes = (0..200).map(|n| 2 + n * 64 * 512).find(|key| !kept.contains(key)).unwrap();
+        let goes = kept[3];
+        let taken = table.get_or_insert(comes, |slot| slot.store(&Shared::new(77)), |key, _| key == goes);
+        // One of its buckets is that of the one that goes.
+        assert_eq!(taken.map(Shared::get), Some(77));
+        assert_eq!((get(&table, goes), get(&table, comes)), (None, Some(77)));
+        assert!(kept.iter().filter(|key| **key != goes).all(|key| get(&table, *key) == Some(*key)));
+    }
+
+    /// Each thread's keys are its own: none is lost, and none has another's value.
+    #[test]
+    fn threads_do_not_take_each_others_ways() {
+        // SAFETY: all zero is an empty table.
+        let table: Box<Table<Shared<u64>, 1_024, ANYWHERE>> = unsafe { Box::new_zeroed().assume_init() };
+        let (threads, turns) = if cfg!(miri) { (3, 20) } else { (4, 20_000) };
+        std::thread::scope(|scope| {
+            for thread in 1..=threads {
+                let table = &table;
+                scope.spawn(move || {
+                    for turn in 0..turns {
+                        let keys: Vec<u64> = (0..5).map(|n| thread << 40 | (turn * 3 + n) % 64).collect();
+                        for key in &keys {
+                            assert!(table.set(*key, &Shared::new(*key), |_, _| false), "{key:x}");
+                        }
+                        for key in &keys {
+                            assert_eq!(table.get(*key).map(Shared::get), Some(*key));
+                            table.remove(*key);
+                            assert_eq!(table.get(*key).map(Shared::get), None);
+                        }
+                    }
+                });
+            }
+        });
+        assert!(table.each(|key, _| unreachable!("{key:x} is left")));
+    }
+}
