@@ -1,4 +1,4 @@
-//! A held process into an armed one: its file read, a plan made, the probes attached. Or the reason why not.
+//! A held process into an armed one: its file read, an engine chosen, a plan made, the probes put in place. Or the reason why not.
 
 use std::num::NonZeroU32;
 use std::os::fd::AsFd as _;
@@ -12,20 +12,26 @@ use crate::binary::{BinaryError, BuildInfo, GoBinary, VirtAddr};
 use crate::capabilities::{is_raised, lowered};
 use crate::child::{Auxv, Exe, MappedExe, Stopped};
 use crate::config::{Config, Propagator, RootSampler, Sampler};
-use crate::engine::Attached;
-use crate::engine::bpf::object::Sampling;
 use crate::engine::bpf::{AttachError, Uprobes, attach};
+#[cfg(target_arch = "x86_64")]
+use crate::engine::native;
+use crate::engine::{Attached, EngineKind, Sampling};
 use crate::executor::{self, Detour};
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
 use crate::log;
 use crate::probes::plan::{Circumstances, Plan};
+use crate::probes::site::Placement;
 
 /// A process with its probes in place, not running yet.
 #[derive(Debug)]
 pub struct Armed {
     /// The probes and what they report.
     pub attached: Attached,
+    /// Which engine it is.
+    pub engine: EngineKind,
+    /// Why it is not the native one, where the user has left that to the launcher.
+    pub not_native: Option<String>,
     /// What was planned.
     pub plan: Plan,
     /// What the Go program says about its build.
@@ -65,6 +71,17 @@ pub enum Untraced {
     /// The kernel refused.
     #[error("{0}")]
     Refused(Box<AttachError>),
+    /// The native engine cannot be used, which the user wants.
+    #[error("the native engine cannot be used: {0}")]
+    NotNative(String),
+    /// Neither engine can be used.
+    #[error("the native engine cannot be used: {native}; nor can BPF: {bpf}")]
+    NoEngine {
+        /// Why the native one cannot.
+        native: String,
+        /// What the kernel said to BPF.
+        bpf: Box<AttachError>,
+    },
 }
 
 impl Untraced {
@@ -74,7 +91,13 @@ impl Untraced {
         match self {
             Self::NotGo(error) | Self::Unreadable(error) => error.detail(),
             Self::NothingKnown(reasons) => Some(reasons.clone()),
-            Self::Unopened(_) | Self::NoRights | Self::NotWanted(_) | Self::Defect | Self::Refused(_) => None,
+            Self::Unopened(_)
+            | Self::NoRights
+            | Self::NotWanted(_)
+            | Self::Defect
+            | Self::Refused(_)
+            | Self::NotNative(_)
+            | Self::NoEngine { .. } => None,
         }
     }
 }
@@ -97,7 +120,7 @@ impl From<AttachError> for Untraced {
 
 /// A process that is to be traced.
 #[derive(Debug)]
-pub struct Candidate<'a> {
+pub struct Candidate<'a, 's, 't> {
     /// Its process.
     pub pid: NonZeroU32,
     /// A path that leads to its file.
@@ -106,8 +129,8 @@ pub struct Candidate<'a> {
     pub exe: MappedExe,
     /// What the kernel told it about itself, where that is known.
     pub auxv: Option<Auxv>,
-    /// It stands at its exec stop, so that the write executor can be placed.
-    pub is_held: bool,
+    /// It stands at its exec stop, so that code can be put into it.
+    pub held: Option<&'s mut Stopped<'t>>,
 }
 
 /// Opens the file and arms the process.
@@ -115,24 +138,26 @@ pub(crate) fn open_and_arm(
     pid: NonZeroU32,
     exe: &Exe,
     auxv: Option<Auxv>,
-    is_held: bool,
+    held: Option<&mut Stopped<'_>>,
     config: &Config,
 ) -> Result<Armed, Untraced> {
     let file = MappedExe::open(exe);
-    arm(Candidate { pid, path: &exe.path, exe: file.map_err(Untraced::Unopened)?, auxv, is_held }, config)
+    arm(Candidate { pid, path: &exe.path, exe: file.map_err(Untraced::Unopened)?, auxv, held }, config)
 }
 
 /// Makes the held process write what BPF wants written. Without that it is traced all the same.
-pub(crate) fn place_executor(stopped: &mut Stopped<'_>, armed: &Armed) {
+fn place_executor(stopped: &mut Stopped<'_>, armed: &Armed) {
     let stack_high = armed.plan.detours().find_map(|detour| i32::try_from(detour.stack_high).ok());
-    let (Some(load_bias), Some(syscall), Some(stack_high)) = (armed.load_bias, armed.syscall, stack_high) else {
+    let (Some(load_bias), Some(syscall), Some(stack_high), Some(slots)) =
+        (armed.load_bias, armed.syscall, stack_high, &armed.attached.slots)
+    else {
         return;
     };
     let detours: Vec<Detour> =
         armed.plan.detours().map(|detour| Detour::new(detour.site, detour.moment, &detour.place, load_bias)).collect();
     let begin = Instant::now();
     let syscall = syscall.0.wrapping_add(load_bias);
-    match executor::place_into(stopped, syscall, armed.attached.slots.as_fd(), stack_high, &detours) {
+    match executor::place_into(stopped, syscall, slots.as_fd(), stack_high, &detours) {
         Ok(()) => log::debug(format_args!("{} detours placed in {:?}", detours.len(), begin.elapsed())),
         Err(error) => log::warn(format_args!("trace context is not injected: {error}")),
     }
@@ -142,7 +167,7 @@ pub(crate) fn place_executor(stopped: &mut Stopped<'_>, armed: &Armed) {
 ///
 /// # Errors
 /// With the reason why the process will not be traced; nothing stays attached then.
-pub fn arm(candidate: Candidate<'_>, config: &Config) -> Result<Armed, Untraced> {
+pub fn arm(candidate: Candidate<'_, '_, '_>, config: &Config) -> Result<Armed, Untraced> {
     contained(|| arm_process(candidate, config))
 }
 
@@ -160,8 +185,8 @@ struct Read {
     syscall: Option<VirtAddr>,
 }
 
-/// Reads the file and plans, without power.
-fn read(file: &[u8], auxv: Option<Auxv>, is_held: bool, config: &Config) -> Result<Read, Untraced> {
+/// Reads the file and plans for an engine that observes so, without power.
+fn read(file: &[u8], auxv: Option<Auxv>, is_held: bool, placement: &dyn Placement, config: &Config) -> Result<Read, Untraced> {
     debug_assert!(!is_raised(), "a file is read without capabilities");
     let binary = GoBinary::parse(file)?;
     let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
@@ -173,23 +198,103 @@ fn read(file: &[u8], auxv: Option<Auxv>, is_held: bool, config: &Config) -> Resu
     });
     let circumstances =
         Circumstances { functions: &config.functions, disabled: &config.disabled_instrumentations, load_bias, not_written };
-    let plan = Plan::new(CATALOG, &binary, &Uprobes, circumstances)?;
-    let needs_syscall = plan.detours().next().is_some();
-    let syscall = if needs_syscall { binary.syscall_instruction() } else { None };
-    Ok(Read { plan, load_bias, build_info: binary.build_info().clone(), syscall })
-}
-
-fn arm_process(candidate: Candidate<'_>, config: &Config) -> Result<Armed, Untraced> {
-    let Candidate { pid, path, exe, auxv, is_held } = candidate;
-    // The file may be hostile.
-    let Read { plan, load_bias, build_info, syscall } = lowered(|| exe.read(|file| read(file, auxv, is_held, config)))?;
+    let plan = Plan::new(CATALOG, &binary, placement, circumstances)?;
     if plan.planned.is_empty() {
         let reasons: Vec<String> = plan.left_out.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         return Err(Untraced::NothingKnown(reasons.join("; ")));
     }
+    let syscall = if is_held { binary.syscall_instruction() } else { None };
+    Ok(Read { plan, load_bias, build_info: binary.build_info().clone(), syscall })
+}
+
+/// The native engine, where it can be used, else BPF. One of them, and never both.
+fn arm_process(candidate: Candidate<'_, '_, '_>, config: &Config) -> Result<Armed, Untraced> {
+    let Candidate { pid, path, exe, auxv, mut held } = candidate;
+    let not_native = match native_obstacle(held.is_some(), config) {
+        Some(obstacle) => obstacle.to_owned(),
+        None => match arm_natively(&exe, auxv, held.as_deref_mut(), config)? {
+            Ok((attached, read)) => return Ok(armed(attached, EngineKind::Native, None, read, exe)),
+            Err(why) => why,
+        },
+    };
+    if config.engine == Some(EngineKind::Native) {
+        return Err(Untraced::NotNative(not_native));
+    }
+    // The file may be hostile.
+    let read = lowered(|| exe.read(|file| read(file, auxv, held.is_some(), &Uprobes, config)))?;
     let kind = config.uprobes.unwrap_or_else(|| KernelSupport::gather().uprobe_kind());
-    let attached = attach(&plan, &sampling(config), kind, path, pid)?.into();
-    Ok(Armed { attached, plan, build_info, exe, load_bias, syscall })
+    let attached = attach(&read.plan, &sampling(config), kind, path, pid);
+    // The other one is out of the question where the process is not held.
+    let is_chosen = config.engine == Some(EngineKind::Bpf) || held.is_none();
+    let attached = match attached {
+        Ok(attached) => attached.into(),
+        Err(error) if is_chosen => return Err(error.into()),
+        Err(bpf) => return Err(Untraced::NoEngine { native: not_native, bpf: Box::new(bpf) }),
+    };
+    let armed = armed(attached, EngineKind::Bpf, (!is_chosen).then_some(not_native), read, exe);
+    if let Some(stopped) = held {
+        place_executor(stopped, &armed);
+    }
+    Ok(armed)
+}
+
+fn armed(attached: Attached, engine: EngineKind, not_native: Option<String>, read: Read, exe: MappedExe) -> Armed {
+    let Read { plan, load_bias, build_info, syscall } = read;
+    Armed { attached, engine, not_native, plan, build_info, exe, load_bias, syscall }
+}
+
+/// Why the native engine is not to be tried.
+pub(crate) fn native_obstacle(is_held: bool, config: &Config) -> Option<&'static str> {
+    if cfg!(not(target_arch = "x86_64")) {
+        Some("it is for amd64 so far")
+    } else if config.engine == Some(EngineKind::Bpf) {
+        Some("--engine bpf")
+    } else if !config.may_write {
+        Some("--no-write")
+    } else if !is_held {
+        Some("the process is not held at its first instruction")
+    } else {
+        None
+    }
+}
+
+/// Puts the native engine into a held process. Within the outer result, why that cannot be: then the process is as it was.
+#[cfg(target_arch = "x86_64")]
+fn arm_natively(
+    exe: &MappedExe,
+    auxv: Option<Auxv>,
+    held: Option<&mut Stopped<'_>>,
+    config: &Config,
+) -> Result<Result<(Attached, Read), String>, Untraced> {
+    let Some(stopped) = held else {
+        return Ok(Err("the process is not held".to_owned()));
+    };
+    let read = match lowered(|| exe.read(|file| read(file, auxv, true, &native::Detours, config))) {
+        Err(Untraced::NothingKnown(reasons)) if config.engine.is_none() => return Ok(Err(reasons)),
+        other => other?,
+    };
+    let place = native::Process { load_bias: read.load_bias, syscall: read.syscall, auxv };
+    let begin = Instant::now();
+    match native::attach(stopped, &read.plan, &sampling(config), place) {
+        Ok(attached) => {
+            log::debug(format_args!("native engine placed in {:?}", begin.elapsed()));
+            Ok(Ok((attached, read)))
+        }
+        // The process is not what it was.
+        Err(error) if error.is_fatal() => Err(Untraced::NotNative(error.to_string())),
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}
+
+/// There is none for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn arm_natively(
+    _exe: &MappedExe,
+    _auxv: Option<Auxv>,
+    _held: Option<&mut Stopped<'_>>,
+    _config: &Config,
+) -> Result<Result<(Attached, Read), String>, Untraced> {
+    Ok(Err("it is for amd64 so far".to_owned()))
 }
 
 /// Sampler and propagators as an engine takes them.

@@ -70,7 +70,7 @@ fn begin(pid: NonZeroU32, tracing: &mut Tracing<'_>) -> Result<Other, AttachErro
     let exe = process.exe().map_err(refused)?;
     let config = tracing.config_of(process.variables("OTEL_").as_deref());
     let facts = gather::process(pid.get());
-    let armed = open_and_arm(pid, &exe, process.auxv(), false, &config);
+    let armed = open_and_arm(pid, &exe, process.auxv(), None, &config);
     if process.has_ended() {
         return Err(AttachError::Ended);
     }

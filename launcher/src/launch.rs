@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use nix::unistd::Pid;
 
-use crate::arm::{Untraced, open_and_arm, place_executor};
+use crate::arm::{Untraced, native_obstacle, open_and_arm};
 use crate::binary::GoBinary;
 use crate::capabilities::{drop_for_good, lowered, may_trace, raised, reset_tracing};
 use crate::child::{self, AtBarrier, Command, Event, Exe, Exited, Follow, MappedExe, Signals, SpawnError, Stopped, Tree};
@@ -137,9 +137,9 @@ impl Launch<'_> {
         if let Some(why) = config.untraced_by_choice() {
             return self.untraced(stopped, exe.name(), &Untraced::NotWanted(why));
         }
-        match open_and_arm(pid, &exe, stopped.auxv(), true, &config) {
+        let auxv = stopped.auxv();
+        match open_and_arm(pid, &exe, auxv, Some(&mut stopped), &config) {
             Ok(armed) => {
-                place_executor(&mut stopped, &armed);
                 // The thread is started while the process is still held: its memory is in nobody's way then.
                 self.tracing.add(pid, exe.name(), gather::process(pid.get()), armed, &config, begin);
                 stopped.release();
@@ -157,7 +157,7 @@ impl Launch<'_> {
 
     /// A wrapper is followed as long as it runs.
     fn wrapper(&mut self, stopped: Stopped<'_>, exe: &Exe, file: Option<FileId>) -> Verdict {
-        if !may_trace() {
+        if !self.could_trace() {
             return self.untraced(stopped, exe.name(), &Untraced::NoRights);
         }
         if stopped.is_main() {
@@ -167,6 +167,11 @@ impl Launch<'_> {
         }
         stopped.follow(Follow::Always);
         Verdict::GoOn
+    }
+
+    /// Whether what a process starts could be traced: by the native engine, which needs no rights, or by BPF.
+    fn could_trace(&self) -> bool {
+        native_obstacle(true, self.config).is_none() || may_trace()
     }
 
     fn remember(&mut self, file: Option<FileId>, exe: &Exe, follow: Follow) {
@@ -191,12 +196,20 @@ impl Launch<'_> {
             log::debug(format_args!("{} is not traced: {why}", file.display()));
         }
         // Nor need a Go program that migrates a database before the server starts, and has nothing to be traced.
-        let is_refused = stopped.is_main() || matches!(why, Untraced::Refused(_) | Untraced::Unreadable(_) | Untraced::Defect);
+        let is_refused = stopped.is_main()
+            || matches!(
+                why,
+                Untraced::Refused(_)
+                    | Untraced::NotNative(_)
+                    | Untraced::NoEngine { .. }
+                    | Untraced::Unreadable(_)
+                    | Untraced::Defect
+            );
         if self.config.strict && is_refused && !matches!(why, Untraced::NotWanted(_)) {
             stopped.abandon();
             return Verdict::Refuse;
         }
-        if matches!(why, Untraced::NotGo(_)) && may_trace() {
+        if matches!(why, Untraced::NotGo(_)) && self.could_trace() {
             stopped.follow(Follow::Briefly);
         } else {
             stopped.release();
@@ -219,7 +232,7 @@ impl Launch<'_> {
         log::debug(format_args!("{}: {}", path.display(), barrier.reason()));
         let armed = match self.config.untraced_by_choice() {
             Some(why) => Err(Untraced::NotWanted(why)),
-            None => open_and_arm(pid, &Exe::at(&path), None, false, self.config),
+            None => open_and_arm(pid, &Exe::at(&path), None, None, self.config),
         };
         match armed {
             Ok(armed) => {

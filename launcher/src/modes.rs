@@ -25,6 +25,8 @@ const OWN_VARIABLES: &str = "GO_AUTO_LAUNCH_";
 #[must_use]
 pub fn main() -> Outcome {
     let signals = Signals::take_over();
+    #[cfg(target_arch = "x86_64")]
+    crate::engine::native::begin();
     capabilities::lower();
     memory::share();
     let typed = match CommandLine::read(std::env::args_os()) {

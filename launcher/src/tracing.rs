@@ -87,13 +87,21 @@ impl<'c> Tracing<'c> {
         let names: Vec<&str> = armed.plan.planned.iter().map(|planned| planned.name).collect();
         let destination = self.config.otlp.as_ref().map_or_else(|| "the console".to_owned(), Otlp::destination);
         let version = armed.build_info.go_version.as_ref().map_or("Go", |version| version.raw.as_str());
-        let line = format!("tracing {} ({version}): {}; spans go to {destination}", file.display(), names.join(", "));
+        let line = format!(
+            "tracing {} ({version}, {} engine): {}; spans go to {destination}",
+            file.display(),
+            armed.engine,
+            names.join(", ")
+        );
         if self.is_new(file) {
             log::info(format_args!("{line}"));
             // The user has asked for them: a misspelt name is not to be found out by their absence.
             armed.plan.without_spans().for_each(|why| log::warn(format_args!("{why}")));
         } else {
             log::debug(format_args!("{line}"));
+        }
+        if let Some(why) = &armed.not_native {
+            log::debug(format_args!("the native engine is not used: {why}"));
         }
         log::debug(format_args!("{} probes armed in {:?}", armed.attached.sites, begin.elapsed()));
         for (name, why) in &armed.plan.left_out {

@@ -7,7 +7,7 @@ mod support;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{ChildStderr, ChildStdout, Stdio};
+use std::process::{ChildStderr, ChildStdout, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use support::apps::{self, GoVersion, Variant};
 use support::plain::listening;
 use support::receiver::{Attributes as _, Receiver};
-use support::server::{Running, get, launcher, sending_to};
+use support::server::{Running, bpf_launcher, get, launcher, sending_to};
 
 /// The program under the launcher.
 struct Again {
@@ -27,8 +27,11 @@ struct Again {
 
 impl Again {
     fn start(variant: Variant) -> Self {
+        Self::start_by(bpf_launcher(), variant)
+    }
+
+    fn start_by(mut command: Command, variant: Variant) -> Self {
         let receiver = Receiver::start();
-        let mut command = launcher();
         sending_to(&mut command, &receiver);
         command.arg("--").arg(apps::build("again", GoVersion::GO_1_27, variant)).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Running(command.spawn().unwrap());
@@ -96,9 +99,14 @@ fn the_same_file_at_the_same_addresses_is_traced_on() {
 
 #[test]
 fn what_has_no_probes_any_more_is_said_not_to_be_traced() {
-    // At other addresses; and by another thread than the one for which the probes were attached.
-    for (variant, path) in [(Variant::Pie, "/again"), (Variant::Stripped, "/again-by-another-thread")] {
-        let mut again = Again::start(variant);
+    // At other addresses; and by another thread than the one for which the probes were attached. What is put into the program itself is gone
+    // in any case.
+    for (command, variant, path) in [
+        (bpf_launcher(), Variant::Pie, "/again"),
+        (bpf_launcher(), Variant::Stripped, "/again-by-another-thread"),
+        (launcher(), Variant::Stripped, "/again"),
+    ] {
+        let mut again = Again::start_by(command, variant);
         let first = again.address();
         assert_eq!((get(first, "/hello"), get(first, path)), (200, 0));
         let second = again.address();

@@ -283,7 +283,7 @@ fn without_capabilities() {
     let powerless = |args: &[&str]| {
         let mut command = Command::new("setpriv");
         command.args(["--bounding-set=-all", "--inh-caps=-all", env!("CARGO_BIN_EXE_go-auto-launch")]);
-        command.args(args).arg("--").arg(&app).arg("-nonsense");
+        command.args(["--engine", "bpf"]).args(args).arg("--").arg(&app).arg("-nonsense");
         let output = command.output().unwrap();
         (output.status.code(), text(&output.stderr))
     };

@@ -25,7 +25,7 @@ use support::apps::{self, GoVersion, Variant};
 use support::front::LIBRARIES;
 use support::plain::{Plain, everything};
 use support::receiver::Attributes as _;
-use support::server::{Client, Server, curl, get, launcher};
+use support::server::{Client, Server, bpf_launcher, curl, get};
 use support::sink::Sink;
 
 /// How often each BPF program of this process has run, by the program's name in the kernel (15 characters).
@@ -52,7 +52,7 @@ fn two_hits_per_request() {
     let _stats = enable_stats(Stats::RunTime).unwrap();
     for version in [GoVersion::GO_1_21, GoVersion::GO_1_26, GoVersion::GO_1_27] {
         let args = ["-addr", "127.0.0.1:0", "-tls-addr", "127.0.0.1:0"];
-        let server = Server::start(&apps::build("http_server", version, Variant::Stripped), &args, 2);
+        let server = Server::start_with(bpf_launcher(), &apps::build("http_server", version, Variant::Stripped), &args, 2);
         let [plain, secure] = server.addresses[..] else { panic!("two servers") };
         let mut client = Client::connect(plain);
         for _ in 0..REQUESTS {
@@ -81,7 +81,7 @@ fn the_third_hit_ends_where_it_is_not_needed() {
     const REQUESTS: u64 = 4_200;
     let _stats = enable_stats(Stats::RunTime).unwrap();
     let before = apps::build("http_server", GoVersion::GO_1_21, Variant::Stripped);
-    let server = Server::start(&before, &["-addr", "127.0.0.1:0"], 1);
+    let server = Server::start_with(bpf_launcher(), &before, &["-addr", "127.0.0.1:0"], 1);
     assert!(!runs(server.pid()).contains_key("http_route"));
     server.end();
 
@@ -120,7 +120,7 @@ fn hits_of_a_client() {
     for version in GoVersion::ALL {
         let sink = Sink::of_headers();
         let app = apps::build("headers", version, Variant::Stripped);
-        let server = Server::start(&app, &["front", &sink.url, &sink.secure], 2);
+        let server = Server::start_with(bpf_launcher(), &app, &["front", &sink.url, &sink.secure], 2);
         let mut client = Client::connect(server.addresses[0]);
         for library in LIBRARIES {
             let mut send = || assert_eq!(client.send("GET", &format!("/via?by={library}"), &[], ""), Some(200));
@@ -141,7 +141,7 @@ fn hits_of_a_client() {
 #[test]
 fn verification_of_whole_programs_is_short() {
     for version in [GoVersion::GO_1_21, GoVersion::GO_1_26, GoVersion::GO_1_27] {
-        let mut command = launcher();
+        let mut command = bpf_launcher();
         command.arg("--verbose");
         let server =
             Server::start_with(command, &apps::build("parentage", version, Variant::Stripped), &["http://127.0.0.1:1"], 1);
@@ -182,7 +182,7 @@ fn locked(process: Pid) -> (u64, Vec<(u64, String)>) {
 #[test]
 fn maps_take_little_memory() {
     let app = apps::build("parentage", GoVersion::GO_1_27, Variant::Stripped);
-    let server = Server::start(&app, &["http://127.0.0.1:1"], 1);
+    let server = Server::start_with(bpf_launcher(), &app, &["http://127.0.0.1:1"], 1);
     let (all, by_size) = locked(server.pid());
     assert!(all <= 8 << 20, "{all} bytes: {by_size:?}");
     server.end();
@@ -214,7 +214,7 @@ fn resident(pid: Pid, file: &Path) -> u64 {
 #[test]
 fn the_programs_file_is_not_resident() {
     let app = apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped);
-    let mut command = launcher();
+    let mut command = bpf_launcher();
     command.env("OTEL_BSP_SCHEDULE_DELAY", "50");
     let server = Server::start_with(command, &app, &["-addr", "127.0.0.1:0"], 1);
     for (path, attribute) in [("/hello", None), ("/panic-runtime", Some("runtime.boundsError"))] {

@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use support::apps::{self, GoVersion, Variant};
 use support::receiver::Attributes as _;
-use support::server::{Client, Server};
+use support::server::{Client, Server, bpf_launcher};
 use support::traces::{by_trace, is_child, of_kind, orphans};
 use support::{load, maps};
 
@@ -27,13 +27,23 @@ const PATIENCE: Duration = Duration::from_secs(20);
 static ONE: Mutex<()> = Mutex::new(());
 
 fn start(version: GoVersion) -> Server {
-    Server::start(&apps::build_tagged("database_sql", version, Variant::Stripped, "fake", None), &["full"], 1)
+    Server::start_with(
+        bpf_launcher(),
+        &apps::build_tagged("database_sql", version, Variant::Stripped, "fake", None),
+        &["full"],
+        1,
+    )
 }
 
 /// The same with a driver that takes its time.
 fn start_with_sqlite(version: GoVersion, folder: &Path) -> Server {
     let dsn = format!("file:{}?_pragma=journal_mode(WAL)", folder.join("shop.db").display());
-    let server = Server::start(&apps::build_tagged("database_sql", version, Variant::Stripped, "sqlite", None), &[&dsn], 1);
+    let server = Server::start_with(
+        bpf_launcher(),
+        &apps::build_tagged("database_sql", version, Variant::Stripped, "sqlite", None),
+        &[&dsn],
+        1,
+    );
     get(&server, "/setup");
     server
 }

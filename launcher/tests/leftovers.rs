@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use support::apps::{self, GoVersion, Variant};
 use support::receiver::Attributes as _;
-use support::server::{Client, Server, launcher};
+use support::server::{Client, Server, bpf_launcher};
 use support::sink::Sink;
 use support::traces::sum_of_ids;
 use support::{load, maps};
@@ -51,7 +51,7 @@ fn goroutines(server: &Server) -> usize {
 fn a_panic_through_the_client() {
     for &version in GoVersion::sampled() {
         let sink = Sink::start();
-        let server = Server::start(&apps::build("parentage", version, Variant::Stripped), &[&sink.url], 1);
+        let server = Server::start_with(bpf_launcher(), &apps::build("parentage", version, Variant::Stripped), &[&sink.url], 1);
         let address = server.addresses[0];
         load::each(address, 4, 1_200, |client, number| {
             let (end, expected) = [("panic-within", None), ("ok", Some(200)), ("recovered", Some(200))][number % 3];
@@ -72,7 +72,7 @@ fn a_panic_through_the_client() {
 /// Holds that nothing is left by so many requests.
 fn left_by(version: GoVersion, requests: usize) {
     let sink = Sink::start();
-    let server = Server::start(&apps::build("parentage", version, Variant::Stripped), &[&sink.url], 1);
+    let server = Server::start_with(bpf_launcher(), &apps::build("parentage", version, Variant::Stripped), &[&sink.url], 1);
     messy_load(&server, requests);
     // No span id was sent twice.
     let counted = sink.end();
@@ -172,7 +172,7 @@ fn nothing_is_left_of_functions() {
     const REQUESTS: usize = 2_000;
     for &version in GoVersion::sampled() {
         let sink = Sink::start();
-        let mut command = launcher();
+        let mut command = bpf_launcher();
         command.env("GO_AUTO_LAUNCH_SPANS", FUNCTIONS.map(|(function, _)| function).join("\n"));
         let app = apps::build("functions", version, Variant::Stripped);
         let server = Server::start_with(command, &app, &[&sink.url], 1);
@@ -222,7 +222,7 @@ const QUERIES: [&str; 14] = [
 fn nothing_is_left_of_rows() {
     for &version in GoVersion::sampled() {
         let app = apps::build_tagged("database_sql", version, Variant::Stripped, "fake", None);
-        let server = Server::start(&app, &["full"], 1);
+        let server = Server::start_with(bpf_launcher(), &app, &["full"], 1);
         let address = server.addresses[0];
         load::send(address, 8, 4_000, |number| QUERIES[number % QUERIES.len()].to_owned());
         // database/sql closes rows whose context is cancelled on a goroutine of its own.

@@ -20,6 +20,8 @@ use support::server::{Server, get};
 /// What differs from container to container.
 #[derive(Clone, Copy, Default)]
 struct Setting {
+    /// What carries probes out.
+    engine: &'static str,
     uid: u32,
     bounding: &'static [&'static str],
     /// These of the bounding set are effective and permitted.
@@ -35,14 +37,14 @@ const BOTH: &[&str] = &["CAP_BPF", "CAP_PERFMON"];
 
 /// The usual one: root of the container with BPF and PERFMON and nothing else.
 const LEAST: Setting =
-    Setting { uid: 0, bounding: BOTH, permitted: BOTH, ambient: &[], no_new_privileges: true, refused_calls: &[] };
+    Setting { engine: "bpf", uid: 0, bounding: BOTH, permitted: BOTH, ambient: &[], no_new_privileges: true, refused_calls: &[] };
 
 /// What seccomp profiles of engines refuse, of what the launcher might want.
 const USUALLY_REFUSED: &[&str] = &["process_vm_readv", "process_vm_writev", "kcmp", "perf_event_open", "setns", "mount"];
 
 fn configuration(setting: &Setting, folder: &Folder, receiver: &Receiver) -> Value {
     let bind = |path: &str| json!({"destination": path, "type": "bind", "source": path, "options": ["rbind", "ro"]});
-    let Setting { uid, bounding, permitted, ambient, no_new_privileges, refused_calls } = setting;
+    let Setting { engine, uid, bounding, permitted, ambient, no_new_privileges, refused_calls } = setting;
     let path = folder.path().to_str().unwrap();
     let mut config = json!({
         "ociVersion": "1.0.2",
@@ -52,6 +54,7 @@ fn configuration(setting: &Setting, folder: &Folder, receiver: &Receiver) -> Val
             "env": [
                 "PATH=/usr/bin",
                 "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+                format!("GO_AUTO_LAUNCH_ENGINE={engine}"),
                 format!("OTEL_EXPORTER_OTLP_ENDPOINT=http://{}", receiver.address),
             ],
             "cwd": "/",
@@ -150,4 +153,20 @@ fn as_an_ordinary_user() {
     // The bounding set wins over the file; the launcher starts all the same.
     let bounded = Setting { bounding: &["CAP_BPF"], no_new_privileges: false, ..user };
     untraced("file capabilities beyond the bounding set", &bounded, &with_file);
+}
+
+/// The native engine needs none of that: an ordinary user, a read-only root, no capability in any set, `no_new_privs`, and a filter that
+/// refuses BPF besides what engines refuse.
+#[test]
+fn without_any_capability() {
+    let nothing = Setting { engine: "auto", bounding: &[], permitted: &[], ..LEAST };
+    let refused: &[&str] =
+        &["process_vm_readv", "process_vm_writev", "kcmp", "perf_event_open", "setns", "mount", "bpf", "userfaultfd"];
+    for uid in [0, 65534] {
+        let said = traced("nothing", &Setting { uid, ..nothing }, &Folder::new());
+        assert!(said.contains("native engine"), "{said}");
+        traced("with seccomp", &Setting { uid, refused_calls: refused, ..nothing }, &Folder::new());
+    }
+    // Without ptrace nothing can be put into the program, and BPF has no rights.
+    untraced("no ptrace", &Setting { refused_calls: &["ptrace"], ..nothing }, &Folder::new());
 }

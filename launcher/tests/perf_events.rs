@@ -17,14 +17,14 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use support::apps::{self, GoVersion, ModuleFile, Variant};
 use support::front::{Front, LIBRARIES};
 use support::receiver::Attributes as _;
-use support::server::{Client, Server, curl, get, launcher};
+use support::server::{Client, Server, bpf_launcher, curl, get};
 use support::traces::{by_trace, hexadecimal, is_child, of_kind};
 
 /// With the versions of each HTTP/2 server: of Go up to 1.26, and of 1.27, which has a BPF program of its own.
 const VERSIONS: [GoVersion; 2] = [GoVersion::GO_1_26, GoVersion::GO_1_27];
 
 fn by_perf_events() -> Command {
-    let mut command = launcher();
+    let mut command = bpf_launcher();
     command.args(["--uprobes", "perf-event"]);
     command
 }

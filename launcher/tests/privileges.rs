@@ -40,8 +40,13 @@ const NOBODY: &str = "--reuid 65534 --regid 65534 --clear-groups";
 
 /// The server in `folder`, started by `command`, which becomes the launcher: whether one request had a span, and what
 /// was said. In any case the program ran and ended as asked.
-fn is_traced(folder: &Folder, mut command: Command) -> (bool, String) {
-    command.arg(folder.launcher()).arg("--verbose");
+fn is_traced(folder: &Folder, command: Command) -> (bool, String) {
+    is_traced_by("bpf", folder, command)
+}
+
+/// The same with this engine.
+fn is_traced_by(engine: &str, folder: &Folder, mut command: Command) -> (bool, String) {
+    command.arg(folder.launcher()).args(["--verbose", "--engine", engine]);
     let server = Server::start_with(command, &folder.app(), &["-addr", "127.0.0.1:0", "-exit-code", "7"], 1);
     assert_eq!(get(server.addresses[0], "/hello"), 200);
     let left = server.end();
@@ -267,10 +272,44 @@ fn file_capabilities_beyond_the_bounding_set() {
 }
 
 #[test]
-fn in_a_user_namespace_the_program_runs_untraced() {
+fn in_a_user_namespace_bpf_is_not_to_be_had() {
     let folder = Folder::new();
+    let (traced, said) = is_traced(&folder, in_a_user_namespace());
+    assert!(!traced && said.contains("CAP_BPF"), "{said}");
+}
+
+fn in_a_user_namespace() -> Command {
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user"]);
-    let (traced, said) = is_traced(&folder, command);
-    assert!(!traced && said.contains("CAP_BPF"), "{said}");
+    command
+}
+
+/// All that the native engine needs is to trace its own child.
+#[test]
+fn the_native_engine_needs_no_privilege() {
+    let folder = Folder::new();
+    for (what, command) in [
+        ("root without capabilities", setpriv("--bounding-set -all --inh-caps -all --")),
+        ("an ordinary user", setpriv(NOBODY)),
+        ("an ordinary user with nothing", setpriv(&format!("{NOBODY} --bounding-set -all --inh-caps -all --no-new-privs --"))),
+        ("root of a user namespace", in_a_user_namespace()),
+    ] {
+        let (traced, said) = is_traced_by("native", &folder, command);
+        assert!(traced && said.contains("native engine"), "{what}: {said}");
+    }
+    // Of whoever has rights, it is the first choice too.
+    let (traced, said) = is_traced_by("auto", &folder, setpriv("--inh-caps -all --"));
+    assert!(traced && said.contains("native engine"), "{said}");
+}
+
+/// A shell is followed to the Go program without any rights, too.
+#[test]
+fn shells_are_followed_without_privileges() {
+    let folder = Folder::new();
+    let mut command = setpriv(&format!("{NOBODY} --bounding-set -all --no-new-privs --"));
+    command.arg(folder.launcher()).args(["--", "sh", "-c", "true; exec \"$@\"", "sh"]);
+    let server = start_without_separator(command, &folder.app());
+    assert_eq!(get(server.addresses[0], "/hello"), 200);
+    let left = server.end();
+    assert!(left.spans.len() == 1 && left.stderr.contains("native engine"), "{}", left.stderr);
 }

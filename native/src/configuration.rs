@@ -26,12 +26,8 @@ pub struct Site {
     pub address: u64,
     /// One of [`body`].
     pub body: u32,
-    /// Bytes from the thunk's stack pointer to the one that the body is to see.
+    /// Bytes from the thunk's stack pointer to the one that the body is to see: that before the instruction.
     pub stack: u32,
-    /// Bytes from the thunk's stack pointer to that at [`Self::address`].
-    pub shown_stack: u32,
-    /// Zero.
-    pub padding: u32,
 }
 
 /// Values of [`Site::body`].
@@ -152,13 +148,7 @@ pub const EMPTY_CONFIGURATION: Configuration = Configuration {
 
 const _: () = assert!(
     size_of::<Configuration>()
-        == 9 * 8
-            + 4 * 4
-            + 5 * 8
-            + 4
-            + size_of::<HttpServerConfig>()
-            + size_of::<HttpClientConfig>()
-            + size_of::<ParentsConfig>()
+        == 9 * 8 + 4 * 4 + 5 * 8 + 4 + size_of::<HttpServerConfig>() + size_of::<HttpClientConfig>() + size_of::<ParentsConfig>()
 );
 
 // SAFETY: no padding: words, pairs of 32-bit numbers, and layouts that have none (see the size assertion).

@@ -40,6 +40,11 @@ pub struct Ring<'m> {
     size: usize,
 }
 
+// SAFETY: an address of atomic words, which all threads may use (`new`).
+unsafe impl Send for Ring<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Ring<'_> {}
+
 /// Room for a record that is nobody else's until it is committed.
 #[derive(Debug)]
 pub struct Reserved<'m> {

@@ -87,6 +87,12 @@ impl GoBinary<'_> {
         cost(self.architecture(), self.image.bytes_from(address)?)
     }
 
+    /// Exactly `len` bytes of the file at `address`; `None` where there are fewer.
+    #[must_use]
+    pub fn bytes_at(&self, address: VirtAddr, len: usize) -> Option<&[u8]> {
+        self.image.bytes_from(address)?.get(..len)
+    }
+
     /// The direct calls that `function` makes, in the order of addresses; see [`first_call_after`].
     ///
     /// # Errors
@@ -97,7 +103,7 @@ impl GoBinary<'_> {
 }
 
 /// What the search for ends asks.
-struct Around<'b, 'a>(&'b GoBinary<'a>);
+pub(super) struct Around<'b, 'a>(pub(super) &'b GoBinary<'a>);
 
 impl code::ends::Surroundings for Around<'_, '_> {
     fn function_at(&self, address: VirtAddr) -> Option<Function> {

@@ -161,6 +161,8 @@ pub struct Auxv {
     pub loader_base: Option<u64>,
     /// `AT_EXECFN`: the address of the path that was executed.
     pub executed: Option<u64>,
+    /// `AT_SYSINFO_EHDR`: the address of the vDSO.
+    pub vdso: Option<u64>,
 }
 
 impl Auxv {
@@ -195,6 +197,7 @@ impl Auxv {
             program_headers: find(libc::AT_PHDR),
             loader_base: find(libc::AT_BASE),
             executed: find(libc::AT_EXECFN),
+            vdso: find(libc::AT_SYSINFO_EHDR),
         }
     }
 }

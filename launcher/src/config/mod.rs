@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::command_line::CommandLine;
+use crate::engine::EngineKind;
 use crate::kernel::UprobeKind;
 use crate::log::Level;
 use crate::user_function::UserFunction;
@@ -51,7 +52,9 @@ pub struct Config {
     pub strict: bool,
     /// The process's memory may be written to.
     pub may_write: bool,
-    /// How probes are attached; `None`: as the kernel can.
+    /// Which engine carries probes out; `None`: the native one where it can be used, else BPF.
+    pub engine: Option<EngineKind>,
+    /// How uprobes are attached; `None`: as the kernel can.
     pub uprobes: Option<UprobeKind>,
     /// Nothing is to be traced at all.
     pub disabled: bool,
@@ -164,6 +167,7 @@ impl Config {
             json: reader.switch("GO_AUTO_LAUNCH_JSON"),
             strict: reader.switch("GO_AUTO_LAUNCH_STRICT"),
             may_write: !reader.switch("GO_AUTO_LAUNCH_NO_WRITE"),
+            engine: engine(&mut reader),
             uprobes: uprobes(&mut reader),
             disabled: reader.switch("OTEL_SDK_DISABLED"),
             log_level: log_level(&mut reader),
@@ -217,6 +221,17 @@ fn mode<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Mode {
     let named = [install.map(|_path| INSTALL), attach.map(|_pid| PID)];
     reader.problems.extend(named.into_iter().flatten().map(|name| Problem::NoEffect { name }));
     Mode::Launch
+}
+
+fn engine<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Option<EngineKind> {
+    reader
+        .first(&["GO_AUTO_LAUNCH_ENGINE"], |text| match text {
+            "auto" => Some(None),
+            "native" => Some(Some(EngineKind::Native)),
+            "bpf" => Some(Some(EngineKind::Bpf)),
+            _ => None,
+        })
+        .flatten()
 }
 
 fn uprobes<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Option<UprobeKind> {

@@ -1,22 +1,55 @@
 //! What carries a plan out: runs the bodies of the probes where the plan wants it, and hands on what they report. Behind this seam
 //! nobody knows how.
 //!
-//! There is one engine, [`bpf`].
+//! There are two: [`native`] runs the bodies within the program, [`bpf`] in the kernel.
 
 pub mod bpf;
+#[cfg(target_arch = "x86_64")]
+pub mod native;
+pub mod recipe;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::thread::JoinHandle;
 
-use ::bpf::config::Settings;
+use ::bpf::config::{Propagators, Settings};
 use ::bpf::missed::COUNTED;
 use ::bpf::trace::operation::kind;
 use ::bpf::trace::unsampled::Durations;
+
+/// Which engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineKind {
+    /// `native`: within the program.
+    Native,
+    /// [`bpf`]: in the kernel.
+    Bpf,
+}
+
+impl std::fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Native => "native",
+            Self::Bpf => "BPF",
+        })
+    }
+}
+
+/// What traces of a process are made by, besides its plan.
+#[derive(Clone, Debug)]
+pub struct Sampling {
+    /// The sampler, and what is switched off; may change later.
+    pub settings: Settings,
+    /// Which headers are extracted and injected.
+    pub propagators: Propagators,
+}
 
 /// What the bodies of the probes report.
 pub trait Records: Send + std::fmt::Debug {
     /// Hands the next record over; false if there is none.
     fn next(&mut self, use_record: &mut dyn FnMut(&[u8])) -> bool;
+    /// How many bytes of records may wait at once.
+    fn capacity(&self) -> usize;
     /// Readable where a backlog is waiting.
     fn backlog(&self) -> BorrowedFd<'_>;
     /// What nothing came of, by [`bpf::missed::Missed`](::bpf::missed::Missed); `None` where that cannot be read.
@@ -49,8 +82,8 @@ pub struct Attached {
     pub records: Box<dyn Records>,
     /// The probes.
     pub probes: Box<dyn Probes>,
-    /// The memory in which the process finds what it is to write ([`bpf::slots`](::bpf::slots)); it can be mapped.
-    pub slots: OwnedFd,
+    /// The memory in which the process finds what it is to write ([`bpf::slots`](::bpf::slots)), where it has to be mapped into it yet.
+    pub slots: Option<OwnedFd>,
     /// How many places are observed.
     pub sites: usize,
 }

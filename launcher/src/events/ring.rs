@@ -12,10 +12,8 @@ use tokio::io::unix::AsyncFd;
 use super::decode::{DecodeError, Record, decode};
 use crate::engine::Records;
 
-/// Bytes that are taken in one turn: what the kernel calls a backlog. In between, exporters and timers have theirs.
-pub const TURN: usize = ALL / 8;
-/// Bytes that hold all that was there when the taking began, even if a producer keeps up.
-pub const ALL: usize = bpf::records::RING_BYTES as usize;
+/// Bytes that are taken in one turn. In between, exporters and timers have theirs.
+pub const TURN: usize = 256 << 10;
 
 /// The reading end.
 #[derive(Debug)]
@@ -53,7 +51,13 @@ impl Ring {
         })
     }
 
-    /// Hands the records present to `use_record`, until they are `bytes` long ([`TURN`], [`ALL`]). Returns whether there may be
+    /// Bytes that hold all that is there now, even if a producer keeps up.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.records.capacity()
+    }
+
+    /// Hands the records present to `use_record`, until they are `bytes` long ([`TURN`], [`Self::capacity`]). Returns whether there may be
     /// more.
     pub fn drain(&mut self, bytes: usize, mut use_record: impl FnMut(Record<'_>)) -> bool {
         let Self { readiness: _, records, invalid, first_invalid } = self;
@@ -110,6 +114,8 @@ mod tests {
 
     use super::*;
 
+    const ALL: usize = 1 << 20;
+
     /// So many records of a size; none are waited for.
     #[derive(Debug)]
     struct Fake {
@@ -127,6 +133,10 @@ mod tests {
                 use_record(&vec![0; self.size]);
             }
             there_is
+        }
+
+        fn capacity(&self) -> usize {
+            ALL
         }
 
         fn backlog(&self) -> BorrowedFd<'_> {

@@ -19,7 +19,9 @@ mod none;
 use crate::binary::DetourSite;
 
 #[cfg(target_arch = "x86_64")]
-pub use amd64::{ExecutorError, Offer, Places, Stub, StubError, place, place_into};
+pub(crate) use amd64::process;
+#[cfg(target_arch = "x86_64")]
+pub use amd64::{ExecutorError, MOST_BYTES, Offer, Places, Stub, StubError, place, place_into};
 #[cfg(not(target_arch = "x86_64"))]
 pub use none::{ExecutorError, place_into};
 

@@ -11,7 +11,12 @@ pub(super) const PROBES: &[Parameter] = &[
     parameter("GO_AUTO_LAUNCH_NO_WRITE", BOOLEAN, "false", "Never write into the process's memory")
         .more("nothing is injected into requests then")
         .switch("--no-write"),
-    parameter("GO_AUTO_LAUNCH_UPROBES", "auto, multi or perf-event", "auto", "How probes are attached")
+    parameter("GO_AUTO_LAUNCH_ENGINE", "auto, native or bpf", "auto", "What carries probes out")
+        .more(
+            "native (code within the program, which needs no rights) wherever it can be used, else bpf (uprobes, in the kernel)",
+        )
+        .flag("--engine", Takes::One("ENGINE")),
+    parameter("GO_AUTO_LAUNCH_UPROBES", "auto, multi or perf-event", "auto", "How the uprobes of BPF are attached")
         .more("multi (one link for each BPF program) wherever the kernel can (Linux 6.10), else one perf event for each probe")
         .flag("--uprobes", Takes::One("HOW")),
 ];

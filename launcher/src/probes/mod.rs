@@ -12,6 +12,7 @@ pub mod parents;
 pub mod plan;
 pub mod probe;
 mod recipe;
+pub mod runtime;
 pub mod site;
 mod tables;
 pub mod user_functions;

@@ -13,6 +13,7 @@ use super::operations::{Operations, PlannedOperation};
 use super::parents::{self, Parents};
 pub use super::probe::Layout;
 use super::probe::Probe;
+use super::runtime::{self, Runtime};
 use super::site::{Placement, Site};
 use super::{tables, user_functions};
 use crate::binary::{BinaryError, DetourSite, GoBinary, Layouts};
@@ -137,6 +138,9 @@ pub struct Plan {
     pub planned: Vec<Planned>,
     /// How parents are found, where one of these asks for them.
     pub parents: Option<Parents>,
+    /// What an engine within the process needs to know of Go's runtime, or why it cannot be there.
+    #[serde(skip)]
+    pub runtime: Option<Result<Runtime, LeftOut>>,
     /// The others, with the reason.
     pub left_out: Vec<(&'static str, LeftOut)>,
     /// How operations of tables are captured, and what becomes of their records, by their numbers; nothing where there are none.
@@ -169,13 +173,14 @@ impl Plan {
         let wanted = |instrumentation: &&&Instrumentation| !is_disabled(instrumentation.name, disabled);
         let of_catalog: Vec<String> = catalog.iter().filter(wanted).flat_map(|one| one.function_names()).collect();
         let of_user: Vec<String> = own.iter().map(|function| function.signature.symbol()).collect();
-        let names: Vec<&str> = of_catalog.iter().chain(&of_user).map(String::as_str).chain(parents::FUNCTIONS).collect();
+        let names: Vec<&str> =
+            of_catalog.iter().chain(&of_user).map(String::as_str).chain(parents::FUNCTIONS).chain(runtime::FUNCTIONS).collect();
         let functions = binary.functions(&names);
         let layouts = if functions.is_empty() {
             Layouts::default()
         } else {
             let of_catalog = catalog.iter().filter(wanted).flat_map(|one| one.types);
-            binary.layouts(&of_catalog.chain(&parents::TYPES).copied().collect::<Vec<_>>())?
+            binary.layouts(&of_catalog.chain(&parents::TYPES).chain(&runtime::TYPES).copied().collect::<Vec<_>>())?
         };
         let facts = Facts { binary, functions, layouts, placement, load_bias, not_written, inlined: OnceCell::new() };
         let mut has_parents = false;
@@ -214,6 +219,7 @@ impl Plan {
             plan.parents = Some(parents::plan(&facts, &plan.operations));
         }
         plan.deal_recipes();
+        plan.runtime = Some(runtime::find(&facts));
         Ok(plan)
     }
 

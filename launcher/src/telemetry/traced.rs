@@ -18,7 +18,7 @@ use crate::child::{Image, Successor, pid_descriptor};
 use crate::clock::{WallClock, boot_time};
 use crate::engine::Probes;
 use crate::events::decode::Record;
-use crate::events::ring::{ALL, Ring, TURN};
+use crate::events::ring::{Ring, TURN};
 use crate::export::{Exporting, Source};
 use crate::log;
 use crate::panic_value::FileTypeNames;
@@ -50,7 +50,7 @@ impl Traced {
     /// Takes over a process. Must be called within a tokio runtime.
     pub(super) fn new(new: NewProcess, exporting: &Exporting) -> std::io::Result<Self> {
         let NewProcess { pid, armed, process, said, spans, file, image } = new;
-        let Armed { attached, plan, build_info, exe, load_bias, syscall: _ } = armed;
+        let Armed { attached, engine: _, not_native: _, plan, build_info, exe, load_bias, syscall: _ } = armed;
         let resource = resource(&said, &facts(pid.get(), process, Some(build_info)));
         // SAFETY: the descriptor is owned by what is returned, and so stays open and the same.
         let end = pid_descriptor(pid).and_then(|fd| Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?));
@@ -161,7 +161,7 @@ impl Traced {
     /// `detaching` gets the threads that take its probes away.
     pub(super) fn close(mut self, exporting: &mut Exporting, detaching: &mut Vec<JoinHandle<()>>) -> Losses {
         // Whoever runs on may go on to produce; what comes from now on is not waited for.
-        self.take(ALL, exporting);
+        self.take(self.ring.capacity(), exporting);
         // From one that has executed another program too, where it costs that.
         if self.has_ended() || self.image.as_ref().is_some_and(Image::is_replaced) {
             // While its last spans are sent, its probes go too.

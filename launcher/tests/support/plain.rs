@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use bpf::config::{Propagators, Setting, Settings};
 use bpf::shared::Shared;
-use go_auto_launch::engine::bpf::object::Sampling;
+use go_auto_launch::engine::Sampling;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

@@ -22,6 +22,17 @@ pub(crate) fn launcher() -> Command {
             command.env_remove(name);
         }
     }
+    // The same tests for each engine (`scripts/test`).
+    if let Some(engine) = std::env::var_os("TEST_ENGINE") {
+        command.env("GO_AUTO_LAUNCH_ENGINE", engine);
+    }
+    command
+}
+
+/// The launcher under test, with the engine in the kernel: for what is told by its maps, or by its BPF programs.
+pub(crate) fn bpf_launcher() -> Command {
+    let mut command = launcher();
+    command.env("GO_AUTO_LAUNCH_ENGINE", "bpf");
     command
 }
 

@@ -16,12 +16,7 @@ pub(super) struct OwnMemory;
 /// An entry of the table: if the first label faults, the second is where it goes on.
 macro_rules! fault {
     ($faulting:literal, $landing:literal) => {
-        concat!(
-            ".pushsection .faults, \"a\"\n",
-            ".long ", $faulting, " - .\n",
-            ".long ", $landing, " - .\n",
-            ".popsection"
-        )
+        concat!(".pushsection .faults, \"a\"\n", ".long ", $faulting, " - .\n", ".long ", $landing, " - .\n", ".popsection")
     };
 }
 

@@ -74,7 +74,7 @@ pub(super) unsafe extern "C" fn on_signal(signal: u32, info: *const i32, context
     // SAFETY: the caller has room for them.
     unsafe { *shown = [at, context[register::RSP], context[register::RBP]] };
     context[register::RIP] = site.address;
-    context[register::RSP] = saved.stack_pointer() + u64::from(site.shown_stack);
+    context[register::RSP] = saved.stack_pointer() + u64::from(site.stack);
     context[register::RBP] = saved.registers[5];
     SHOWN
 }

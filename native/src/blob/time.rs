@@ -27,8 +27,7 @@ pub(super) fn now() -> u64 {
 #[inline(always)]
 fn look_at_launcher(unseen: u64) {
     if unseen > STALE && unseen.cast_signed() > 0 {
-        let _other =
-            control().disabled.compare_exchange(disabled::NO, disabled::ALONE, Ordering::Relaxed, Ordering::Relaxed);
+        let _other = control().disabled.compare_exchange(disabled::NO, disabled::ALONE, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 

@@ -10,11 +10,11 @@ use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink,
 use aya::programs::{ProgramError, UProbe};
 use bpf::config::{Cookie, Settings};
 
-use super::object::{Object, ObjectError, Sampling, source_chain, verify};
+use super::object::{Object, ObjectError, source_chain, verify};
 use super::program;
 use super::ring::RingRecords;
 use super::routes::Routes;
-use crate::engine::{Attached, Probes};
+use crate::engine::{Attached, Probes, Sampling};
 use crate::kernel::UprobeKind;
 use crate::log;
 use crate::probes::plan::Plan;
@@ -61,7 +61,7 @@ pub struct BpfAttached {
 impl From<BpfAttached> for Attached {
     fn from(attached: BpfAttached) -> Self {
         let BpfAttached { records, probes, slots, sites } = attached;
-        Self { records: Box::new(records), probes: Box::new(probes), slots, sites }
+        Self { records: Box::new(records), probes: Box::new(probes), slots: Some(slots), sites }
     }
 }
 

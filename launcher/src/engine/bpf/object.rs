@@ -9,7 +9,7 @@ use aya::programs::{ProgramError, UProbe};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use bpf::config::operations::{OperationRecipe, RecipeStep};
 use bpf::config::parents::{ContextType, MAX_CONTEXT_TYPES};
-use bpf::config::{EndRecipe, Propagators, ReadOnlyData as _, Setting, Settings};
+use bpf::config::{EndRecipe, ReadOnlyData as _, Setting, Settings};
 use bpf::instrumentations::operations::OpenObject;
 use bpf::trace::answered;
 use bpf::trace::extracted::Extracted;
@@ -21,6 +21,7 @@ use bpf::trace::sealed::SealedSpan;
 use super::maps::{self, Sizes};
 use super::program;
 use super::ring::{DURATION_WORDS, RingRecords};
+use crate::engine::Sampling;
 use crate::kernel::UprobeKind;
 use crate::log;
 use crate::probes::operations::Operations;
@@ -29,15 +30,6 @@ use crate::probes::probe::Body;
 
 /// The object that the build script made from the `bpf` package.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bpf"));
-
-/// What traces of a process are made by, besides its plan.
-#[derive(Clone, Debug)]
-pub struct Sampling {
-    /// The sampler, and what is switched off; may change later.
-    pub settings: Settings,
-    /// Which headers are extracted and injected.
-    pub propagators: Propagators,
-}
 
 /// Why the object cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -4,6 +4,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use bpf::missed::COUNTED;
+use bpf::records::RING_BYTES;
 use bpf::trace::operation::kind;
 use bpf::trace::unsampled::{Durations, NO_DURATIONS};
 
@@ -22,6 +23,10 @@ pub struct RingRecords {
 impl Records for RingRecords {
     fn next(&mut self, use_record: &mut dyn FnMut(&[u8])) -> bool {
         self.ring.next().map(|record| use_record(&record)).is_some()
+    }
+
+    fn capacity(&self) -> usize {
+        RING_BYTES as usize
     }
 
     fn backlog(&self) -> BorrowedFd<'_> {

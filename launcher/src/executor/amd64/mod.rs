@@ -1,6 +1,7 @@
 //! The executor of x86-64: the process's own system calls, machine code, jumps.
 
 mod place;
+pub(crate) mod process;
 mod share;
 mod stub;
 
@@ -14,7 +15,7 @@ use crate::child::Stopped;
 
 pub use place::place;
 pub use share::Offer;
-pub use stub::{Places, Stub, StubError};
+pub use stub::{MOST_BYTES, Places, Stub, StubError};
 
 /// Why the program cannot be made to write.
 #[derive(Debug, Error)]

@@ -58,7 +58,7 @@ const R9: i32 = -64;
 const TAG: i32 = -72;
 
 /// An upper bound of a detour's size.
-pub(super) const MOST_BYTES: usize = 640;
+pub const MOST_BYTES: usize = 640;
 
 impl Stub {
     /// Assembles the detours for a program that will have the code at `address`.

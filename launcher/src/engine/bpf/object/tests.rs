@@ -1,6 +1,7 @@
 //! What the verifier says of the BPF programs.
 
 use super::*;
+use bpf::config::Propagators;
 use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
 use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig, RequestLayout};
 use bpf::config::parents::ParentsConfig;

@@ -1,0 +1,70 @@
+//! What an engine within the process needs to know of Go's runtime: the stacks of threads, and where signals come in. Pure.
+
+use super::facts::Facts;
+use super::fields::FieldReader;
+use super::left_out::LeftOut;
+use crate::binary::VirtAddr;
+
+/// Functions that are looked for.
+pub const FUNCTIONS: [&str; 2] = [SIGNAL, HANDLER];
+/// Types that are read, besides those of [`super::parents`].
+pub const TYPES: [&str; 1] = ["runtime.gobuf"];
+
+/// Where the kernel enters for each signal (`runtime/sys_linux_amd64.s`), …
+///
+/// match-go: 1.20..: runtime.sigtramp
+const SIGNAL: &str = "runtime.sigtramp";
+/// … and what it calls.
+const HANDLER: &str = "runtime.sigtrampgo";
+/// `MOVQ DI, AX; MOVQ SI, BX; MOVQ DX, CX`: the arguments of the kernel become those of Go (`ABIInternal`, Go ≥ 1.20).
+const ARGUMENTS: [u8; 9] = [0x48, 0x89, 0xf8, 0x48, 0x89, 0xf3, 0x48, 0x89, 0xd1];
+
+/// What was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runtime {
+    /// `g.m *m`.
+    pub g_m: u32,
+    /// `m.curg *g`.
+    pub m_curg: u32,
+    /// `m.g0 *g`.
+    pub m_g0: u32,
+    /// `g.sched.sp uintptr`.
+    pub g_sched_sp: u32,
+    /// The only `CALL` in `runtime.sigtramp`.
+    pub signal_call: VirtAddr,
+    /// What it calls.
+    pub signal_handler: VirtAddr,
+}
+
+/// Looks for it.
+///
+/// # Errors
+/// Where something is not as in the versions of Go that are known.
+pub fn find(facts: &Facts<'_>) -> Result<Runtime, LeftOut> {
+    let mut fields = FieldReader::new(&facts.layouts);
+    let [g_m, m_curg, m_g0] = [("runtime.g", "m"), ("runtime.m", "curg"), ("runtime.m", "g0")]
+        .map(|(of, field)| fields.required(of, field).map(|offset| offset.get()));
+    let sched = fields.required("runtime.g", "sched")?.get();
+    let stack_pointer = fields.required("runtime.gobuf", "sp")?.get();
+    let (entry, handler) = (facts.function(SIGNAL)?, facts.function(HANDLER)?.entry);
+    let not_understood = |what: &str| LeftOut::NotUnderstood(format!("{SIGNAL} {what}"));
+    let mut calls = facts.binary.calls(entry)?;
+    let (Some(call), None) = (calls.next(), calls.next()) else {
+        return Err(not_understood("does not make exactly one call"));
+    };
+    if call.target != handler {
+        return Err(not_understood("does not call runtime.sigtrampgo"));
+    }
+    let before = call.site.0.checked_sub(ARGUMENTS.len() as u64).map(VirtAddr);
+    if before.and_then(|before| facts.binary.bytes_at(before, ARGUMENTS.len())) != Some(ARGUMENTS.as_slice()) {
+        return Err(not_understood("passes its arguments in another way (before Go 1.20)"));
+    }
+    Ok(Runtime {
+        g_m: g_m?,
+        m_curg: m_curg?,
+        m_g0: m_g0?,
+        g_sched_sp: sched.saturating_add(stack_pointer),
+        signal_call: call.site,
+        signal_handler: handler,
+    })
+}
