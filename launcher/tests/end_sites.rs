@@ -21,7 +21,7 @@ use aya::{Ebpf, EbpfLoader};
 use bpf::config::{Cookie, EndRecipe, ReadOnlyData as _, Setting};
 use go_auto_launch::binary::{Cost, EndClass, EndSite, FileOffset, GoBinary, Layouts, VirtAddr, merge_end_sites};
 use go_auto_launch::engine::bpf::Uprobes;
-use go_auto_launch::engine::bpf::ends::recipe;
+use go_auto_launch::engine::recipe::recipe;
 use go_auto_launch::probes::facts::Facts;
 use go_auto_launch::probes::probe::{Body, Event, Probe, When};
 use go_auto_launch::probes::site::Instruction;

@@ -80,6 +80,16 @@ pub enum BinaryError {
         /// What its code does.
         why: &'static str,
     },
+    /// A function cannot be made to go through a thunk.
+    #[error("{function} has no room for a detour at {address}: {why}; what needs it is not traced")]
+    NoWindow {
+        /// The function.
+        function: String,
+        /// Where.
+        address: VirtAddr,
+        /// What lies in the way.
+        why: &'static str,
+    },
 }
 
 impl BinaryError {
@@ -100,7 +110,8 @@ impl BinaryError {
             | Self::ManyTextSections { .. }
             | Self::Truncated { .. }
             | Self::Corrupt { .. }
-            | Self::UnknownEnd { .. } => None,
+            | Self::UnknownEnd { .. }
+            | Self::NoWindow { .. } => None,
         }
     }
 }

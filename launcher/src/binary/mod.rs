@@ -33,6 +33,7 @@ mod sites;
 mod type_name;
 mod types;
 mod wanted;
+mod windows;
 
 use std::sync::OnceLock;
 
@@ -43,7 +44,7 @@ pub use code::ends::{
     Base, Condition, EndClass, EndInstruction, EndSite, Guard, MAX_LOADS, MAX_RESULT_WORDS, ResultLocation, TailResult,
     merge_end_sites,
 };
-pub use code::{Call, Cost, DetourSite, EntryKind, EntrySite, JUMP, cost, first_call_after};
+pub use code::{Call, Cost, DetourSite, EntryKind, EntrySite, JUMP, Turn, Window, cost, first_call_after};
 pub use defined::{DefinedType, TypeParts};
 pub use error::BinaryError;
 pub use functions::{Ambiguous, Function, Functions};

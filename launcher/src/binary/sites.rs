@@ -97,7 +97,7 @@ impl GoBinary<'_> {
 }
 
 /// What the search for ends asks.
-struct Around<'b, 'a>(&'b GoBinary<'a>);
+pub(super) struct Around<'b, 'a>(pub(super) &'b GoBinary<'a>);
 
 impl code::ends::Surroundings for Around<'_, '_> {
     fn function_at(&self, address: VirtAddr) -> Option<Function> {

@@ -86,6 +86,7 @@ mod tests {
             cost: *cost,
             recipes: Vec::new(),
             recipe: 0,
+            patch: None,
         };
         let event = Event { meaning: "", when, body: Body::HttpClient, number: 0 };
         Probe { function: function.to_owned(), event, point: Point::End, sites: costs.iter().map(site).collect() }

@@ -119,10 +119,11 @@ fn write_probes(text: &mut String, name: &str, probes: &[Probe]) -> fmt::Result 
         writeln!(text, "\nprobes of {name}")?;
     }
     for Probe { function, event, point: _, sites } in probes {
-        for Site { address, instruction, cost, offset: _, recipes: _, recipe: _ } in sites {
+        for Site { address, instruction, cost, offset: _, recipes: _, recipe: _, patch: _ } in sites {
             let cost = match cost {
                 Cost::Emulated => "emulated",
                 Cost::SingleStep => "single-step",
+                Cost::Detour => "detour",
             };
             writeln!(text, "  {:#x}  {instruction:<8}  {cost:<11}  {function}: {}", address.0, event.meaning)?;
         }

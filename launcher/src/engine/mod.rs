@@ -1,9 +1,11 @@
 //! What carries a plan out: runs the bodies of the probes where the plan wants it, and hands on what they report. Behind this seam
 //! nobody knows how.
 //!
-//! There is one engine, [`bpf`].
+//! There is one engine, [`bpf`]; of [`native`] there is what can be planned.
 
 pub mod bpf;
+pub mod native;
+pub mod recipe;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::thread::JoinHandle;

@@ -4,7 +4,7 @@ use bpf::config::EndRecipe;
 use serde::Serialize;
 
 use super::left_out::LeftOut;
-use crate::binary::{Cost, FileOffset, Function, GoBinary, VirtAddr};
+use crate::binary::{Cost, FileOffset, Function, GoBinary, VirtAddr, Window};
 
 /// How an engine finds the places for what is observed.
 pub trait Placement: std::fmt::Debug {
@@ -31,6 +31,9 @@ pub trait Placement: std::fmt::Debug {
     /// # Errors
     /// Where the ends are not understood.
     fn ends(&self, binary: &GoBinary<'_>, function: &Function, ends: Ends) -> Result<Vec<Site>, LeftOut>;
+
+    /// Whether a `RET` is observed at no higher cost than any other instruction: then nothing else is looked for.
+    fn returns_are_cheap(&self) -> bool;
 }
 
 /// What is wanted of the ends of a function.
@@ -67,6 +70,9 @@ pub struct Site {
     /// The number of the first of these ([`bpf::config::Cookie::recipe`]), dealt out by the plan.
     #[serde(skip)]
     pub recipe: u32,
+    /// What is replaced in the program, by an engine that does so itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch: Option<Window>,
 }
 
 /// The probed instruction.
@@ -85,7 +91,7 @@ pub enum Instruction {
     Nop,
     /// The return itself.
     Return,
-    /// The first instruction of a function that ends the program, whatever it is.
+    /// The first instruction, whatever it is: of a function that ends the program, or of one without a frame.
     First,
 }
 

@@ -150,7 +150,7 @@ impl Planning<'_, '_> {
     fn tail(&mut self, operation: &'static Operation, found: &mut Found) -> Result<u32, LeftOut> {
         let facts = self.facts;
         // On the returns themselves nothing is gained.
-        if operation.tail.is_empty() || found.function.has_defer() {
+        if operation.tail.is_empty() || found.function.has_defer() || facts.placement.returns_are_cheap() {
             return Ok(0);
         }
         let signature = declaration(self.library, operation.package, operation.tail)?;

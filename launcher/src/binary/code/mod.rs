@@ -5,16 +5,18 @@ mod arm64;
 mod detour;
 pub(super) mod ends;
 mod spills;
+pub(super) mod windows;
 
 use serde::Serialize;
 
 pub use detour::{DetourSite, JUMP};
+pub use windows::{Turn, Window};
 
 use super::functions::Function;
 use super::image::Architecture;
 use super::{FileOffset, VirtAddr};
 
-/// What one hit of a uprobe on an instruction costs.
+/// What one hit of a probe on an instruction costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cost {
@@ -22,6 +24,8 @@ pub enum Cost {
     Emulated,
     /// The kernel executes a copy and traps behind it: ten to twenty times as much.
     SingleStep,
+    /// The function itself goes through a thunk that runs the body: some ten nanoseconds.
+    Detour,
 }
 
 /// Which instruction a function's entry probe sits on, and so how its hits are to be counted.

@@ -1,8 +1,9 @@
-//! Ends of functions into sites, with the recipes by which a probe's body reads a hit there.
+//! Ends of functions into sites.
 
-use bpf::config::{ALWAYS, EndRecipe, MAX_PER_SITE, MAX_RESULTS, NO_RESULT, ResultLocation as Location, Setting, base};
+use bpf::config::{MAX_PER_SITE, MAX_RESULTS, Setting};
 
-use crate::binary::{Base, EndClass, EndInstruction, EndSite, Function, GoBinary, ResultLocation, merge_end_sites};
+use crate::binary::{EndClass, EndInstruction, EndSite, Function, GoBinary, merge_end_sites};
+use crate::engine::recipe::recipe;
 use crate::probes::plan::LeftOut;
 use crate::probes::site::{Ends, Instruction, Site};
 
@@ -35,7 +36,7 @@ pub(super) fn sites(binary: &GoBinary<'_>, function: &Function, ends: Ends) -> R
         let Some(site) = sites.last_mut().filter(|last| last.address == end.address) else {
             let EndSite { address, offset, cost, .. } = end;
             let instruction = instruction(end.instruction);
-            sites.push(Site { address, offset, instruction, cost, recipes: vec![recipe(&end)], recipe: 0 });
+            sites.push(Site { address, offset, instruction, cost, recipes: vec![recipe(&end)], recipe: 0, patch: None });
             continue;
         };
         if let Some(last) = site.recipes.last_mut() {
@@ -59,45 +60,6 @@ fn on_returns(found: &[EndSite], returns: Vec<EndSite>, is_unfit: impl Fn(&EndSi
     kept
 }
 
-/// How the BPF program reads a hit at `end`. Results beyond [`MAX_RESULTS`] are left out.
-#[must_use]
-pub fn recipe(end: &EndSite) -> EndRecipe {
-    let mut results = [NO_RESULT; MAX_RESULTS];
-    for (slot, result) in results.iter_mut().zip(&end.results) {
-        *slot = location(result);
-    }
-    let guard = end.guard.map(|guard| (guard.first.0, guard.last.0.saturating_sub(guard.first.0)));
-    let (guard_first, guard_size) = guard.unwrap_or_default();
-    EndRecipe {
-        condition: Setting::new(end.condition.map_or(ALWAYS, |condition| condition.bits().into())),
-        guarded: Setting::new(guard.is_some().into()),
-        guard_first: Setting::new(guard_first),
-        guard_size: Setting::new(guard_size),
-        more: Setting::new(0),
-        results,
-    }
-}
-
-fn location(result: &ResultLocation) -> Location {
-    let mut location = Location {
-        base: Setting::new(match result.base {
-            Base::Register(number) => number.into(),
-            Base::Zero => base::ZERO,
-            Base::Image => base::IMAGE,
-        }),
-        offset: Setting::new(result.offset.cast_unsigned()),
-        mask: Setting::new(u64::MAX >> (64 - u32::from(result.bits.clamp(1, 64)))),
-        ..NO_RESULT
-    };
-    let mut count = 0;
-    for (slot, load) in location.load_offsets.iter_mut().zip(result.loads.iter().flatten()) {
-        *slot = Setting::new(i64::from(*load).cast_unsigned());
-        count += 1;
-    }
-    location.loads = Setting::new(count);
-    location
-}
-
 fn instruction(instruction: EndInstruction) -> Instruction {
     match instruction {
         EndInstruction::ConditionalJump => Instruction::ConditionalJump,
@@ -108,5 +70,3 @@ fn instruction(instruction: EndInstruction) -> Instruction {
         EndInstruction::Return => Instruction::Return,
     }
 }
-
-const _: () = assert!(crate::binary::MAX_LOADS == bpf::config::MAX_LOADS, "both sides follow as many pointers");

@@ -38,15 +38,20 @@ impl Placement for Uprobes {
         let outside = || LeftOut::NotUnderstood(format!("the call at {:#x} in {} is not in the file", call.0, function.name));
         let offset = binary.file_offset(call).ok_or_else(outside)?;
         let instruction = Instruction::Call;
-        Ok(Site { address: call, offset, instruction, cost: Cost::Emulated, recipes: Vec::new(), recipe: 0 })
+        Ok(Site { address: call, offset, instruction, cost: Cost::Emulated, recipes: Vec::new(), recipe: 0, patch: None })
     }
 
     fn ends(&self, binary: &GoBinary<'_>, function: &Function, ends: Ends) -> Result<Vec<Site>, LeftOut> {
         ends::sites(binary, function, ends)
     }
+
+    /// The kernel single-steps them.
+    fn returns_are_cheap(&self) -> bool {
+        false
+    }
 }
 
 fn site(found: EntrySite, instruction: Instruction) -> Site {
     let EntrySite { address, offset, cost, kind: _ } = found;
-    Site { address, offset, instruction, cost, recipes: Vec::new(), recipe: 0 }
+    Site { address, offset, instruction, cost, recipes: Vec::new(), recipe: 0, patch: None }
 }

@@ -106,6 +106,11 @@ impl Flow {
         self.edges.extend(entries.into_iter().map(|to| (to, from, Way::Table)));
     }
 
+    /// Where jumps lead.
+    pub(super) fn targets(&self) -> impl Iterator<Item = u64> {
+        self.edges.iter().filter_map(|&(to, _, _)| Some(self.instructions.get(to)?.ip()))
+    }
+
     /// The index of the instruction at `address`.
     pub(super) fn index_of(&self, address: u64) -> Option<usize> {
         self.instructions.binary_search_by_key(&address, Instruction::ip).ok()

@@ -265,6 +265,15 @@ pub(in super::super) fn tail(
     }
 }
 
+/// Where the jumps of the function at `start` lead, whose code for amd64 is `code`, those through tables too.
+pub(in super::super) fn jump_targets(
+    code: &[u8],
+    start: u64,
+    surroundings: &impl Surroundings,
+) -> Result<Vec<u64>, &'static str> {
+    Ok(flow::Flow::read(code, start, surroundings)?.targets().collect())
+}
+
 fn sites(
     function: &Function,
     results: usize,

@@ -1,0 +1,83 @@
+//! What leads from the program to thunks, and that no two of these are in each other's way.
+
+use std::fmt;
+
+use super::thunks::{INT3, Patch, ThunkError};
+use crate::binary::{JUMP, Turn, VirtAddr, Window};
+use crate::probes::plan::PlannedDetour;
+
+/// Instructions that are replaced, and for what.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Taken {
+    /// The first of them.
+    pub address: VirtAddr,
+    /// Behind the last.
+    pub end: VirtAddr,
+    /// The function.
+    pub function: String,
+    /// Whether the write executor wants them; else a probe.
+    pub is_written: bool,
+}
+
+impl Taken {
+    pub(super) fn of_probe(function: &str, window: &Window) -> Self {
+        Self { address: window.address, end: window.end(), function: function.to_owned(), is_written: false }
+    }
+
+    fn of_executor(detour: &PlannedDetour) -> Self {
+        let (address, length) = (detour.place.address, detour.place.bytes.len() as u64);
+        let end = VirtAddr(address.0.saturating_add(length));
+        Self { address, end, function: detour.function.clone(), is_written: true }
+    }
+}
+
+impl fmt::Display for Taken {
+    /// `the probe of net/http.(*Transport).roundTrip at 0x401007`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.is_written { "the write executor's detour" } else { "the probe" };
+        write!(f, "{what} of {} at {}", self.function, self.address)
+    }
+}
+
+/// Refuses windows that overlap, or that the write executor wants too, unless its detour is continued from the thunk.
+pub(super) fn disjoint<'p>(
+    windows: impl Iterator<Item = (&'p str, &'p Window)>,
+    detours: impl Iterator<Item = &'p PlannedDetour>,
+    is_continued: impl Fn(VirtAddr) -> bool,
+) -> Result<(), ThunkError> {
+    let mut taken: Vec<Taken> = Vec::new();
+    let mut shared: Vec<&Window> = Vec::new();
+    for (function, window) in windows {
+        taken.push(Taken::of_probe(function, window));
+        if window.turn == Turn::Before {
+            shared.push(window);
+        }
+    }
+    for detour in detours {
+        // The same instructions, which the executor's code runs itself.
+        let is_same = |window: &&Window| window.address == detour.place.address && window.bytes == detour.place.bytes;
+        if !(is_continued(detour.place.address) && shared.iter().any(is_same)) {
+            taken.push(Taken::of_executor(detour));
+        }
+    }
+    taken.sort();
+    match taken.array_windows().find(|[one, next]| next.address < one.end) {
+        Some([one, next]) => Err(ThunkError::Overlap(one.clone(), next.clone())),
+        None => Ok(()),
+    }
+}
+
+/// What leads from the window, which is at `address` in the process, to `thunk`.
+pub(super) fn patch(window: &Window, address: u64, thunk: u64) -> Result<Patch, ThunkError> {
+    let opcode = match window.turn {
+        Turn::Call { target: _ } => 0xe8,
+        Turn::Before | Turn::After => 0xe9,
+    };
+    let next = address.wrapping_add(JUMP as u64);
+    let distance = i32::try_from(thunk.wrapping_sub(next).cast_signed())
+        .map_err(|_too_far| ThunkError::OutOfReach { from: address, to: thunk })?;
+    let mut replacement = vec![opcode];
+    replacement.extend_from_slice(&distance.to_le_bytes());
+    replacement.resize(window.bytes.len().max(JUMP), INT3);
+    Ok(Patch { address, original: window.bytes.clone(), replacement })
+}

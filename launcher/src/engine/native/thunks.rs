@@ -1,0 +1,296 @@
+//! A plan into machine code: a thunk for each place where functions are made to take a detour, and what leads there (x86-64).
+//!
+//! ```text
+//! direct call   CALL thunk     thunk: hits; JMP callee
+//! start         JMP thunk      thunk: hits; replaced instructions; JMP back     (of a stack check: these first)
+//! end           JMP thunk      thunk: replaced instructions; hits; RET
+//! hit           PUSHQ $number; CALL common; LEAQ 8(SP), SP
+//! ```
+//! A hit changes neither registers nor flags: `common` saves and restores them. Addresses are those of the process.
+
+use std::collections::BTreeMap;
+
+use bpf::config::Cookie;
+use iced_x86::code_asm::{CodeAssembler, ptr, rsp};
+use iced_x86::{BlockEncoderOptions, Decoder, DecoderOptions, FlowControl, IcedError, Instruction};
+
+use super::patches::{self, Taken};
+use crate::binary::{Turn, VirtAddr, Window};
+use crate::probes::plan::Plan;
+use crate::probes::probe::{Body, Probe};
+use crate::probes::site::Site;
+
+/// Thunks begin at multiples of this.
+const ALIGNMENT: usize = 32;
+/// A breakpoint: what must not be executed.
+pub(super) const INT3: u8 = 0xcc;
+
+/// Assembled thunks.
+#[derive(Clone, Debug, Default)]
+pub struct Thunks {
+    /// The code, for the address that it was made for.
+    pub code: Vec<u8>,
+    /// What is to be replaced in the program, in the order of thunks. No two of these overlap.
+    pub patches: Vec<Patch>,
+    /// What hits mean, by their numbers: the order is that of [`Plan::sites`].
+    pub sites: Vec<SiteEntry>,
+}
+
+/// Bytes of the program that lead to a thunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patch {
+    /// Where they begin.
+    pub address: u64,
+    /// What is there, as in the file.
+    pub original: Vec<u8>,
+    /// What takes its place, of the same length: `JMP` or `CALL`, and traps where nothing may land.
+    pub replacement: Vec<u8>,
+}
+
+/// What a hit means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SiteEntry {
+    /// The body that runs.
+    pub body: Body,
+    /// What it is told.
+    pub cookie: Cookie,
+    /// The instruction that is observed. While the body runs, the program's registers are those of before this instruction, but for
+    /// the stack pointer.
+    pub address: u64,
+    /// What that is short of, before the thunk has pushed the number of the hit: the return address of a call that is observed, or BP.
+    pub stack: u32,
+}
+
+/// Code that is to run where a thunk has done its work, in place of the instructions that are replaced: a detour of the write
+/// executor at the same place, which executes these itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Then {
+    /// Where the instructions are that both replace.
+    pub window: u64,
+    /// Where the code begins.
+    pub code: u64,
+}
+
+/// There are no thunks for a plan.
+#[derive(Debug, thiserror::Error)]
+pub enum ThunkError {
+    /// The plan is one for another engine.
+    #[error("nothing is planned to be replaced at {address} in {function}")]
+    NoWindow {
+        /// The function.
+        function: String,
+        /// The instruction.
+        address: VirtAddr,
+    },
+    /// Two want the same instructions.
+    #[error("detours overlap: of {0} and of {1}; leave one of them out")]
+    Overlap(Taken, Taken),
+    /// The code lies too far from the program's.
+    #[error("no jump reaches from {from:#x} to {to:#x}; thunks must lie within 2 GiB of the program")]
+    OutOfReach {
+        /// The jump.
+        from: u64,
+        /// Where it should lead.
+        to: u64,
+    },
+    /// More sites than numbers.
+    #[error("{0} sites are too many")]
+    TooMany(usize),
+    /// The assembler refuses.
+    #[error("no machine code for the thunk at {address:#x} ({source})")]
+    Code {
+        /// Where the thunk would be.
+        address: u64,
+        /// Why.
+        #[source]
+        source: IcedError,
+    },
+}
+
+/// Where things are, or will be.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    load_bias: u64,
+    common: u64,
+}
+
+/// The sites of one window, in the order of the plan.
+struct Shared<'p> {
+    window: &'p Window,
+    function: &'p str,
+    /// The numbers of those that are hit before the instructions, or before the call.
+    before: Vec<u32>,
+    /// Of those that are hit behind them.
+    behind: Vec<u32>,
+}
+
+impl<'p> Shared<'p> {
+    fn new(window: &'p Window, function: &'p str) -> Self {
+        Self { window, function, before: Vec::new(), behind: Vec::new() }
+    }
+
+    fn add(&mut self, hit: u32, turn: Turn) {
+        match turn {
+            Turn::Call { target: _ } | Turn::Before => self.before.push(hit),
+            Turn::After => self.behind.push(hit),
+        }
+    }
+
+    /// Whether the window of another site is this one.
+    fn is(&self, window: &Window) -> bool {
+        let is_call = |window: &Window| matches!(window.turn, Turn::Call { target: _ });
+        self.window.is_at(window) && is_call(self.window) == is_call(window)
+    }
+}
+
+/// More bytes than the thunks of a plan have.
+#[must_use]
+pub fn most_bytes(plan: &Plan) -> usize {
+    // A hit has at most 15 bytes, a jump back 5, and a short jump that was moved has 6 for 2.
+    plan.sites().map(|(_, site)| ALIGNMENT + 32 + 3 * site.patch.as_ref().map_or(0, |window| window.bytes.len())).sum()
+}
+
+/// Assembles the thunks for a program that is moved by `load_bias` and will have them at `code`. `common` is what saves all registers
+/// and runs a body: a function that is called with the number of the hit behind its return address.
+///
+/// # Errors
+/// Where a site has no window, two of them or a detour of the write executor overlap, or a jump does not reach.
+pub fn assemble(plan: &Plan, load_bias: u64, code: u64, common: u64) -> Result<Thunks, ThunkError> {
+    assemble_before(plan, load_bias, code, common, &[])
+}
+
+/// The same, where detours of the write executor share instructions with thunks: [`shared`] says which. Their code runs behind the
+/// hits; they are not to be placed again.
+///
+/// # Errors
+/// As [`assemble`].
+pub fn assemble_before(plan: &Plan, load_bias: u64, code: u64, common: u64, then: &[Then]) -> Result<Thunks, ThunkError> {
+    let places = Places { load_bias, common };
+    let windows = windows(plan)?;
+    let is_continued = |address: VirtAddr| then.iter().any(|one| one.window == address.0.wrapping_add(load_bias));
+    patches::disjoint(windows.iter().map(|one| (one.function, one.window)), plan.detours(), is_continued)?;
+    let sites = plan.sites().map(|(probe, site)| entry(probe, site, load_bias)).collect();
+    let mut thunks = Thunks { sites, ..Thunks::default() };
+    for shared in &windows {
+        let address = shared.window.address.0.wrapping_add(load_bias);
+        let begin = code.wrapping_add(thunks.code.len() as u64);
+        let then = then.iter().find(|one| one.window == address).map(|one| one.code);
+        let assembled = thunk(shared, places, then).and_then(|mut asm| {
+            // A jump that does not reach is an error, not a detour over memory.
+            Ok(asm.assemble_options(begin, BlockEncoderOptions::DONT_FIX_BRANCHES)?.inner.code_buffer)
+        });
+        thunks.code.extend(assembled.map_err(|source| ThunkError::Code { address: begin, source })?);
+        thunks.code.resize(thunks.code.len().next_multiple_of(ALIGNMENT), INT3);
+        thunks.patches.push(patches::patch(shared.window, address, begin)?);
+    }
+    Ok(thunks)
+}
+
+/// The detours of the write executor whose instructions a thunk replaces as well: the addresses of these in the process.
+#[must_use]
+pub fn shared(plan: &Plan, load_bias: u64) -> Vec<u64> {
+    let is_window =
+        |address: VirtAddr| plan.sites().any(|(_, site)| site.patch.as_ref().is_some_and(|window| window.address == address));
+    let addresses = plan.detours().map(|detour| detour.place.address).filter(|address| is_window(*address));
+    addresses.map(|address| address.0.wrapping_add(load_bias)).collect()
+}
+
+/// The windows of a plan, in its order, each with all of its hits.
+fn windows(plan: &Plan) -> Result<Vec<Shared<'_>>, ThunkError> {
+    let mut found: Vec<Shared<'_>> = Vec::new();
+    let mut places: BTreeMap<VirtAddr, usize> = BTreeMap::new();
+    for (number, (probe, site)) in plan.sites().enumerate() {
+        let function = probe.function.as_str();
+        let Some(window) = &site.patch else {
+            return Err(ThunkError::NoWindow { function: function.to_owned(), address: site.address });
+        };
+        let hit = i32::try_from(number).map_err(|_too_large| ThunkError::TooMany(number))?.cast_unsigned();
+        let place = *places.entry(window.address).or_insert(found.len());
+        if place == found.len() {
+            found.push(Shared::new(window, function));
+        }
+        match found.get_mut(place) {
+            Some(there) if there.is(window) => there.add(hit, window.turn),
+            Some(there) => {
+                let (there, new) = (Taken::of_probe(there.function, there.window), Taken::of_probe(function, window));
+                return Err(ThunkError::Overlap(there, new));
+            }
+            None => return Err(ThunkError::TooMany(number)),
+        }
+    }
+    Ok(found)
+}
+
+fn entry(probe: &Probe, site: &Site, load_bias: u64) -> SiteEntry {
+    SiteEntry {
+        body: probe.event.body,
+        cookie: Cookie { event: probe.event.number, recipe: site.recipe },
+        address: site.address.0.wrapping_add(load_bias),
+        stack: site.patch.as_ref().map_or(0, |window| window.stack),
+    }
+}
+
+/// The instructions of one thunk.
+fn thunk(shared: &Shared<'_>, places: Places, then: Option<u64>) -> Result<CodeAssembler, IcedError> {
+    let Shared { window, function: _, before, behind } = shared;
+    let mut asm = CodeAssembler::new(64)?;
+    asm.set_prefer_short_branch(false);
+    hit(&mut asm, before, places)?;
+    if let Turn::Call { target } = window.turn {
+        asm.jmp(target.0.wrapping_add(places.load_bias))?;
+        return Ok(asm);
+    }
+    if let Some(then) = then {
+        asm.jmp(then)?;
+        return Ok(asm);
+    }
+    let (moved, returns) = moved(window, places.load_bias);
+    run(&mut asm, &moved, &window.bytes)?;
+    hit(&mut asm, behind, places)?;
+    if returns {
+        asm.ret()?;
+    } else {
+        asm.jmp(window.end().0.wrapping_add(places.load_bias))?;
+    }
+    Ok(asm)
+}
+
+/// The instructions that run elsewhere, but for a `RET` that ends them; and whether one does.
+fn moved(window: &Window, load_bias: u64) -> (Vec<Instruction>, bool) {
+    let ip = window.address.0.wrapping_add(load_bias);
+    let all: Vec<Instruction> = Decoder::with_ip(64, &window.bytes, ip, DecoderOptions::NONE).into_iter().collect();
+    match all.iter().position(|one| one.flow_control() == FlowControl::Return) {
+        Some(ret) => (all.get(..ret).unwrap_or_default().to_vec(), true),
+        None => (all, false),
+    }
+}
+
+/// Runs the bodies. The number is sign-extended to a word; flags stay.
+fn hit(asm: &mut CodeAssembler, hits: &[u32], places: Places) -> Result<(), IcedError> {
+    for number in hits {
+        asm.push(number.cast_signed())?;
+        asm.call(places.common)?;
+        asm.lea(rsp, ptr(rsp + 8))?;
+    }
+    Ok(())
+}
+
+/// The moved instructions as they are, but for jumps, whose displacement is another one here.
+fn run(asm: &mut CodeAssembler, moved: &[Instruction], bytes: &[u8]) -> Result<(), IcedError> {
+    let mut at = 0;
+    for instruction in moved {
+        let own = bytes.get(at..at + instruction.len()).unwrap_or_default();
+        at += instruction.len();
+        if instruction.is_jcc_short_or_near() {
+            let mut near = *instruction;
+            near.as_near_branch();
+            asm.add_instruction(near)?;
+        } else {
+            asm.db(own)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
