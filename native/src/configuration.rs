@@ -65,7 +65,6 @@ pub const CONTEXT_TYPE_ENTRIES: usize = 2 * MAX_CONTEXT_TYPES as usize;
 #[must_use]
 #[inline(always)]
 pub const fn context_type_entry(address: u64) -> usize {
-    #[expect(clippy::cast_possible_truncation, reason = "cut to the number of elements")]
     let number = (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize;
     number & (CONTEXT_TYPE_ENTRIES - 1)
 }
