@@ -1,4 +1,5 @@
-//! What the process would pay, counted from the planned probes: how often an operation hits one, and what is single-stepped.
+//! What the process would pay, counted from the planned probes: how often an operation hits one, and what is single-stepped, or by
+//! way of a detour.
 //!
 //! Where a library has several sites of one kind (a start for each protocol, an end for each return), an operation hits one of
 //! them: so each kind counts once.
@@ -30,31 +31,40 @@ pub struct Price {
     pub each_operation: Vec<When>,
     /// What else is hit.
     pub besides: Vec<When>,
-    /// All sites that are single-stepped; the others are emulated.
+    /// All sites that are single-stepped; the others are emulated, or detours.
     pub single_stepped: Vec<SingleStep>,
+    /// How many sites are detours, of which the kernel knows nothing.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub detours: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Price {
     /// What the probes of `name` cost.
     pub(super) fn of<'p>(name: &'static str, probes: impl Iterator<Item = &'p Probe>) -> Self {
-        let (mut kinds, mut single_stepped) = (Vec::new(), Vec::new());
+        let (mut kinds, mut single_stepped, mut detours) = (Vec::new(), Vec::new(), 0);
         for Probe { function, event, point: _, sites } in probes {
             kinds.push(event.when);
             let stepped = sites.iter().filter(|site| site.cost == Cost::SingleStep);
             let stepped = stepped.map(|site| SingleStep { function: function.clone(), address: site.address, when: event.when });
             single_stepped.extend(stepped);
+            detours += sites.iter().filter(|site| site.cost == Cost::Detour).count();
         }
         kinds.sort_unstable();
         kinds.dedup();
         let (each_operation, besides) = kinds.into_iter().partition(|when| when.is_of_each_operation());
-        Self { name, each_operation, besides, single_stepped }
+        Self { name, each_operation, besides, single_stepped, detours }
     }
 }
 
 impl fmt::Display for Price {
-    /// `2 hits for each operation (start, end), 1 for each connection; 0 single-stepped sites`
+    /// `2 hits for each operation (start, end), 1 for each connection; 0 single-stepped sites`, or `by detours, some 10 ns each`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name: _, each_operation, besides, single_stepped } = self;
+        let Self { name: _, each_operation, besides, single_stepped, detours } = self;
         let words = |kinds: &[When]| kinds.iter().map(When::to_string).collect::<Vec<_>>().join(", ");
         if each_operation.is_empty() {
             write!(f, "{}", words(besides))?;
@@ -64,9 +74,10 @@ impl fmt::Display for Price {
                 write!(f, ", {}", words(besides))?;
             }
         }
-        match single_stepped.len() {
-            1 => write!(f, "; 1 single-stepped site"),
-            count => write!(f, "; {count} single-stepped sites"),
+        match (single_stepped.len(), detours) {
+            (0, 1..) => write!(f, "; by detours, some 10 ns each besides what the probe does"),
+            (1, _) => write!(f, "; 1 single-stepped site"),
+            (count, _) => write!(f, "; {count} single-stepped sites"),
         }
     }
 }
@@ -103,6 +114,11 @@ mod tests {
         assert_eq!(
             Price::of("some/client", probes.iter()).to_string(),
             "2 hits for each operation (start, end), 1 for each connection; 3 single-stepped sites"
+        );
+        let native = [probe("f", When::Start, &[Cost::Detour]), probe("f", When::End, &[Cost::Detour, Cost::Detour])];
+        assert_eq!(
+            Price::of("some/client", native.iter()).to_string(),
+            "2 hits for each operation (start, end); by detours, some 10 ns each besides what the probe does"
         );
         let of_parents = [probe("g", When::GoStatement, &[Cost::Emulated])];
         assert_eq!(Price::of("parents", of_parents.iter()).to_string(), "1 for each go statement; 0 single-stepped sites");
