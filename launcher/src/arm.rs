@@ -288,6 +288,7 @@ fn arm_natively(
 
 /// There is none for this architecture.
 #[cfg(not(target_arch = "x86_64"))]
+#[expect(clippy::unnecessary_wraps, reason = "as where there is one")]
 fn arm_natively(
     _exe: &MappedExe,
     _auxv: Option<Auxv>,

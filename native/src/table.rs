@@ -239,7 +239,7 @@ mod tests {
                 let table = &table;
                 scope.spawn(move || {
                     for turn in 0..turns {
-                        let keys: Vec<u64> = (0..5).map(|n| thread << 40 | (turn * 3 + n) % 64).collect();
+                        let keys: Vec<u64> = (0..5).map(|n| (thread << 40) | ((turn * 3 + n) % 64)).collect();
                         for key in &keys {
                             assert!(table.set(*key, &Shared::new(*key), |_, _| false), "{key:x}");
                         }

@@ -1,3 +1,5 @@
+#![expect(clippy::cast_possible_truncation, reason = "small numbers")]
+
 use super::*;
 
 use std::sync::atomic::AtomicBool;
@@ -133,8 +135,7 @@ fn threads_produce_at_the_same_time() {
             loop {
                 let was_over = is_over.load(Ordering::Acquire);
                 for record in taken(&mut consumer) {
-                    let words: Vec<u64> =
-                        record.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap())).collect();
+                    let words: Vec<u64> = record.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word)).collect();
                     let (thread, turn) = (words[0], words[1]);
                     assert_eq!(words, [thread, turn, thread ^ turn, 0, 0, 0, thread + turn]);
                     assert_eq!(turn, last[thread as usize] + 1);
@@ -146,7 +147,9 @@ fn threads_produce_at_the_same_time() {
                 std::thread::yield_now();
             }
         });
-        producers.into_iter().for_each(|producer| producer.join().unwrap());
+        for producer in producers {
+            producer.join().unwrap();
+        }
         is_over.store(true, Ordering::Release);
         assert_eq!(consumer.join().unwrap()[1..], vec![turns; threads as usize]);
     });

@@ -174,12 +174,13 @@ mod tests {
         assert_eq!(renewal.next(now).time(now.counter), now.time);
     }
 
+    type ClockGettime = extern "C" fn(libc::clockid_t, *mut libc::timespec) -> libc::c_int;
+
     #[test]
     fn the_kernels_function_is_found_and_tells_the_same_time() {
         // SAFETY: as in `function`.
         let base = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) };
         let address = function(base).unwrap();
-        type ClockGettime = extern "C" fn(libc::clockid_t, *mut libc::timespec) -> libc::c_int;
         // SAFETY: it is the function of that name.
         let function: ClockGettime = unsafe { std::mem::transmute(usize::try_from(address).unwrap()) };
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -164,30 +164,20 @@ mod tests {
     use super::*;
     use native::ring::Consumer;
 
+    /// Records of a size that does not divide the ring, some of which are always left, so that producers are not sent back to its
+    /// beginning.
     #[test]
     fn records_cross_the_end_of_the_ring() {
+        const SIZE: usize = 5_000;
         let memory = Memory::new(1).unwrap();
         let mut consumer = Box::new(Consumer::new(memory.ring()));
-        let mut count = 0;
-        // Records of a size that does not divide the ring; many at a time, so that the ring is not sent back to its beginning.
-        for _ in 0..30 {
-            let mut written = 0_u64;
-            while let Some(reserved) = memory.ring().reserve(5_000) {
-                reserved.commit(&[written as u8; 5_000]);
-                written += 1;
-                if written == 2_000 {
-                    break;
-                }
-            }
-            for expected in 0..written {
-                let mut check = |record: &[u8]| assert!(record.len() == 5_000 && record.iter().all(|b| *b == expected as u8));
-                if expected + 1 < written || count % 2 == 0 {
-                    assert!(consumer.next(&mut check).unwrap());
-                }
-            }
-            count += 1;
-            while consumer.next(&mut |_| ()).unwrap() {}
+        let bytes = |number: usize| [u8::try_from(number % 251).unwrap(); SIZE];
+        memory.ring().reserve(SIZE).unwrap().commit(&bytes(0));
+        for number in 0..20_000 {
+            memory.ring().reserve(SIZE).unwrap().commit(&bytes(number + 1));
+            assert!(consumer.next(&mut |record| assert_eq!(record, bytes(number))).unwrap());
         }
-        assert!(memory.control().producer.0.load(std::sync::atomic::Ordering::Relaxed) > 8 * RING_BYTES as u64);
+        let produced = memory.control().producer.0.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(produced > 2 * RING_BYTES as u64);
     }
 }
