@@ -1,6 +1,7 @@
 //! The sites of the native engine in real programs: each that is observed by uprobes is observed by detours too, and the machine
 //! code of these is what it should be. `running` runs some of it.
 
+#![cfg(target_arch = "x86_64")]
 #![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
 
 #[cfg(target_arch = "x86_64")]
