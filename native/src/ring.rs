@@ -1,7 +1,7 @@
 //! Records from the program to the launcher: many producers, none of which waits, and one consumer.
 //!
-//! A producer moves the common position by compare-and-swap, fills what it has got, and says so in the record's header; the consumer looks at
-//! headers only. What it has taken it fills with zeros before it gives the room back: so a header is zero until its record is there, and
+//! A producer moves the common position by compare-and-swap, notes in the header how much it has got, fills it, and says so in the header; the
+//! consumer looks at headers only. What it has taken it fills with zeros before it gives the room back: so a header is zero until its record is there, and
 //! the old bytes of one record are never taken for the header of another. The memory is mapped twice, one behind the other: no record
 //! wraps.
 
@@ -107,7 +107,10 @@ impl<'m> Ring<'m> {
             match producer.0.compare_exchange_weak(begin, begin.wrapping_add(taken), Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => {
                     let is_half_full = used < all / 2 && used + taken >= all / 2;
-                    return Some(Reserved { header: self.word(begin), size, is_half_full });
+                    let header = self.word(begin);
+                    // By this a record is passed over whose producer was killed before it was there.
+                    header.store(size as u64, Ordering::Relaxed);
+                    return Some(Reserved { header, size, is_half_full });
                 }
                 Err(other) => begin = other,
             }

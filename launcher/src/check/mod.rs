@@ -11,9 +11,13 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{AccessFlags, access};
 use serde::Serialize;
 
+use crate::arm::native_obstacle;
 use crate::binary::{Architecture, BinaryError, GoBinary};
 use crate::config::Config;
+use crate::engine::EngineKind;
 use crate::engine::bpf::Uprobes;
+#[cfg(target_arch = "x86_64")]
+use crate::engine::native::Detours;
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
 use crate::probes::plan::{Circumstances, Plan};
@@ -66,6 +70,10 @@ pub struct GoProgram {
     pub known_modules: Vec<KnownModule>,
     /// What the process would pay for each instrumentation used.
     pub prices: Vec<Price>,
+    /// What would carry the probes out.
+    pub engine: EngineKind,
+    /// Why not the native engine, where it is not that.
+    pub not_native: Option<String>,
     /// What would be done.
     pub plan: Plan,
 }
@@ -102,7 +110,9 @@ impl Report {
         let foreign = matches!(&finding, Finding::Go(program) if program.architecture != Architecture::Amd64);
         let foreign = foreign.then(|| "only programs for amd64 are traced so far".to_owned());
         let chosen = config.untraced_by_choice().map(str::to_owned);
-        let obstacle = chosen.or_else(|| not_executable(path)).or(foreign).or_else(|| kernel.obstacle());
+        let needs_kernel = !matches!(&finding, Finding::Go(program) if program.engine == EngineKind::Native);
+        let of_kernel = || if needs_kernel { kernel.obstacle() } else { None };
+        let obstacle = chosen.or_else(|| not_executable(path)).or(foreign).or_else(of_kernel);
         Ok(Self { program: path.to_owned(), finding, obstacle, kernel })
     }
 
@@ -134,7 +144,11 @@ impl GoProgram {
         let disabled = &config.disabled_instrumentations;
         let circumstances =
             Circumstances { functions: &config.functions, disabled, load_bias: Some(0), not_written: config.not_written() };
-        let plan = Plan::new(CATALOG, &binary, &Uprobes, circumstances)?;
+        let (plan, not_native) = match native_plan(&binary, config, circumstances)? {
+            Ok(plan) => (plan, None),
+            Err(why) => (Plan::new(CATALOG, &binary, &Uprobes, circumstances)?, Some(why)),
+        };
+        let engine = if not_native.is_some() { EngineKind::Bpf } else { EngineKind::Native };
         let deps = info.deps.iter().map(|dep| (dep.module.path.as_str(), dep.version()));
         Ok(Self {
             go_version: info.go_version.as_ref().map(|version| version.raw.clone()),
@@ -145,9 +159,43 @@ impl GoProgram {
             modules: info.deps.iter().map(|dep| named(&dep.module.path, dep.version())).collect(),
             known_modules: modules::known(CATALOG, &plan, deps),
             prices: prices(&plan),
+            engine,
+            not_native,
             plan,
         })
     }
+}
+
+/// The plan for the native engine. Within the outer result, why it would not be used in a launch.
+#[cfg(target_arch = "x86_64")]
+fn native_plan(
+    binary: &GoBinary<'_>,
+    config: &Config,
+    circumstances: Circumstances<'_>,
+) -> Result<Result<Plan, String>, BinaryError> {
+    if let Some(why) = native_obstacle(true, config) {
+        return Ok(Err(why.to_owned()));
+    }
+    if binary.architecture() != Architecture::Amd64 {
+        return Ok(Err("it is for amd64 so far".to_owned()));
+    }
+    let plan = Plan::new(CATALOG, binary, &Detours, circumstances)?;
+    Ok(match &plan.runtime {
+        _ if plan.planned.is_empty() && config.engine.is_none() => Err("it finds nothing to observe".to_owned()),
+        Some(Err(why)) => Err(why.to_string()),
+        Some(Ok(_)) | None => Ok(plan),
+    })
+}
+
+/// There is none for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+#[expect(clippy::unnecessary_wraps, reason = "as where there is one")]
+fn native_plan(
+    _binary: &GoBinary<'_>,
+    config: &Config,
+    _circumstances: Circumstances<'_>,
+) -> Result<Result<Plan, String>, BinaryError> {
+    Ok(Err(native_obstacle(true, config).unwrap_or_default().to_owned()))
 }
 
 /// What the process would pay for each instrumentation, and for finding parents.

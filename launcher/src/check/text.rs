@@ -30,6 +30,10 @@ impl Report {
         write_answer(text, program)?;
         let verdict = obstacle.as_ref().map_or_else(|| "would do".to_owned(), |why| format!("would not do: {why}"));
         writeln!(text, "here          {verdict}")?;
+        match &program.not_native {
+            None => writeln!(text, "engine        {}", program.engine)?,
+            Some(why) => writeln!(text, "engine        {}, not the native one: {why}", program.engine)?,
+        }
         write_facts(text, program)?;
         writeln!(text, "kernel        {kernel}")?;
         let not_used = program.plan.left_out.iter().filter(|(name, reason)| is_not_used(name, reason));
@@ -168,6 +172,7 @@ mod tests {
 
     use super::*;
     use crate::binary::Architecture;
+    use crate::engine::EngineKind;
     use crate::kernel::{KernelSupport, Support};
     use crate::probes::plan::Plan;
 
@@ -182,6 +187,8 @@ mod tests {
             modules: (0..modules).map(|number| format!("example.com/{number} v1.0.0")).collect(),
             known_modules: Vec::new(),
             prices: Vec::new(),
+            engine: EngineKind::Bpf,
+            not_native: Some("--no-write".to_owned()),
             plan: Plan { left_out, ..Plan::default() },
         };
         let kernel = KernelSupport { release: "6.18.44".to_owned(), multi_uprobe: Support::Yes, capabilities: vec!["CAP_BPF"] };
@@ -192,7 +199,7 @@ mod tests {
     #[test]
     fn modules_of_which_there_is_nothing_to_say_are_counted_only() {
         let text = report(150).text(false);
-        assert!(text.lines().count() <= 10, "{text}");
+        assert!(text.lines().count() <= 11, "{text}");
         assert!(text.contains("150 modules") && !text.contains("example.com"), "{text}");
         assert_eq!(report(150).text(true).matches("  example.com/").count(), 150);
     }
@@ -202,12 +209,13 @@ mod tests {
         let text = report(0).text(false);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
-            lines[..6],
+            lines[..7],
             [
                 "program       /app",
                 "not traced    net/http/server: switched off by OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS",
                 "not traced    net/http/client: the program has no function f",
                 "here          would not do: probes need CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN",
+                "engine        BPF, not the native one: --no-write",
                 "go            go1.26.8 for amd64, position-independent",
                 "kernel        Linux 6.18.44, one multi-uprobe link per BPF program; capabilities: CAP_BPF",
             ]

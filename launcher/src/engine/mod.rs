@@ -48,6 +48,8 @@ pub struct Sampling {
 pub trait Records: Send + std::fmt::Debug {
     /// Hands the next record over; false if there is none.
     fn next(&mut self, use_record: &mut dyn FnMut(&[u8])) -> bool;
+    /// The program has ended: nobody finishes a record that is not there yet.
+    fn end(&mut self) {}
     /// How many bytes of records may wait at once.
     fn capacity(&self) -> usize;
     /// Readable where a backlog is waiting.

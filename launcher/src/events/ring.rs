@@ -57,6 +57,11 @@ impl Ring {
         self.records.capacity()
     }
 
+    /// The program has ended.
+    pub fn end(&mut self) {
+        self.records.end();
+    }
+
     /// Hands the records present to `use_record`, until they are `bytes` long ([`TURN`], [`Self::capacity`]). Returns whether there may be
     /// more.
     pub fn drain(&mut self, bytes: usize, mut use_record: impl FnMut(Record<'_>)) -> bool {

@@ -160,6 +160,9 @@ impl Traced {
     /// Ends with the process, or with the launcher: takes the last records, and closes what is open.
     /// `detaching` gets the threads that take its probes away.
     pub(super) fn close(mut self, exporting: &mut Exporting, detaching: &mut Vec<JoinHandle<()>>) -> Losses {
+        if self.has_ended() {
+            self.ring.end();
+        }
         // Whoever runs on may go on to produce; what comes from now on is not waited for.
         self.take(self.ring.capacity(), exporting);
         // From one that has executed another program too, where it costs that.

@@ -13,6 +13,10 @@ pub struct Consumer<'m> {
     at: u64,
     /// The record that was taken last: what others may change is not looked at twice.
     record: [u8; MAX_RECORD],
+    /// The program has ended.
+    is_over: bool,
+    /// Records that it has not finished.
+    cut_off: u64,
 }
 
 impl<'m> Consumer<'m> {
@@ -20,7 +24,7 @@ impl<'m> Consumer<'m> {
     #[must_use]
     #[expect(clippy::large_stack_arrays, reason = "moved to where it stays")]
     pub const fn new(ring: Ring<'m>) -> Self {
-        Self { ring, at: 0, record: [0; MAX_RECORD] }
+        Self { ring, at: 0, record: [0; MAX_RECORD], is_over: false, cut_off: 0 }
     }
 
     /// Hands the next record over; false if there is none yet. Of what was given up there is none.
@@ -30,21 +34,39 @@ impl<'m> Consumer<'m> {
     pub fn next(&mut self, use_record: &mut dyn FnMut(&[u8])) -> Result<bool, Broken> {
         loop {
             let header = self.ring.word(self.at).load(Ordering::Acquire);
-            if header == 0 {
-                self.rewind();
+            if header & COMMITTED == 0 && header <= MAX_RECORD as u64 && !self.is_over {
+                if header == 0 {
+                    self.rewind();
+                }
                 return Ok(false);
             }
-            let (size, is_given_up) = (header & u64::from(u32::MAX), header & GIVEN_UP != 0);
+            if header == 0 {
+                return Ok(false);
+            }
+            let is_given_up = header & GIVEN_UP != 0 || header & COMMITTED == 0;
+            let size = header & u64::from(u32::MAX);
             let size = usize::try_from(size).unwrap_or(usize::MAX);
-            if header & !(COMMITTED | GIVEN_UP | u64::from(u32::MAX)) != 0 || header & COMMITTED == 0 || size > MAX_RECORD {
+            if header & !(COMMITTED | GIVEN_UP | u64::from(u32::MAX)) != 0 || size > MAX_RECORD {
                 return Err(Broken { header });
             }
             self.take(size);
+            self.cut_off += u64::from(header & COMMITTED == 0);
             if !is_given_up {
                 use_record(self.record.get(..size).unwrap_or_default());
                 return Ok(true);
             }
         }
+    }
+
+    /// The program has ended: what it has not finished is passed over from now on, and not waited for.
+    pub const fn end(&mut self) {
+        self.is_over = true;
+    }
+
+    /// How many records it has not finished.
+    #[must_use]
+    pub const fn cut_off(&self) -> u64 {
+        self.cut_off
     }
 
     /// Copies a record and gives its room back.

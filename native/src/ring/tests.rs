@@ -63,6 +63,19 @@ fn one_that_is_not_there_yet_holds_up_those_behind_it() {
     assert_eq!(taken(&mut consumer), [[3; 8]]);
 }
 
+/// Else the records of all other threads would be lost with that of one that was killed.
+#[test]
+fn what_a_killed_program_has_not_finished_is_passed_over() {
+    let memory = Memory::new();
+    let mut consumer = Consumer::new(memory.ring());
+    let _killed = memory.ring().reserve(20).unwrap();
+    memory.ring().reserve(8).unwrap().commit(&[2; 8]);
+    assert_eq!(taken(&mut consumer), Vec::<Vec<u8>>::new());
+    consumer.end();
+    assert_eq!(taken(&mut consumer), [[2; 8]]);
+    assert_eq!(consumer.cut_off(), 1);
+}
+
 #[test]
 fn a_full_ring_takes_no_more_and_the_middle_is_crossed_once() {
     let memory = Memory::new();
@@ -94,7 +107,7 @@ fn an_empty_ring_begins_anew() {
 
 #[test]
 fn what_is_no_record_is_refused() {
-    for header in [1, COMMITTED | (MAX_RECORD as u64 + 1), COMMITTED | 1 << 40 | 8, u64::MAX] {
+    for header in [MAX_RECORD as u64 + 1, COMMITTED | (MAX_RECORD as u64 + 1), COMMITTED | 1 << 40 | 8, u64::MAX] {
         let memory = Memory::new();
         memory.data[0].store(header, Ordering::Relaxed);
         assert_eq!(Consumer::new(memory.ring()).next(&mut |_| unreachable!()), Err(Broken { header }));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
-use bpf::missed::COUNTED;
+use bpf::missed::{COUNTED, Missed};
 use bpf::trace::operation::kind;
 use bpf::trace::unsampled::Durations;
 use native::control::{MAX_CAUGHT, disabled};
@@ -99,6 +99,10 @@ impl Records for RingRecords {
         }
     }
 
+    fn end(&mut self) {
+        self.consumer.end();
+    }
+
     fn capacity(&self) -> usize {
         RING_BYTES
     }
@@ -108,7 +112,11 @@ impl Records for RingRecords {
     }
 
     fn missed(&self) -> Option<[u64; COUNTED as usize]> {
-        Some(self.memory.control().missed())
+        let mut missed = self.memory.control().missed();
+        if let Some(full) = missed.get_mut(Missed::RingFull as usize) {
+            *full = full.wrapping_add(self.consumer.cut_off());
+        }
+        Some(missed)
     }
 
     fn unsampled(&self) -> Option<[Durations; kind::COUNT as usize]> {
