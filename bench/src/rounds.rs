@@ -149,7 +149,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Measured> {
         for round in 0..options.rounds {
             one_round(options, round, &program, &receiver, &mut measurement)?;
         }
-        for &mode in workload.modes.iter().filter(|mode| mode.is_launched()) {
+        for &mode in workload.modes.iter().filter(|mode| **mode == Mode::Bpf) {
             measurement.counted.insert(mode, count_hits(options, workload, &program, mode)?);
         }
         // Of the rounds that do not count.

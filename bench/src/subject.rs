@@ -45,8 +45,10 @@ fn build_with(app: &str, tag: &str) -> anyhow::Result<PathBuf> {
 pub(crate) enum Mode {
     /// Alone.
     Bare,
-    /// Under the launcher, every request sampled.
+    /// Under the launcher, every request sampled; by the engine that it chooses.
     Traced,
+    /// The same by BPF.
+    Bpf,
     /// Under the launcher, no request sampled.
     Unsampled,
     /// Under the launcher, the tables of databases switched off, every request sampled.
@@ -61,6 +63,7 @@ impl Mode {
         match self {
             Self::Bare => "bare",
             Self::Traced => "traced",
+            Self::Bpf => "traced by BPF",
             Self::Unsampled => "unsampled",
             Self::HttpAlone => "traced, `net/http` alone",
             Self::Sdk => "the OpenTelemetry SDK",
@@ -71,7 +74,7 @@ impl Mode {
     pub(crate) fn is_launched(self) -> bool {
         match self {
             Self::Bare | Self::Sdk => false,
-            Self::Traced | Self::Unsampled | Self::HttpAlone => true,
+            Self::Traced | Self::Bpf | Self::Unsampled | Self::HttpAlone => true,
         }
     }
 
@@ -79,7 +82,7 @@ impl Mode {
     pub(crate) fn is_sampled(self) -> bool {
         match self {
             Self::Bare | Self::Unsampled => false,
-            Self::Traced | Self::HttpAlone | Self::Sdk => true,
+            Self::Traced | Self::Bpf | Self::HttpAlone | Self::Sdk => true,
         }
     }
 }
@@ -103,8 +106,9 @@ impl Program<'_> {
         let mut command = match mode {
             Mode::Bare => Command::new(self.path),
             Mode::Sdk => Command::new(self.with_sdk),
-            Mode::Traced | Mode::Unsampled | Mode::HttpAlone => {
+            Mode::Traced | Mode::Bpf | Mode::Unsampled | Mode::HttpAlone => {
                 let mut command = Command::new(self.launcher);
+                command.env("GO_AUTO_LAUNCH_ENGINE", if mode == Mode::Bpf { "bpf" } else { "auto" });
                 command.arg("--").arg(self.path);
                 command
             }

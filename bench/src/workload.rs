@@ -58,8 +58,8 @@ enum Asked {
     ByItself(&'static str),
 }
 
-const SAMPLED: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::Sdk];
-const ALL_MODES: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::Unsampled, Mode::Sdk];
+const SAMPLED: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::Bpf, Mode::Sdk];
+const ALL_MODES: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::Bpf, Mode::Unsampled, Mode::Sdk];
 const WITHOUT_SDK: &[Mode] = &[Mode::Bare, Mode::Traced];
 const CATALOG: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::HttpAlone];
 
@@ -100,7 +100,7 @@ pub(crate) static WORKLOADS: [Workload; 9] = [
         functions: &[],
         starts: 5,
         divisor: 1,
-        modes: SAMPLED,
+        modes: ALL_MODES,
     },
     Workload {
         name: "client",

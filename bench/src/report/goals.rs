@@ -74,16 +74,22 @@ pub(super) fn all(options: &Options, measured: &Measured) -> Vec<Goal> {
 fn of_server(server: &Measurement) -> Vec<Goal> {
     let [_one, (many, ..), (fixed, ..)] = LOADS;
     let traced = |name: &str| server.median(Mode::Traced, name).unwrap_or_default();
-    let extra = server.added(Mode::Traced, &format!("{fixed}: application CPU"));
-    let kept = server.ratio(Mode::Traced, &format!("{many}: requests/s")) * 100.0;
+    let extra = |mode: Mode, load: &str| server.added(mode, &format!("{load}: application CPU"));
+    let kept = |mode: Mode| server.ratio(mode, &format!("{many}: requests/s")) * 100.0;
+    let gone = |mode: Mode| server.median(mode, "exit delay").unwrap_or_default();
     vec![
-        Goal::new("launch delay", server.added(Mode::Traced, "launch delay"), "ms", Bound::AtMost(30.0)),
-        Goal::new("extra CPU per request, application", extra, "µs", Bound::AtMost(4.0)),
-        Goal::new("extra CPU per request, launcher", traced(&format!("{fixed}: launcher CPU")), "µs", Bound::AtMost(2.0)),
-        Goal::new("throughput kept at 32 connections", kept, "%", Bound::AtLeast(85.0)),
+        Goal::new("launch delay", server.added(Mode::Traced, "launch delay"), "ms", Bound::AtMost(10.0)),
+        Goal::new("extra CPU per request, application", extra(Mode::Traced, many), "µs", Bound::AtMost(0.6)),
+        Goal::new("extra CPU per request, launcher", traced(&format!("{many}: launcher CPU")), "µs", Bound::AtMost(1.0)),
+        Goal::new("throughput kept at 32 connections", kept(Mode::Traced), "%", Bound::AtLeast(75.0)),
+        Goal::new("the same, nothing sampled", kept(Mode::Unsampled), "%", Bound::AtLeast(95.0)),
         Goal::new("launcher RSS", traced("launcher RSS") / MIB, "MiB", Bound::AtMost(10.0)),
-        Goal::new("gone after the application", traced("exit delay"), "ms", Bound::AtMost(50.0)),
+        Goal::new("gone after the application", gone(Mode::Traced), "ms", Bound::AtMost(3.0)),
         Goal::new("gone after the application, after load", traced("exit delay after load"), "ms", Bound::AtMost(50.0)),
+        Goal::new("BPF: launch delay", server.added(Mode::Bpf, "launch delay"), "ms", Bound::AtMost(30.0)),
+        Goal::new("BPF: extra CPU per request, application", extra(Mode::Bpf, fixed), "µs", Bound::AtMost(4.0)),
+        Goal::new("BPF: throughput kept at 32 connections", kept(Mode::Bpf), "%", Bound::AtLeast(85.0)),
+        Goal::new("BPF: gone after the application", gone(Mode::Bpf), "ms", Bound::AtMost(50.0)),
     ]
 }
 
@@ -100,7 +106,7 @@ fn of_inits(inits: &Inits) -> Vec<Goal> {
 fn of_outgoing(measurement: &Measurement) -> Vec<Goal> {
     let workload = measurement.workload;
     let name = workload.name;
-    let hits = measurement.counted.get(&Mode::Traced).map_or(0.0, |counted| counted.hits("http_client"));
+    let hits = measurement.counted.get(&Mode::Bpf).map_or(0.0, |counted| counted.hits("http_client"));
     let hits = hits / workload.outgoing.max(1) as f64;
     let mut goals = vec![Goal::new(format!("{name}: probe hits per outgoing request"), hits, "hits", Bound::AtMost(3.0))];
     if workload.modes.contains(&Mode::Unsampled) {
