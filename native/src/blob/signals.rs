@@ -119,8 +119,8 @@ fn frame(at: u64, stack_pointer: u64) -> Option<*const Frame> {
 
 /// Gives back what the hit has taken, and counts. After too many the engine is switched off.
 fn leave(frame: &Frame, signal: u32, at: u64) {
-    let state = state();
-    if state.enabled.is_enabled.load(Ordering::Relaxed) == 0 {
+    let enabled = &state().enabled;
+    if enabled.is_enabled.load(Ordering::Relaxed) == 0 && enabled.caught.load(Ordering::Relaxed) == 0 {
         // In a process that was forked nothing is shared with the launcher.
         return;
     }
@@ -138,7 +138,7 @@ fn leave(frame: &Frame, signal: u32, at: u64) {
         word.store(value, Ordering::Relaxed);
     }
     caught.fetch_add(1, Ordering::Relaxed);
-    if u64::from(state.enabled.caught.fetch_add(1, Ordering::Relaxed)) + 1 >= MAX_CAUGHT {
-        state.enabled.is_enabled.store(0, Ordering::Relaxed);
+    if u64::from(enabled.caught.fetch_add(1, Ordering::Relaxed)) + 1 >= MAX_CAUGHT {
+        enabled.is_enabled.store(0, Ordering::Relaxed);
     }
 }

@@ -12,13 +12,12 @@ use super::{configuration, control};
 /// Nanoseconds of `CLOCK_BOOTTIME`.
 #[inline(always)]
 pub(super) fn now() -> u64 {
-    let function = configuration().clock_gettime;
-    if function != 0 {
-        return by_function(function);
-    }
     let line = control().clock.line();
-    // SAFETY: every processor has the instruction; where the kernel does not use the counter, there is a function.
-    let time = line.time(unsafe { _rdtsc() });
+    let time = match configuration().clock_gettime {
+        // SAFETY: every processor has the instruction; where the kernel does not use the counter, there is a function.
+        0 => line.time(unsafe { _rdtsc() }),
+        function => by_function(function),
+    };
     look_at_launcher(time.wrapping_sub(line.time));
     time
 }

@@ -14,6 +14,8 @@ mod memory;
 mod patches;
 mod place;
 pub mod placement;
+#[cfg(debug_assertions)]
+mod planted;
 mod probes;
 mod records;
 pub mod thunks;

@@ -170,6 +170,8 @@ fn replace(injector: &Injector, patches: &[Patch]) -> Result<(), NativeError> {
             let found = injector.read(patch.address, patch.replacement.len())?;
             if found == patch.replacement { Ok(()) } else { Err(std::io::Error::other("what was written is not there")) }
         });
+        #[cfg(debug_assertions)]
+        let replaced = replaced.and_then(|()| super::planted::at_patch(number));
         if let Err(why) = replaced {
             for done in patches.get(..=number).unwrap_or_default().iter().rev() {
                 injector.write(done.address, &done.original).map_err(NativeError::HalfWay)?;
