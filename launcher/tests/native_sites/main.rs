@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
 
 #[cfg(target_arch = "x86_64")]
+mod everywhere;
+#[cfg(target_arch = "x86_64")]
 mod running;
 #[path = "../support/mod.rs"]
 mod support;
