@@ -9,6 +9,6 @@ mod patches;
 pub mod placement;
 pub mod thunks;
 
-pub use patches::Taken;
+pub use patches::{Patch, PatchError, Taken};
 pub use placement::Detours;
-pub use thunks::{Patch, SiteEntry, Then, ThunkError, Thunks, assemble, assemble_before, most_bytes};
+pub use thunks::{SiteEntry, Then, ThunkError, Thunks, assemble, assemble_before, most_bytes};
