@@ -1,27 +1,30 @@
 //! A held process into an armed one: its file read, an engine chosen, a plan made, the probes put in place. Or the reason why not.
 
+mod sampling;
+mod untraced;
+
 use std::num::NonZeroU32;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::time::Instant;
 
-use bpf::config::{Propagators, Setting, Settings, propagator};
-use bpf::shared::Shared;
-
-use crate::binary::{BinaryError, BuildInfo, GoBinary, VirtAddr};
+use crate::binary::{BuildInfo, GoBinary, VirtAddr};
 use crate::capabilities::{is_raised, lowered};
 use crate::child::{Auxv, Exe, MappedExe, Stopped};
-use crate::config::{Config, Propagator, RootSampler, Sampler};
-use crate::engine::bpf::{AttachError, Uprobes, attach};
+use crate::config::Config;
+use crate::engine::bpf::{Uprobes, attach};
 #[cfg(target_arch = "x86_64")]
 use crate::engine::native;
-use crate::engine::{Attached, EngineKind, Sampling};
+use crate::engine::{Attached, EngineKind};
 use crate::executor::{self, Detour};
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
 use crate::log;
 use crate::probes::plan::{Circumstances, Plan};
 use crate::probes::site::Placement;
+
+use sampling::sampling;
+pub use untraced::Untraced;
 
 /// A process with its probes in place, not running yet.
 #[derive(Debug)]
@@ -42,80 +45,6 @@ pub struct Armed {
     pub load_bias: Option<u64>,
     /// A `SYSCALL` instruction of the Go program, in the file's addresses, where detours are to be placed.
     pub syscall: Option<VirtAddr>,
-}
-
-/// Why a process is not traced.
-#[derive(Debug, thiserror::Error)]
-pub enum Untraced {
-    /// The file is no Go program, so it may still execute one.
-    #[error("{0}")]
-    NotGo(BinaryError),
-    /// The file is a Go program that cannot be read.
-    #[error("{0}")]
-    Unreadable(BinaryError),
-    /// Nothing in the Go program is known to the launcher.
-    #[error("nothing in this Go program can be traced (--check says why)")]
-    NothingKnown(String),
-    /// The file cannot be opened.
-    #[error("its file cannot be read ({0})")]
-    Unopened(std::io::Error),
-    /// Whatever it starts could not be traced either.
-    #[error("the launcher has neither CAP_BPF and CAP_PERFMON nor CAP_SYS_ADMIN")]
-    NoRights,
-    /// The user does not want it.
-    #[error("{0}")]
-    NotWanted(&'static str),
-    /// A panic.
-    #[error("a defect of go-auto-launch, please report it with the lines before this one")]
-    Defect,
-    /// The kernel refused.
-    #[error("{0}")]
-    Refused(Box<AttachError>),
-    /// The native engine cannot be used, which the user wants.
-    #[error("the native engine cannot be used: {0}")]
-    NotNative(String),
-    /// Neither engine can be used.
-    #[error("the native engine cannot be used: {native}; nor can BPF: {bpf}")]
-    NoEngine {
-        /// Why the native one cannot.
-        native: String,
-        /// What the kernel said to BPF.
-        bpf: Box<AttachError>,
-    },
-}
-
-impl Untraced {
-    /// What is behind it, for `--verbose`: the line at a start is short.
-    #[must_use]
-    pub fn detail(&self) -> Option<String> {
-        match self {
-            Self::NotGo(error) | Self::Unreadable(error) => error.detail(),
-            Self::NothingKnown(reasons) => Some(reasons.clone()),
-            Self::Unopened(_)
-            | Self::NoRights
-            | Self::NotWanted(_)
-            | Self::Defect
-            | Self::Refused(_)
-            | Self::NotNative(_)
-            | Self::NoEngine { .. } => None,
-        }
-    }
-}
-
-impl From<BinaryError> for Untraced {
-    fn from(error: BinaryError) -> Self {
-        if matches!(error, BinaryError::NotElf { what: _ } | BinaryError::NotGo) {
-            Self::NotGo(error)
-        } else {
-            Self::Unreadable(error)
-        }
-    }
-}
-
-impl From<AttachError> for Untraced {
-    fn from(error: AttachError) -> Self {
-        Self::Refused(Box::new(error))
-    }
 }
 
 /// A process that is to be traced.
@@ -298,64 +227,13 @@ fn arm_natively(
     Ok(Err("it is for amd64 so far".to_owned()))
 }
 
-/// Sampler and propagators as an engine takes them.
-///
-/// A ratio becomes the bound `ratio × 2^63`, as in opentelemetry-go's `TraceIDRatioBased` (`sdk/trace/sampling.go`).
-fn sampling(config: &Config) -> Sampling {
-    let (parent_based, root) = match config.sampler {
-        Sampler::AlwaysOn => (0, RootSampler::AlwaysOn),
-        Sampler::AlwaysOff => (0, RootSampler::AlwaysOff),
-        Sampler::TraceIdRatio(ratio) => (0, RootSampler::TraceIdRatio(ratio)),
-        Sampler::ParentBased { root } => (1, root),
-    };
-    let all = 1_u64 << 63;
-    let threshold = match root {
-        RootSampler::AlwaysOn => all,
-        RootSampler::AlwaysOff => 0,
-        RootSampler::TraceIdRatio(ratio) if ratio >= 1.0 => all,
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "2^63 is exact in a double, and the ratio lies between 0 and 1"
-        )]
-        RootSampler::TraceIdRatio(ratio) => (ratio.max(0.0) * all as f64) as u64,
-    };
-    let bit = |one: &Propagator| match one {
-        Propagator::TraceContext => propagator::TRACE_CONTEXT,
-        Propagator::Baggage => propagator::BAGGAGE,
-        Propagator::B3 => propagator::B3,
-        Propagator::B3Multi => propagator::B3_MULTI,
-    };
-    let propagators = config.propagators.iter().map(bit).fold(0, |all, one| all | one);
-    let settings = Settings { parent_based: Shared::new(parent_based), off: Shared::new(0), threshold: Shared::new(threshold) };
-    Sampling { settings, propagators: Propagators(Setting::new(propagators.into())) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command_line::CommandLine;
 
     #[test]
     fn a_panic_is_a_reason_and_not_the_end() {
         assert!(matches!(contained::<()>(|| panic!("as intended")), Err(Untraced::Defect)));
         assert_eq!(contained(|| Ok(7)).unwrap(), 7);
-    }
-
-    #[test]
-    fn ratios_become_bounds() {
-        let (mut config, _) = Config::from(&CommandLine::default(), &|_| None);
-        let mut setting = |sampler| {
-            config.sampler = sampler;
-            let setting = super::sampling(&config).settings;
-            (setting.parent_based.get(), setting.threshold.get())
-        };
-        assert_eq!(setting(Sampler::AlwaysOn), (0, 1 << 63));
-        assert_eq!(setting(Sampler::AlwaysOff), (0, 0));
-        assert_eq!(setting(Sampler::TraceIdRatio(0.5)), (0, 1 << 62));
-        assert_eq!(setting(Sampler::TraceIdRatio(1.0)), (0, 1 << 63));
-        assert_eq!(setting(Sampler::TraceIdRatio(0.0)), (0, 0));
-        assert_eq!(setting(Sampler::ParentBased { root: RootSampler::TraceIdRatio(0.25) }), (1, 1 << 61));
     }
 }

@@ -21,6 +21,13 @@ fuzz_target!(|file: &[u8]| {
     for function in found.iter() {
         let _ = binary.entry_site(function);
         let _ = binary.end_sites(function, 3).map(merge_end_sites);
+        let _ = (binary.entry_window(function), binary.exit_window(function));
+        if let Ok(returns) = binary.return_sites(function, 3) {
+            let _ = binary.return_windows(function, &returns);
+        }
+        if let Some(call) = binary.calls(function).ok().and_then(|mut calls| calls.next()) {
+            let _ = binary.call_window(function, call.site);
+        }
         if let Ok(calls) = binary.calls(function) {
             let _ = first_call_after(calls, function.entry, function.entry);
         }

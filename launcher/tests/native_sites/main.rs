@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
 
 #[cfg(target_arch = "x86_64")]
+mod everywhere;
+#[cfg(target_arch = "x86_64")]
 mod running;
 #[path = "../support/mod.rs"]
 mod support;
@@ -15,7 +17,9 @@ use std::path::PathBuf;
 use go_auto_launch::binary::{GoBinary, Turn, VirtAddr, Window};
 use go_auto_launch::engine::bpf::Uprobes;
 use go_auto_launch::engine::native::thunks::shared;
-use go_auto_launch::engine::native::{Detours, Patch, Then, ThunkError, Thunks, assemble, assemble_before, most_bytes};
+use go_auto_launch::engine::native::{
+    Detours, Patch, PatchError, Then, ThunkError, Thunks, assemble, assemble_before, most_bytes,
+};
 use go_auto_launch::instrumentations::CATALOG;
 use go_auto_launch::probes::plan::{Circumstances, Plan};
 use go_auto_launch::probes::probe::{Point, Probe};
@@ -245,7 +249,7 @@ fn a_function_that_the_executor_uses_is_observed_too() {
         let plan = plan(&binary, &Detours, &own, load_bias);
         assert!(plan.planned.iter().any(|planned| planned.name == "functions"), "{:?}", left_out(&plan));
         let refused = assemble(&plan, load_bias, code, COMMON + code);
-        assert!(matches!(refused, Err(ThunkError::Overlap(..))), "{version:?}");
+        assert!(matches!(refused, Err(ThunkError::Patch(PatchError::Overlap(..)))), "{version:?}");
         let [window] = shared(&plan, load_bias)[..] else { panic!("{version:?}") };
         let then = Then { window, code: code + 0x1000 };
         let thunks = assemble_before(&plan, load_bias, code, COMMON + code, &[then]).unwrap();

@@ -490,7 +490,13 @@ fn ask_everything(file: &[u8]) {
     for function in found.iter() {
         let _ = binary.entry_site(function);
         if let Ok(calls) = binary.calls(function) {
-            let _ = calls.count();
+            for call in calls.take(4) {
+                let _ = binary.call_window(function, call.site);
+            }
+        }
+        let _ = (binary.entry_window(function), binary.exit_window(function));
+        if let Ok(returns) = binary.return_sites(function, 3) {
+            let _ = binary.return_windows(function, &returns);
         }
         let _ = (binary.arg_info(function), binary.inlined_calls(function), binary.is_generated(function));
         let _ = found.only(&function.name);

@@ -7,7 +7,7 @@ case_exit_codes() {
   title "exit codes: 0, 1, 42, 125 and 255 are the program's; 127 without a program"
   for code in 0 1 42 125 255; do
     status=0
-    container --rm "${traced[@]}" "$scratch_image" exit $code || status=$?
+    container --rm "$scratch_image" exit $code || status=$?
     same $code $status "exit status"
   done
   status=0
@@ -18,7 +18,7 @@ case_exit_codes() {
 
 case_docker_stop() {
   title "docker stop: SIGTERM reaches the program, which finishes a request in progress"
-  start "${traced[@]}" "$scratch_image"
+  start "$scratch_image"
   requests 39
   fetch "http://$(address):8080/sleep?ms=700" &
   await says sleeping
@@ -34,7 +34,7 @@ case_docker_kill() {
   title "docker kill -s: HUP, USR1, WINCH and the real-time signals 35, 37 and 64, once each"
   local signal
   # Not 34: Go's runtime keeps it for itself.
-  start "${traced[@]}" "$scratch_image"
+  start "$scratch_image"
   for signal in 1 10 28 35 37 64; do
     docker kill --signal $signal "$service" >/dev/null
     await says "signal $signal"
@@ -48,7 +48,7 @@ case_docker_kill() {
 
 case_program_killed() {
   title "the program is killed by SIGKILL: status 137, and its spans are there"
-  start "${traced[@]}" "$scratch_image"
+  start "$scratch_image"
   requests 10
   # The program, not the launcher: the child of the container's first process.
   kill -KILL "$(program)"
@@ -59,7 +59,7 @@ case_program_killed() {
 case_no_collector() {
   title "a collector that does not exist: the container stops within the grace period, with the program's status"
   local began=$SECONDS
-  start "${traced[@]}" --env OTEL_EXPORTER_OTLP_ENDPOINT=http://nowhere.invalid:4318 "$scratch_image" -exit 9
+  start --env OTEL_EXPORTER_OTLP_ENDPOINT=http://nowhere.invalid:4318 "$scratch_image" -exit 9
   requests 5
   stop_well 9
   [ $((SECONDS - began)) -lt 10 ] || wrong "the grace period of 10 s was used up"
@@ -69,7 +69,7 @@ case_no_collector() {
 case_restarts() {
   title "50 starts of one container: each run's span arrives"
   local run
-  container --detach "${traced[@]}" "$scratch_image" once >/dev/null
+  container --detach "$scratch_image" once >/dev/null
   same 0 "$(exit_status)" "exit status of run 1"
   for run in {2..50}; do
     docker start --attach "$service" || wrong "run $run ended with status $?"
@@ -79,7 +79,7 @@ case_restarts() {
 
 case_restart_always() {
   title "--restart=always: the engine starts it again after each end, and each run is traced"
-  container --detach --restart always "${traced[@]}" "$scratch_image" once >/dev/null
+  container --detach --restart always "$scratch_image" once >/dev/null
   await restarted
   docker update --restart no "$service" >/dev/null
   [ -z "$can_trace" ] || [ "$(fetch "$collector_url/count?service=$service&at-least=4&within=${patience}s")" -ge 4 ] ||

@@ -3,38 +3,17 @@
 # shellcheck disable=SC2154,SC2034 # case.sh and steps.sh supply what is used
 
 case_example_dockerfile() {
-  title "examples/Dockerfile: not root, file capabilities as +p"
-  local capability=bpf,cap_perfmon add=(--cap-add BPF --cap-add PERFMON)
-  if ! container --rm --cap-add BPF "$scratch_image" exit 0; then
-    docker rm --force "$service"
-    capability=sys_admin add=(--cap-add SYS_ADMIN)
-  fi
+  title "examples/Dockerfile: not root, all capabilities dropped, no-new-privileges, read-only"
   example=$service:latest
-  with_buildkit --tag "${example,,}" --file "$root/examples/Dockerfile" --build-arg "LAUNCHER=$image" \
-    --build-arg GO=go-auto-launch-go --build-arg BASE=scratch --build-arg "CAPABILITIES=cap_$capability+p" \
-    --network none "$root/examples/shop"
+  docker build --tag "${example,,}" --file "$root/examples/Dockerfile" --build-arg "LAUNCHER=$image" \
+    --build-arg GO=go-auto-launch-go --build-arg BASE=scratch \
+    --network none "$root/examples/shop" >"$directory/build.log" 2>&1 ||
+    wrong "the build failed: $(tail -n 12 "$directory/build.log")"
   example=${example,,}
-
-  # Without the capabilities, the file's do not keep it from starting.
-  run_example --cap-drop ALL
-  untraced_in_one_line
-  docker rm "$service"
-
-  run_example --cap-drop ALL "${add[@]}"
+  run_example --cap-drop ALL --security-opt no-new-privileges --read-only
   fetch "$collector_url/spans?service=$service" >"$directory/spans"
   detail "$(wc -l <"$directory/spans") of 20 spans"
-  same 20 "$(wc -l <"$directory/spans")" "spans with the file's capabilities"
-}
-
-# Builds with BuildKit: without it, COPY takes the capabilities off a file. Old clients have it built in, new ones need the
-# plug-in buildx; where the first client has neither, the distribution's is asked.
-with_buildkit() {
-  local client
-  for client in docker /usr/bin/docker; do
-    if DOCKER_BUILDKIT=1 "$client" build "$@" >"$directory/build.log" 2>&1; then return; fi
-    grep -q 'buildx component is missing' "$directory/build.log" || break
-  done
-  wrong "the build failed: $(tail -n 12 "$directory/build.log")"
+  same 20 "$(wc -l <"$directory/spans")" "spans"
 }
 
 # Runs the shop for 20 requests, and looks at who it is.

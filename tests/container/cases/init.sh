@@ -4,7 +4,7 @@
 
 case_zombies() {
   title "zombies: 500 orphans, none left"
-  start "${traced[@]}" "$debian_image"
+  start "$debian_image"
   same 500 "$(fetch "http://$(address):8080/orphans?n=500")" "orphans made"
   no_zombies
   stop_well
@@ -14,7 +14,7 @@ no_zombies() { await fetched 0 "http://$(address):8080/zombies"; }
 
 case_init() {
   title "--init: behind the engine's own init"
-  start --init "${traced[@]}" "$debian_image"
+  start --init "$debian_image"
   requests 20
   same 500 "$(fetch "http://$(address):8080/orphans?n=500")" "orphans made"
   no_zombies
@@ -27,7 +27,7 @@ case_init() {
 
 case_pid_host() {
   title "--pid=host: not the first process"
-  start --pid host "${traced[@]}" "$scratch_image"
+  start --pid host "$scratch_image"
   requests 20
   stop_well
   says "signal 15" || wrong "the program has not seen SIGTERM"
@@ -56,7 +56,7 @@ is_not_stopped() { [ "$(state_of_program)" != T ]; }
 
 case_terminal_interrupt() {
   title "-it: ^C is one SIGINT"
-  at_a_terminal "${traced[@]}" "$scratch_image" -exit 3
+  at_a_terminal "$scratch_image" -exit 3
   requests 10
   printf '\003' >&"$terminal"
   status=0
@@ -69,7 +69,7 @@ case_terminal_interrupt() {
 
 case_terminal_stop() {
   title "-it: ^Z stops the program, SIGCONT lets it go on"
-  at_a_terminal "${traced[@]}" "$scratch_image"
+  at_a_terminal "$scratch_image"
   requests 5
   printf '\032' >&"$terminal"
   await is_stopped
@@ -85,7 +85,7 @@ case_terminal_stop() {
 case_shell_form() {
   title "shell form, ENTRYPOINT exec /go-auto-launch -- /app"
   derived "$debian_image" 'ENTRYPOINT exec /go-auto-launch -- /app -exit 4'
-  start "${traced[@]}" "$derived"
+  start "$derived"
   requests 20
   stop_well 4
   spans 20
@@ -95,7 +95,7 @@ case_shell_form() {
 case_shell_form_without_exec() {
   title "shell form without exec: traced, and the status passes through the shell"
   derived "$debian_image" 'ENTRYPOINT /go-auto-launch -- /app -exit 4'
-  start "${traced[@]}" "$derived"
+  start "$derived"
   requests 20
   kill -TERM "$(program)"
   same 4 "$(exit_status)" "exit status"
@@ -104,7 +104,7 @@ case_shell_form_without_exec() {
 
 case_program_in_a_shell() {
   title "the program behind a shell, -- sh -c 'exec /app'"
-  start "${traced[@]}" --entrypoint /go-auto-launch "$debian_image" -- sh -c 'exec /app -exit 5'
+  start --entrypoint /go-auto-launch "$debian_image" -- sh -c 'exec /app -exit 5'
   requests 20
   stop_well 5
   spans 20
@@ -116,7 +116,7 @@ case_health_check() {
   title "HEALTHCHECK and docker exec: their processes are nobody's business"
   derived "$scratch_image" \
     'HEALTHCHECK --interval=1s --timeout=10s CMD ["/app", "get", "http://127.0.0.1:8080/hello"]'
-  start "${traced[@]}" "$derived"
+  start "$derived"
   await is_healthy
   status=0
   docker exec "$service" /app exit 7 || status=$?

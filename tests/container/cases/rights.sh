@@ -3,39 +3,48 @@
 # shellcheck disable=SC2154,SC2034 # case.sh and steps.sh supply what is used
 
 case_scratch() {
-  title "FROM scratch, default seccomp profile, SYS_ADMIN added"
-  traced_with "${traced[@]}" "$scratch_image"
+  title "FROM scratch, nothing added"
+  traced_with "$scratch_image"
 }
 
 case_debian() {
-  title "a Debian image, default seccomp profile, SYS_ADMIN added"
-  traced_with "${traced[@]}" "$debian_image"
+  title "a Debian image, nothing added"
+  traced_with "$debian_image"
 }
 
-case_default_rights() {
-  title "the engine's default capabilities: the program runs, one line says why untraced"
-  untraced_with "$scratch_image"
+case_bpf_default_rights() {
+  title "BPF with the engine's default capabilities: the program runs, one line says why untraced"
+  untraced_with --env GO_AUTO_LAUNCH_ENGINE=bpf "$scratch_image"
+}
+
+case_no_ptrace() {
+  title "a seccomp profile without ptrace: the program runs, one line says why untraced; with SYS_ADMIN, by BPF"
+  local profile=$directory/profile.json
+  echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}' >"$profile"
+  untraced_with --security-opt "seccomp=$profile" "$scratch_image"
+  docker rm --force "$service" >/dev/null
+  traced_with --security-opt "seccomp=$profile" --cap-add SYS_ADMIN "$scratch_image"
 }
 
 case_no_capabilities() {
-  title "--cap-drop ALL: the program runs, one line says why untraced"
-  untraced_with --cap-drop ALL "$scratch_image"
+  title "--cap-drop ALL"
+  traced_with --cap-drop ALL "$scratch_image"
 }
 
 case_nothing_at_all() {
-  title "--cap-drop ALL --user 65534 --read-only --security-opt no-new-privileges: the program runs untraced"
-  untraced_with --cap-drop ALL --user 65534:65534 --read-only --security-opt no-new-privileges "$scratch_image"
+  title "--cap-drop ALL --user 65534 --read-only --security-opt no-new-privileges"
+  traced_with --cap-drop ALL --user 65534:65534 --read-only --security-opt no-new-privileges "$scratch_image"
 }
 
 case_only_sys_admin() {
-  title "--cap-drop ALL --cap-add SYS_ADMIN"
-  traced_with --cap-drop ALL --cap-add SYS_ADMIN "$scratch_image"
+  title "BPF, --cap-drop ALL --cap-add SYS_ADMIN"
+  traced_with --cap-drop ALL "${bpf[@]}" "$scratch_image"
 }
 
 case_bpf_and_perfmon() {
-  title "--cap-drop ALL --cap-add BPF --cap-add PERFMON"
+  title "BPF, --cap-drop ALL --cap-add BPF --cap-add PERFMON"
   if container --rm --cap-add BPF "$scratch_image" exit 0 2>"$directory/error"; then
-    traced_with --cap-drop ALL --cap-add BPF --cap-add PERFMON "$scratch_image"
+    traced_with --env GO_AUTO_LAUNCH_ENGINE=bpf --cap-drop ALL --cap-add BPF --cap-add PERFMON "$scratch_image"
   else
     # As the documentation says.
     grep -q 'invalid CapAdd: unknown capability: "CAP_BPF"' "$directory/error" || wrong "$(cat "$directory/error")"
@@ -45,32 +54,36 @@ case_bpf_and_perfmon() {
 
 case_read_only() {
   title "--read-only"
-  traced_with --read-only "${traced[@]}" "$scratch_image"
+  traced_with --read-only "$scratch_image"
 }
 
 case_no_new_privileges() {
   title "--security-opt no-new-privileges"
-  traced_with --security-opt no-new-privileges "${traced[@]}" "$scratch_image"
+  traced_with --security-opt no-new-privileges "$scratch_image"
 }
 
 case_all_restrictions() {
-  title "--cap-drop ALL --cap-add SYS_ADMIN --read-only --security-opt no-new-privileges"
-  traced_with --cap-drop ALL --cap-add SYS_ADMIN --read-only --security-opt no-new-privileges "$scratch_image"
+  title "BPF, --cap-drop ALL --cap-add SYS_ADMIN --read-only --security-opt no-new-privileges"
+  traced_with --cap-drop ALL "${bpf[@]}" --read-only --security-opt no-new-privileges "$scratch_image"
 }
 
 case_user() {
-  title "--user 65534: capabilities added do not reach the launcher; the program runs as 65534, untraced"
-  start --user 65534:65534 "${traced[@]}" "$scratch_image"
+  title "--user 65534; by BPF untraced, for capabilities that are added do not reach it"
+  start --user 65534:65534 "$scratch_image"
   requests 20
   grep -q $'^Uid:\t65534\t65534' "/proc/$(program)/status" || wrong "the program is not user 65534"
   stop_well
-  spans 0
+  spans 20
+  docker rm --force "$service" >/dev/null
+  start --user 65534:65534 "${bpf[@]}" "$scratch_image"
+  stop_well
+  spans 20
   untraced_in_one_line
 }
 
 case_memory_limit() {
   title "--memory 64m: 4000 requests, 8 at a time"
-  start --memory 64m --memory-swap 64m "${traced[@]}" "$scratch_image"
+  start --memory 64m --memory-swap 64m "$scratch_image"
   fetch --parallel --parallel-max 8 "http://$(address):8080/hello?[1-4000]" >"$directory/answers"
   same 4000 "$(grep -cx hello "$directory/answers")" "requests answered"
   stop_well
@@ -80,7 +93,7 @@ case_memory_limit() {
 
 case_pids_limit() {
   title "--pids-limit 16, --ulimit nofile=64"
-  traced_with --pids-limit 16 --ulimit nofile=64 "${traced[@]}" "$scratch_image"
+  traced_with --pids-limit 16 --ulimit nofile=64 "$scratch_image"
 }
 
 case_attach() {
@@ -110,7 +123,7 @@ case_attach() {
 
 case_supervisor() {
   title "several programs behind a shell in a Debian image, short-lived ones too"
-  container --rm "${traced[@]}" --env OTEL_SERVICE_NAME= --entrypoint /go-auto-launch "$debian_image" -- sh -c \
+  container --rm --env OTEL_SERVICE_NAME= --entrypoint /go-auto-launch "$debian_image" -- sh -c \
     "OTEL_SERVICE_NAME=$service-one /app once & OTEL_SERVICE_NAME=$service /app once; wait; OTEL_SERVICE_NAME=$service /app once"
   [ -z "$can_trace" ] || same 1 "$(fetch "$collector_url/count?service=$service-one")" "spans of the other program"
   spans 2
@@ -121,7 +134,7 @@ case_install() {
   local volume=$service-volume
   docker volume create --label "$run_label" "$volume" >/dev/null
   docker run --rm --label "$run_label" --volume "$volume:/copy" "$image" --install /copy
-  traced_with "${traced[@]}" --volume "$volume:/copy:ro" --entrypoint /copy/go-auto-launch "$scratch_image" -- /app
+  traced_with --volume "$volume:/copy:ro" --entrypoint /copy/go-auto-launch "$scratch_image" -- /app
   docker rm --force "$service" >/dev/null
   docker volume rm "$volume" >/dev/null
 }

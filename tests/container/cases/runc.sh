@@ -24,7 +24,7 @@ with_bpf_and_perfmon() {
   "process": {
     "user": {"uid": $user, "gid": $user},
     "args": ["/go-auto-launch", "--", "/app", "once"],
-    "env": ["OTEL_SERVICE_NAME=$service", "OTEL_EXPORTER_OTLP_PROTOCOL=http/json", "OTEL_EXPORTER_OTLP_ENDPOINT=$collector_url"],
+    "env": ["GO_AUTO_LAUNCH_ENGINE=bpf", "OTEL_SERVICE_NAME=$service", "OTEL_EXPORTER_OTLP_PROTOCOL=http/json", "OTEL_EXPORTER_OTLP_ENDPOINT=$collector_url"],
     "cwd": "/",
     "noNewPrivileges": true,
     "capabilities": {"bounding": $both, "effective": $both, "permitted": $both, "inheritable": $ambient, "ambient": $ambient}

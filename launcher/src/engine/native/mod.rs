@@ -33,9 +33,9 @@ use crate::probes::plan::Plan;
 use crate::probes::probe::Body;
 
 pub use clock::begin;
-pub use patches::Taken;
+pub use patches::{Patch, PatchError, Taken};
 pub use placement::Detours;
-pub use thunks::{Patch, SiteEntry, Then, ThunkError, Thunks, assemble, assemble_before, most_bytes};
+pub use thunks::{SiteEntry, Then, ThunkError, Thunks, assemble, assemble_before, most_bytes};
 
 /// Why the engine cannot be put into a program.
 #[derive(Debug, thiserror::Error)]

@@ -2,9 +2,38 @@
 
 use std::fmt;
 
-use super::thunks::{INT3, Patch, ThunkError};
 use crate::binary::{JUMP, Turn, VirtAddr, Window};
 use crate::probes::plan::PlannedDetour;
+
+/// A breakpoint: what must not be executed.
+pub(super) const INT3: u8 = 0xcc;
+
+/// Bytes of the program that lead to a thunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patch {
+    /// Where they begin, in the process.
+    pub address: u64,
+    /// What is there, as in the file.
+    pub original: Vec<u8>,
+    /// What takes its place, of the same length: `JMP` or `CALL`, and traps where nothing may land.
+    pub replacement: Vec<u8>,
+}
+
+/// Instructions cannot be replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum PatchError {
+    /// Two want the same ones.
+    #[error("detours overlap: of {0} and of {1}; leave one of them out")]
+    Overlap(Taken, Taken),
+    /// The thunk lies too far away.
+    #[error("no jump reaches from {from:#x} to {to:#x}; thunks must lie within 2 GiB of the program")]
+    OutOfReach {
+        /// The jump.
+        from: u64,
+        /// Where it should lead.
+        to: u64,
+    },
+}
 
 /// Instructions that are replaced, and for what.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +73,7 @@ pub(super) fn disjoint<'p>(
     windows: impl Iterator<Item = (&'p str, &'p Window)>,
     detours: impl Iterator<Item = &'p PlannedDetour>,
     is_continued: impl Fn(VirtAddr) -> bool,
-) -> Result<(), ThunkError> {
+) -> Result<(), PatchError> {
     let mut taken: Vec<Taken> = Vec::new();
     let mut shared: Vec<&Window> = Vec::new();
     for (function, window) in windows {
@@ -62,20 +91,20 @@ pub(super) fn disjoint<'p>(
     }
     taken.sort();
     match taken.array_windows().find(|[one, next]| next.address < one.end) {
-        Some([one, next]) => Err(ThunkError::Overlap(one.clone(), next.clone())),
+        Some([one, next]) => Err(PatchError::Overlap(one.clone(), next.clone())),
         None => Ok(()),
     }
 }
 
 /// What leads from the window, which is at `address` in the process, to `thunk`.
-pub(super) fn patch(window: &Window, address: u64, thunk: u64) -> Result<Patch, ThunkError> {
+pub(super) fn patch(window: &Window, address: u64, thunk: u64) -> Result<Patch, PatchError> {
     let opcode = match window.turn {
         Turn::Call { target: _ } => 0xe8,
         Turn::Before | Turn::After => 0xe9,
     };
     let next = address.wrapping_add(JUMP as u64);
     let distance = i32::try_from(thunk.wrapping_sub(next).cast_signed())
-        .map_err(|_too_far| ThunkError::OutOfReach { from: address, to: thunk })?;
+        .map_err(|_too_far| PatchError::OutOfReach { from: address, to: thunk })?;
     let mut replacement = vec![opcode];
     replacement.extend_from_slice(&distance.to_le_bytes());
     replacement.resize(window.bytes.len().max(JUMP), INT3);

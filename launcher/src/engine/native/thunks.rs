@@ -14,7 +14,7 @@ use bpf::config::Cookie;
 use iced_x86::code_asm::{CodeAssembler, ptr, rsp};
 use iced_x86::{BlockEncoderOptions, Decoder, DecoderOptions, FlowControl, IcedError, Instruction};
 
-use super::patches::{self, Taken};
+use super::patches::{INT3, Patch, PatchError, Taken, disjoint, patch};
 use crate::binary::{Turn, VirtAddr, Window};
 use crate::probes::plan::Plan;
 use crate::probes::probe::{Body, Probe};
@@ -22,8 +22,6 @@ use crate::probes::site::Site;
 
 /// Thunks begin at multiples of this.
 const ALIGNMENT: usize = 32;
-/// A breakpoint: what must not be executed.
-pub(super) const INT3: u8 = 0xcc;
 
 /// Assembled thunks.
 #[derive(Clone, Debug, Default)]
@@ -36,17 +34,6 @@ pub struct Thunks {
     pub sites: Vec<SiteEntry>,
 }
 
-/// Bytes of the program that lead to a thunk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Patch {
-    /// Where they begin.
-    pub address: u64,
-    /// What is there, as in the file.
-    pub original: Vec<u8>,
-    /// What takes its place, of the same length: `JMP` or `CALL`, and traps where nothing may land.
-    pub replacement: Vec<u8>,
-}
-
 /// What a hit means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SiteEntry {
@@ -54,10 +41,11 @@ pub struct SiteEntry {
     pub body: Body,
     /// What it is told.
     pub cookie: Cookie,
-    /// The instruction that is observed. While the body runs, the program's registers are those of before this instruction, but for
+    /// The instruction that is observed. When `common` is called, the program's registers are those of before this instruction, all but
     /// the stack pointer.
     pub address: u64,
-    /// What that is short of, before the thunk has pushed the number of the hit: the return address of a call that is observed, or BP.
+    /// What is to be added to the stack pointer to get that of before this instruction: to the one that the thunk has before it pushes
+    /// the number of the hit, which is 16 more than where `common` begins. 8 where the call, or BP, has been pushed.
     pub stack: u32,
 }
 
@@ -82,17 +70,9 @@ pub enum ThunkError {
         /// The instruction.
         address: VirtAddr,
     },
-    /// Two want the same instructions.
-    #[error("detours overlap: of {0} and of {1}; leave one of them out")]
-    Overlap(Taken, Taken),
-    /// The code lies too far from the program's.
-    #[error("no jump reaches from {from:#x} to {to:#x}; thunks must lie within 2 GiB of the program")]
-    OutOfReach {
-        /// The jump.
-        from: u64,
-        /// Where it should lead.
-        to: u64,
-    },
+    /// The program's instructions cannot be replaced.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
     /// More sites than numbers.
     #[error("{0} sites are too many")]
     TooMany(usize),
@@ -168,7 +148,7 @@ pub fn assemble_before(plan: &Plan, load_bias: u64, code: u64, common: u64, then
     let places = Places { load_bias, common };
     let windows = windows(plan)?;
     let is_continued = |address: VirtAddr| then.iter().any(|one| one.window == address.0.wrapping_add(load_bias));
-    patches::disjoint(windows.iter().map(|one| (one.function, one.window)), plan.detours(), is_continued)?;
+    disjoint(windows.iter().map(|one| (one.function, one.window)), plan.detours(), is_continued)?;
     let sites = plan.sites().map(|(probe, site)| entry(probe, site, load_bias)).collect();
     let mut thunks = Thunks { sites, ..Thunks::default() };
     for shared in &windows {
@@ -181,7 +161,7 @@ pub fn assemble_before(plan: &Plan, load_bias: u64, code: u64, common: u64, then
         });
         thunks.code.extend(assembled.map_err(|source| ThunkError::Code { address: begin, source })?);
         thunks.code.resize(thunks.code.len().next_multiple_of(ALIGNMENT), INT3);
-        thunks.patches.push(patches::patch(shared.window, address, begin)?);
+        thunks.patches.push(patch(shared.window, address, begin)?);
     }
     Ok(thunks)
 }
@@ -213,7 +193,7 @@ fn windows(plan: &Plan) -> Result<Vec<Shared<'_>>, ThunkError> {
             Some(there) if there.is(window) => there.add(hit, window.turn),
             Some(there) => {
                 let (there, new) = (Taken::of_probe(there.function, there.window), Taken::of_probe(function, window));
-                return Err(ThunkError::Overlap(there, new));
+                return Err(PatchError::Overlap(there, new).into());
             }
             None => return Err(ThunkError::TooMany(number)),
         }

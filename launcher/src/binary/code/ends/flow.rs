@@ -31,6 +31,16 @@ pub(super) enum Way {
 /// A jump: (to, from, how), by index of instruction.
 type Edge = (usize, usize, Way);
 
+/// Where the jumps of the function at `start` lead, whose code is `code`, those through tables too.
+pub(in super::super::super) fn jump_targets(
+    code: &[u8],
+    start: u64,
+    surroundings: &impl Surroundings,
+) -> Result<Vec<u64>, &'static str> {
+    let Flow { instructions, edges } = Flow::read(code, start, surroundings)?;
+    Ok(edges.into_iter().filter_map(|(to, _, _)| Some(instructions.get(to)?.ip())).collect())
+}
+
 /// A decoded function.
 pub(super) struct Flow {
     pub(super) instructions: Vec<Instruction>,
@@ -104,11 +114,6 @@ impl Flow {
         });
         let entries: Vec<usize> = entries.collect();
         self.edges.extend(entries.into_iter().map(|to| (to, from, Way::Table)));
-    }
-
-    /// Where jumps lead.
-    pub(super) fn targets(&self) -> impl Iterator<Item = u64> {
-        self.edges.iter().filter_map(|&(to, _, _)| Some(self.instructions.get(to)?.ip()))
     }
 
     /// The index of the instruction at `address`.

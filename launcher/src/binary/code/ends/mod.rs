@@ -26,6 +26,7 @@ use super::super::image::Architecture;
 use super::super::{BinaryError, FileOffset, VirtAddr};
 use super::Cost;
 
+pub(in super::super) use flow::jump_targets;
 pub use merge::merge_end_sites;
 pub use tail::TailResult;
 
@@ -263,15 +264,6 @@ pub(in super::super) fn tail(
         // A return is emulated there.
         Architecture::Arm64 => None,
     }
-}
-
-/// Where the jumps of the function at `start` lead, whose code for amd64 is `code`, those through tables too.
-pub(in super::super) fn jump_targets(
-    code: &[u8],
-    start: u64,
-    surroundings: &impl Surroundings,
-) -> Result<Vec<u64>, &'static str> {
-    Ok(flow::Flow::read(code, start, surroundings)?.targets().collect())
 }
 
 fn sites(

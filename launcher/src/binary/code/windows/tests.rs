@@ -228,3 +228,33 @@ fn damaged_code_is_refused() {
         assert!(windows.frame(VirtAddr(u64::MAX)).is_err());
     }
 }
+
+/// Whatever is found lies in the code, is whole, and has room for a jump.
+#[test]
+fn any_bytes_are_understood_or_refused() {
+    // Bytes with which Go's functions begin and end are more frequent.
+    const FREQUENT: [u8; 16] = [0x48, 0x55, 0x5d, RET, 0x89, 0xe5, 0x83, 0xec, 0xc4, 0x74, 0xeb, 0xe8, 0x49, 0x90, INT3, 0xff];
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    let mut found = 0;
+    for round in 0..30_000_u64 {
+        let code: Vec<u8> = (0..24).map(|_| if byte() < 160 { FREQUENT[usize::from(byte() % 16)] } else { byte() }).collect();
+        let start = if round % 3 == 0 { u64::MAX - 20 } else { START };
+        let mut windows = Windows::read(&code, 20, start, round % 2 == 0, || None);
+        for at in 0..24 {
+            let at = VirtAddr(start.wrapping_add(at));
+            for window in [windows.frame(at), windows.end(at), windows.call(at), windows.first(false), windows.first(true)] {
+                let Ok(window) = window else { continue };
+                let from = usize::try_from(window.address.0.wrapping_sub(start)).unwrap();
+                assert!(window.bytes.len() >= JUMP && code[from..from + window.bytes.len()] == window.bytes, "{code:x?}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 1_000, "{found}");
+}

@@ -141,7 +141,7 @@ fn what_overlaps_is_refused() {
     let call = window(0x1007, &[0xe8, 0, 0, 0, 0], Turn::Call { target: VirtAddr(0) }, 8);
     for window in [other, call] {
         let plan = plan(vec![probe("f", 1, 0x1006, entry(0x1007)), probe("f", 2, 0x1006, Some(window))]);
-        assert!(matches!(assemble(&plan, BIAS, CODE, COMMON), Err(ThunkError::Overlap(..))));
+        assert!(matches!(assemble(&plan, BIAS, CODE, COMMON), Err(ThunkError::Patch(PatchError::Overlap(..)))));
     }
     // One behind the other.
     let apart = plan(vec![probe("f", 1, 0x1006, entry(0x1007)), probe("g", 2, 0x100d, entry(0x100e))]);
@@ -180,7 +180,7 @@ fn what_cannot_be_is_refused() {
     assert!(matches!(assemble(&some, BIAS, CODE, far), Err(ThunkError::Code { .. })));
     let [call] = [window(0x1007, &[0xe8, 0, 0, 0, 0], Turn::Call { target: VirtAddr(far - BIAS) }, 8)];
     let calling = plan(vec![probe("f", 1, 0x1007, Some(call))]);
-    assert!(matches!(assemble(&calling, BIAS, far, far + 0x1000), Err(ThunkError::OutOfReach { .. })));
+    assert!(matches!(assemble(&calling, BIAS, far, far + 0x1000), Err(ThunkError::Patch(PatchError::OutOfReach { .. }))));
 }
 
 #[test]
