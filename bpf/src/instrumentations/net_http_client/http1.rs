@@ -25,7 +25,7 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     let at = |offset: u32| word(&words, offset);
     // The data pointer of the interface is the `*persistConn`.
     let connection = at(config.destination.get() + 8);
-    peer::note(target, &config.peer, connection + u64::from(config.peer.persist_conn.get()), injection);
+    peer::note(target, &config.peer, connection.wrapping_add(config.peer.persist_conn.get().into()), injection);
     let mut span = SpanIdentity::NONE;
     if !injection.span.copy_of(carrier, &mut span) {
         return Err(Missed::NotInjected);
@@ -37,9 +37,12 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
         return Err(Missed::NothingToDo);
     }
     let (buffer, size) = (at(config.buffer.get()), at(config.buffer.get() + 8));
-    let (count, count_at) = (at(config.buffered.get()), writer + u64::from(config.buffered.get()));
+    let (count, count_at) = (at(config.buffered.get()), writer.wrapping_add(config.buffered.get().into()));
     // The request line and what follows it end so.
-    if count == 0 || count > size || target.read::<u8>(buffer + count - 1).ok_or(Missed::NotInjected)? != b'\n' {
+    if count == 0
+        || count > size
+        || target.read::<u8>(buffer.wrapping_add(count).wrapping_sub(1)).ok_or(Missed::NotInjected)? != b'\n'
+    {
         return Err(Missed::NotInjected);
     }
     // The stack may be moved in between, by the check at the start of the function that is called.
@@ -57,7 +60,7 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
         return Err(Missed::NotInjected);
     }
     slot.meant_for[meant_for::DEPTH] = depth;
-    command(slot, (count_at, count + length), (buffer + count, length));
+    command(slot, (count_at, count.wrapping_add(length)), (buffer.wrapping_add(count), length));
     claimed.publish();
     Ok(())
 }
