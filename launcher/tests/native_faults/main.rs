@@ -8,6 +8,7 @@
 
 mod driving;
 mod half_way;
+mod hostile;
 mod launcher_gone;
 mod left_hits;
 mod process;

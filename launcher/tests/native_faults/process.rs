@@ -61,3 +61,8 @@ pub(crate) fn waiting(pid: Pid) -> u64 {
         [offset_of!(Control, producer), offset_of!(Control, consumer)].map(|offset| u64::from_ne_bytes(head(pid, offset)));
     produced - consumed
 }
+
+pub(crate) fn write(pid: Pid, address: u64, bytes: &[u8]) {
+    let memory = File::options().write(true).open(format!("/proc/{pid}/mem")).unwrap();
+    memory.write_all_at(bytes, address).unwrap();
+}

@@ -110,13 +110,19 @@ core::arch::global_asm!(
     "mov [rdx + 32], rax",
     "mov [rdx + 40], rax",
     "mov rsp, rdx",
+    // From here to `restored` the stack pointer is that of the frame or lies below it.
+    ".globl framed",
+    "framed:",
     "call {hit}",
     // Here a hit that is left comes back, too, with the stack pointer at its frame. The frame is no more: else the next hit might take
     // it for its own.
     ".globl landed",
     "landed:",
-    "mov qword ptr [rsp], 0",
+    "mov rax, rsp",
     "mov rsp, [rsp + 8]",
+    ".globl restored",
+    "restored:",
+    "mov qword ptr [rax], 0",
     "mov rcx, [rsp + 8]",
     "mov rdx, [rsp + 16]",
     "mov rbx, [rsp + 24]",

@@ -35,6 +35,9 @@ unsafe extern "C" {
     static TEXT_END: [u8; 0];
     /// Where a hit comes back that is left.
     static landed: [u8; 0];
+    /// Between these two the entry stands at a frame.
+    static framed: [u8; 0];
+    static restored: [u8; 0];
 }
 
 /// A signal has interrupted this code. `context` is that of the kernel; `shown` is room for what is there in RIP, RSP and RBP, where
@@ -101,7 +104,8 @@ const FAR: u64 = 8_192;
 /// The frame of the hit that is at `at` with this stack pointer. In code that runs with a frame there is one: nothing beyond it is looked
 /// at.
 fn frame(at: u64, stack_pointer: u64) -> Option<*const Frame> {
-    if at < (&raw const TEXT) as u64 || at >= (&raw const TEXT_END) as u64 {
+    let is_between = |begin: *const [u8; 0], end: *const [u8; 0]| (begin as u64..end as u64).contains(&at);
+    if !is_between(&raw const TEXT, &raw const TEXT_END) && !is_between(&raw const framed, &raw const restored) {
         return None;
     }
     let secret = configuration().secret;
