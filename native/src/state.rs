@@ -43,13 +43,13 @@ pub struct State {
     /// Memory for probes.
     pub places: [Place; PLACES],
     /// What is remembered of goroutines, by the address of the `g`; those that lie side by side (384 to 512 bytes each) share a bucket.
-    pub goroutines: Table<Goroutine, 16_384, 11>,
+    pub goroutines: Table<Goroutine, 32_768, 10>,
     /// Open operations of tables, by goroutine and level.
     pub frames: Table<Frame, 8_192, 9>,
     /// The goroutines that serve requests, by the data pointers of the requests' contexts.
-    pub contexts: Table<Shared<u64>, 16_384, ANYWHERE>,
+    pub contexts: Table<Shared<u64>, 32_768, ANYWHERE>,
     /// The spans under which goroutines were created.
-    pub creators: Table<SealedSpan, 16_384, 11>,
+    pub creators: Table<SealedSpan, 32_768, 10>,
     /// Operations that go on until an object ends, by its address.
     pub objects: Table<OpenObject, 4_096, ANYWHERE>,
     /// When what is known of an object was captured, by its address.

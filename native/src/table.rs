@@ -1,7 +1,7 @@
 //! Hash tables in memory that is zero at first: from an address, or another number, to a value, found and changed by many threads at
 //! once, which never wait for each other.
 //!
-//! A key has two buckets of eight ways. A value keeps its place until it is removed, or given away where both buckets are full. Who holds a
+//! A key has two or three buckets of eight ways. A value keeps its place until it is removed, or given away where all of these are full. Who holds a
 //! value that is given away meanwhile holds memory that stays valid; the seals of what is in it tell ([`bpf::trace::sealed`]).
 
 use core::cell::UnsafeCell;
@@ -131,7 +131,7 @@ impl<V, const BUCKETS: usize, const SHIFT: u32> Table<V, BUCKETS, SHIFT> {
         let key = published(key);
         let take = |tag: &AtomicU64, old| tag.compare_exchange(old, CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         self.ways(key).find(|(tag, _)| tag.load(Ordering::Relaxed) == FREE && take(tag, FREE)).or_else(|| {
-            let first = self.turn.fetch_add(1, Ordering::Relaxed) % (2 * WAYS);
+            let first = self.turn.fetch_add(1, Ordering::Relaxed) % (3 * WAYS);
             let from_there = self.ways(key).skip(first).chain(self.ways(key).take(first));
             let mut may_go = from_there.filter(|(tag, value)| {
                 let old = tag.load(Ordering::Acquire);
@@ -153,7 +153,9 @@ impl<V, const BUCKETS: usize, const SHIFT: u32> Table<V, BUCKETS, SHIFT> {
             let bucket = &self.buckets[number as usize & (BUCKETS - 1)];
             bucket.keys.iter().zip(&bucket.values)
         };
-        bucket(first).chain(bucket(mixed >> 32))
+        // Where the first buckets are filled as the program's memory is, not evenly, a third one is needed before none is left.
+        let third = if SHIFT == ANYWHERE { [].iter().zip(&[]) } else { bucket(mixed >> 16) };
+        bucket(first).chain(bucket(mixed >> 32)).chain(third)
     }
 }
 
@@ -205,21 +207,24 @@ mod tests {
         assert!(table.each(|_, _| unreachable!("nothing is left")));
     }
 
+    /// More than there are ways.
+    const MANY: usize = 600;
+
     /// Whatever is not to go stays; there is no room then.
     #[test]
     fn full_buckets_give_away_what_may_go() {
         let table = empty();
         let mut kept = Vec::new();
         // All of these share their first bucket.
-        for key in (0..).map(|n| 2 + n * 64 * 512).take(200) {
+        for key in (0..).map(|n| 2 + n * 64 * 512).take(MANY) {
             if set(&table, key, key) {
                 kept.push(key);
             }
         }
-        assert!(kept.len() >= WAYS && kept.len() < 200, "{}", kept.len());
+        assert!(kept.len() >= WAYS && kept.len() < MANY, "{}", kept.len());
         assert!(kept.iter().all(|key| get(&table, *key) == Some(*key)));
         // One of those that found no room.
-        let comes = (0..200).map(|n| 2 + n * 64 * 512).find(|key| !kept.contains(key)).unwrap();
+        let comes = (0..MANY as u64).map(|n| 2 + n * 64 * 512).find(|key| !kept.contains(key)).unwrap();
         let goes = kept[3];
         let taken = table.get_or_insert(comes, |slot| slot.store(&Shared::new(77)), |key, _| key == goes);
         // One of its buckets is that of the one that goes.

@@ -1,0 +1,3 @@
+module example.test/many_open
+
+go 1.24
