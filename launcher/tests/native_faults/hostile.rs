@@ -6,7 +6,7 @@ use native::state::{ENABLED_BYTES, State};
 use nix::unistd::Pid;
 
 use crate::driving::{drive, planting, start};
-use crate::process::{placed, read, write};
+use crate::process::{placed, read, state, write};
 use crate::support::apps::{self, GoVersion, Variant, tests_all};
 use crate::support::server::Left;
 
@@ -70,13 +70,6 @@ fn what_is_shared_is_overwritten() {
         }
         is_survived(&server.end(), seed);
     }
-}
-
-/// Where the state is: the first word of the configuration, of which the head of the code says where it is (`native/src/blob/entry.rs`).
-fn state(program: Pid) -> u64 {
-    let code = placed(program).into_iter().find(|mapping| mapping.access.contains('x')).unwrap();
-    let configuration = u32::from_ne_bytes(read(program, code.begin + 8, 4).try_into().unwrap());
-    u64::from_ne_bytes(read(program, code.begin + u64::from(configuration), 8).try_into().unwrap())
 }
 
 #[test]

@@ -6,6 +6,7 @@
 #![cfg(all(target_arch = "x86_64", debug_assertions))]
 #![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
 
+mod children;
 mod driving;
 mod half_way;
 mod hostile;

@@ -66,3 +66,10 @@ pub(crate) fn write(pid: Pid, address: u64, bytes: &[u8]) {
     let memory = File::options().write(true).open(format!("/proc/{pid}/mem")).unwrap();
     memory.write_all_at(bytes, address).unwrap();
 }
+
+/// Where the state is: the first word of the configuration, of which the head of the code says where it is (`native/src/blob/entry.rs`).
+pub(crate) fn state(program: Pid) -> u64 {
+    let code = placed(program).into_iter().find(|mapping| mapping.access.contains('x')).unwrap();
+    let configuration = u32::from_ne_bytes(read(program, code.begin + 8, 4).try_into().unwrap());
+    u64::from_ne_bytes(read(program, code.begin + u64::from(configuration), 8).try_into().unwrap())
+}

@@ -57,13 +57,13 @@ fn quit_busy_thread(program: Pid) {
 }
 
 /// One report; returns whether the signal has met a function that is observed.
-fn reports(version: GoVersion, traceback: &str, answered_before: usize) -> bool {
-    let mut command = planting("spin");
+fn reports(version: GoVersion, fault: &str, traceback: &str, answered_before: usize) -> bool {
+    let mut command = planting(fault);
     command.env("GOTRACEBACK", traceback);
     let server = start(command, &apps::build("stress", version, Variant::Stripped), &["-collect"]);
     quit(&server, answered_before);
     let left = server.wait();
-    let what = format!("{version:?} {traceback}: {}: {}", left.status, left.stderr);
+    let what = format!("{version:?} {fault} {traceback}: {}: {}", left.status, left.stderr);
     if traceback == "crash" {
         assert!(left.status.signal() == Some(6) || left.status.code() == Some(134), "{what}");
     } else {
@@ -86,12 +86,12 @@ fn reports(version: GoVersion, traceback: &str, answered_before: usize) -> bool 
 }
 
 /// Reports until some signals have met a hit.
-fn reports_of(version: GoVersion) {
+fn reports_of(version: GoVersion, fault: &str) {
     const TRIES: usize = 60;
     let (mut met, wanted) = (0, if tests_all() { 12 } else { 2 });
     for round in 0..TRIES {
         for traceback in ["all", "crash"] {
-            met += usize::from(reports(version, traceback, 100 + 37 * (round % 8)));
+            met += usize::from(reports(version, fault, traceback, 100 + 37 * (round % 8)));
         }
         if met >= wanted {
             return;
@@ -102,15 +102,23 @@ fn reports_of(version: GoVersion) {
 
 #[test]
 fn go_1_21() {
-    reports_of(GoVersion::GO_1_21);
+    reports_of(GoVersion::GO_1_21, "spin");
 }
 
 #[test]
 fn go_1_26() {
-    reports_of(GoVersion::GO_1_26);
+    reports_of(GoVersion::GO_1_26, "spin");
 }
 
 #[test]
 fn go_1_27() {
-    reports_of(GoVersion::GO_1_27);
+    reports_of(GoVersion::GO_1_27, "spin");
+}
+
+/// The signal arrives in the kernel's function, mostly.
+#[test]
+fn where_the_kernel_tells_the_time() {
+    for version in [GoVersion::GO_1_21, GoVersion::GO_1_27] {
+        reports_of(version, "spin,vdso");
+    }
 }

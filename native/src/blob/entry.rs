@@ -146,7 +146,7 @@ core::arch::global_asm!(
     "lea rsp, [rsp + 136]",
     "ret",
     // Instead of runtime.sigtrampgo, from runtime.sigtramp: the signal in RAX, its information in RBX, the context in RCX (match-go:
-    // 1.20..: runtime.sigtramp). A signal that has not met this code goes on at once.
+    // 1.20..: runtime.sigtramp). A signal that has not met this code goes on at once, unless it may have met the kernel's function.
     ".balign 64",
     "hook:",
     "mov rdx, [rcx + 168]",
@@ -156,6 +156,8 @@ core::arch::global_asm!(
     "sub r13, r12",
     "cmp rdx, r13",
     "jb 2f",
+    "cmp qword ptr [rip + CONFIGURATION + {clock_gettime}], 0",
+    "jne 2f",
     "jmp [rip + CONFIGURATION + {handler}]",
     "2:",
     "push rax",
@@ -193,6 +195,7 @@ core::arch::global_asm!(
     state = const offset_of!(Configuration, state),
     secret = const offset_of!(Configuration, secret),
     handler = const offset_of!(Configuration, signal_handler),
+    clock_gettime = const offset_of!(Configuration, clock_gettime),
     g_m = const offset_of!(Configuration, g_m),
     m_curg = const offset_of!(Configuration, m_curg),
     m_g0 = const offset_of!(Configuration, m_g0),

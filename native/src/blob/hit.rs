@@ -53,7 +53,7 @@ pub(super) unsafe extern "C" fn hit(saved: *const Saved, number: u64, frame: *mu
     // SAFETY: the caller's contract.
     let hit = Hit { saved: unsafe { &*saved }, site, frame };
     #[cfg(feature = "planted")]
-    super::planted::in_hit();
+    super::planted::in_hit(frame);
     let configuration = configuration();
     let done = match site.body {
         body::HTTP_SERVER => net_http_server::any(&hit, &configuration.http_server),
@@ -154,7 +154,7 @@ impl Target for Hit<'_> {
 
     #[inline(always)]
     fn now(&self) -> u64 {
-        time::now()
+        time::now(self.frame)
     }
 
     /// Of a secret of this launch and a number that is never used again (splitmix64, <https://prng.di.unimi.it>).

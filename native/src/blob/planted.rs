@@ -9,6 +9,7 @@ use bpf::target::Memory as _;
 use native::configuration::planted;
 
 use super::configuration;
+use super::entry::Frame;
 use super::memory::OwnMemory;
 
 /// In one of so many hits something goes wrong.
@@ -19,12 +20,12 @@ const WILD: u64 = 30;
 const LONG: u64 = 50_000;
 
 /// At the beginning of a hit.
-pub(super) fn in_hit() {
+pub(super) fn in_hit(frame: *const Frame) {
     match configuration().planted {
         planted::WILD => wild(),
         planted::PANIC if is_turn() => panic!(),
         planted::NULL if is_turn() => null(),
-        planted::SPIN => spin(),
+        planted::SPIN => spin(frame),
         _ => {}
     }
 }
@@ -88,11 +89,12 @@ fn null() {
     unsafe { asm!("mov {word}, [{word}]", word = inout(reg) 0_u64 => _, options(nostack, readonly)) };
 }
 
-fn spin() {
+/// Asks for the time again and again: signals arrive in the vDSO, too, where the kernel's function tells it.
+fn spin(frame: *const Frame) {
     // SAFETY: every processor has the instruction.
     let begin = unsafe { _rdtsc() };
     // SAFETY: as above.
     while unsafe { _rdtsc() }.wrapping_sub(begin) < LONG {
-        core::hint::spin_loop();
+        black_box(super::time::now(frame));
     }
 }

@@ -66,7 +66,7 @@ pub(super) unsafe extern "C" fn on_signal(signal: u32, info: *const i32, context
     if signal == SIGURG {
         return PASSED_ON;
     }
-    let Some(frame) = frame(at, context[register::RSP]) else {
+    let Some(frame) = frame(at, context[register::RSP]).or_else(|| frame_of_call(context[register::RSP])) else {
         return PASSED_ON;
     };
     // SAFETY: as above; the registers stand on the goroutine's stack until the hit is over.
@@ -119,6 +119,18 @@ fn frame(at: u64, stack_pointer: u64) -> Option<*const Frame> {
         address += 16;
     }
     None
+}
+
+/// The frame of the hit that has called the kernel's function for the time and is in there with this stack pointer.
+fn frame_of_call(stack_pointer: u64) -> Option<*const Frame> {
+    if configuration().clock_gettime == 0 {
+        return None;
+    }
+    let call = state().calls.iter().find(|call| call.is_at(stack_pointer))?;
+    let frame = call.frame.load(Ordering::Relaxed);
+    // SAFETY: it stands on the stack of the interrupted thread, which has noted it and is in the call.
+    let is_its = unsafe { (*(frame as *const Frame)).seal } ^ frame == configuration().secret;
+    is_its.then_some(frame as *const Frame)
 }
 
 /// Gives back what the hit has taken, and counts. After too many the engine is switched off.
