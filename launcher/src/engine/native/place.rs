@@ -21,6 +21,7 @@ use crate::engine::Sampling;
 use crate::executor::process::{Code, call, close, flag, hand_over, map_code};
 use crate::executor::{Detour, MOST_BYTES, Places, Stub};
 use crate::probes::plan::Plan;
+use crate::probes::probe::When;
 use crate::probes::runtime::Runtime;
 
 /// What is placed.
@@ -97,7 +98,8 @@ fn map_parts(injector: &mut Injector, file: u64, memory: &Memory, wanted: &Wante
     let windows = plan.sites().filter_map(|(_, site)| site.patch.as_ref()).map(|window| window.address.0);
     let lowest = windows.chain([wanted.runtime.signal_call.0]).min().unwrap_or_default().wrapping_add(plan.load_bias);
     let code = map_code(injector, lowest, memory.code_bytes() as u64, Code::File(file, CODE_AT as u64))?;
-    let slots = if plan.detours().next().is_some() { control + SLOTS_AT as u64 } else { 0 };
+    let injects = plan.probes().any(|probe| probe.event.when == When::Inject);
+    let slots = if injects { control + SLOTS_AT as u64 } else { 0 };
     let clock_gettime = match wanted.auxv.and_then(|auxv| auxv.vdso) {
         _ if clock::is_trusted() => 0,
         Some(base) => clock::function(base).ok_or(NativeError::NoClock)?,
