@@ -8,6 +8,7 @@
 //! out, what is lost is counted.
 
 mod answer;
+mod batch;
 mod client;
 mod console;
 mod encode;

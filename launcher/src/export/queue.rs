@@ -2,13 +2,15 @@
 //!
 //! It is shared by the thread's tasks only; the lock is never contended and never held across an await.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 
-use super::encode::{Batch, EncodedResource, Encoder};
+use super::batch::Batch;
+use super::encode::{EncodedResource, Encoder};
 use super::settings::{BatchSettings, MAX_QUEUE_BYTES};
 
 /// A batch is closed at this size, whatever its number of spans: collectors refuse gRPC messages above 4 MiB.
@@ -16,6 +18,9 @@ const MAX_BATCH_BYTES: usize = 2 << 20;
 
 /// The first span of an idle period waits no longer than this: whoever tries a program out sees its traces at once.
 const SOON: Duration = Duration::from_millis(500);
+
+/// Buffers that are kept: of the batches that are on their way at once.
+const MAX_BUFFERS: usize = 4;
 
 /// What became of the spans.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +61,9 @@ struct State {
     /// When the open batch has to go, full or not.
     due: Option<Instant>,
     /// Waiting for their turn, oldest first.
-    closed: std::collections::VecDeque<Batch>,
+    closed: VecDeque<Batch>,
+    /// Empty buffers for the next batches, while one follows the other: else each would grow anew, page by page.
+    buffers: Vec<Vec<u8>>,
     /// Spans and bytes held: waiting and on their way.
     held: Held,
     last_taken: Option<Instant>,
@@ -90,7 +97,8 @@ impl Queue {
             state.account.dropped += 1;
             return;
         }
-        state.held.bytes += self.encoder.add(&mut state.open, resource, span);
+        let State { open, buffers, held, .. } = state;
+        held.bytes += self.encoder.add(open, resource, span, || buffers.pop().unwrap_or_default());
         state.held.spans += 1;
         let is_full = state.open.spans() >= self.settings.max_export_batch_size || state.open.bytes() >= MAX_BATCH_BYTES;
         if is_full {
@@ -116,6 +124,7 @@ impl Queue {
         let mut state = self.state();
         if state.closed.is_empty() && (state.ending || state.due.is_some_and(|due| due <= Instant::now())) {
             state.close();
+            state.buffers = Vec::new();
         }
         let batch = state.closed.pop_front();
         if batch.is_some() {
@@ -146,9 +155,12 @@ impl Queue {
         state.ending && state.closed.is_empty() && state.open.spans() == 0
     }
 
-    /// Books what became of a batch that was taken.
-    pub(super) fn settle(&self, batch: Held, delivery: Delivery) {
+    /// Books what became of a batch that was taken, and takes back its buffer if others wait.
+    pub(super) fn settle(&self, batch: Held, delivery: Delivery, buffer: Vec<u8>) {
         let mut state = self.state();
+        if state.open.spans() > 0 && state.buffers.len() < MAX_BUFFERS {
+            state.buffers.push(buffer);
+        }
         state.held.spans -= batch.spans;
         state.held.bytes -= batch.bytes;
         let spans = batch.spans as u64;

@@ -181,6 +181,17 @@ pub(super) fn message(out: &mut Vec<u8>, field: u8, body: impl FnOnce(&mut Vec<u
     out[at..=at + more].copy_from_slice(encoded);
 }
 
+/// Key and length of a nested message of which it is known how long it is.
+pub(super) fn message_head(out: &mut Vec<u8>, field: u8, len: usize) {
+    key(out, field, LEN);
+    varint(out, len as u64);
+}
+
+/// How long these are, for a field up to 15.
+pub(super) fn message_head_len(len: usize) -> usize {
+    1 + varint_bytes(&mut [0; 10], len as u64).len()
+}
+
 /// A text field; an empty one is the default and left out.
 pub(super) fn text(out: &mut Vec<u8>, field: u8, value: &str) {
     bytes(out, field, value.as_bytes());
@@ -195,8 +206,7 @@ pub(super) fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
 
 /// A bytes field with its length.
 pub(super) fn bytes_always(out: &mut Vec<u8>, field: u8, value: &[u8]) {
-    key(out, field, LEN);
-    varint(out, value.len() as u64);
+    message_head(out, field, value.len());
     out.extend_from_slice(value);
 }
 

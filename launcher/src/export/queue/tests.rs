@@ -30,7 +30,7 @@ fn span(name: String) -> SpanData {
 }
 
 fn queue(settings: BatchSettings) -> Queue {
-    Queue::new(Encoder { encoding: Encoding::Protobuf }, settings)
+    Queue::new(Encoder { encoding: Encoding::Protobuf, reserved: 5 }, settings)
 }
 
 fn push(queue: &Queue, name: String) {
@@ -54,7 +54,7 @@ fn spans_on_their_way_count_until_they_are_settled() {
     let batch = queue.take().unwrap();
     push(&queue, "b".to_owned());
     assert_eq!(queue.account().0.dropped, 2);
-    queue.settle(held(&batch), Delivery::Taken { refused: 1, message: Some("no".to_owned()) });
+    queue.settle(held(&batch), Delivery::Taken { refused: 1, message: Some("no".to_owned()) }, Vec::new());
     push(&queue, "c".to_owned());
     let (account, held) = queue.account();
     assert_eq!((account.exported, account.refused, account.dropped, held.spans), (1, 1, 2, 3));
