@@ -112,11 +112,29 @@ fn link(out: &mut Vec<u8>, link: &Link) {
 
 fn key_values(out: &mut Vec<u8>, field: u8, pairs: &[KeyValue]) {
     for pair in pairs {
-        message(out, field, |out| {
-            text(out, 1, pair.key.as_str());
-            message(out, 2, |out| any_value(out, &pair.value));
-        });
+        let name = pair.key.as_str();
+        match &pair.value {
+            Value::String(value) if is_short(name, value.as_str()) => short_pair(out, field, name, value.as_str()),
+            value => message(out, field, |out| {
+                text(out, 1, name);
+                message(out, 2, |out| any_value(out, value));
+            }),
+        }
     }
+}
+
+/// Whether each length within a pair of these takes one byte.
+fn is_short(name: &str, value: &str) -> bool {
+    name.len() + value.len() < 0x7a
+}
+
+/// A pair of short texts, as most are: what it is made of is known before, and appended in few pieces.
+fn short_pair(out: &mut Vec<u8>, field: u8, name: &str, value: &str) {
+    let [name_len, value_len] = [name, value].map(|text| u8::try_from(text.len()).unwrap_or(u8::MAX));
+    out.extend_from_slice(&[field << 3 | LEN, name_len.saturating_add(value_len).saturating_add(6), 1 << 3 | LEN, name_len]);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(&[2 << 3 | LEN, value_len.saturating_add(2), 1 << 3 | LEN, value_len]);
+    out.extend_from_slice(value.as_bytes());
 }
 
 /// `AnyValue`: a `oneof`, so that its zero values are written too.
