@@ -16,7 +16,7 @@ use super::identity;
 use crate::config::KnownMethods;
 
 /// The instrumentation scope of spans of `net/http`.
-static NET_HTTP: LazyLock<InstrumentationScope> = LazyLock::new(|| identity::scope("net/http"));
+static NET_HTTP: LazyLock<InstrumentationScope> = LazyLock::new(|| identity::scope_named("go-auto-launch/net/http"));
 
 /// Query parameters whose values are secrets, in lower case: those that the conventions name, and the usual ones.
 const SECRET_PARAMETERS: [&str; 22] = [
@@ -48,6 +48,12 @@ const SECRET_PARAMETERS: [&str; 22] = [
 #[must_use]
 pub fn open_span(kind: SpanKind, identity: &SpanIdentity, trace_state: TraceState, start_time: SystemTime) -> SpanData {
     identity::open_span(kind, identity, trace_state, NET_HTTP.clone(), start_time)
+}
+
+/// The bytes as text, those that are no UTF-8 replaced. Most are UTF-8, and looked at faster for it.
+#[must_use]
+pub fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// Adds the method; returns the span's name as long as there is no route.

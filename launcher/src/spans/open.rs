@@ -8,9 +8,9 @@ use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
-use super::limits;
 use super::names::Names;
 use super::operations::OpenOperations;
+use super::{ById, limits};
 use crate::clock::WallClock;
 use crate::config::{KnownMethods, Limits, SpanSettings};
 use crate::events::decode::{Happened, Record, ServerEnd, ServerPanic};
@@ -42,9 +42,9 @@ enum WithoutEnd {
     /// Nothing more is known of it.
     Unknown,
     /// Its answer was sent, as the program has said in its last moment: that this was cut is no failure.
-    Answered(SpanData),
+    Answered(Box<SpanData>),
     /// Somebody waits for the answer.
-    Unanswered(SpanData),
+    Unanswered(Box<SpanData>),
     /// No span at all: the connection was upgraded, and the request is served by HTTP/2, with a span of its own.
     Upgraded,
 }
@@ -59,7 +59,7 @@ impl OpenSpan {
         if matches!(self.without_end, WithoutEnd::Upgraded) {
             return;
         }
-        let mut data = self.data.clone();
+        let mut data = Box::new(self.data.clone());
         let is_answered = net_http_server::interrupt(&mut data, end);
         self.without_end = if is_answered { WithoutEnd::Answered(data) } else { WithoutEnd::Unanswered(data) };
     }
@@ -69,8 +69,8 @@ impl OpenSpan {
         let Self { data, started, without_end, upgrade: _ } = self;
         let (mut data, is_answered) = match without_end {
             WithoutEnd::Unknown => (data, false),
-            WithoutEnd::Answered(data) => (data, true),
-            WithoutEnd::Unanswered(data) => (data, false),
+            WithoutEnd::Answered(data) => (*data, true),
+            WithoutEnd::Unanswered(data) => (*data, false),
             WithoutEnd::Upgraded => return None,
         };
         data.end_time = data.start_time + std::time::Duration::from_nanos(now.saturating_sub(started));
@@ -86,7 +86,7 @@ impl OpenSpan {
 /// All spans whose end has not come.
 #[derive(Debug)]
 pub struct OpenSpans<N> {
-    spans: HashMap<[u8; 8], OpenSpan>,
+    spans: ById<OpenSpan>,
     /// The last span of a request that asks for an upgrade to HTTP/2, by the client's address.
     upgrades: HashMap<Box<str>, [u8; 8]>,
     limits: Limits,
@@ -104,7 +104,7 @@ impl<N: TypeNames> OpenSpans<N> {
     pub fn new(settings: SpanSettings, about: Vec<Option<Arc<About>>>, type_names: N) -> Self {
         let SpanSettings { limits, known_methods, database } = settings;
         Self {
-            spans: HashMap::new(),
+            spans: ById::default(),
             upgrades: HashMap::new(),
             limits,
             known_methods,

@@ -14,7 +14,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use super::failures::{fail, panicked, unfinished};
 use super::names::Names;
 use super::panics::Panics;
-use super::{limits, values};
+use super::{ById, limits, values};
 use crate::captured::{Captured, Value};
 use crate::clock::WallClock;
 use crate::config::{Database, Limits};
@@ -50,7 +50,7 @@ pub(super) struct OpenOperations {
     /// What becomes of records, by the numbers of operations.
     about: Vec<Option<Arc<About>>>,
     scopes: HashMap<&'static str, InstrumentationScope>,
-    open: HashMap<[u8; 8], OpenOperation>,
+    open: ById<OpenOperation>,
     /// The spans of operations that go on until an object ends, by its address.
     objects: HashMap<u64, [u8; 8]>,
     /// The spans of operations that have made an object, by its address.
@@ -73,7 +73,7 @@ impl OpenOperations {
         Self {
             about,
             scopes: HashMap::new(),
-            open: HashMap::new(),
+            open: ById::default(),
             objects: HashMap::new(),
             makers: HashMap::new(),
             known: HashMap::new(),

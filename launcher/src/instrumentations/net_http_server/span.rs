@@ -22,7 +22,7 @@ const ATTRIBUTES: usize = 17;
 /// The span of a request that has begun.
 #[must_use]
 pub fn start(record: &ServerStart<'_>, clock: &WallClock, known: &KnownMethods) -> SpanData {
-    let text = |index: usize| String::from_utf8_lossy(record.texts[index].0);
+    let text = |index: usize| http::text(record.texts[index].0);
     let mut attributes = Vec::with_capacity(ATTRIBUTES);
     let name = http::method_attributes(&text(server_text::METHOD), known, &mut attributes);
     let forwarded = Forwarded::of(&record.texts);
@@ -64,7 +64,7 @@ fn trace_state(record: &ServerStart<'_>) -> TraceState {
 }
 
 fn url(record: &ServerStart<'_>, scheme: Option<&'static str>, attributes: &mut Vec<KeyValue>) {
-    let text = |index: usize| String::from_utf8_lossy(record.texts[index].0);
+    let text = |index: usize| http::text(record.texts[index].0);
     attributes.push(KeyValue::new(semconv::URL_PATH, text(server_text::PATH).into_owned()));
     let query = text(server_text::QUERY);
     if !query.is_empty() {
@@ -148,9 +148,9 @@ pub fn finish_panic(span: &mut SpanData, record: &ServerPanic<'_>, value: PanicV
 
 fn route(span: &mut SpanData, end: &ServerEnd<'_>) {
     let (pattern, _cut) = end.pattern;
-    let pattern = String::from_utf8_lossy(pattern);
+    let pattern = http::text(pattern);
     if let Some(route) = http::route_of_pattern(&pattern) {
-        span.name = Cow::Owned(format!("{} {route}", span.name));
+        span.name = Cow::Owned([&span.name, " ", route].concat());
         span.attributes.push(KeyValue::new(semconv::HTTP_ROUTE, route.to_owned()));
     }
 }
