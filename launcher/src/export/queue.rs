@@ -19,8 +19,8 @@ const MAX_BATCH_BYTES: usize = 2 << 20;
 /// The first span of an idle period waits no longer than this: whoever tries a program out sees its traces at once.
 const SOON: Duration = Duration::from_millis(500);
 
-/// Buffers that are kept: of the batches that are on their way at once.
-const MAX_BUFFERS: usize = 4;
+/// Buffers that are kept. More batches are rarely on their way at once to a collector that answers.
+const MAX_BUFFERS: usize = 2;
 
 /// What became of the spans.
 #[derive(Clone, Debug, Default)]

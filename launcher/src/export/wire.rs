@@ -114,7 +114,13 @@ fn key_values(out: &mut Vec<u8>, field: u8, pairs: &[KeyValue]) {
     for pair in pairs {
         let name = pair.key.as_str();
         match &pair.value {
-            Value::String(value) if is_short(name, value.as_str()) => short_pair(out, field, name, value.as_str()),
+            Value::String(value) if is_short(name, value.as_str().as_bytes()) => {
+                let value = value.as_str().as_bytes();
+                short_pair(out, field, name, [1 << 3 | LEN, byte(value.len())], value);
+            }
+            Value::I64(value) if is_short(name, &[0; 10]) => {
+                short_pair(out, field, name, [3 << 3 | VARINT], varint_bytes(&mut [0; 10], value.cast_unsigned()));
+            }
             value => message(out, field, |out| {
                 text(out, 1, name);
                 message(out, 2, |out| any_value(out, value));
@@ -123,18 +129,24 @@ fn key_values(out: &mut Vec<u8>, field: u8, pairs: &[KeyValue]) {
     }
 }
 
-/// Whether each length within a pair of these takes one byte.
-fn is_short(name: &str, value: &str) -> bool {
+/// Whether each length within such a pair takes one byte.
+fn is_short(name: &str, value: &[u8]) -> bool {
     name.len() + value.len() < 0x7a
 }
 
-/// A pair of short texts, as most are: what it is made of is known before, and appended in few pieces.
-fn short_pair(out: &mut Vec<u8>, field: u8, name: &str, value: &str) {
-    let [name_len, value_len] = [name, value].map(|text| u8::try_from(text.len()).unwrap_or(u8::MAX));
-    out.extend_from_slice(&[field << 3 | LEN, name_len.saturating_add(value_len).saturating_add(6), 1 << 3 | LEN, name_len]);
+fn byte(len: usize) -> u8 {
+    u8::try_from(len).unwrap_or(u8::MAX)
+}
+
+/// A short pair, as most are: what its parts are is known before, and they are appended in few pieces. `before` is what stands within the
+/// `AnyValue` before the value.
+fn short_pair<const N: usize>(out: &mut Vec<u8>, field: u8, name: &str, before: [u8; N], value: &[u8]) {
+    let any_value = N + value.len();
+    out.extend_from_slice(&[field << 3 | LEN, byte(4 + name.len() + any_value), 1 << 3 | LEN, byte(name.len())]);
     out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(&[2 << 3 | LEN, value_len.saturating_add(2), 1 << 3 | LEN, value_len]);
-    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(&[2 << 3 | LEN, byte(any_value)]);
+    out.extend_from_slice(&before);
+    out.extend_from_slice(value);
 }
 
 /// `AnyValue`: a `oneof`, so that its zero values are written too.
