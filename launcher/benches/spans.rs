@@ -43,6 +43,7 @@ use nix::time::{ClockId, clock_gettime};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::watch;
 
 /// Spans of one iteration.
@@ -283,7 +284,7 @@ impl Thread {
     }
 
     /// A turn, as `telemetry::traced` takes it.
-    fn turn(&mut self, mut finished: impl FnMut(opentelemetry_sdk::trace::SpanData)) -> bool {
+    fn turn(&mut self, mut finished: impl FnMut(&SpanData)) -> bool {
         let clock = WallClock::now();
         let Self { ring, spans } = self;
         ring.drain(TURN, |record| spans.apply(&record, &clock, &mut finished))
@@ -307,7 +308,7 @@ fn cpu_time() -> Duration {
 }
 
 /// All records once; returns how many spans came of them.
-async fn all(thread: &mut Thread, mut finished: impl FnMut(opentelemetry_sdk::trace::SpanData)) -> usize {
+async fn all(thread: &mut Thread, mut finished: impl FnMut(&SpanData)) -> usize {
     let mut count = 0;
     while thread.turn(|span| {
         count += 1;

@@ -77,7 +77,8 @@ pub fn has_method(span: &SpanData, method: &str) -> bool {
         (name == semconv::HTTP_REQUEST_METHOD || name == semconv::HTTP_REQUEST_METHOD_ORIGINAL)
             && attribute.value.as_str() == method
     };
-    span.attributes.iter().any(is)
+    // They were the first (`method_attributes`).
+    span.attributes.iter().take(2).any(is)
 }
 
 /// `network.protocol.version` of major and minor.

@@ -9,7 +9,7 @@ use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::names::Names;
-use super::operations::OpenOperations;
+use super::operations::{Finished, OpenOperations};
 use super::{ById, limits};
 use crate::clock::WallClock;
 use crate::config::{KnownMethods, Limits, SpanSettings};
@@ -21,6 +21,9 @@ use crate::probes::operations::About;
 /// More open spans than this are a program that keeps requests open for ever, or ends that were lost; the oldest half is
 /// then closed as unfinished.
 const MAX_OPEN: usize = 65_536;
+
+/// Lists that are kept for the next spans, of 1 KB each.
+const MAX_LISTS: usize = 64;
 
 /// `error.type` of a span whose end was not seen.
 pub(super) const UNFINISHED: &str = "unfinished";
@@ -94,6 +97,8 @@ pub struct OpenSpans<N> {
     names: Names<N>,
     /// Those of operations of tables.
     operations: OpenOperations,
+    /// Empty lists, with room, for the attributes of the next spans.
+    attributes: Vec<Vec<KeyValue>>,
     /// Ends whose start was lost.
     orphans: u64,
 }
@@ -110,6 +115,7 @@ impl<N: TypeNames> OpenSpans<N> {
             known_methods,
             names: Names::new(type_names),
             operations: OpenOperations::new(about, limits, database),
+            attributes: Vec::new(),
             orphans: 0,
         }
     }
@@ -120,7 +126,7 @@ impl<N: TypeNames> OpenSpans<N> {
     }
 
     /// Takes one record; hands over the spans that it finishes.
-    pub fn apply(&mut self, record: &Record<'_>, clock: &WallClock, finished: &mut dyn FnMut(SpanData)) {
+    pub fn apply(&mut self, record: &Record<'_>, clock: &WallClock, finished: Finished<'_>) {
         match record {
             Record::OperationStart(start) => self.operations.start(start, clock, &mut self.names),
             // Of a request that is served.
@@ -139,9 +145,22 @@ impl<N: TypeNames> OpenSpans<N> {
             | Record::HttpClientStart(_)
             | Record::HttpClientEnd(_) => {
                 if let Some(span) = self.apply_http(record, clock) {
-                    finished(span);
+                    finished(&span);
+                    self.keep(span.attributes);
                 }
             }
+        }
+    }
+
+    fn attributes(&mut self) -> Vec<KeyValue> {
+        self.attributes.pop().unwrap_or_default()
+    }
+
+    /// Takes back the list of a span that was handed over.
+    fn keep(&mut self, mut attributes: Vec<KeyValue>) {
+        attributes.clear();
+        if self.attributes.len() < MAX_LISTS {
+            self.attributes.push(attributes);
         }
     }
 
@@ -149,7 +168,9 @@ impl<N: TypeNames> OpenSpans<N> {
         match record {
             Record::OperationStart(_) | Record::OperationEvent(_) => None,
             Record::HttpServerStart(start) => {
-                let mut open = OpenSpan::new(net_http_server::start(start, clock, &self.known_methods), start.time);
+                let attributes = self.attributes();
+                let data = net_http_server::start(start, clock, &self.known_methods, attributes);
+                let mut open = OpenSpan::new(data, start.time);
                 open.upgrade = start.upgrade_to_http2();
                 if let Some(client) = &open.upgrade
                     && let Some(before) = self.upgrades.insert(client.clone(), start.span.span_id)
@@ -175,7 +196,8 @@ impl<N: TypeNames> OpenSpans<N> {
                 self.finish(end.head.span_id, end.head.time, |span| net_http_server::finish_panic(span, panic, value))
             }
             Record::HttpClientStart(start) => {
-                let data = net_http_client::start(start, clock, &self.known_methods);
+                let attributes = self.attributes();
+                let data = net_http_client::start(start, clock, &self.known_methods, attributes);
                 self.spans.insert(start.span.span_id, OpenSpan::new(data, start.time));
                 None
             }

@@ -65,7 +65,7 @@ pub(super) struct OpenOperations {
 }
 
 /// Where finished spans go.
-pub(super) type Finished<'f> = &'f mut dyn FnMut(SpanData);
+pub type Finished<'f> = &'f mut dyn FnMut(&SpanData);
 
 impl OpenOperations {
     /// None yet.
@@ -173,7 +173,7 @@ impl OpenOperations {
         if let Some(before) = self.objects.insert(head.object, head.span_id).filter(|before| *before != head.span_id)
             && let Some(open) = self.open.remove(&before)
         {
-            finished(self.close(open, head.time));
+            finished(&self.close(open, head.time));
         }
         let (Some(about), Some(open)) = (self.about(head.operation), self.open.get_mut(&head.span_id)) else {
             self.orphans += 1;
@@ -209,7 +209,7 @@ impl OpenOperations {
             self.makers.insert(object, data.span_context.clone());
         }
         limits::apply(&self.limits, &mut data);
-        finished(data);
+        finished(&data);
     }
 
     /// All that is open on a goroutine from a level on has ended: by `runtime.Goexit`, or else by a panic, as far as one is known.
@@ -228,7 +228,7 @@ impl OpenOperations {
                 None => unfinished(&mut data),
             }
             limits::apply(&self.limits, &mut data);
-            finished(data);
+            finished(&data);
         }
     }
 

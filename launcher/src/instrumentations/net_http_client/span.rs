@@ -19,11 +19,11 @@ use crate::panic_value::PanicValue;
 /// A span has at most this many attributes of ours; room is made once.
 const ATTRIBUTES: usize = 14;
 
-/// The span of a round trip that has begun.
+/// The span of a round trip that has begun, whose attributes are put into this list.
 #[must_use]
-pub fn start(record: &ClientStart<'_>, clock: &WallClock, known: &KnownMethods) -> SpanData {
+pub fn start(record: &ClientStart<'_>, clock: &WallClock, known: &KnownMethods, mut attributes: Vec<KeyValue>) -> SpanData {
     let [method, scheme, host, _, _, sent_host] = record.texts.map(|(bytes, _cut)| http::text(bytes));
-    let mut attributes = Vec::with_capacity(ATTRIBUTES);
+    attributes.reserve(ATTRIBUTES);
     let name = http::method_attributes(&method, known, &mut attributes);
     attributes.push(KeyValue::new(semconv::URL_FULL, url(record)));
     // The conventions: that of the `Host` header or of `:authority`. It stands in a proxy's request target too
