@@ -37,8 +37,8 @@ const DRAIN_INTERVAL: Duration = Duration::from_millis(100);
 /// How often it is looked whether a process still runs the Go program that is traced: a second.
 const TICKS_PER_LOOK: u32 = 10;
 
-/// How often memory is given back: half a minute. Connections are made once, bursts pass, and what only they need would stay.
-const LOOKS_PER_TRIM: u32 = 30;
+/// How often memory is given back: ten seconds. Connections are made once, bursts pass, and what only they need would stay.
+const LOOKS_PER_TRIM: u32 = 10;
 
 /// A process whose spans are wanted.
 #[derive(Debug)]

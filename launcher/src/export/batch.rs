@@ -118,7 +118,7 @@ impl Batch {
 
 impl Part {
     fn scope(&mut self, scope: &InstrumentationScope, reserved: usize, buffer: impl FnOnce() -> Vec<u8>) -> &mut ScopeSpans {
-        let is_last = self.scopes.get(self.last).is_some_and(|last| last.scope == *scope);
+        let is_last = self.scopes.get(self.last).is_some_and(|last| is_same(&last.scope, scope));
         if !is_last {
             self.last = self.scopes.iter().position(|known| known.scope == *scope).unwrap_or_else(|| {
                 let head = head(scope);
@@ -214,6 +214,15 @@ impl ScopeSpans {
         wire::message_head(out, 2, self.len());
         out.extend_from_slice(&self.head);
     }
+}
+
+/// Whether two scopes are equal; those of an instrumentation share their texts, which are not compared then.
+fn is_same(one: &InstrumentationScope, other: &InstrumentationScope) -> bool {
+    let texts = |scope: &InstrumentationScope| {
+        [Some(scope.name()), scope.version(), scope.schema_url()].map(|text| text.map(|text| text.as_bytes().as_ptr_range()))
+    };
+    let has_attributes = one.attributes().chain(other.attributes()).next().is_some();
+    (!has_attributes && texts(one) == texts(other)) || one == other
 }
 
 /// The fields of a `ScopeSpans` but for its spans.

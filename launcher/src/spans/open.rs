@@ -22,8 +22,8 @@ use crate::probes::operations::About;
 /// then closed as unfinished.
 const MAX_OPEN: usize = 65_536;
 
-/// Lists that are kept for the next spans, of 1 KB each.
-const MAX_LISTS: usize = 64;
+/// Spans that are kept to be made anew, of 1.5 KB each.
+const MAX_OVER: usize = 64;
 
 /// `error.type` of a span whose end was not seen.
 pub(super) const UNFINISHED: &str = "unfinished";
@@ -31,7 +31,7 @@ pub(super) const UNFINISHED: &str = "unfinished";
 /// A span without its end.
 #[derive(Debug)]
 struct OpenSpan {
-    data: SpanData,
+    data: Box<SpanData>,
     /// Start in nanoseconds of `CLOCK_BOOTTIME`: the duration is exact whatever happens to the wall clock.
     started: u64,
     without_end: WithoutEnd,
@@ -53,7 +53,7 @@ enum WithoutEnd {
 }
 
 impl OpenSpan {
-    fn new(data: SpanData, started: u64) -> Self {
+    fn new(data: Box<SpanData>, started: u64) -> Self {
         Self { data, started, without_end: WithoutEnd::Unknown, upgrade: None }
     }
 
@@ -62,7 +62,7 @@ impl OpenSpan {
         if matches!(self.without_end, WithoutEnd::Upgraded) {
             return;
         }
-        let mut data = Box::new(self.data.clone());
+        let mut data = self.data.clone();
         let is_answered = net_http_server::interrupt(&mut data, end);
         self.without_end = if is_answered { WithoutEnd::Answered(data) } else { WithoutEnd::Unanswered(data) };
     }
@@ -72,8 +72,8 @@ impl OpenSpan {
         let Self { data, started, without_end, upgrade: _ } = self;
         let (mut data, is_answered) = match without_end {
             WithoutEnd::Unknown => (data, false),
-            WithoutEnd::Answered(data) => (*data, true),
-            WithoutEnd::Unanswered(data) => (*data, false),
+            WithoutEnd::Answered(data) => (data, true),
+            WithoutEnd::Unanswered(data) => (data, false),
             WithoutEnd::Upgraded => return None,
         };
         data.end_time = data.start_time + std::time::Duration::from_nanos(now.saturating_sub(started));
@@ -82,7 +82,7 @@ impl OpenSpan {
             data.status = Status::error("the end of this operation was not seen");
         }
         limits::apply(limits, &mut data);
-        Some(data)
+        Some(*data)
     }
 }
 
@@ -97,8 +97,8 @@ pub struct OpenSpans<N> {
     names: Names<N>,
     /// Those of operations of tables.
     operations: OpenOperations,
-    /// Empty lists, with room, for the attributes of the next spans.
-    attributes: Vec<Vec<KeyValue>>,
+    /// Spans that were handed over, in whose place and with whose list of attributes the next ones are made.
+    over: Vec<Box<SpanData>>,
     /// Ends whose start was lost.
     orphans: u64,
 }
@@ -115,7 +115,7 @@ impl<N: TypeNames> OpenSpans<N> {
             known_methods,
             names: Names::new(type_names),
             operations: OpenOperations::new(about, limits, database),
-            attributes: Vec::new(),
+            over: Vec::new(),
             orphans: 0,
         }
     }
@@ -146,30 +146,37 @@ impl<N: TypeNames> OpenSpans<N> {
             | Record::HttpClientEnd(_) => {
                 if let Some(span) = self.apply_http(record, clock) {
                     finished(&span);
-                    self.keep(span.attributes);
+                    self.keep(span);
                 }
             }
         }
     }
 
-    fn attributes(&mut self) -> Vec<KeyValue> {
-        self.attributes.pop().unwrap_or_default()
-    }
-
-    /// Takes back the list of a span that was handed over.
-    fn keep(&mut self, mut attributes: Vec<KeyValue>) {
-        attributes.clear();
-        if self.attributes.len() < MAX_LISTS {
-            self.attributes.push(attributes);
+    /// A new span in the place of one that is over; `make` gets that one's list of attributes, empty.
+    fn make(&mut self, make: impl FnOnce(&KnownMethods, Vec<KeyValue>) -> SpanData) -> Box<SpanData> {
+        match self.over.pop() {
+            Some(mut data) => {
+                let attributes = std::mem::take(&mut data.attributes);
+                *data = make(&self.known_methods, attributes);
+                data
+            }
+            None => Box::new(make(&self.known_methods, Vec::new())),
         }
     }
 
-    fn apply_http(&mut self, record: &Record<'_>, clock: &WallClock) -> Option<SpanData> {
+    /// Takes back a span that was handed over.
+    fn keep(&mut self, mut span: Box<SpanData>) {
+        if self.over.len() < MAX_OVER {
+            span.attributes.clear();
+            self.over.push(span);
+        }
+    }
+
+    fn apply_http(&mut self, record: &Record<'_>, clock: &WallClock) -> Option<Box<SpanData>> {
         match record {
             Record::OperationStart(_) | Record::OperationEvent(_) => None,
             Record::HttpServerStart(start) => {
-                let attributes = self.attributes();
-                let data = net_http_server::start(start, clock, &self.known_methods, attributes);
+                let data = self.make(|known, attributes| net_http_server::start(start, clock, known, attributes));
                 let mut open = OpenSpan::new(data, start.time);
                 open.upgrade = start.upgrade_to_http2();
                 if let Some(client) = &open.upgrade
@@ -196,8 +203,7 @@ impl<N: TypeNames> OpenSpans<N> {
                 self.finish(end.head.span_id, end.head.time, |span| net_http_server::finish_panic(span, panic, value))
             }
             Record::HttpClientStart(start) => {
-                let attributes = self.attributes();
-                let data = net_http_client::start(start, clock, &self.known_methods, attributes);
+                let data = self.make(|known, attributes| net_http_client::start(start, clock, known, attributes));
                 self.spans.insert(start.span.span_id, OpenSpan::new(data, start.time));
                 None
             }
@@ -209,7 +215,7 @@ impl<N: TypeNames> OpenSpans<N> {
         }
     }
 
-    fn finish(&mut self, id: [u8; 8], time: u64, complete: impl FnOnce(&mut SpanData)) -> Option<SpanData> {
+    fn finish(&mut self, id: [u8; 8], time: u64, complete: impl FnOnce(&mut SpanData)) -> Option<Box<SpanData>> {
         let Some(OpenSpan { mut data, started, without_end, upgrade }) = self.spans.remove(&id) else {
             self.orphans += 1;
             return None;
