@@ -19,8 +19,11 @@ const MAX_BATCH_BYTES: usize = 2 << 20;
 /// The first span of an idle period waits no longer than this: whoever tries a program out sees its traces at once.
 const SOON: Duration = Duration::from_millis(500);
 
-/// Buffers that are kept. More batches are rarely on their way at once to a collector that answers.
-const MAX_BUFFERS: usize = 2;
+/// A buffer for a batch as most are. It is an area of its own to the allocator: what is not used of it takes no memory, it leaves no
+/// hole when it goes, and it does not grow by being copied.
+fn new_buffer() -> Vec<u8> {
+    Vec::with_capacity(256 << 10)
+}
 
 /// What became of the spans.
 #[derive(Clone, Debug, Default)]
@@ -62,8 +65,8 @@ struct State {
     due: Option<Instant>,
     /// Waiting for their turn, oldest first.
     closed: VecDeque<Batch>,
-    /// Empty buffers for the next batches, while one follows the other: else each would grow anew, page by page.
-    buffers: Vec<Vec<u8>>,
+    /// An empty buffer for the next batch, while one follows the other: its pages are there.
+    spare: Option<Vec<u8>>,
     /// Spans and bytes held: waiting and on their way.
     held: Held,
     last_taken: Option<Instant>,
@@ -97,8 +100,8 @@ impl Queue {
             state.account.dropped += 1;
             return;
         }
-        let State { open, buffers, held, .. } = state;
-        held.bytes += self.encoder.add(open, resource, span, || buffers.pop().unwrap_or_default());
+        let State { open, spare, held, .. } = state;
+        held.bytes += self.encoder.add(open, resource, span, || spare.take().unwrap_or_else(new_buffer));
         state.held.spans += 1;
         let is_full = state.open.spans() >= self.settings.max_export_batch_size || state.open.bytes() >= MAX_BATCH_BYTES;
         if is_full {
@@ -124,7 +127,7 @@ impl Queue {
         let mut state = self.state();
         if state.closed.is_empty() && (state.ending || state.due.is_some_and(|due| due <= Instant::now())) {
             state.close();
-            state.buffers = Vec::new();
+            state.spare = None;
         }
         let batch = state.closed.pop_front();
         if batch.is_some() {
@@ -158,8 +161,8 @@ impl Queue {
     /// Books what became of a batch that was taken, and takes back its buffer if others wait.
     pub(super) fn settle(&self, batch: Held, delivery: Delivery, buffer: Vec<u8>) {
         let mut state = self.state();
-        if state.open.spans() > 0 && state.buffers.len() < MAX_BUFFERS {
-            state.buffers.push(buffer);
+        if state.open.spans() > 0 && buffer.capacity() > 0 {
+            state.spare = Some(buffer);
         }
         state.held.spans -= batch.spans;
         state.held.bytes -= batch.bytes;

@@ -113,18 +113,20 @@ fn link(out: &mut Vec<u8>, link: &Link) {
 fn key_values(out: &mut Vec<u8>, field: u8, pairs: &[KeyValue]) {
     for pair in pairs {
         let name = pair.key.as_str();
-        match &pair.value {
-            Value::String(value) if is_short(name, value.as_str().as_bytes()) => {
-                let value = value.as_str().as_bytes();
-                short_pair(out, field, name, [1 << 3 | LEN, byte(value.len())], value);
-            }
-            Value::I64(value) if is_short(name, &[0; 10]) => {
-                short_pair(out, field, name, [3 << 3 | VARINT], varint_bytes(&mut [0; 10], value.cast_unsigned()));
-            }
-            value => message(out, field, |out| {
+        if let Value::String(value) = &pair.value
+            && is_short(name, value.as_str().as_bytes())
+        {
+            let value = value.as_str().as_bytes();
+            short_pair(out, field, name, [1 << 3 | LEN, byte(value.len())], value);
+        } else if let Value::I64(value) = &pair.value
+            && is_short(name, &[0; 10])
+        {
+            short_pair(out, field, name, [3 << 3 | VARINT], varint_bytes(&mut [0; 10], value.cast_unsigned()));
+        } else {
+            message(out, field, |out| {
                 text(out, 1, name);
-                message(out, 2, |out| any_value(out, value));
-            }),
+                message(out, 2, |out| any_value(out, &pair.value));
+            });
         }
     }
 }
@@ -290,3 +292,6 @@ fn varint_bytes(buffer: &mut [u8; 10], mut value: u64) -> &[u8] {
     }
     &buffer[..len]
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,6 +98,7 @@ pub struct OpenSpans<N> {
     /// Those of operations of tables.
     operations: OpenOperations,
     /// Spans that were handed over, in whose place and with whose list of attributes the next ones are made.
+    #[expect(clippy::vec_box, reason = "a span stays where it is, whether it is open or over")]
     over: Vec<Box<SpanData>>,
     /// Ends whose start was lost.
     orphans: u64,

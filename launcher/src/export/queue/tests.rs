@@ -96,3 +96,28 @@ fn at_the_end_nothing_waits() {
     assert_eq!(queue.take().unwrap().spans(), 1);
     assert!(queue.is_done());
 }
+
+#[test]
+fn a_buffer_is_kept_while_others_wait_and_no_longer() {
+    let queue = queue(BatchSettings { max_export_batch_size: 2, ..BatchSettings::default() });
+    let settle = |batch: Batch| {
+        let held = held(&batch);
+        let mut buffer = queue.encoder().request(batch).buffer;
+        buffer.clear();
+        queue.settle(held, Delivery::Taken { refused: 0, message: None }, buffer);
+    };
+    for _ in 0..2 {
+        push(&queue, "a".to_owned());
+    }
+    settle(queue.take().unwrap());
+    assert!(queue.state().spare.is_none(), "nobody waits");
+    for _ in 0..3 {
+        push(&queue, "b".to_owned());
+    }
+    settle(queue.take().unwrap());
+    assert!(queue.state().spare.is_some());
+    queue.end();
+    settle(queue.take().unwrap());
+    assert!(queue.state().spare.is_none(), "the last one was not full");
+    assert_eq!(queue.account().0.exported, 5);
+}
