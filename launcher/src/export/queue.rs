@@ -19,8 +19,7 @@ const MAX_BATCH_BYTES: usize = 2 << 20;
 /// The first span of an idle period waits no longer than this: whoever tries a program out sees its traces at once.
 const SOON: Duration = Duration::from_millis(500);
 
-/// A buffer for a batch as most are. It is an area of its own to the allocator: what is not used of it takes no memory, it leaves no
-/// hole when it goes, and it does not grow by being copied.
+/// A buffer for a batch as most are, which does not grow by being copied; what is not used of it takes no memory.
 fn new_buffer() -> Vec<u8> {
     Vec::with_capacity(256 << 10)
 }
