@@ -109,11 +109,14 @@ fn the_report_begins_with_the_answer() {
     assert!(lines[2].ends_with(" detours"), "{}", lines[2]);
 
     let server = answer(&apps::build("http_server", GoVersion::GO_1_27, Variant::Stripped));
-    assert_lines(&server, &["program ", "traced ", "not traced    net/http/client: ", "here ", "cost ", "go ", "kernel "]);
+    assert_lines(
+        &server,
+        &["program ", "traced ", "not traced    net/http/client: ", "here ", "engine ", "cost ", "go ", "kernel "],
+    );
     let without = answer(&apps::build("plain", GoVersion::GO_1_26, Variant::Stripped));
     assert_lines(
         &without,
-        &["program ", "not traced    net/http/server: the program has no ", "not traced ", "here ", "go ", "kernel "],
+        &["program ", "not traced    net/http/server: the program has no ", "not traced ", "here ", "engine ", "go ", "kernel "],
     );
     assert_lines(&answer(Path::new("/bin/ls")), &["program ", "not traced    not a Go program", "kernel "]);
     let shell = answer(Path::new("/bin/sh"));
