@@ -37,6 +37,9 @@ const DRAIN_INTERVAL: Duration = Duration::from_millis(100);
 /// How often it is looked whether a process still runs the Go program that is traced: a second.
 const TICKS_PER_LOOK: u32 = 10;
 
+/// How often memory is given back: ten seconds. Connections are made once, bursts pass, and what only they need would stay.
+const LOOKS_PER_TRIM: u32 = 10;
+
 /// A process whose spans are wanted.
 #[derive(Debug)]
 pub struct NewProcess {
@@ -134,7 +137,8 @@ async fn follow(mut exporting: Exporting, mut messages: UnboundedReceiver<Messag
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // A turn has left records.
     let mut more = false;
-    let mut ticks = 0;
+    let mut ticks: u32 = 0;
+    let mut looks: u32 = 0;
     // What a start has taken is to be given back, behind it.
     let mut has_added = false;
     let deadline = loop {
@@ -152,7 +156,8 @@ async fn follow(mut exporting: Exporting, mut messages: UnboundedReceiver<Messag
                 detaching.extend(processes.iter_mut().filter_map(Traced::judge_probes));
                 ticks = (ticks + 1) % TICKS_PER_LOOK;
                 if ticks == 0 {
-                    if std::mem::take(&mut has_added) {
+                    looks = (looks + 1) % LOOKS_PER_TRIM;
+                    if std::mem::take(&mut has_added) || looks == 0 {
                         processes.iter().for_each(Traced::give_back);
                         memory::trim();
                     }

@@ -30,25 +30,29 @@ fn lasting(report: &str) -> String {
     lines
 }
 
-/// The reports of three versions, as reviewed. `UPDATE_GOLDEN=1 cargo test --test check` writes them anew.
+/// The reports of three versions and both engines, as reviewed. `UPDATE_GOLDEN=1 cargo test --test check` writes them anew.
 #[test]
 fn reports_are_as_reviewed() {
     for version in [GoVersion::GO_1_21, GoVersion::GO_1_24, GoVersion::GO_1_27] {
-        let output = check(&["--verbose"], &apps::build("http_server", version, Variant::Stripped));
-        assert!(output.status.success());
-        let report = lasting(&text(&output.stdout));
-        let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/check-{}.txt", version.toolchain()));
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&golden, &report).unwrap();
+        for engine in ["native", "bpf"] {
+            let app = apps::build("http_server", version, Variant::Stripped);
+            let output = check(&["--verbose", "--engine", engine], &app);
+            assert!(output.status.success());
+            let report = lasting(&text(&output.stdout));
+            let name = format!("tests/golden/check-{engine}-{}.txt", version.toolchain());
+            let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name);
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                std::fs::write(&golden, &report).unwrap();
+            }
+            assert_eq!(report, std::fs::read_to_string(&golden).unwrap(), "{}", golden.display());
         }
-        assert_eq!(report, std::fs::read_to_string(&golden).unwrap(), "{}", golden.display());
     }
 }
 
 /// Every probe that is hit often stands on an instruction that the kernel emulates: not the end of the program, nor redirects.
 #[test]
 fn json_names_every_probe() {
-    let output = check(&["--json"], &apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped));
+    let output = check(&["--json", "--engine", "bpf"], &apps::build("http_server", GoVersion::GO_1_26, Variant::Stripped));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["go"]["go_version"], "go1.26.8");
     let planned = &report["go"]["plan"]["planned"][0];
@@ -72,7 +76,7 @@ fn json_names_every_probe() {
 fn answer(program: &Path) -> Vec<String> {
     let report = text(&check(&[], program).stdout);
     let answer: Vec<String> = report.lines().take_while(|line| !line.is_empty()).map(str::to_owned).collect();
-    assert!(answer.len() <= 10, "{report}");
+    assert!(answer.len() <= 11, "{report}");
     answer
 }
 
@@ -89,12 +93,13 @@ fn the_report_begins_with_the_answer() {
         &lines,
         &[
             "program       /",
-            "traced        net/http/server: 15 probes",
+            "traced        net/http/server: 13 probes",
             "traced        net/http/client: ",
             "here          would do",
+            "engine        native",
             "cost          net/http/server: 2 hits for each operation (start, end), 1 ",
-            "cost          net/http/client: 3 hits for each operation (start, inject, end); ",
-            "cost          parents: 1 for each go statement; 0 single-stepped sites",
+            "cost          net/http/client: 3 hits for each operation (start, inject, end); by detours",
+            "cost          parents: 1 for each go statement; by detours",
             // Of its many modules the only one that the catalog knows.
             "module        golang.org/x/net v",
             "go            go1.26.8 for amd64, main module example.test/parentage",
@@ -102,14 +107,16 @@ fn the_report_begins_with_the_answer() {
         ],
     );
     assert!(lines[2].ends_with(" detours"), "{}", lines[2]);
-    assert!(lines[4].ends_with(" single-stepped sites"), "{}", lines[4]);
 
     let server = answer(&apps::build("http_server", GoVersion::GO_1_27, Variant::Stripped));
-    assert_lines(&server, &["program ", "traced ", "not traced    net/http/client: ", "here ", "cost ", "go ", "kernel "]);
+    assert_lines(
+        &server,
+        &["program ", "traced ", "not traced    net/http/client: ", "here ", "engine ", "cost ", "go ", "kernel "],
+    );
     let without = answer(&apps::build("plain", GoVersion::GO_1_26, Variant::Stripped));
     assert_lines(
         &without,
-        &["program ", "not traced    net/http/server: the program has no ", "not traced ", "here ", "go ", "kernel "],
+        &["program ", "not traced    net/http/server: the program has no ", "not traced ", "here ", "engine ", "go ", "kernel "],
     );
     assert_lines(&answer(Path::new("/bin/ls")), &["program ", "not traced    not a Go program", "kernel "]);
     let shell = answer(Path::new("/bin/sh"));

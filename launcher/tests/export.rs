@@ -88,7 +88,7 @@ impl OneSource {
         Self { source: exporting.source(&resource()), exporting }
     }
 
-    fn push(&mut self, span: SpanData) {
+    fn push(&mut self, span: &SpanData) {
         self.exporting.push(&self.source, span);
     }
 
@@ -105,7 +105,7 @@ fn start(otlp: &OtlpSettings, batch: BatchSettings) -> OneSource {
 async fn export(otlp: &OtlpSettings, count: u64, deadline: Duration) -> Report {
     let mut exporting = start(otlp, BatchSettings::default());
     for id in 1..=count {
-        exporting.push(span(id, if id.is_multiple_of(2) { "even" } else { "odd" }));
+        exporting.push(&span(id, if id.is_multiple_of(2) { "even" } else { "odd" }));
     }
     exporting.finish(Instant::now() + deadline).await
 }
@@ -194,7 +194,7 @@ async fn a_connection_that_is_closed_is_replaced_at_once() {
     let batch = BatchSettings { max_export_batch_size: 10, ..BatchSettings::default() };
     let mut exporting = start(&collector.settings, batch);
     for id in 1..=20 {
-        exporting.push(span(id, "s"));
+        exporting.push(&span(id, "s"));
     }
     let report = exporting.finish(Instant::now() + FAR).await;
     assert_eq!((report.exported(), report.lost()), (20, 0), "{report}");
@@ -295,7 +295,7 @@ async fn a_full_queue_drops_and_counts() {
     let batch = BatchSettings { max_queue_size: 100, max_export_batch_size: 10, ..BatchSettings::default() };
     let mut exporting = start(&collector.settings, batch);
     for id in 1..=150 {
-        exporting.push(span(id, "s"));
+        exporting.push(&span(id, "s"));
     }
     let report = exporting.finish(Instant::now() + Duration::from_secs(1)).await;
     assert_eq!((report.exported(), report.dropped(), report.unsent() + report.failed()), (90, 50, 10), "{report}");
@@ -318,9 +318,9 @@ async fn a_burst_loses_nothing_but_what_is_counted() {
         let otlp = OtlpSettings { compression, ..collector.settings.clone() };
         let mut exporting = start(&otlp, batch);
         let mut ids = 1..;
-        ids.by_ref().take(room + TOO_MANY).for_each(|id| exporting.push(span(id, "s")));
+        ids.by_ref().take(room + TOO_MANY).for_each(|id| exporting.push(&span(id, "s")));
         collector.requests(room / batch.max_export_batch_size).await;
-        ids.take(half).for_each(|id| exporting.push(span(id, "s")));
+        ids.take(half).for_each(|id| exporting.push(&span(id, "s")));
         let report = exporting.finish(Instant::now() + FAR).await;
         let counted = (report.exported(), report.dropped(), report.lost());
         let [arriving, dropped] = [room + half, TOO_MANY].map(|count| u64::try_from(count).unwrap());
@@ -339,13 +339,13 @@ async fn a_batch_goes_when_it_is_full_and_otherwise_after_a_while() {
     let mut exporting = start(&collector.settings, batch);
     let begun = Instant::now();
     for id in 1..=10 {
-        exporting.push(span(id, "s"));
+        exporting.push(&span(id, "s"));
     }
     collector.requests(1).await;
     assert!(begun.elapsed() < Duration::from_millis(450), "a full batch waits for nothing");
     let batch = BatchSettings { schedule_delay: Duration::from_millis(20), ..BatchSettings::default() };
     let mut second = start(&collector.settings, batch);
-    second.push(span(11, "s"));
+    second.push(&span(11, "s"));
     collector.requests(2).await;
     assert_eq!(exporting.finish(Instant::now() + FAR).await.exported(), 10);
     assert_eq!(second.finish(Instant::now() + FAR).await.exported(), 1);
@@ -373,7 +373,7 @@ async fn spans_of_several_programs_keep_their_resources() {
             exporting.source(&resource)
         });
         for (id, source) in (1..=30).zip(sources.iter().cycle()) {
-            exporting.push(source, span(id, "s"));
+            exporting.push(source, &span(id, "s"));
         }
         assert_eq!(exporting.finish(Instant::now() + FAR).await.exported(), 30);
         let seen = collector.seen();
@@ -395,7 +395,7 @@ async fn spans_of_several_programs_keep_their_resources() {
 async fn without_exporters_nothing_happens() {
     let settings = ExportSettings::default();
     let mut exporting = OneSource::start(&settings);
-    exporting.push(span(1, "s"));
+    exporting.push(&span(1, "s"));
     let report = exporting.finish(Instant::now() + FAR).await;
     assert_eq!((report.exported(), report.lost()), (0, 0));
 }

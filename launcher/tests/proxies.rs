@@ -161,7 +161,7 @@ async fn export(otlp: &OtlpSettings, deadline: Duration) -> Report {
     let settings = ExportSettings { console: false, otlp: Some(otlp.clone()), batch: BatchSettings::default() };
     let mut exporting = Exporting::start(&settings);
     let source = exporting.source(&Resource::builder_empty().build());
-    exporting.push(&source, span());
+    exporting.push(&source, &span());
     exporting.finish(Instant::now() + deadline).await
 }
 

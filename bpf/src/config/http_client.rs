@@ -173,6 +173,8 @@ pub mod event {
     pub const INJECT_HTTP2: u32 = 4;
     /// The same of `golang.org/x/net/http2`.
     pub const INJECT_XNET: u32 = 5;
+    /// A `CALL fmt.Fprintf` in `(*Request).write`, before the header: RAX, RBX the `io.Writer`. Only where the probe itself writes.
+    pub const ROOM: u32 = 6;
     /// An end of what [`START`] is the start of.
     pub const END: u32 = 16;
 }

@@ -14,7 +14,7 @@ mod request;
 mod response;
 mod text;
 
-pub use http1::{WRITER_WORDS, inject};
+pub use http1::{WRITER_WORDS, inject, make_room};
 pub use http2::inject_http2;
 pub use peer::ADDRESS_WORDS;
 pub use request::{REQUEST_WORDS, URL_WORDS, start};
@@ -30,6 +30,7 @@ pub fn any<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     match target.cookie().event {
         event::START => start(target, config),
         event::INJECT => inject(target, config),
+        event::ROOM if T::STORES => make_room(target, config),
         event @ (event::INJECT_HTTP2 | event::INJECT_XNET) => inject_http2(target, config, event),
         _ => end(target, config),
     }

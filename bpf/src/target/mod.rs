@@ -80,8 +80,10 @@ pub trait Visit {
     fn visit<T: Target>(&self, target: &T, goroutine: &Goroutine);
 }
 
-/// What the process under observation and the kernel give to a probe.
+/// What the process under observation and the engine give to a probe.
 pub trait Target: Lookup {
+    /// Whether a probe writes into the process's memory itself ([`Self::store`]). Else the process does, by way of slots ([`crate::slots`]).
+    const STORES: bool = false;
     /// The registers at the probe.
     fn registers(&self) -> Registers;
     /// Address in the process minus address in its file.
@@ -157,6 +159,12 @@ pub trait Target: Lookup {
     fn bucket(&self, number: u32) -> Option<&Bucket>;
     /// Makes the tag `new` if it is `old`, at once; false where it was something else.
     fn swap_tag(&self, tag: &Shared<u64>, old: u64, new: u64) -> bool;
+
+    /// Writes `bytes` to the process's memory; false where that is not possible.
+    #[inline(always)]
+    fn store(&self, _address: u64, _bytes: &[u8]) -> bool {
+        false
+    }
 
     /// Counts what nothing came of.
     fn count(&self, missed: Missed);

@@ -105,9 +105,11 @@ impl ServerStart<'_> {
     #[must_use]
     pub fn upgrade_to_http2(&self) -> Option<Box<str>> {
         let (upgrade, _cut) = self.texts[http_server::text::UPGRADE];
-        let asks = upgrade.split(|&byte| byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"h2c"));
+        if !upgrade.split(|&byte| byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"h2c")) {
+            return None;
+        }
         let remote = std::str::from_utf8(self.texts[http_server::text::REMOTE].0).ok()?;
-        (asks && remote.parse::<SocketAddr>().is_ok()).then(|| remote.into())
+        remote.parse::<SocketAddr>().is_ok().then(|| remote.into())
     }
 }
 

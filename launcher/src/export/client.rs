@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, PROXY_AUTHORIZATION, TE, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
@@ -16,6 +17,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::answer::{self, Taken};
+use super::batch::Request as ExportRequest;
 use super::encode::{Body, Encoding, gzip};
 use super::failure::{Failure, FailureKind, redact, with_causes};
 use super::grpc;
@@ -55,7 +57,7 @@ pub(super) enum ClientError {
     Tls(#[from] TlsError),
 }
 
-type HttpClient = legacy::Client<HttpsConnector<Connector>, Full<bytes::Bytes>>;
+type HttpClient = legacy::Client<HttpsConnector<Connector>, Full<Bytes>>;
 
 /// The client of one collector.
 #[derive(Debug)]
@@ -107,26 +109,28 @@ impl Client {
     }
 
     /// How many bytes must be free before a message.
-    pub(super) fn reserved(&self) -> usize {
-        match self.protocol {
+    pub(super) fn reserved(protocol: Protocol) -> usize {
+        match protocol {
             Protocol::Grpc => grpc::PREFIX,
             Protocol::HttpProtobuf | Protocol::HttpJson => 0,
         }
     }
 
-    /// Makes `message`, with its reserved bytes in front, ready to be sent.
-    pub(super) fn prepare(&self, message: Vec<u8>) -> Body {
-        let reserved = self.reserved();
+    /// Makes `request`, with its reserved bytes in front, ready to be sent.
+    pub(super) fn prepare(&self, request: ExportRequest) -> Body {
+        let ExportRequest { mut buffer, mut begin } = request;
         let compressed = match self.compression {
-            Compression::Gzip => gzip(&message, reserved),
+            Compression::Gzip => buffer.get(begin..).and_then(|message| gzip(message, Self::reserved(self.protocol))),
             Compression::None => None,
         };
         let is_gzip = compressed.is_some();
-        let mut bytes = compressed.unwrap_or(message);
-        if self.protocol == Protocol::Grpc {
-            grpc::prefix(&mut bytes, is_gzip);
+        if let Some(compressed) = compressed {
+            (buffer, begin) = (compressed, 0);
         }
-        Body { bytes: bytes.into(), is_gzip }
+        if self.protocol == Protocol::Grpc {
+            grpc::prefix(buffer.get_mut(begin..).unwrap_or_default(), is_gzip);
+        }
+        Body { bytes: Bytes::from(buffer).slice(begin..), is_gzip }
     }
 
     /// The destination, for the log: no credentials and no query.

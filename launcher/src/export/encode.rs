@@ -4,8 +4,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use opentelemetry::InstrumentationScope;
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope as ScopeMessage;
 use opentelemetry_proto::tonic::resource::v1::Resource as ResourceMessage;
 use opentelemetry_proto::tonic::trace::v1::Span as SpanMessage;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
@@ -13,12 +11,13 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 use prost::Message as _;
 
+use super::batch::{Batch, Request};
 use super::wire;
 
 /// A resource, encoded once: what all spans of one program belong to.
 #[derive(Debug)]
 pub(super) struct EncodedResource {
-    message: Vec<u8>,
+    head: Vec<u8>,
     schema_url: String,
 }
 
@@ -26,11 +25,27 @@ impl EncodedResource {
     pub(super) fn new(encoding: Encoding, resource: &Resource) -> Self {
         let ResourceAttributesWithSchema { attributes, schema_url } = resource.into();
         let message = ResourceMessage { attributes: attributes.0, ..ResourceMessage::default() };
-        let message = match encoding {
-            Encoding::Protobuf => message.encode_to_vec(),
+        let schema_url = schema_url.unwrap_or_default();
+        let head = match encoding {
+            Encoding::Protobuf => {
+                let mut head = Vec::new();
+                wire::bytes_always(&mut head, 1, &message.encode_to_vec());
+                wire::text(&mut head, 3, &schema_url);
+                head
+            }
             Encoding::Json => json(&message),
         };
-        Self { message, schema_url: schema_url.unwrap_or_default() }
+        Self { head, schema_url }
+    }
+
+    /// In protobuf the fields of a `ResourceSpans` but for its scopes; in JSON the resource.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The URL of the schema of its attributes; empty where it has none.
+    pub(super) fn schema_url(&self) -> &str {
+        &self.schema_url
     }
 }
 
@@ -41,142 +56,45 @@ pub(super) enum Encoding {
     Json,
 }
 
-/// Encoded spans, by resource and scope.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    /// Most have one: several programs that run under one supervisor have one each.
-    parts: Vec<Part>,
-    spans: usize,
-    bytes: usize,
-}
-
-/// The spans of one program.
-#[derive(Debug)]
-struct Part {
-    resource: Arc<EncodedResource>,
-    scopes: Vec<(InstrumentationScope, Vec<u8>)>,
-    /// The scope of the last span: the next one's is likely the same.
-    last: usize,
-}
-
 /// What turns spans and batches into bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Encoder {
     pub(super) encoding: Encoding,
-}
-
-impl Batch {
-    /// How many spans are in it.
-    pub(super) fn spans(&self) -> usize {
-        self.spans
-    }
-
-    /// How many bytes they take.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    fn part(&mut self, resource: &Arc<EncodedResource>) -> &mut Part {
-        let known = self.parts.iter().position(|part| Arc::ptr_eq(&part.resource, resource));
-        let index = known.unwrap_or_else(|| {
-            self.parts.push(Part { resource: Arc::clone(resource), scopes: Vec::new(), last: 0 });
-            self.parts.len() - 1
-        });
-        &mut self.parts[index]
-    }
-}
-
-impl Part {
-    fn scope(&mut self, scope: &InstrumentationScope) -> &mut Vec<u8> {
-        let is_last = self.scopes.get(self.last).is_some_and(|(last, _)| last == scope);
-        if !is_last {
-            self.last = self.scopes.iter().position(|(known, _)| known == scope).unwrap_or_else(|| {
-                self.scopes.push((scope.clone(), Vec::new()));
-                self.scopes.len() - 1
-            });
-        }
-        &mut self.scopes[self.last].1
-    }
+    /// Bytes that are left free before a request's body.
+    pub(super) reserved: usize,
 }
 
 impl Encoder {
-    /// Encodes one span of `resource` into `batch`; returns the number of bytes added.
-    pub(super) fn add(self, batch: &mut Batch, resource: &Arc<EncodedResource>, span: &SpanData) -> usize {
-        let out = batch.part(resource).scope(&span.instrumentation_scope);
-        let before = out.len();
-        match self.encoding {
+    /// Encodes one span of `resource` into `batch`; returns the number of bytes added. `buffer` makes an empty one where one is needed.
+    pub(super) fn add(
+        self,
+        batch: &mut Batch,
+        resource: &Arc<EncodedResource>,
+        span: &SpanData,
+        buffer: impl FnOnce() -> Vec<u8>,
+    ) -> usize {
+        batch.add(resource, &span.instrumentation_scope, self.reserved, buffer, |out, is_first| match self.encoding {
             Encoding::Protobuf => wire::span(out, 2, span),
             Encoding::Json => {
-                if before > 0 {
+                if !is_first {
                     out.push(b',');
                 }
                 out.extend_from_slice(&json(&SpanMessage::from(span.clone())));
             }
-        }
-        let added = out.len() - before;
-        batch.spans += 1;
-        batch.bytes += added;
-        added
+        })
     }
 
-    /// The body of an `ExportTraceServiceRequest`, behind `reserved` bytes that are left free.
-    pub(super) fn request(self, batch: Batch, reserved: usize) -> Vec<u8> {
-        let resources: usize = batch.parts.iter().map(|part| part.resource.message.len() + 1024).sum();
-        let mut out = Vec::with_capacity(reserved + resources + batch.bytes);
-        out.resize(reserved, 0);
+    /// The body of an `ExportTraceServiceRequest`.
+    pub(super) fn request(self, batch: Batch) -> Request {
         match self.encoding {
-            Encoding::Protobuf => batch.parts.into_iter().for_each(|part| part.protobuf(&mut out)),
-            Encoding::Json => {
-                out.extend_from_slice(br#"{"resourceSpans":["#);
-                for (index, part) in batch.parts.into_iter().enumerate() {
-                    if index > 0 {
-                        out.push(b',');
-                    }
-                    part.json(&mut out);
-                }
-                out.extend_from_slice(b"]}");
-            }
+            Encoding::Protobuf => batch.protobuf(self.reserved),
+            Encoding::Json => batch.json(self.reserved),
         }
-        out
-    }
-}
-
-impl Part {
-    fn protobuf(self, out: &mut Vec<u8>) {
-        wire::message(out, 1, |out| {
-            wire::bytes_always(out, 1, &self.resource.message);
-            for (scope, spans) in self.scopes {
-                wire::message(out, 2, |out| {
-                    wire::bytes_always(out, 1, &ScopeMessage::from((&scope, None)).encode_to_vec());
-                    out.extend_from_slice(&spans);
-                    wire::text(out, 3, scope.schema_url().unwrap_or_default());
-                });
-            }
-            wire::text(out, 3, &self.resource.schema_url);
-        });
-    }
-
-    fn json(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(br#"{"resource":"#);
-        out.extend_from_slice(&self.resource.message);
-        out.extend_from_slice(br#","scopeSpans":["#);
-        for (index, (scope, spans)) in self.scopes.into_iter().enumerate() {
-            out.extend_from_slice(if index == 0 { br#"{"scope":"# } else { br#",{"scope":"# });
-            out.extend_from_slice(&json(&ScopeMessage::from((&scope, None))));
-            out.extend_from_slice(br#","spans":["#);
-            out.extend_from_slice(&spans);
-            out.extend_from_slice(br#"],"schemaUrl":"#);
-            out.extend_from_slice(&json(&scope.schema_url().unwrap_or_default()));
-            out.push(b'}');
-        }
-        out.extend_from_slice(br#"],"schemaUrl":"#);
-        out.extend_from_slice(&json(&self.resource.schema_url));
-        out.push(b'}');
     }
 }
 
 /// The library's messages always serialize: they hold no maps with odd keys and nothing that can fail.
-fn json<T: serde::Serialize>(value: &T) -> Vec<u8> {
+pub(super) fn json<T: serde::Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_else(|_impossible| b"null".to_vec())
 }
 
@@ -193,8 +111,17 @@ pub(super) fn gzip(message: &[u8], reserved: usize) -> Option<Vec<u8>> {
 }
 
 /// A request's body, ready to be sent as often as needed.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Body {
     pub(super) bytes: Bytes,
     pub(super) is_gzip: bool,
+}
+
+impl Body {
+    /// The buffer that it was in, empty, for the next one; a new one where somebody else still has it.
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        let mut bytes = self.bytes;
+        bytes.clear();
+        bytes.into()
+    }
 }

@@ -8,6 +8,7 @@
 //! out, what is lost is counted.
 
 mod answer;
+mod batch;
 mod client;
 mod console;
 mod encode;
@@ -111,13 +112,12 @@ impl Exporting {
     }
 
     /// Takes a finished span of `source`; never blocks.
-    #[expect(clippy::needless_pass_by_value, reason = "a span ends here")]
-    pub fn push(&mut self, source: &Source, span: SpanData) {
+    pub fn push(&mut self, source: &Source, span: &SpanData) {
         if let Some(console) = &mut self.console {
-            console.push(&source.service, &span);
+            console.push(&source.service, span);
         }
         match (&mut self.collector, &source.encoded) {
-            (Collector::Otlp(otlp), Some(resource)) => otlp.push(resource, &span),
+            (Collector::Otlp(otlp), Some(resource)) => otlp.push(resource, span),
             (Collector::Broken(account), _) => account.failed += 1,
             (Collector::None | Collector::Otlp(_), _) => {}
         }

@@ -33,7 +33,9 @@ impl Otlp {
     /// Starts the exporter, within a runtime. Nothing is connected yet.
     pub(super) fn start(settings: &OtlpSettings, batch: BatchSettings) -> Result<Self, ClientError> {
         let client = Client::new(settings)?;
-        let queue = Arc::new(Queue::new(Encoder { encoding: Client::encoding(settings.protocol) }, batch));
+        let protocol = settings.protocol;
+        let encoder = Encoder { encoding: Client::encoding(protocol), reserved: Client::reserved(protocol) };
+        let queue = Arc::new(Queue::new(encoder, batch));
         let (ending, ended) = watch::channel(None);
         let sender = Sender {
             destination: client.destination(),

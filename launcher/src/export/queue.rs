@@ -2,13 +2,15 @@
 //!
 //! It is shared by the thread's tasks only; the lock is never contended and never held across an await.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 
-use super::encode::{Batch, EncodedResource, Encoder};
+use super::batch::Batch;
+use super::encode::{EncodedResource, Encoder};
 use super::settings::{BatchSettings, MAX_QUEUE_BYTES};
 
 /// A batch is closed at this size, whatever its number of spans: collectors refuse gRPC messages above 4 MiB.
@@ -16,6 +18,11 @@ const MAX_BATCH_BYTES: usize = 2 << 20;
 
 /// The first span of an idle period waits no longer than this: whoever tries a program out sees its traces at once.
 const SOON: Duration = Duration::from_millis(500);
+
+/// A buffer for a batch as most are, which does not grow by being copied; what is not used of it takes no memory.
+fn new_buffer() -> Vec<u8> {
+    Vec::with_capacity(256 << 10)
+}
 
 /// What became of the spans.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +63,9 @@ struct State {
     /// When the open batch has to go, full or not.
     due: Option<Instant>,
     /// Waiting for their turn, oldest first.
-    closed: std::collections::VecDeque<Batch>,
+    closed: VecDeque<Batch>,
+    /// An empty buffer for the next batch, while one follows the other: its pages are there.
+    spare: Option<Vec<u8>>,
     /// Spans and bytes held: waiting and on their way.
     held: Held,
     last_taken: Option<Instant>,
@@ -90,7 +99,8 @@ impl Queue {
             state.account.dropped += 1;
             return;
         }
-        state.held.bytes += self.encoder.add(&mut state.open, resource, span);
+        let State { open, spare, held, .. } = state;
+        held.bytes += self.encoder.add(open, resource, span, || spare.take().unwrap_or_else(new_buffer));
         state.held.spans += 1;
         let is_full = state.open.spans() >= self.settings.max_export_batch_size || state.open.bytes() >= MAX_BATCH_BYTES;
         if is_full {
@@ -116,6 +126,7 @@ impl Queue {
         let mut state = self.state();
         if state.closed.is_empty() && (state.ending || state.due.is_some_and(|due| due <= Instant::now())) {
             state.close();
+            state.spare = None;
         }
         let batch = state.closed.pop_front();
         if batch.is_some() {
@@ -146,9 +157,12 @@ impl Queue {
         state.ending && state.closed.is_empty() && state.open.spans() == 0
     }
 
-    /// Books what became of a batch that was taken.
-    pub(super) fn settle(&self, batch: Held, delivery: Delivery) {
+    /// Books what became of a batch that was taken, and takes back its buffer if others wait.
+    pub(super) fn settle(&self, batch: Held, delivery: Delivery, buffer: Vec<u8>) {
         let mut state = self.state();
+        if state.open.spans() > 0 && buffer.capacity() > 0 {
+            state.spare = Some(buffer);
+        }
         state.held.spans -= batch.spans;
         state.held.bytes -= batch.bytes;
         let spans = batch.spans as u64;

@@ -8,8 +8,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep, sleep_until, timeout_at};
 
 use super::answer::Taken;
+use super::batch::Batch;
 use super::client::Client;
-use super::encode::{Batch, Body, Encoder};
+use super::encode::Body;
 use super::failure::{Failure, FailureKind};
 use super::outage::Outage;
 use super::queue::{Delivery, Held, Queue};
@@ -72,8 +73,7 @@ pub(super) async fn run(sender: Arc<Sender>) {
 impl Sender {
     async fn export(self: Arc<Self>, batch: Batch) {
         let held = Held { spans: batch.spans(), bytes: batch.bytes() };
-        let message = self.encoder().request(batch, self.client.reserved());
-        let body = self.client.prepare(message);
+        let body = self.client.prepare(self.queue.encoder().request(batch));
         let delivery = match self.deliver(&body).await {
             Ok(Taken { refused, message }) => {
                 let message = message.map(|message| self.client.redacted(&message));
@@ -87,11 +87,7 @@ impl Sender {
                 Delivery::Failed(failure.message)
             }
         };
-        self.queue.settle(held, delivery);
-    }
-
-    fn encoder(&self) -> Encoder {
-        self.queue.encoder()
+        self.queue.settle(held, delivery, body.into_buffer());
     }
 
     /// Sends `body` until it is taken or there is no point in going on.

@@ -112,11 +112,43 @@ fn link(out: &mut Vec<u8>, link: &Link) {
 
 fn key_values(out: &mut Vec<u8>, field: u8, pairs: &[KeyValue]) {
     for pair in pairs {
-        message(out, field, |out| {
-            text(out, 1, pair.key.as_str());
-            message(out, 2, |out| any_value(out, &pair.value));
-        });
+        let name = pair.key.as_str();
+        if let Value::String(value) = &pair.value
+            && is_short(name, value.as_str().as_bytes())
+        {
+            let value = value.as_str().as_bytes();
+            short_pair(out, field, name, [1 << 3 | LEN, byte(value.len())], value);
+        } else if let Value::I64(value) = &pair.value
+            && is_short(name, &[0; 10])
+        {
+            short_pair(out, field, name, [3 << 3 | VARINT], varint_bytes(&mut [0; 10], value.cast_unsigned()));
+        } else {
+            message(out, field, |out| {
+                text(out, 1, name);
+                message(out, 2, |out| any_value(out, &pair.value));
+            });
+        }
     }
+}
+
+/// Whether each length within such a pair takes one byte.
+fn is_short(name: &str, value: &[u8]) -> bool {
+    name.len() + value.len() < 0x7a
+}
+
+fn byte(len: usize) -> u8 {
+    u8::try_from(len).unwrap_or(u8::MAX)
+}
+
+/// A short pair, as most are: what its parts are is known before, and they are appended in few pieces. `before` is what stands within the
+/// `AnyValue` before the value.
+fn short_pair<const N: usize>(out: &mut Vec<u8>, field: u8, name: &str, before: [u8; N], value: &[u8]) {
+    let any_value = N + value.len();
+    out.extend_from_slice(&[field << 3 | LEN, byte(4 + name.len() + any_value), 1 << 3 | LEN, byte(name.len())]);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(&[2 << 3 | LEN, byte(any_value)]);
+    out.extend_from_slice(&before);
+    out.extend_from_slice(value);
 }
 
 /// `AnyValue`: a `oneof`, so that its zero values are written too.
@@ -181,6 +213,17 @@ pub(super) fn message(out: &mut Vec<u8>, field: u8, body: impl FnOnce(&mut Vec<u
     out[at..=at + more].copy_from_slice(encoded);
 }
 
+/// Key and length of a nested message of which it is known how long it is.
+pub(super) fn message_head(out: &mut Vec<u8>, field: u8, len: usize) {
+    key(out, field, LEN);
+    varint(out, len as u64);
+}
+
+/// How long these are, for a field up to 15.
+pub(super) fn message_head_len(len: usize) -> usize {
+    1 + varint_bytes(&mut [0; 10], len as u64).len()
+}
+
 /// A text field; an empty one is the default and left out.
 pub(super) fn text(out: &mut Vec<u8>, field: u8, value: &str) {
     bytes(out, field, value.as_bytes());
@@ -195,8 +238,7 @@ pub(super) fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
 
 /// A bytes field with its length.
 pub(super) fn bytes_always(out: &mut Vec<u8>, field: u8, value: &[u8]) {
-    key(out, field, LEN);
-    varint(out, value.len() as u64);
+    message_head(out, field, value.len());
     out.extend_from_slice(value);
 }
 
@@ -250,3 +292,6 @@ fn varint_bytes(buffer: &mut [u8; 10], mut value: u64) -> &[u8] {
     }
     &buffer[..len]
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use super::identity;
 use crate::config::KnownMethods;
 
 /// The instrumentation scope of spans of `net/http`.
-static NET_HTTP: LazyLock<InstrumentationScope> = LazyLock::new(|| identity::scope("net/http"));
+static NET_HTTP: LazyLock<InstrumentationScope> = LazyLock::new(|| identity::scope_named("go-auto-launch/net/http"));
 
 /// Query parameters whose values are secrets, in lower case: those that the conventions name, and the usual ones.
 const SECRET_PARAMETERS: [&str; 22] = [
@@ -50,6 +50,12 @@ pub fn open_span(kind: SpanKind, identity: &SpanIdentity, trace_state: TraceStat
     identity::open_span(kind, identity, trace_state, NET_HTTP.clone(), start_time)
 }
 
+/// The bytes as text, those that are no UTF-8 replaced. Most are UTF-8, and looked at faster for it.
+#[must_use]
+pub fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
 /// Adds the method; returns the span's name as long as there is no route.
 pub fn method_attributes(method: &str, known: &KnownMethods, attributes: &mut Vec<KeyValue>) -> Cow<'static, str> {
     if let Some(known) = known.known(method) {
@@ -71,7 +77,8 @@ pub fn has_method(span: &SpanData, method: &str) -> bool {
         (name == semconv::HTTP_REQUEST_METHOD || name == semconv::HTTP_REQUEST_METHOD_ORIGINAL)
             && attribute.value.as_str() == method
     };
-    span.attributes.iter().any(is)
+    // They were the first (`method_attributes`).
+    span.attributes.iter().take(2).any(is)
 }
 
 /// `network.protocol.version` of major and minor.

@@ -11,7 +11,13 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 /// The instrumentation scope of the spans of a library.
 #[must_use]
 pub fn scope(library: &str) -> InstrumentationScope {
-    InstrumentationScope::builder(format!("go-auto-launch/{library}"))
+    scope_named(format!("go-auto-launch/{library}"))
+}
+
+/// The same by its own name. That of a constant is not copied with each span.
+#[must_use]
+pub fn scope_named(name: impl Into<Cow<'static, str>>) -> InstrumentationScope {
+    InstrumentationScope::builder(name)
         .with_version(env!("CARGO_PKG_VERSION"))
         .with_schema_url(opentelemetry_semantic_conventions::SCHEMA_URL)
         .build()

@@ -79,6 +79,7 @@ const FUNCTIONS: &[&str] = &[
     XNET_ROUND_TRIPS[2],
     http1::WRITE,
     http1::WRITE_HEADER,
+    http1::WRITE_LINE,
     http2::CLIENTS[0].encode,
     http2::CLIENTS[0].encoders[0],
     http2::CLIENTS[0].encoders[1],

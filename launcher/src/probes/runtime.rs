@@ -10,11 +10,11 @@ pub const FUNCTIONS: [&str; 2] = [SIGNAL, HANDLER];
 /// Types that are read, besides those of [`super::parents`].
 pub const TYPES: [&str; 1] = ["runtime.gobuf"];
 
-/// Where the kernel enters for each signal (`runtime/sys_linux_amd64.s`), …
-///
-/// match-go: 1.20..: runtime.sigtramp
+/// Where the kernel enters for each signal (`runtime/sys_linux_amd64.s`, in this form since Go 1.20), …
 const SIGNAL: &str = "runtime.sigtramp";
 /// … and what it calls.
+///
+/// match-go: 1.20..: runtime.sigtrampgo(sig, info, ctx)
 const HANDLER: &str = "runtime.sigtrampgo";
 /// `MOVQ DI, AX; MOVQ SI, BX; MOVQ DX, CX`: the arguments of the kernel become those of Go (`ABIInternal`, Go ≥ 1.20).
 const ARGUMENTS: [u8; 9] = [0x48, 0x89, 0xf8, 0x48, 0x89, 0xf3, 0x48, 0x89, 0xd1];

@@ -32,6 +32,9 @@ pub trait Placement: std::fmt::Debug {
     /// Where the ends are not understood.
     fn ends(&self, binary: &GoBinary<'_>, function: &Function, ends: Ends) -> Result<Vec<Site>, LeftOut>;
 
+    /// Whether a probe writes to the process's memory itself. Else the process does, where the plan has detours.
+    fn stores(&self) -> bool;
+
     /// Whether a `RET` is observed at no higher cost than any other instruction: then nothing else is looked for.
     fn returns_are_cheap(&self) -> bool;
 }

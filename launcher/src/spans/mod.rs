@@ -9,3 +9,6 @@ pub mod open;
 pub mod operations;
 mod panics;
 mod values;
+
+/// By the ids of spans, which are random already.
+type ById<T> = std::collections::HashMap<[u8; 8], T, foldhash::fast::RandomState>;

@@ -8,9 +8,9 @@ use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
-use super::limits;
 use super::names::Names;
-use super::operations::OpenOperations;
+use super::operations::{Finished, OpenOperations};
+use super::{ById, limits};
 use crate::clock::WallClock;
 use crate::config::{KnownMethods, Limits, SpanSettings};
 use crate::events::decode::{Happened, Record, ServerEnd, ServerPanic};
@@ -22,13 +22,16 @@ use crate::probes::operations::About;
 /// then closed as unfinished.
 const MAX_OPEN: usize = 65_536;
 
+/// Spans that are kept to be made anew, of 1.5 KB each.
+const MAX_OVER: usize = 64;
+
 /// `error.type` of a span whose end was not seen.
 pub(super) const UNFINISHED: &str = "unfinished";
 
 /// A span without its end.
 #[derive(Debug)]
 struct OpenSpan {
-    data: SpanData,
+    data: Box<SpanData>,
     /// Start in nanoseconds of `CLOCK_BOOTTIME`: the duration is exact whatever happens to the wall clock.
     started: u64,
     without_end: WithoutEnd,
@@ -42,15 +45,15 @@ enum WithoutEnd {
     /// Nothing more is known of it.
     Unknown,
     /// Its answer was sent, as the program has said in its last moment: that this was cut is no failure.
-    Answered(SpanData),
+    Answered(Box<SpanData>),
     /// Somebody waits for the answer.
-    Unanswered(SpanData),
+    Unanswered(Box<SpanData>),
     /// No span at all: the connection was upgraded, and the request is served by HTTP/2, with a span of its own.
     Upgraded,
 }
 
 impl OpenSpan {
-    fn new(data: SpanData, started: u64) -> Self {
+    fn new(data: Box<SpanData>, started: u64) -> Self {
         Self { data, started, without_end: WithoutEnd::Unknown, upgrade: None }
     }
 
@@ -79,14 +82,14 @@ impl OpenSpan {
             data.status = Status::error("the end of this operation was not seen");
         }
         limits::apply(limits, &mut data);
-        Some(data)
+        Some(*data)
     }
 }
 
 /// All spans whose end has not come.
 #[derive(Debug)]
 pub struct OpenSpans<N> {
-    spans: HashMap<[u8; 8], OpenSpan>,
+    spans: ById<OpenSpan>,
     /// The last span of a request that asks for an upgrade to HTTP/2, by the client's address.
     upgrades: HashMap<Box<str>, [u8; 8]>,
     limits: Limits,
@@ -94,6 +97,9 @@ pub struct OpenSpans<N> {
     names: Names<N>,
     /// Those of operations of tables.
     operations: OpenOperations,
+    /// Spans that were handed over, in whose place and with whose list of attributes the next ones are made.
+    #[expect(clippy::vec_box, reason = "a span stays where it is, whether it is open or over")]
+    over: Vec<Box<SpanData>>,
     /// Ends whose start was lost.
     orphans: u64,
 }
@@ -104,12 +110,13 @@ impl<N: TypeNames> OpenSpans<N> {
     pub fn new(settings: SpanSettings, about: Vec<Option<Arc<About>>>, type_names: N) -> Self {
         let SpanSettings { limits, known_methods, database } = settings;
         Self {
-            spans: HashMap::new(),
+            spans: ById::default(),
             upgrades: HashMap::new(),
             limits,
             known_methods,
             names: Names::new(type_names),
             operations: OpenOperations::new(about, limits, database),
+            over: Vec::new(),
             orphans: 0,
         }
     }
@@ -120,7 +127,7 @@ impl<N: TypeNames> OpenSpans<N> {
     }
 
     /// Takes one record; hands over the spans that it finishes.
-    pub fn apply(&mut self, record: &Record<'_>, clock: &WallClock, finished: &mut dyn FnMut(SpanData)) {
+    pub fn apply(&mut self, record: &Record<'_>, clock: &WallClock, finished: Finished<'_>) {
         match record {
             Record::OperationStart(start) => self.operations.start(start, clock, &mut self.names),
             // Of a request that is served.
@@ -139,17 +146,39 @@ impl<N: TypeNames> OpenSpans<N> {
             | Record::HttpClientStart(_)
             | Record::HttpClientEnd(_) => {
                 if let Some(span) = self.apply_http(record, clock) {
-                    finished(span);
+                    finished(&span);
+                    self.keep(span);
                 }
             }
         }
     }
 
-    fn apply_http(&mut self, record: &Record<'_>, clock: &WallClock) -> Option<SpanData> {
+    /// A new span in the place of one that is over; `make` gets that one's list of attributes, empty.
+    fn make(&mut self, make: impl FnOnce(&KnownMethods, Vec<KeyValue>) -> SpanData) -> Box<SpanData> {
+        match self.over.pop() {
+            Some(mut data) => {
+                let attributes = std::mem::take(&mut data.attributes);
+                *data = make(&self.known_methods, attributes);
+                data
+            }
+            None => Box::new(make(&self.known_methods, Vec::new())),
+        }
+    }
+
+    /// Takes back a span that was handed over.
+    fn keep(&mut self, mut span: Box<SpanData>) {
+        if self.over.len() < MAX_OVER {
+            span.attributes.clear();
+            self.over.push(span);
+        }
+    }
+
+    fn apply_http(&mut self, record: &Record<'_>, clock: &WallClock) -> Option<Box<SpanData>> {
         match record {
             Record::OperationStart(_) | Record::OperationEvent(_) => None,
             Record::HttpServerStart(start) => {
-                let mut open = OpenSpan::new(net_http_server::start(start, clock, &self.known_methods), start.time);
+                let data = self.make(|known, attributes| net_http_server::start(start, clock, known, attributes));
+                let mut open = OpenSpan::new(data, start.time);
                 open.upgrade = start.upgrade_to_http2();
                 if let Some(client) = &open.upgrade
                     && let Some(before) = self.upgrades.insert(client.clone(), start.span.span_id)
@@ -175,7 +204,7 @@ impl<N: TypeNames> OpenSpans<N> {
                 self.finish(end.head.span_id, end.head.time, |span| net_http_server::finish_panic(span, panic, value))
             }
             Record::HttpClientStart(start) => {
-                let data = net_http_client::start(start, clock, &self.known_methods);
+                let data = self.make(|known, attributes| net_http_client::start(start, clock, known, attributes));
                 self.spans.insert(start.span.span_id, OpenSpan::new(data, start.time));
                 None
             }
@@ -187,7 +216,7 @@ impl<N: TypeNames> OpenSpans<N> {
         }
     }
 
-    fn finish(&mut self, id: [u8; 8], time: u64, complete: impl FnOnce(&mut SpanData)) -> Option<SpanData> {
+    fn finish(&mut self, id: [u8; 8], time: u64, complete: impl FnOnce(&mut SpanData)) -> Option<Box<SpanData>> {
         let Some(OpenSpan { mut data, started, without_end, upgrade }) = self.spans.remove(&id) else {
             self.orphans += 1;
             return None;

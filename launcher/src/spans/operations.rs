@@ -14,7 +14,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use super::failures::{fail, panicked, unfinished};
 use super::names::Names;
 use super::panics::Panics;
-use super::{limits, values};
+use super::{ById, limits, values};
 use crate::captured::{Captured, Value};
 use crate::clock::WallClock;
 use crate::config::{Database, Limits};
@@ -50,7 +50,7 @@ pub(super) struct OpenOperations {
     /// What becomes of records, by the numbers of operations.
     about: Vec<Option<Arc<About>>>,
     scopes: HashMap<&'static str, InstrumentationScope>,
-    open: HashMap<[u8; 8], OpenOperation>,
+    open: ById<OpenOperation>,
     /// The spans of operations that go on until an object ends, by its address.
     objects: HashMap<u64, [u8; 8]>,
     /// The spans of operations that have made an object, by its address.
@@ -65,7 +65,7 @@ pub(super) struct OpenOperations {
 }
 
 /// Where finished spans go.
-pub(super) type Finished<'f> = &'f mut dyn FnMut(SpanData);
+pub type Finished<'f> = &'f mut dyn FnMut(&SpanData);
 
 impl OpenOperations {
     /// None yet.
@@ -73,7 +73,7 @@ impl OpenOperations {
         Self {
             about,
             scopes: HashMap::new(),
-            open: HashMap::new(),
+            open: ById::default(),
             objects: HashMap::new(),
             makers: HashMap::new(),
             known: HashMap::new(),
@@ -173,7 +173,7 @@ impl OpenOperations {
         if let Some(before) = self.objects.insert(head.object, head.span_id).filter(|before| *before != head.span_id)
             && let Some(open) = self.open.remove(&before)
         {
-            finished(self.close(open, head.time));
+            finished(&self.close(open, head.time));
         }
         let (Some(about), Some(open)) = (self.about(head.operation), self.open.get_mut(&head.span_id)) else {
             self.orphans += 1;
@@ -209,7 +209,7 @@ impl OpenOperations {
             self.makers.insert(object, data.span_context.clone());
         }
         limits::apply(&self.limits, &mut data);
-        finished(data);
+        finished(&data);
     }
 
     /// All that is open on a goroutine from a level on has ended: by `runtime.Goexit`, or else by a panic, as far as one is known.
@@ -228,7 +228,7 @@ impl OpenOperations {
                 None => unfinished(&mut data),
             }
             limits::apply(&self.limits, &mut data);
-            finished(data);
+            finished(&data);
         }
     }
 

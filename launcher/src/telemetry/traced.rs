@@ -89,7 +89,7 @@ impl Traced {
         if let Some(exec) = self.executed_again.take() {
             // By now, what is open still was open then. Requests that began right behind the exec have ended meanwhile.
             for span in self.spans.close_before(exec, exec) {
-                exporting.push(&self.source, span);
+                exporting.push(&self.source, &span);
             }
         }
         let successor = if self.has_ended() { None } else { self.image.as_ref().and_then(Image::successor) };
@@ -152,7 +152,7 @@ impl Traced {
             self.spans.apply(&record, &clock, &mut |span| exporting.push(&self.source, span));
         });
         for span in self.spans.close_oldest(boot_time()) {
-            exporting.push(&self.source, span);
+            exporting.push(&self.source, &span);
         }
         more
     }
@@ -174,7 +174,7 @@ impl Traced {
             self.probes.leave_until_exit();
         }
         for span in self.spans.close_all(boot_time()) {
-            exporting.push(&self.source, span);
+            exporting.push(&self.source, &span);
         }
         let (invalid, why) = self.ring.invalid();
         let missed = self.ring.missed();

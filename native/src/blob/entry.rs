@@ -145,8 +145,8 @@ core::arch::global_asm!(
     "mov rax, [rsp]",
     "lea rsp, [rsp + 136]",
     "ret",
-    // Instead of runtime.sigtrampgo, from runtime.sigtramp: the signal in RAX, its information in RBX, the context in RCX (match-go:
-    // 1.20..: runtime.sigtramp). A signal that has not met this code goes on at once, unless it may have met the kernel's function.
+    // Instead of runtime.sigtrampgo, from runtime.sigtramp: the signal in RAX, its information in RBX, the context in RCX (runtime/sys_linux_amd64.s,
+    // Go 1.20 and newer). A signal that has not met this code goes on at once, unless it may have met the kernel's function.
     ".balign 64",
     "hook:",
     "mov rdx, [rcx + 168]",

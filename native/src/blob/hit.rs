@@ -107,6 +107,13 @@ impl Hit<'_> {
 }
 
 impl Target for Hit<'_> {
+    const STORES: bool = true;
+
+    #[inline(always)]
+    fn store(&self, address: u64, bytes: &[u8]) -> bool {
+        configuration().slots != 0 && OwnMemory.store(address, bytes)
+    }
+
     #[inline(always)]
     fn registers(&self) -> Registers {
         let stack_pointer = self.saved.stack_pointer() + u64::from(self.site.stack);

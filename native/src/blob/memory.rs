@@ -1,7 +1,7 @@
 //! The program's memory by plain loads. Each has an entry in a table of faults: where nothing is mapped, the handler of the signal goes on
 //! at the landing ([`super::signals`]).
 //!
-//! The only loads of foreign memory in this code.
+//! The only loads of foreign memory in this code, and the only store to it.
 
 use core::arch::asm;
 use core::mem::MaybeUninit;
@@ -59,6 +59,36 @@ unsafe fn copy(from: u64, to: *mut u8, length: usize) -> bool {
         );
     }
     failed == 0
+}
+
+impl OwnMemory {
+    /// Writes `bytes` to the process's memory; false where that is not mapped, or not writable. What was written so far stays.
+    pub(super) fn store(&self, address: u64, bytes: &[u8]) -> bool {
+        let failed: u64;
+        // SAFETY: reads `bytes`, and writes as many to memory that the caller has found to be the program's own, which no Rust object is in. A
+        // store that faults goes on at the end, with `failed` still 1.
+        unsafe {
+            asm!(
+                "2: sub {length}, 1",
+                "jb 4f",
+                "movzx {byte:e}, byte ptr [{from}]",
+                "3: mov [{to}], {byte:l}",
+                "inc {from}",
+                "inc {to}",
+                "jmp 2b",
+                "4: xor {failed:e}, {failed:e}",
+                "5:",
+                fault!("3b", "5b"),
+                from = inout(reg) bytes.as_ptr() => _,
+                to = inout(reg) address => _,
+                length = inout(reg) bytes.len() => _,
+                byte = out(reg) _,
+                failed = inout(reg) 1_u64 => failed,
+                options(nostack),
+            );
+        }
+        failed == 0
+    }
 }
 
 /// The word at `address`, and whether it could be read; else 0.

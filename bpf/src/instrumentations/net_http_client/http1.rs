@@ -36,7 +36,9 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
         write::release(target, goroutine, site::WRITE_SUBSET);
         return Err(Missed::NothingToDo);
     }
-    let (buffer, size) = (at(config.buffer.get()), at(config.buffer.get() + 8));
+    let buffer = at(config.buffer.get());
+    // Where room was made, the slice ends earlier than what it is a slice of.
+    let size = at(config.buffer.get() + if T::STORES { 16 } else { 8 });
     let (count, count_at) = (at(config.buffered.get()), writer.wrapping_add(config.buffered.get().into()));
     // The request line and what follows it end so.
     if count == 0
@@ -45,8 +47,6 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     {
         return Err(Missed::NotInjected);
     }
-    // The stack may be moved in between, by the check at the start of the function that is called.
-    let depth = depth(target, goroutine).wrapping_add(FROM_CALL);
     let claimed = write::claim(target, goroutine, site::WRITE_SUBSET, 0).ok_or(Missed::NotInjected)?;
     let slot = &mut *claimed.slot;
     text::compose::<T, false, TEXT>(target, slot, &span, injection.extracted.get());
@@ -59,9 +59,52 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
         claimed.abandon();
         return Err(Missed::NotInjected);
     }
-    slot.meant_for[meant_for::DEPTH] = depth;
+    if T::STORES {
+        let is_stored = store_text(target, slot, buffer.wrapping_add(count), length)
+            && target.store(writer.wrapping_add(config.buffer.get().into()).wrapping_add(8), &size.to_le_bytes())
+            && target.store(count_at, &(count.wrapping_add(length)).to_le_bytes());
+        claimed.abandon();
+        return if is_stored { Ok(()) } else { Err(Missed::NotInjected) };
+    }
+    // The stack may be moved in between, by the check at the start of the function that is called.
+    slot.meant_for[meant_for::DEPTH] = depth(target, goroutine).wrapping_add(FROM_CALL);
     command(slot, (count_at, count.wrapping_add(length)), (buffer.wrapping_add(count), length));
     claimed.publish();
+    Ok(())
+}
+
+/// Writes the text of a slot to the process's memory itself.
+fn store_text<T: Target>(target: &T, slot: &Slot, address: u64, length: u64) -> bool {
+    let text: &[u8] = slot.words.get(TEXT..).map_or(&[], bytemuck::cast_slice);
+    #[expect(clippy::cast_possible_truncation, reason = "at most the size of the slot")]
+    text.get(..length as usize).is_some_and(|text| target.store(address, text))
+}
+
+/// What the lines between the request line and the header have room in, and what is injected.
+const ROOM: u64 = 600;
+
+/// A line of a request is about to be written: where the buffer is so full that what is injected may find no room, its slice is cut behind
+/// what is in it. So the line makes the writer flush, and the whole buffer is there for the rest; [`inject`] gives the slice its length
+/// back.
+///
+/// A length at most as large as the capacity is a slice like any other.
+pub fn make_room<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
+    let registers = target.registers();
+    let (table, writer) = (registers.argument(0), registers.argument(1));
+    if table != config.buffered_writer.get().wrapping_add(target.load_bias()) {
+        return Err(Missed::NothingToDo);
+    }
+    let words: [u64; WRITER_WORDS] = target.read(writer).ok_or(Missed::NothingToDo)?;
+    let at = |offset: u32| word(&words, offset);
+    let (buffer, size) = (at(config.buffer.get()), at(config.buffer.get() + 8));
+    let (capacity, count) = (at(config.buffer.get() + 16), at(config.buffered.get()));
+    let is_writer = size <= capacity && count <= size && capacity >= 4 * ROOM;
+    // Once is enough: the line that comes next flushes.
+    let is_full = count != 0 && size == capacity && capacity - count < ROOM;
+    if !is_writer || !is_full || target.read::<u8>(buffer.wrapping_add(count).wrapping_sub(1)) != Some(b'\n') {
+        return Err(Missed::NothingToDo);
+    }
+    target.store(writer.wrapping_add(config.buffer.get().into()).wrapping_add(8), &count.to_le_bytes());
     Ok(())
 }
 

@@ -46,6 +46,10 @@ impl Placement for Uprobes {
     }
 
     /// The kernel single-steps them.
+    fn stores(&self) -> bool {
+        false
+    }
+
     fn returns_are_cheap(&self) -> bool {
         false
     }

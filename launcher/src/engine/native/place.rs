@@ -22,6 +22,7 @@ use crate::engine::Sampling;
 use crate::executor::process::{Code, call, close, flag, hand_over, map_code};
 use crate::executor::{Detour, MOST_BYTES, Places, Stub};
 use crate::probes::plan::Plan;
+use crate::probes::probe::When;
 use crate::probes::runtime::Runtime;
 
 /// What is placed.
@@ -125,7 +126,8 @@ fn map_parts(
     let code_bytes = memory.code_bytes() as u64;
     let code = map_code(injector, lowest, code_bytes, Code::File(file, CODE_AT as u64))?;
     mapped.0.push((code, code_bytes));
-    let slots = if plan.detours().next().is_some() { control + SLOTS_AT as u64 } else { 0 };
+    let injects = plan.probes().any(|probe| probe.event.when == When::Inject);
+    let slots = if injects { control + SLOTS_AT as u64 } else { 0 };
     let clock_gettime = match wanted.auxv.and_then(|auxv| auxv.vdso) {
         _ if clock::is_trusted() => 0,
         Some(base) => clock::function(base).ok_or(NativeError::NoClock)?,

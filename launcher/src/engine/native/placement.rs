@@ -49,6 +49,10 @@ impl Placement for Detours {
         Ok(sites)
     }
 
+    fn stores(&self) -> bool {
+        true
+    }
+
     fn returns_are_cheap(&self) -> bool {
         true
     }

@@ -30,7 +30,7 @@ fn span(name: String) -> SpanData {
 }
 
 fn queue(settings: BatchSettings) -> Queue {
-    Queue::new(Encoder { encoding: Encoding::Protobuf }, settings)
+    Queue::new(Encoder { encoding: Encoding::Protobuf, reserved: 5 }, settings)
 }
 
 fn push(queue: &Queue, name: String) {
@@ -54,7 +54,7 @@ fn spans_on_their_way_count_until_they_are_settled() {
     let batch = queue.take().unwrap();
     push(&queue, "b".to_owned());
     assert_eq!(queue.account().0.dropped, 2);
-    queue.settle(held(&batch), Delivery::Taken { refused: 1, message: Some("no".to_owned()) });
+    queue.settle(held(&batch), Delivery::Taken { refused: 1, message: Some("no".to_owned()) }, Vec::new());
     push(&queue, "c".to_owned());
     let (account, held) = queue.account();
     assert_eq!((account.exported, account.refused, account.dropped, held.spans), (1, 1, 2, 3));
@@ -95,4 +95,29 @@ fn at_the_end_nothing_waits() {
     assert!(!queue.is_done());
     assert_eq!(queue.take().unwrap().spans(), 1);
     assert!(queue.is_done());
+}
+
+#[test]
+fn a_buffer_is_kept_while_others_wait_and_no_longer() {
+    let queue = queue(BatchSettings { max_export_batch_size: 2, ..BatchSettings::default() });
+    let settle = |batch: Batch| {
+        let held = held(&batch);
+        let mut buffer = queue.encoder().request(batch).buffer;
+        buffer.clear();
+        queue.settle(held, Delivery::Taken { refused: 0, message: None }, buffer);
+    };
+    for _ in 0..2 {
+        push(&queue, "a".to_owned());
+    }
+    settle(queue.take().unwrap());
+    assert!(queue.state().spare.is_none(), "nobody waits");
+    for _ in 0..3 {
+        push(&queue, "b".to_owned());
+    }
+    settle(queue.take().unwrap());
+    assert!(queue.state().spare.is_some());
+    queue.end();
+    settle(queue.take().unwrap());
+    assert!(queue.state().spare.is_none(), "the last one was not full");
+    assert_eq!(queue.account().0.exported, 5);
 }

@@ -19,11 +19,11 @@ use crate::panic_value::PanicValue;
 /// A span has at most this many attributes of ours; room is made once.
 const ATTRIBUTES: usize = 14;
 
-/// The span of a round trip that has begun.
+/// The span of a round trip that has begun, whose attributes are put into this list.
 #[must_use]
-pub fn start(record: &ClientStart<'_>, clock: &WallClock, known: &KnownMethods) -> SpanData {
-    let [method, scheme, host, _, _, sent_host] = record.texts.map(|(bytes, _cut)| String::from_utf8_lossy(bytes));
-    let mut attributes = Vec::with_capacity(ATTRIBUTES);
+pub fn start(record: &ClientStart<'_>, clock: &WallClock, known: &KnownMethods, mut attributes: Vec<KeyValue>) -> SpanData {
+    let [method, scheme, host, _, _, sent_host] = record.texts.map(|(bytes, _cut)| http::text(bytes));
+    attributes.reserve(ATTRIBUTES);
     let name = http::method_attributes(&method, known, &mut attributes);
     attributes.push(KeyValue::new(semconv::URL_FULL, url(record)));
     // The conventions: that of the `Host` header or of `:authority`. It stands in a proxy's request target too
@@ -48,14 +48,14 @@ pub fn start(record: &ClientStart<'_>, clock: &WallClock, known: &KnownMethods) 
 /// `url.full`, without the user's name and password and without the values of secret parameters.
 fn url(record: &ClientStart<'_>) -> String {
     let [_method, scheme, host, path, query, _sent_host] = record.texts.map(|(bytes, _cut)| bytes);
-    let query = String::from_utf8_lossy(query);
+    let query = http::text(query);
     let mut url = String::with_capacity(scheme.len() + host.len() + path.len() + query.len() + 24);
-    url.push_str(&String::from_utf8_lossy(scheme));
+    url.push_str(&http::text(scheme));
     url.push_str("://");
     if record.has_user {
         url.push_str("REDACTED:REDACTED@");
     }
-    url.push_str(&String::from_utf8_lossy(host));
+    url.push_str(&http::text(host));
     escape_path(&mut url, path);
     if !query.is_empty() {
         url.push('?');

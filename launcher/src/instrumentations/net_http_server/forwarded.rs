@@ -21,6 +21,16 @@ pub(super) struct Forwarded<'a> {
     pub(super) host: Option<Cow<'a, str>>,
 }
 
+/// The headers. Most requests have none of them.
+const HEADERS: [usize; 6] = [
+    server_text::FORWARDED,
+    server_text::FORWARDED_NEXT,
+    server_text::FORWARDED_FOR,
+    server_text::FORWARDED_FOR_NEXT,
+    server_text::FORWARDED_PROTO,
+    server_text::FORWARDED_HOST,
+];
+
 /// A header's line.
 #[derive(Clone, Copy, Debug)]
 struct Line<'a> {
@@ -47,6 +57,9 @@ impl<'a> Line<'a> {
 impl<'a> Forwarded<'a> {
     /// Reads the headers of a request, its texts in the order of [`server_text`] and whether each was cut.
     pub(super) fn of(texts: &[(&'a [u8], bool); TEXTS]) -> Self {
+        if HEADERS.iter().all(|&index| texts[index].0.is_empty()) {
+            return Self::default();
+        }
         let line = |index: usize| Line::of(texts[index]);
         let mut forwarded = Self::standard([line(server_text::FORWARDED), line(server_text::FORWARDED_NEXT)]);
         let clients = [line(server_text::FORWARDED_FOR), line(server_text::FORWARDED_FOR_NEXT)];

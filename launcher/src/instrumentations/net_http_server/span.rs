@@ -1,11 +1,12 @@
 //! The records of a request into a SERVER span, by the semantic conventions for HTTP servers.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bpf::records::http_server::{HttpServerEnd, end_flag, text as server_text};
 use bpf::trace::tracestate::is_valid;
-use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanKind, Status, TraceState};
+use opentelemetry::{KeyValue, StringValue};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
@@ -19,11 +20,11 @@ use crate::panic_value::PanicValue;
 /// A span has at most this many attributes of ours; room is made once.
 const ATTRIBUTES: usize = 17;
 
-/// The span of a request that has begun.
+/// The span of a request that has begun, whose attributes are put into this list.
 #[must_use]
-pub fn start(record: &ServerStart<'_>, clock: &WallClock, known: &KnownMethods) -> SpanData {
-    let text = |index: usize| String::from_utf8_lossy(record.texts[index].0);
-    let mut attributes = Vec::with_capacity(ATTRIBUTES);
+pub fn start(record: &ServerStart<'_>, clock: &WallClock, known: &KnownMethods, mut attributes: Vec<KeyValue>) -> SpanData {
+    let text = |index: usize| http::text(record.texts[index].0);
+    attributes.reserve(ATTRIBUTES);
     let name = http::method_attributes(&text(server_text::METHOD), known, &mut attributes);
     let forwarded = Forwarded::of(&record.texts);
     url(record, forwarded.scheme, &mut attributes);
@@ -34,11 +35,12 @@ pub fn start(record: &ServerStart<'_>, clock: &WallClock, known: &KnownMethods) 
     }
     let remote = text(server_text::REMOTE);
     let (peer, peer_port) = http::split_host_port(&remote);
-    if let Some(client) = forwarded.client.as_deref().or(peer) {
-        attributes.push(KeyValue::new(semconv::CLIENT_ADDRESS, client.to_owned()));
-    }
+    // Without a proxy both are the same, and share their text.
+    let peer = peer.map(|peer| StringValue::from(Arc::<str>::from(peer)));
+    let client = forwarded.client.map(|client| client.into_owned().into()).or_else(|| peer.clone());
+    attributes.extend(client.map(|client: StringValue| KeyValue::new(semconv::CLIENT_ADDRESS, client)));
     if let Some(peer) = peer {
-        attributes.push(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, peer.to_owned()));
+        attributes.push(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, peer));
         attributes.extend(peer_port.map(|port| KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(port))));
     }
     attributes.push(KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, http::protocol_version(record.version)));
@@ -64,7 +66,7 @@ fn trace_state(record: &ServerStart<'_>) -> TraceState {
 }
 
 fn url(record: &ServerStart<'_>, scheme: Option<&'static str>, attributes: &mut Vec<KeyValue>) {
-    let text = |index: usize| String::from_utf8_lossy(record.texts[index].0);
+    let text = |index: usize| http::text(record.texts[index].0);
     attributes.push(KeyValue::new(semconv::URL_PATH, text(server_text::PATH).into_owned()));
     let query = text(server_text::QUERY);
     if !query.is_empty() {
@@ -148,9 +150,9 @@ pub fn finish_panic(span: &mut SpanData, record: &ServerPanic<'_>, value: PanicV
 
 fn route(span: &mut SpanData, end: &ServerEnd<'_>) {
     let (pattern, _cut) = end.pattern;
-    let pattern = String::from_utf8_lossy(pattern);
+    let pattern = http::text(pattern);
     if let Some(route) = http::route_of_pattern(&pattern) {
-        span.name = Cow::Owned(format!("{} {route}", span.name));
+        span.name = Cow::Owned([&span.name, " ", route].concat());
         span.attributes.push(KeyValue::new(semconv::HTTP_ROUTE, route.to_owned()));
     }
 }

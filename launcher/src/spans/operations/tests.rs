@@ -68,7 +68,7 @@ impl Program {
         let head = OperationEvent { time, span_id: [span; 8], goroutine: GOROUTINE, operation: 1, ..OperationEvent::zeroed() };
         let values = vec![RawValue { number: 0, bytes: value, is_cut: false, is_unread: false }];
         let mut ended = Vec::new();
-        self.open.event(&OperationHappened { what, head, values }, &mut self.names, &mut |span| ended.push(of(&span)));
+        self.open.event(&OperationHappened { what, head, values }, &mut self.names, &mut |span| ended.push(of(span)));
         ended.sort();
         ended
     }

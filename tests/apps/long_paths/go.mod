@@ -1,0 +1,3 @@
+module example.test/long_paths
+
+go 1.21
