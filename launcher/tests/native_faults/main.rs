@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
 
 mod children;
+mod clients;
 mod driving;
 mod half_way;
 mod hostile;

@@ -4,13 +4,14 @@
 use core::arch::asm;
 use core::arch::x86_64::_rdtsc;
 use core::hint::black_box;
+use core::sync::atomic::Ordering;
 
 use bpf::target::Memory as _;
 use native::configuration::planted;
 
-use super::configuration;
 use super::entry::Frame;
 use super::memory::OwnMemory;
+use super::{configuration, state};
 
 /// In one of so many hits something goes wrong.
 const RARE: u64 = 64;
@@ -19,8 +20,12 @@ const WILD: u64 = 30;
 /// Counts of the time stamp counter: some 20 microseconds.
 const LONG: u64 = 50_000;
 
-/// At the beginning of a hit.
+/// At the beginning of a hit. Not before the first operation, as bodies read nothing then: Go has no handlers for signals at the very
+/// beginning.
 pub(super) fn in_hit(frame: *const Frame) {
+    if state().seeds.load(Ordering::Relaxed) == 0 {
+        return;
+    }
     match configuration().planted {
         planted::WILD => wild(),
         planted::PANIC if is_turn() => panic!(),
