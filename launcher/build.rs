@@ -1,6 +1,9 @@
 //! Builds the probe bodies twice: the BPF object from the `bpf` package, and from `native` the code that the native engine places into
 //! programs. Both are embedded into the launcher.
 
+#[path = "build/stack.rs"]
+mod stack;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -63,6 +66,9 @@ fn drop_lines(path: &Path) -> anyhow::Result<()> {
 const NATIVE_SOURCES: [&str; 3] = ["../native/src", "../native/blob.ld", "../bpf/src"];
 /// Where the blob's head says whether faults are planted.
 const PLANTED: usize = 12;
+/// Bodies take no more of a thread's own stack, which has 16 KiB where Go has made it; the handler of signals looks for the hit's frame
+/// twice as far (`native/src/blob/signals.rs`).
+const MAX_STACK: u64 = 4 << 10;
 /// The code takes no more bytes: what grows beyond is a mistake of the build.
 const MAX_CODE: u64 = 256 << 10;
 
@@ -94,6 +100,7 @@ fn native_code(package: &Path, target: &Path, is_planted: bool) -> anyhow::Resul
         "-Zdirect-access-external-data=yes",
         "-Zdefault-visibility=hidden",
         "-Zunstable-options",
+        "-Zemit-stack-sizes",
         "-Cpanic=immediate-abort",
         "-Clink-arg=--no-dynamic-linker",
         "-Clink-arg=-no-pie",
@@ -116,7 +123,10 @@ fn native_code(package: &Path, target: &Path, is_planted: bool) -> anyhow::Resul
     }
     anyhow::ensure!(cargo.status().context("rustup")?.success(), "cargo has failed");
     let elf = target.join("x86_64-unknown-none/release/blob");
-    let code = flattened(&std::fs::read(&elf)?).with_context(|| elf.display().to_string())?;
+    let bytes = std::fs::read(&elf)?;
+    let code = flattened(&bytes).with_context(|| elf.display().to_string())?;
+    let taken = stack::depth(&bytes).with_context(|| elf.display().to_string())?;
+    anyhow::ensure!(taken <= MAX_STACK, "{} takes {taken} bytes of a stack, more than {MAX_STACK}", elf.display());
     // The head says which one it is (`native/src/blob/entry.rs`).
     let said = code.get(PLANTED..PLANTED + 4).context("the head is short")?;
     anyhow::ensure!(said == u32::from(is_planted).to_le_bytes(), "{} has faults planted: {said:?}", elf.display());
@@ -137,7 +147,7 @@ fn flattened(elf: &[u8]) -> anyhow::Result<Vec<u8>> {
             }
             ".end" => end = Some(section.address()),
             // Of the file alone.
-            ".shstrtab" | ".symtab" | ".strtab" | "" => {}
+            ".stack_sizes" | ".shstrtab" | ".symtab" | ".strtab" | "" => {}
             other => anyhow::bail!("there is a section {other}: the code must have no data of its own and need no loader"),
         }
     }

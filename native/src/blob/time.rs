@@ -37,9 +37,11 @@ const BOOT_TIME: u64 = 7;
 
 /// The kernel's function is called from this stack: signals that arrive meanwhile are to find the hit. Nothing where there are too many.
 fn begin_call(stack_pointer: u64, frame: *const Frame) -> Option<&'static Call> {
-    // Stacks of threads are farther from each other.
-    let call = state().calls.get((stack_pointer >> 13) as usize % CALLS)?;
-    call.stack_pointer.compare_exchange(0, Call::TAKEN, Ordering::Acquire, Ordering::Relaxed).ok()?;
+    const TRIED: usize = 8;
+    // Threads begin at different ones: their stacks are farther from each other.
+    let first = (stack_pointer >> 13) as usize;
+    let take = |call: &&Call| call.stack_pointer.compare_exchange(0, Call::TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok();
+    let call = (first..first + TRIED).filter_map(|number| state().calls.get(number % CALLS)).find(take)?;
     call.frame.store(frame as u64, Ordering::Relaxed);
     call.stack_pointer.store(stack_pointer, Ordering::Release);
     Some(call)
