@@ -121,7 +121,10 @@ fn requests_with_statements(requests: usize, launcher: fn() -> Command, look: fn
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     for &version in GoVersion::sampled() {
         let app = apps::build_tagged("database_sql", version, Variant::Stripped, "fake", None);
-        let server = Server::start_with(launcher(), &app, &["full"], 1);
+        let mut launcher = launcher();
+        // The receiver may be slower than the program for a while.
+        launcher.env("OTEL_BSP_MAX_QUEUE_SIZE", "40000");
+        let server = Server::start_with(launcher, &app, &["full"], 1);
         load::send(server.addresses[0], 2, requests, |number| PATHS[number % PATHS.len()].0.to_owned());
         look(&server);
         let left = server.end();
