@@ -61,6 +61,8 @@ fn drop_lines(path: &Path) -> anyhow::Result<()> {
 
 /// Directories whose change means that the native code is built again.
 const NATIVE_SOURCES: [&str; 3] = ["../native/src", "../native/blob.ld", "../bpf/src"];
+/// Where the blob's head says whether faults are planted.
+const PLANTED: usize = 12;
 /// The code takes no more bytes: what grows beyond is a mistake of the build.
 const MAX_CODE: u64 = 256 << 10;
 
@@ -72,10 +74,18 @@ fn build_native_code() -> anyhow::Result<()> {
     }
     let out = PathBuf::from(std::env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
     let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?);
-    if std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("x86_64") {
-        return Ok(std::fs::write(out.join("blob.bin"), [])?);
-    }
-    let (package, target) = (manifest.join("../native"), out.join("native"));
+    let package = manifest.join("../native");
+    let is_for_it = std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64");
+    // With faults that tests plant; not in a release.
+    let is_tested = is_for_it && std::env::var("PROFILE").as_deref() == Ok("debug");
+    let planted = if is_tested { native_code(&package, &out.join("native"), true)? } else { Vec::new() };
+    std::fs::write(out.join("planted.bin"), planted)?;
+    let code = if is_for_it { native_code(&package, &out.join("native"), false)? } else { Vec::new() };
+    Ok(std::fs::write(out.join("blob.bin"), code)?)
+}
+
+/// The blob's bytes, with faults that tests plant or without.
+fn native_code(package: &Path, target: &Path, is_planted: bool) -> anyhow::Result<Vec<u8>> {
     let script = format!("-Clink-arg=-T{}", package.join("blob.ld").display());
     let flags = [
         "-Crelocation-model=pic",
@@ -96,7 +106,8 @@ fn build_native_code() -> anyhow::Result<()> {
         .arg("--manifest-path")
         .arg(package.join("Cargo.toml"))
         .arg("--target-dir")
-        .arg(&target)
+        .arg(target)
+        .args(if is_planted { ["--features", "planted"].as_slice() } else { &[] })
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
         .env("RUSTC_BOOTSTRAP", "1");
     // What cargo has set for this build is not for that one.
@@ -106,7 +117,10 @@ fn build_native_code() -> anyhow::Result<()> {
     anyhow::ensure!(cargo.status().context("rustup")?.success(), "cargo has failed");
     let elf = target.join("x86_64-unknown-none/release/blob");
     let code = flattened(&std::fs::read(&elf)?).with_context(|| elf.display().to_string())?;
-    Ok(std::fs::write(out.join("blob.bin"), code)?)
+    // The head says which one it is (`native/src/blob/entry.rs`).
+    let said = code.get(PLANTED..PLANTED + 4).context("the head is short")?;
+    anyhow::ensure!(said == u32::from(is_planted).to_le_bytes(), "{} has faults planted: {said:?}", elf.display());
+    Ok(code)
 }
 
 /// The sections of the code one behind the other, as they lie in memory; the last one, `.end`, marks the end.

@@ -198,6 +198,10 @@ impl Records for Recorded {
         record.map(|record| use_record(record)).is_some()
     }
 
+    fn capacity(&self) -> usize {
+        0
+    }
+
     fn backlog(&self) -> BorrowedFd<'_> {
         self.backlog.as_fd()
     }

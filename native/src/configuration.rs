@@ -48,6 +48,23 @@ pub mod body {
     pub const NEW_GOROUTINE: u32 = 6;
 }
 
+/// Values of [`Configuration::planted`].
+#[cfg(any(debug_assertions, feature = "planted"))]
+pub mod planted {
+    /// Reads of addresses at which nothing is mapped, many in each hit.
+    pub const WILD: u64 = 1;
+    /// A panic, in some hits.
+    pub const PANIC: u64 = 2;
+    /// A panic while a record is reserved and not committed, for some records.
+    pub const RESERVED: u64 = 3;
+    /// A panic while scratch memory is taken, in some hits.
+    pub const SCRATCH: u64 = 4;
+    /// A load of null that has no landing, in some hits.
+    pub const NULL: u64 = 5;
+    /// Each hit takes long, so that signals arrive in it.
+    pub const SPIN: u64 = 6;
+}
+
 /// An element of [`Configuration::context_types`], a hash table with open addressing.
 #[repr(C)]
 #[derive(Pod, Zeroable, Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +108,8 @@ pub struct Configuration {
     pub clock_gettime: u64,
     /// Address in the process minus address in its file.
     pub load_bias: u64,
+    /// A fault that a test plants ([`planted`]). The code of a release does not look at it.
+    pub planted: u64,
     /// `g.m *m`.
     pub g_m: u32,
     /// `m.curg *g`.
@@ -130,6 +149,7 @@ pub const EMPTY_CONFIGURATION: Configuration = Configuration {
     signal_handler: 0,
     clock_gettime: 0,
     load_bias: 0,
+    planted: 0,
     g_m: 0,
     m_curg: 0,
     m_g0: 0,
@@ -147,7 +167,13 @@ pub const EMPTY_CONFIGURATION: Configuration = Configuration {
 
 const _: () = assert!(
     size_of::<Configuration>()
-        == 9 * 8 + 4 * 4 + 5 * 8 + 4 + size_of::<HttpServerConfig>() + size_of::<HttpClientConfig>() + size_of::<ParentsConfig>()
+        == 10 * 8
+            + 4 * 4
+            + 5 * 8
+            + 4
+            + size_of::<HttpServerConfig>()
+            + size_of::<HttpClientConfig>()
+            + size_of::<ParentsConfig>()
 );
 
 // SAFETY: no padding: words, pairs of 32-bit numbers, and layouts that have none (see the size assertion).

@@ -2,7 +2,7 @@
 //!
 //! It is zero at first, and takes memory where it is touched only.
 
-use core::sync::atomic::{AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bpf::instrumentations::operations::OpenObject;
 use bpf::scratch::Scratch;
@@ -30,6 +30,34 @@ pub struct Place {
     pub scratch: Taken<Scratch>,
 }
 
+/// Calls of the kernel's function for the time that may be under way at once; of more, signals do not know.
+pub const CALLS: usize = 64;
+
+/// A call of the kernel's function, while it is under way: by its stack pointer a signal that arrives in there finds the hit.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Call {
+    /// The stack pointer at the call; 0 where there is none, and [`Call::TAKEN`] while it is noted.
+    pub stack_pointer: AtomicU64,
+    /// The address of the hit's frame.
+    pub frame: AtomicU64,
+}
+
+impl Call {
+    /// No stack is there.
+    pub const TAKEN: u64 = 1;
+    /// The kernel's function takes less of the stack.
+    pub const STACK: u64 = 1_024;
+
+    /// Whether this call is under way on the stack with this pointer.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_at(&self, stack_pointer: u64) -> bool {
+        let begin = self.stack_pointer.load(Ordering::Acquire);
+        begin > Self::TAKEN && begin.wrapping_sub(stack_pointer) < Self::STACK
+    }
+}
+
 /// What is remembered.
 #[repr(C, align(4096))]
 #[derive(Debug)]
@@ -42,6 +70,8 @@ pub struct State {
     pub sweep: Sweep,
     /// Memory for probes.
     pub places: [Place; PLACES],
+    /// Calls of the kernel's function.
+    pub calls: [Call; CALLS],
     /// What is remembered of goroutines, by the address of the `g`; those that lie side by side (384 to 512 bytes each) share a bucket.
     pub goroutines: Table<Goroutine, 32_768, 10>,
     /// Open operations of tables, by goroutine and level.

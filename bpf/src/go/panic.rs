@@ -17,11 +17,11 @@ pub struct Panic {
 /// The innermost panic of the goroutine, if it is panicking.
 #[inline(always)]
 pub fn current<M: Memory>(memory: &M, layout: &PanicLayout, goroutine: u64) -> Option<Panic> {
-    let panic: u64 = memory.read(goroutine + u64::from(layout.g_panic.get()))?;
+    let panic: u64 = memory.read(goroutine.wrapping_add(layout.g_panic.get().into()))?;
     if panic == 0 {
         return None;
     }
-    let [value_type, data] = memory.read(panic + u64::from(layout.arg.get()))?;
-    let goexit: u8 = memory.read(panic + u64::from(layout.goexit.get()))?;
+    let [value_type, data] = memory.read(panic.wrapping_add(layout.arg.get().into()))?;
+    let goexit: u8 = memory.read(panic.wrapping_add(layout.goexit.get().into()))?;
     Some(Panic { value_type, data, goexit: goexit != 0 })
 }

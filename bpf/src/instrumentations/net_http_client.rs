@@ -42,7 +42,7 @@ const FROM_CALL: u64 = 16;
 /// Bytes between the stack pointer and the upper end of the goroutine's stack.
 #[inline(always)]
 fn depth<T: Target>(target: &T, goroutine: u64) -> u64 {
-    let high: u64 = target.read_or_zero(goroutine + u64::from(target.parents().stack_high.get()));
+    let high: u64 = target.read_or_zero(goroutine.wrapping_add(target.parents().stack_high.get().into()));
     high.wrapping_sub(target.registers().stack_pointer)
 }
 

@@ -24,11 +24,11 @@ pub fn read_single<M: Memory>(memory: &M, value: GoString, remote: &mut RemotePa
         52 => (16, true, true),
         _ => return,
     };
-    let [dash]: [u8; 1] = memory.read_or_zero(address + trace_length);
+    let [dash]: [u8; 1] = memory.read_or_zero(address.wrapping_add(trace_length));
     let [second, letter, third]: [u8; 3] =
-        if has_parent { memory.read_or_zero(address + trace_length + 17) } else { [b'-', 0, b'-'] };
+        if has_parent { memory.read_or_zero(address.wrapping_add(trace_length + 17)) } else { [b'-', 0, b'-'] };
     let letter = if has_state && !has_parent {
-        let [dash, letter]: [u8; 2] = memory.read_or_zero(address + trace_length + 17);
+        let [dash, letter]: [u8; 2] = memory.read_or_zero(address.wrapping_add(trace_length + 17));
         if dash == b'-' { letter } else { 0 }
     } else {
         letter
@@ -39,7 +39,7 @@ pub fn read_single<M: Memory>(memory: &M, value: GoString, remote: &mut RemotePa
     }
     if let Some(said) = said {
         let trace = GoString { address, length: trace_length };
-        take_ids(memory, trace, address + trace_length + 1, said, remote);
+        take_ids(memory, trace, address.wrapping_add(trace_length + 1), said, remote);
     }
 }
 
@@ -83,7 +83,7 @@ const fn state(letter: u8) -> Option<u64> {
 #[inline(always)]
 fn take_ids<M: Memory>(memory: &M, trace: GoString, span: u64, said: u64, remote: &mut RemoteParent) {
     let (high, invalid_high) = if trace.length == 32 { digits(memory, trace.address) } else { (0, 0) };
-    let (low, invalid_low) = digits(memory, trace.address + trace.length - 16);
+    let (low, invalid_low) = digits(memory, trace.address.wrapping_add(trace.length - 16));
     let (id, invalid_id) = digits(memory, span);
     if invalid_high | invalid_low | invalid_id != 0 || high | low == 0 || id == 0 {
         return;

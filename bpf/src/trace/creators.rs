@@ -23,7 +23,7 @@ pub fn find<T: Target>(target: &T, address: u64, span: &mut SpanIdentity) -> boo
 /// `g.goid` of the goroutine at this address, which is never given twice; a `g` is.
 #[inline(always)]
 pub fn goid<M: Memory>(memory: &M, config: &ParentsConfig, goroutine: u64) -> u64 {
-    memory.read_or_zero(goroutine + u64::from(config.goid.get()))
+    memory.read_or_zero(goroutine.wrapping_add(config.goid.get().into()))
 }
 
 /// `go` has created a goroutine, which is about to be put into a queue: it belongs to what its creator is doing.
@@ -33,8 +33,8 @@ pub fn created<T: Target>(target: &T) -> Done {
     let registers = target.registers();
     let (new, g0) = (registers.argument(1), registers.goroutine());
     // The runtime creates goroutines on the thread's own stack, as the goroutine `g0`; `m.curg` is the creator.
-    let thread: u64 = target.read_or_zero(g0 + u64::from(config.g_m.get()));
-    let creator: u64 = target.read_or_zero(thread + u64::from(config.m_curg.get()));
+    let thread: u64 = target.read_or_zero(g0.wrapping_add(config.g_m.get().into()));
+    let creator: u64 = target.read_or_zero(thread.wrapping_add(config.m_curg.get().into()));
     let mut span = SpanIdentity::NONE;
     let known = target.goroutine(creator);
     let has_frame =
@@ -139,7 +139,7 @@ impl Sweep {
             return Look::Stop;
         }
         self.looked.set(looked + 1);
-        let status: u32 = memory.read_or_zero(address + u64::from(config.status.get()));
+        let status: u32 = memory.read_or_zero(address.wrapping_add(config.status.get().into()));
         if status == DEAD || !creator.copy_of(goid(memory, config, address), &mut SpanIdentity { ..SpanIdentity::NONE }) {
             self.over.set(self.over.get() + 1);
             return Look::Forget;

@@ -42,8 +42,8 @@ impl Losses {
 
     /// Whether spans were lost, or may have been.
     pub(super) fn any(&self) -> bool {
-        let spans: u64 = LOSSES.into_iter().map(|(kind, _)| self.of(kind)).sum();
-        spans + self.unknown + self.invalid + self.orphans > 0
+        let spans = LOSSES.into_iter().map(|(kind, _)| self.of(kind));
+        spans.chain([self.unknown, self.invalid, self.orphans]).any(|count| count > 0)
     }
 
     /// Requests that were sent without trace context.
@@ -60,7 +60,8 @@ impl Losses {
 impl AddAssign for Losses {
     fn add_assign(&mut self, other: Self) {
         for (sum, more) in self.missed.iter_mut().zip(other.missed) {
-            *sum += more;
+            // A program that is traced within may have written anything there.
+            *sum = sum.saturating_add(more);
         }
         self.unknown += other.unknown;
         self.invalid += other.invalid;
@@ -109,6 +110,14 @@ mod tests {
         assert_eq!(all.to_string(), said);
         all += Losses { unknown: 1, ..Losses::default() };
         assert!(all.to_string().ends_with(", an unknown number: the kernel's counters could not be read"));
+    }
+
+    #[test]
+    fn a_programs_own_counts_do_not_overflow() {
+        let mut all = losses(Missed::RingFull, u64::MAX);
+        all += losses(Missed::RingFull, 2);
+        all += losses(Missed::Fault, u64::MAX);
+        assert!(all.any() && all.to_string().starts_with(&format!("{} found the ring buffer full", u64::MAX)));
     }
 
     #[test]

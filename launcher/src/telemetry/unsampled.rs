@@ -34,7 +34,8 @@ impl Unsampled {
 }
 
 fn count(durations: &Durations) -> u64 {
-    durations.counts.iter().sum()
+    // A program that is traced within may have written anything there.
+    durations.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
 }
 
 /// The mean duration, rounded to microseconds; zero where there is none.
@@ -47,7 +48,7 @@ impl AddAssign<[Durations; kind::COUNT as usize]> for Unsampled {
         for (all, more) in self.0.iter_mut().zip(other) {
             all.sum = all.sum.wrapping_add(more.sum);
             for (count, more) in all.counts.iter_mut().zip(more.counts) {
-                *count += more;
+                *count = count.saturating_add(more);
             }
         }
     }

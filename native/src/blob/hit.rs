@@ -52,6 +52,8 @@ pub(super) unsafe extern "C" fn hit(saved: *const Saved, number: u64, frame: *mu
     }
     // SAFETY: the caller's contract.
     let hit = Hit { saved: unsafe { &*saved }, site, frame };
+    #[cfg(feature = "planted")]
+    super::planted::in_hit(frame);
     let configuration = configuration();
     let done = match site.body {
         body::HTTP_SERVER => net_http_server::any(&hit, &configuration.http_server),
@@ -159,7 +161,7 @@ impl Target for Hit<'_> {
 
     #[inline(always)]
     fn now(&self) -> u64 {
-        time::now()
+        time::now(self.frame)
     }
 
     /// Of a secret of this launch and a number that is never used again (splitmix64, <https://prng.di.unimi.it>).
@@ -181,6 +183,8 @@ impl Target for Hit<'_> {
         // SAFETY: the place has been taken: nobody else touches its memory until it is given back below.
         let scratch = unsafe { place.scratch.get() };
         scratch.random.seed_once(self);
+        #[cfg(feature = "planted")]
+        super::planted::with_scratch();
         let done = work(scratch);
         // SAFETY: as above.
         unsafe { (&raw mut (*self.frame).scratch).write_volatile(0) };
@@ -367,6 +371,8 @@ impl Target for Hit<'_> {
             (&raw mut (*self.frame).record_size).write_volatile(length as u64);
             (&raw mut (*self.frame).record).write_volatile(reserved.address());
         }
+        #[cfg(feature = "planted")]
+        super::planted::reserved();
         let is_half_full = reserved.is_half_full;
         reserved.commit(bytes);
         // SAFETY: as above.

@@ -4,6 +4,8 @@ pub(crate) mod entry;
 mod hit;
 mod lookup;
 mod memory;
+#[cfg(feature = "planted")]
+mod planted;
 mod signals;
 mod time;
 

@@ -35,6 +35,9 @@ unsafe extern "C" {
     static TEXT_END: [u8; 0];
     /// Where a hit comes back that is left.
     static landed: [u8; 0];
+    /// Between these two the entry stands at a frame.
+    static framed: [u8; 0];
+    static restored: [u8; 0];
 }
 
 /// A signal has interrupted this code. `context` is that of the kernel; `shown` is room for what is there in RIP, RSP and RBP, where
@@ -63,7 +66,7 @@ pub(super) unsafe extern "C" fn on_signal(signal: u32, info: *const i32, context
     if signal == SIGURG {
         return PASSED_ON;
     }
-    let Some(frame) = frame(at, context[register::RSP]) else {
+    let Some(frame) = frame(at, context[register::RSP]).or_else(|| frame_of_call(context[register::RSP])) else {
         return PASSED_ON;
     };
     // SAFETY: as above; the registers stand on the goroutine's stack until the hit is over.
@@ -101,7 +104,8 @@ const FAR: u64 = 8_192;
 /// The frame of the hit that is at `at` with this stack pointer. In code that runs with a frame there is one: nothing beyond it is looked
 /// at.
 fn frame(at: u64, stack_pointer: u64) -> Option<*const Frame> {
-    if at < (&raw const TEXT) as u64 || at >= (&raw const TEXT_END) as u64 {
+    let is_between = |begin: *const [u8; 0], end: *const [u8; 0]| (begin as u64..end as u64).contains(&at);
+    if !is_between(&raw const TEXT, &raw const TEXT_END) && !is_between(&raw const framed, &raw const restored) {
         return None;
     }
     let secret = configuration().secret;
@@ -117,10 +121,22 @@ fn frame(at: u64, stack_pointer: u64) -> Option<*const Frame> {
     None
 }
 
+/// The frame of the hit that has called the kernel's function for the time and is in there with this stack pointer.
+fn frame_of_call(stack_pointer: u64) -> Option<*const Frame> {
+    if configuration().clock_gettime == 0 {
+        return None;
+    }
+    let call = state().calls.iter().find(|call| call.is_at(stack_pointer))?;
+    let frame = call.frame.load(Ordering::Relaxed);
+    // SAFETY: it stands on the stack of the interrupted thread, which has noted it and is in the call.
+    let is_its = unsafe { (*(frame as *const Frame)).seal } ^ frame == configuration().secret;
+    is_its.then_some(frame as *const Frame)
+}
+
 /// Gives back what the hit has taken, and counts. After too many the engine is switched off.
 fn leave(frame: &Frame, signal: u32, at: u64) {
-    let state = state();
-    if state.enabled.is_enabled.load(Ordering::Relaxed) == 0 {
+    let enabled = &state().enabled;
+    if enabled.is_enabled.load(Ordering::Relaxed) == 0 && enabled.caught.load(Ordering::Relaxed) == 0 {
         // In a process that was forked nothing is shared with the launcher.
         return;
     }
@@ -138,7 +154,7 @@ fn leave(frame: &Frame, signal: u32, at: u64) {
         word.store(value, Ordering::Relaxed);
     }
     caught.fetch_add(1, Ordering::Relaxed);
-    if u64::from(state.enabled.caught.fetch_add(1, Ordering::Relaxed)) + 1 >= MAX_CAUGHT {
-        state.enabled.is_enabled.store(0, Ordering::Relaxed);
+    if u64::from(enabled.caught.fetch_add(1, Ordering::Relaxed)) + 1 >= MAX_CAUGHT {
+        enabled.is_enabled.store(0, Ordering::Relaxed);
     }
 }

@@ -6,19 +6,20 @@ use core::sync::atomic::Ordering;
 
 use native::clock::STALE;
 use native::control::disabled;
+use native::state::{CALLS, Call};
 
-use super::{configuration, control};
+use super::entry::Frame;
+use super::{configuration, control, state};
 
-/// Nanoseconds of `CLOCK_BOOTTIME`.
+/// Nanoseconds of `CLOCK_BOOTTIME`. `frame` is that of the hit.
 #[inline(always)]
-pub(super) fn now() -> u64 {
-    let function = configuration().clock_gettime;
-    if function != 0 {
-        return by_function(function);
-    }
+pub(super) fn now(frame: *const Frame) -> u64 {
     let line = control().clock.line();
-    // SAFETY: every processor has the instruction; where the kernel does not use the counter, there is a function.
-    let time = line.time(unsafe { _rdtsc() });
+    let time = match configuration().clock_gettime {
+        // SAFETY: every processor has the instruction; where the kernel does not use the counter, there is a function.
+        0 => line.time(unsafe { _rdtsc() }),
+        function => by_function(function, frame),
+    };
     look_at_launcher(time.wrapping_sub(line.time));
     time
 }
@@ -34,11 +35,33 @@ fn look_at_launcher(unseen: u64) {
 /// `CLOCK_BOOTTIME` (`linux/time.h`).
 const BOOT_TIME: u64 = 7;
 
+/// The kernel's function is called from this stack: signals that arrive meanwhile are to find the hit. Nothing where there are too many.
+fn begin_call(stack_pointer: u64, frame: *const Frame) -> Option<&'static Call> {
+    // Stacks of threads are farther from each other.
+    let call = state().calls.get((stack_pointer >> 13) as usize % CALLS)?;
+    call.stack_pointer.compare_exchange(0, Call::TAKEN, Ordering::Acquire, Ordering::Relaxed).ok()?;
+    call.frame.store(frame as u64, Ordering::Relaxed);
+    call.stack_pointer.store(stack_pointer, Ordering::Release);
+    Some(call)
+}
+
+/// The time by the kernel's function.
+#[inline(never)]
+fn by_function(function: u64, frame: *const Frame) -> u64 {
+    let mut time = [0_u64; 2];
+    let call = begin_call((&raw const time) as u64, frame);
+    call_function(function, &mut time);
+    if let Some(call) = call {
+        call.stack_pointer.store(0, Ordering::Release);
+    }
+    let [seconds, nanoseconds] = time;
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds)
+}
+
 /// Calls `__vdso_clock_gettime`, which the compiler of the kernel may have given vector registers: those that it may change by the ABI of
 /// C are kept.
-#[inline(never)]
-fn by_function(function: u64) -> u64 {
-    let mut time = [0_u64; 2];
+#[inline(always)]
+fn call_function(function: u64, time: &mut [u64; 2]) {
     // SAFETY: the function takes the number of a clock and room for a `timespec`, and follows the ABI of C; the stack is that of the
     // thread, which has room for it.
     unsafe {
@@ -86,6 +109,4 @@ fn by_function(function: u64) -> u64 {
             out("rax") _, out("rcx") _, out("rdx") _, out("r8") _, out("r9") _, out("r10") _, out("r11") _, out("r12") _,
         );
     }
-    let [seconds, nanoseconds] = time;
-    seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds)
 }

@@ -167,3 +167,38 @@ fn threads_produce_at_the_same_time() {
         assert_eq!(consumer.join().unwrap()[1..], vec![turns; threads as usize]);
     });
 }
+
+/// Knuth's numbers (`MMIX`), of which the upper half is taken.
+fn random(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *seed >> 32
+}
+
+/// What a program may have written there: the consumer comes to an end, and producers go nowhere else.
+#[test]
+fn anything_may_stand_in_the_memory() {
+    let (seeds, words) = if cfg!(miri) { (4, 64) } else { (300, SIZE / 8) };
+    for seed in 0..seeds {
+        let (memory, mut seed) = (Memory::new(), seed);
+        for word in &memory.data[..words] {
+            let (size, other) = (random(&mut seed) % (MAX_RECORD as u64 + 16), random(&mut seed));
+            let header = [0, size | COMMITTED, size, size | COMMITTED | GIVEN_UP, 8 | COMMITTED, other << 32 | other];
+            word.store(header[random(&mut seed) as usize % header.len()], Ordering::Relaxed);
+        }
+        let mut consumer = Consumer::new(memory.ring());
+        if seed & 1 << 40 == 0 {
+            consumer.end();
+        }
+        while consumer.next(&mut |record| assert!(record.len() <= MAX_RECORD)) == Ok(true) {}
+        for _ in 0..100 {
+            let Control { producer, consumer, .. } = &*memory.control;
+            producer.0.store(random(&mut seed) << 32 | random(&mut seed), Ordering::Relaxed);
+            let ahead = random(&mut seed) % (2 * SIZE as u64);
+            consumer.0.store(producer.0.load(Ordering::Relaxed).wrapping_sub(ahead), Ordering::Relaxed);
+            if let Some(reserved) = memory.ring().reserve(random(&mut seed) as usize % 1_000) {
+                let from = memory.data.as_ptr() as u64;
+                assert!((from..from + SIZE as u64).contains(&reserved.address()));
+            }
+        }
+    }
+}

@@ -25,7 +25,7 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     let at = |offset: u32| word(&words, offset);
     // The data pointer of the interface is the `*persistConn`.
     let connection = at(config.destination.get() + 8);
-    peer::note(target, &config.peer, connection + u64::from(config.peer.persist_conn.get()), injection);
+    peer::note(target, &config.peer, connection.wrapping_add(config.peer.persist_conn.get().into()), injection);
     let mut span = SpanIdentity::NONE;
     if !injection.span.copy_of(carrier, &mut span) {
         return Err(Missed::NotInjected);
@@ -39,9 +39,12 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     let buffer = at(config.buffer.get());
     // Where room was made, the slice ends earlier than what it is a slice of.
     let size = at(config.buffer.get() + if T::STORES { 16 } else { 8 });
-    let (count, count_at) = (at(config.buffered.get()), writer + u64::from(config.buffered.get()));
+    let (count, count_at) = (at(config.buffered.get()), writer.wrapping_add(config.buffered.get().into()));
     // The request line and what follows it end so.
-    if count == 0 || count > size || target.read::<u8>(buffer + count - 1).ok_or(Missed::NotInjected)? != b'\n' {
+    if count == 0
+        || count > size
+        || target.read::<u8>(buffer.wrapping_add(count).wrapping_sub(1)).ok_or(Missed::NotInjected)? != b'\n'
+    {
         return Err(Missed::NotInjected);
     }
     let claimed = write::claim(target, goroutine, site::WRITE_SUBSET, 0).ok_or(Missed::NotInjected)?;
@@ -57,15 +60,15 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
         return Err(Missed::NotInjected);
     }
     if T::STORES {
-        let is_stored = store_text(target, slot, buffer + count, length)
-            && target.store(writer + u64::from(config.buffer.get()) + 8, &size.to_le_bytes())
-            && target.store(count_at, &(count + length).to_le_bytes());
+        let is_stored = store_text(target, slot, buffer.wrapping_add(count), length)
+            && target.store(writer.wrapping_add(config.buffer.get().into()).wrapping_add(8), &size.to_le_bytes())
+            && target.store(count_at, &(count.wrapping_add(length)).to_le_bytes());
         claimed.abandon();
         return if is_stored { Ok(()) } else { Err(Missed::NotInjected) };
     }
     // The stack may be moved in between, by the check at the start of the function that is called.
     slot.meant_for[meant_for::DEPTH] = depth(target, goroutine).wrapping_add(FROM_CALL);
-    command(slot, (count_at, count + length), (buffer + count, length));
+    command(slot, (count_at, count.wrapping_add(length)), (buffer.wrapping_add(count), length));
     claimed.publish();
     Ok(())
 }
@@ -98,10 +101,10 @@ pub fn make_room<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     let is_writer = size <= capacity && count <= size && capacity >= 4 * ROOM;
     // Once is enough: the line that comes next flushes.
     let is_full = count != 0 && size == capacity && capacity - count < ROOM;
-    if !is_writer || !is_full || target.read::<u8>(buffer + count - 1) != Some(b'\n') {
+    if !is_writer || !is_full || target.read::<u8>(buffer.wrapping_add(count).wrapping_sub(1)) != Some(b'\n') {
         return Err(Missed::NothingToDo);
     }
-    target.store(writer + u64::from(config.buffer.get()) + 8, &count.to_le_bytes());
+    target.store(writer.wrapping_add(config.buffer.get().into()).wrapping_add(8), &count.to_le_bytes());
     Ok(())
 }
 

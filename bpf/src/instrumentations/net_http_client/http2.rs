@@ -19,18 +19,18 @@ pub fn inject_http2<T: Target>(target: &T, config: &HttpClientConfig, event: u32
     let registers = target.registers();
     let (goroutine, stack) = (registers.goroutine(), registers.stack_pointer);
     let layout = config.http2.get(usize::from(event == event::INJECT_XNET)).ok_or(Missed::NothingToDo)?;
-    let request: u64 = target.read_or_zero(stack + u64::from(layout.request.get()));
-    let carrier: u64 = target.read_or_zero(request + u64::from(layout.header.get()));
+    let request: u64 = target.read_or_zero(stack.wrapping_add(layout.request.get().into()));
+    let carrier: u64 = target.read_or_zero(request.wrapping_add(layout.header.get().into()));
     let Some(injection) = target.injection(carrier) else {
         // An earlier request of this goroutine may have failed before its header was written.
         write::release(target, goroutine, site::HEADER_FIELDS);
         return Err(Missed::NothingToDo);
     };
-    let stream: u64 = target.read(stack + u64::from(layout.stream.get())).ok_or(Missed::NotInjected)?;
-    let connection: u64 = target.read(stream + u64::from(layout.connection.get())).ok_or(Missed::NotInjected)?;
-    peer::note(target, &config.peer, connection + u64::from(layout.connected.get()), injection);
-    let encoder: u64 = target.read(connection + u64::from(layout.encoder.get())).ok_or(Missed::NotInjected)?;
-    let buffer = connection + u64::from(layout.buffer.get());
+    let stream: u64 = target.read(stack.wrapping_add(layout.stream.get().into())).ok_or(Missed::NotInjected)?;
+    let connection: u64 = target.read(stream.wrapping_add(layout.connection.get().into())).ok_or(Missed::NotInjected)?;
+    peer::note(target, &config.peer, connection.wrapping_add(layout.connected.get().into()), injection);
+    let encoder: u64 = target.read(connection.wrapping_add(layout.encoder.get().into())).ok_or(Missed::NotInjected)?;
+    let buffer = connection.wrapping_add(layout.buffer.get().into());
     let mut span = SpanIdentity::NONE;
     if !injection.span.copy_of(carrier, &mut span) {
         return Err(Missed::NotInjected);
@@ -40,7 +40,7 @@ pub fn inject_http2<T: Target>(target: &T, config: &HttpClientConfig, event: u32
         return Err(Missed::NothingToDo);
     }
     // The data pointer of the interface: the encoder writes to this buffer.
-    if target.read::<u64>(encoder + u64::from(layout.writer.get()) + 8) != Some(buffer) {
+    if target.read::<u64>(encoder.wrapping_add(layout.writer.get().into()).wrapping_add(8)) != Some(buffer) {
         return Err(Missed::NotInjected);
     }
     let claimed = write::claim(target, goroutine, site::HEADER_FIELDS, target.now()).ok_or(Missed::NotInjected)?;

@@ -27,13 +27,13 @@ fn find<T: Target>(target: &T, layout: &PeerLayout, connection: u64) -> Option<P
     let bias = target.load_bias();
     let [mut table, mut data]: [u64; 2] = target.read(connection)?;
     if layout.tls.get() != 0 && table == layout.tls.get().wrapping_add(bias) {
-        [table, data] = target.read(data + u64::from(layout.tls_inner.get()))?;
+        [table, data] = target.read(data.wrapping_add(layout.tls_inner.get().into()))?;
     }
     if table != layout.tcp.get().wrapping_add(bias) {
         return None;
     }
     let descriptor: u64 = target.read(data)?;
-    let [table, address]: [u64; 2] = target.read(descriptor + u64::from(layout.remote.get()))?;
+    let [table, address]: [u64; 2] = target.read(descriptor.wrapping_add(layout.remote.get().into()))?;
     if table != layout.address.get().wrapping_add(bias) {
         return None;
     }

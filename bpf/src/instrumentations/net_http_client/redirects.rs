@@ -31,11 +31,11 @@ impl Step for Redirects<'_> {
             return false;
         }
         self.count += 1;
-        let request: u64 = memory.read_or_zero(self.response + u64::from(self.config.redirected.get()));
+        let request: u64 = memory.read_or_zero(self.response.wrapping_add(self.config.redirected.get().into()));
         if request == 0 {
             return false;
         }
-        self.response = memory.read_or_zero(request + u64::from(self.config.redirect.get()));
+        self.response = memory.read_or_zero(request.wrapping_add(self.config.redirect.get().into()));
         true
     }
 }

@@ -69,7 +69,7 @@ struct Sent {
 #[inline(always)]
 fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch, goroutine: &Goroutine, sent: &Sent) -> Done {
     let time = target.now();
-    let context_at = sent.request + u64::from(config.context.get());
+    let context_at = sent.request.wrapping_add(config.context.get().into());
     let request = Request::read(target, config, sent.request).ok_or(Missed::Fault)?;
     let carrier = request.header;
     // What the walk finds out about the address is not known behind it: what comes is verified once.

@@ -112,7 +112,7 @@ fn report_end<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Sc
     record.length = target.opaque(size_of::<HttpClientEnd>() as u64);
     let mut message = nothing as u32;
     if error_table != 0 {
-        error_type = target.read_or_zero(error_table + 8);
+        error_type = target.read_or_zero(error_table.wrapping_add(8));
         words = words::held(target, error);
         message = record.append(target, GoString { address: words[0], length: words[1] }, CAPACITY);
     }

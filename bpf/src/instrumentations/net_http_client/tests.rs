@@ -27,6 +27,7 @@ const STACK: u64 = STACK_HIGH - 0x400;
 const SCHEME: u32 = 0;
 const HOST: u32 = 40;
 
+mod disturbed;
 mod http2;
 
 /// A process that sends requests from one goroutine.

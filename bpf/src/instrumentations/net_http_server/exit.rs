@@ -66,9 +66,9 @@ fn was_sent<T: Target>(target: &T, config: &HttpServerConfig, served: &Served) -
     } else {
         let is_xnet = served.kind == operation::kind::XNET_SERVER;
         let layout = if is_xnet { &config.xnet_writer } else { &config.http2_writer };
-        (target.read_or_zero(served.writer + u64::from(layout.rws.get())), layout.sent.get())
+        (target.read_or_zero(served.writer.wrapping_add(layout.rws.get().into())), layout.sent.get())
     };
-    let was_sent = field == ABSENT || target.read_or_zero::<u8>(base + u64::from(field)) != 0;
+    let was_sent = field == ABSENT || target.read_or_zero::<u8>(base.wrapping_add(field.into())) != 0;
     #[expect(clippy::cast_possible_truncation, reason = "0 or 1")]
     let was_sent = target.opaque(was_sent.into()) as u32;
     was_sent

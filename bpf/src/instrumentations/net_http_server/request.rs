@@ -142,7 +142,7 @@ fn start_request<T: Target>(
     header::find(target, map, request.header, header::served_lengths(target.propagators()), &mut scratch.headers);
     identify(target, scratch);
     // The data pointer of the interface: a context that was made for this request.
-    let context_at = address.wrapping_add(layout.context.get().into()) + 8;
+    let context_at = address.wrapping_add(layout.context.get().into()).wrapping_add(8);
     let context: u64 = if target.parents().wanted.get() == 0 { 0 } else { target.read_or_zero(context_at) };
     if context != 0 {
         extracted::extract(target, scratch);
@@ -243,7 +243,7 @@ fn read_texts<T: Target>(target: &T, config: &HttpServerConfig, request: &Reques
     let url = &config.url;
     let from = url.path.get().min(url.raw_query.get());
     // Both strings of the URL at once; they are neighbours but for a few words.
-    target.read_prefix(request.url + u64::from(from), (URL_WORDS * 8) as u32, words);
+    target.read_prefix(request.url.wrapping_add(from.into()), (URL_WORDS * 8) as u32, words);
     texts[text::METHOD] = request.method;
     texts[text::PATH] = string(words, url.path.get() - from);
     texts[text::QUERY] = string(words, url.raw_query.get() - from);

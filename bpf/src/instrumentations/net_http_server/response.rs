@@ -189,7 +189,7 @@ const UNREADABLE: (u32, i64, u32) = (0, 0, end_flag::RESPONSE_UNREADABLE);
 fn status_and_size<M: Memory>(memory: &M, address: u64, status: u32, size: u32) -> Option<(u32, i64)> {
     let from = status.min(size);
     let mut words = MaybeUninit::<[u64; RESPONSE_WORDS]>::uninit();
-    let words = memory.read_into(address + u64::from(from), &mut words)?;
+    let words = memory.read_into(address.wrapping_add(from.into()), &mut words)?;
     Some((word(words, status - from) as u32, word(words, size - from).cast_signed()))
 }
 
@@ -204,15 +204,15 @@ fn http1_response<M: Memory>(memory: &M, config: &HttpServerConfig, writer: u64)
         return (status, written, 0);
     }
     // Without a status: has the handler written nothing, or taken the connection?
-    let connection: u64 = memory.read_or_zero(writer + u64::from(layout.conn.get()));
-    let hijacked: u8 = memory.read_or_zero(connection + u64::from(layout.hijacked.get()));
+    let connection: u64 = memory.read_or_zero(writer.wrapping_add(layout.conn.get().into()));
+    let hijacked: u8 = memory.read_or_zero(connection.wrapping_add(layout.hijacked.get().into()));
     (0, written, if hijacked == 0 { 0 } else { end_flag::HIJACKED })
 }
 
 /// Status, body size and flags of an HTTP/2 `responseWriter`.
 #[inline(always)]
 fn http2_response<M: Memory>(memory: &M, layout: &Http2WriterLayout, writer: u64) -> (u32, i64, u32) {
-    let state: u64 = memory.read_or_zero(writer + u64::from(layout.rws.get()));
+    let state: u64 = memory.read_or_zero(writer.wrapping_add(layout.rws.get().into()));
     match status_and_size(memory, state, layout.status.get(), layout.wrote_bytes.get()) {
         Some((status, written)) => (status, written, 0),
         None => UNREADABLE,
@@ -226,10 +226,10 @@ fn pattern<M: Memory>(memory: &M, config: &HttpServerConfig, request: u64) -> Go
     let address = if request == 0 {
         0
     } else if pattern != ABSENT {
-        request + u64::from(pattern)
+        request.wrapping_add(pattern.into())
     } else if pat != ABSENT {
-        match memory.read::<u64>(request + u64::from(pat)) {
-            Some(pat) if pat != 0 => pat + u64::from(config.pattern_str.get()),
+        match memory.read::<u64>(request.wrapping_add(pat.into())) {
+            Some(pat) if pat != 0 => pat.wrapping_add(config.pattern_str.get().into()),
             Some(_) | None => 0,
         }
     } else {

@@ -1,5 +1,6 @@
 //! Requests from start to end, as the launcher sees them, on the layouts of three releases of Go.
 
+mod disturbed;
 mod losses;
 mod panics;
 mod parents_and_sampling;

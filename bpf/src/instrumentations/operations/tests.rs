@@ -17,6 +17,7 @@ use crate::target::{Lookup as _, Target as _};
 use crate::trace::frames;
 use crate::trace::operation::kind as operation_kind;
 
+mod disturbed;
 mod interpreter;
 mod losses;
 mod objects;

@@ -63,6 +63,10 @@ fn counter() -> u64 {
 /// Whether the kernel itself tells the time by the counter: then it is the same on all processors and never stops.
 pub(super) fn is_trusted() -> bool {
     const SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    #[cfg(debug_assertions)]
+    if super::planted::distrusts_counter() {
+        return false;
+    }
     std::fs::read_to_string(Path::new(SOURCE)).is_ok_and(|name| name.trim() == "tsc")
 }
 

@@ -64,6 +64,8 @@ pub(super) fn image(
         steps: behind.append(plan.operations.steps.len(), bytemuck::cast_slice(&plan.operations.steps)),
         context_types: behind.append(types.len(), bytemuck::cast_slice(&types)),
         propagators: sampling.propagators,
+        #[cfg(debug_assertions)]
+        planted: super::planted::in_code(),
         ..EMPTY_CONFIGURATION
     };
     let mut bytes = configuration.as_bytes().to_vec();

@@ -30,8 +30,9 @@ pub(super) const CODE_AT: usize = RING_AT + RING_BYTES;
 
 /// What the file is called in `/proc/PID/maps`.
 const NAME: &CStr = c"go-auto-launch";
-/// `MFD_EXEC` (`linux/memfd.h`, since Linux 6.3): where `vm.memfd_noexec` is set, only such a file may be executed.
-const MFD_EXEC: libc::c_uint = 0x10;
+/// `MFD_NOEXEC_SEAL` (`linux/memfd.h`, since Linux 6.3): with `vm.memfd_noexec=2` there is no other file. Its mappings may be executable
+/// all the same; it is only not a file that can be executed.
+const MFD_NOEXEC_SEAL: libc::c_uint = 0x8;
 
 /// The file, and the launcher's mappings of it.
 #[derive(Debug)]
@@ -98,7 +99,7 @@ impl Memory {
     }
 }
 
-/// A file of memory that can be sealed, and executed.
+/// A file of memory that can be sealed.
 fn memory_file() -> io::Result<OwnedFd> {
     use std::os::fd::FromRawFd as _;
     let create = |flags: libc::c_uint| {
@@ -108,8 +109,8 @@ fn memory_file() -> io::Result<OwnedFd> {
         Ok::<_, Errno>(unsafe { OwnedFd::from_raw_fd(fd) })
     };
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-    match create(flags | MFD_EXEC) {
-        // A kernel that does not know the flag makes every file executable.
+    match create(flags | MFD_NOEXEC_SEAL) {
+        // A kernel that does not know the flag has no such rule.
         Err(Errno::EINVAL) => Ok(create(flags)?),
         other => Ok(other?),
     }

@@ -14,8 +14,11 @@ mod memory;
 mod patches;
 mod place;
 pub mod placement;
+#[cfg(debug_assertions)]
+mod planted;
 mod probes;
 mod records;
+mod room;
 pub mod thunks;
 
 use std::io;
@@ -59,6 +62,16 @@ pub enum NativeError {
     /// The memory cannot be made.
     #[error("no memory to share with the program ({0})")]
     Memory(#[source] io::Error),
+    /// The program may have little of it, and could miss what the engine takes.
+    #[error("{name} leaves the program {limit} bytes; the engine needs it to be {needed} at least")]
+    AddressSpace {
+        /// The limit's name.
+        name: &'static str,
+        /// What it is.
+        limit: u64,
+        /// What it would have to be.
+        needed: u64,
+    },
     /// The program cannot be made to map it.
     #[error(transparent)]
     Executor(ExecutorError),

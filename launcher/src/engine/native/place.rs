@@ -14,6 +14,7 @@ use super::clock;
 use super::image::{self, Addresses};
 use super::memory::{CODE_AT, HEAD_BYTES, Memory, RING_AT, SLOTS_AT};
 use super::patches::Patch;
+use super::room::{self, Mapped};
 use super::thunks::{self, Thunks};
 use crate::binary::VirtAddr;
 use crate::child::{Auxv, Injector, Stopped};
@@ -59,7 +60,17 @@ pub(super) fn place(stopped: &mut Stopped<'_>, wanted: &Wanted<'_>, memory: &Mem
     }
     let pid = stopped.pid().as_raw().cast_unsigned();
     let mut injector = stopped.inject(wanted.syscall).map_err(NativeError::Stopped)?;
-    let addresses = map(&mut injector, pid, memory, wanted)?;
+    let mut mapped = Mapped::default();
+    let placed = put(&mut injector, pid, memory, wanted, &mut mapped);
+    // Where its code leads there, it stays.
+    if placed.as_ref().is_err_and(|error| !error.is_fatal()) {
+        mapped.undo(&mut injector);
+    }
+    placed
+}
+
+fn put(injector: &mut Injector, pid: u32, memory: &Memory, wanted: &Wanted<'_>, mapped: &mut Mapped) -> Result<(), NativeError> {
+    let addresses = map(injector, pid, memory, wanted, mapped)?;
     let patches = fill(memory, wanted, &addresses)?;
     for patch in &patches {
         let found = injector.read(patch.address, patch.original.len()).map_err(NativeError::Process)?;
@@ -68,36 +79,53 @@ pub(super) fn place(stopped: &mut Stopped<'_>, wanted: &Wanted<'_>, memory: &Mem
         }
     }
     injector.write(addresses.state, &1_u32.to_ne_bytes()).map_err(NativeError::Process)?;
-    replace(&injector, &patches)
+    replace(injector, &patches)
 }
 
 /// Maps all that the program needs; returns where.
-fn map(injector: &mut Injector, pid: u32, memory: &Memory, wanted: &Wanted<'_>) -> Result<Addresses, NativeError> {
+fn map(
+    injector: &mut Injector,
+    pid: u32,
+    memory: &Memory,
+    wanted: &Wanted<'_>,
+    mapped: &mut Mapped,
+) -> Result<Addresses, NativeError> {
+    let private = size_of::<State>() as u64;
+    let shared = (HEAD_BYTES + 2 * RING_BYTES + memory.code_bytes()) as u64;
+    room::is_enough(injector, private, shared)?;
     let file = hand_over(injector, pid, memory.file())?;
-    let mapped = map_parts(injector, file, memory, wanted);
+    let addresses = map_parts(injector, file, memory, wanted, mapped);
     close(injector, file);
-    mapped
+    addresses
 }
 
-fn map_parts(injector: &mut Injector, file: u64, memory: &Memory, wanted: &Wanted<'_>) -> Result<Addresses, NativeError> {
+fn map_parts(
+    injector: &mut Injector,
+    file: u64,
+    memory: &Memory,
+    wanted: &Wanted<'_>,
+    mapped: &mut Mapped,
+) -> Result<Addresses, NativeError> {
     let plan = wanted.plan;
-    let mut mmap = |arguments| call(injector, "mmap", libc::SYS_mmap, arguments);
     let access = flag(libc::PROT_READ | libc::PROT_WRITE);
     let shared = flag(libc::MAP_SHARED);
     let anonymous = flag(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE);
     let ring_bytes = RING_BYTES as u64;
-    let control = mmap([0, HEAD_BYTES as u64, access, shared, file, 0])?;
-    let ring = mmap([0, 2 * ring_bytes, flag(libc::PROT_NONE), anonymous, u64::MAX, 0])?;
+    let control = mapped.mmap(injector, [0, HEAD_BYTES as u64, access, shared, file, 0])?;
+    let ring = mapped.mmap(injector, [0, 2 * ring_bytes, flag(libc::PROT_NONE), anonymous, u64::MAX, 0])?;
     for half in 0..2 {
         let fixed = flag(libc::MAP_SHARED | libc::MAP_FIXED);
-        mmap([ring + half * ring_bytes, ring_bytes, access, fixed, file, RING_AT as u64])?;
+        let arguments = [ring + half * ring_bytes, ring_bytes, access, fixed, file, RING_AT as u64];
+        call(injector, "mmap", libc::SYS_mmap, arguments)?;
     }
-    let state = mmap([0, size_of::<State>() as u64, access, anonymous, u64::MAX, 0])?;
+    let state = mapped.mmap(injector, [0, size_of::<State>() as u64, access, anonymous, u64::MAX, 0])?;
     let wiped = [state, ENABLED_BYTES as u64, flag(libc::MADV_WIPEONFORK), 0, 0, 0];
     call(injector, "madvise", libc::SYS_madvise, wiped)?;
     let windows = plan.sites().filter_map(|(_, site)| site.patch.as_ref()).map(|window| window.address.0);
     let lowest = windows.chain([wanted.runtime.signal_call.0]).min().unwrap_or_default().wrapping_add(plan.load_bias);
-    let code = map_code(injector, lowest, memory.code_bytes() as u64, Code::File(file, CODE_AT as u64))?;
+    let code_bytes = memory.code_bytes() as u64;
+    let code = map_code(injector, lowest, code_bytes, Code::File(file, CODE_AT as u64))?;
+    mapped.0.push((code, code_bytes));
     let injects = plan.probes().any(|probe| probe.event.when == When::Inject);
     let slots = if injects { control + SLOTS_AT as u64 } else { 0 };
     let clock_gettime = match wanted.auxv.and_then(|auxv| auxv.vdso) {
@@ -173,6 +201,8 @@ fn replace(injector: &Injector, patches: &[Patch]) -> Result<(), NativeError> {
             let found = injector.read(patch.address, patch.replacement.len())?;
             if found == patch.replacement { Ok(()) } else { Err(std::io::Error::other("what was written is not there")) }
         });
+        #[cfg(debug_assertions)]
+        let replaced = replaced.and_then(|()| super::planted::at_patch(number));
         if let Err(why) = replaced {
             for done in patches.get(..=number).unwrap_or_default().iter().rev() {
                 injector.write(done.address, &done.original).map_err(NativeError::HalfWay)?;

@@ -64,7 +64,8 @@ impl RingRecords {
         if caught > *said {
             let [signal, place] = control.defect.each_ref().map(|word| word.load(Ordering::Relaxed));
             let off = if caught >= MAX_CAUGHT { "; nothing more is traced" } else { "" };
-            if *said == 0 || caught >= MAX_CAUGHT {
+            // Once, and once more when that was too much.
+            if *said == 0 || caught >= MAX_CAUGHT && *said < MAX_CAUGHT {
                 log::error(format_args!(
                     "a probe failed {caught} times (signal {signal} at {place:#x} of the native engine {}){off}; the program is \
                      not affected. This is a defect of go-auto-launch, please report it with this line",

@@ -4,7 +4,7 @@ use super::*;
 use crate::config::operations::TABLE;
 
 /// `func f(ctx, s string, v any, list []T) (int, error)`, with a capture of each kind.
-fn all_kinds(program: &mut Program) -> u32 {
+pub(super) fn all_kinds(program: &mut Program) -> u32 {
     let string = [skipping(1, words(2, 3)), step(code::CAPTURE_TEXT, 0, 8_192)];
     let deep = [
         words(4, 4),
@@ -27,14 +27,14 @@ fn all_kinds(program: &mut Program) -> u32 {
     })
 }
 
-struct Call {
-    arguments: [u64; 9],
-    results: [u64; 3],
+pub(super) struct Call {
+    pub(super) arguments: [u64; 9],
+    pub(super) results: [u64; 3],
 }
 
 impl Call {
     /// Arguments and results whose parts lie on pages of their own.
-    fn new(program: &Program) -> Self {
+    pub(super) fn new(program: &Program) -> Self {
         let memory = &program.process.memory;
         let context = program.interface(0x50_0000, &[0, 0]);
         let [text, length] = program.process.string("a text");
