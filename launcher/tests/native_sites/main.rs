@@ -212,7 +212,20 @@ fn is_as_planned(plan: &Plan, thunks: &Thunks, patch: &Patch, (load_bias, code):
         assert_eq!((call.code(), call.near_branch_target()), (Code::Call_rel32_64, COMMON + code));
         assert_eq!((lea.code(), lea.op0_register(), lea.memory_displacement64()), (Code::Lea_r64_m, Register::RSP, 8));
     };
+    let is_behind_frame = window.turn == Turn::BehindFrame;
+    let next = |found: &mut std::vec::IntoIter<Instruction>| {
+        let one = found.next().unwrap();
+        (one.code(), one.op0_register())
+    };
+    if is_behind_frame {
+        assert_eq!(next(&mut found), (Code::Pop_r64, Register::RBP));
+    }
     hits(false).for_each(|(number, _)| hit(*number, &mut found));
+    if is_behind_frame {
+        assert_eq!(next(&mut found), (Code::Push_r64, Register::RBP));
+        let sets = found.next().unwrap();
+        assert_eq!((sets.op0_register(), sets.op1_register()), (Register::RBP, Register::RSP));
+    }
     let jump = |one: Instruction| (one.code() == Code::Jmp_rel32_64).then(|| one.near_branch_target());
     if let Turn::Call { target } = window.turn {
         assert_eq!(replaced[0].code(), Code::Call_rel32_64);
@@ -259,7 +272,8 @@ fn a_function_that_the_executor_uses_is_observed_too() {
         let patch = thunks.patches.iter().find(|patch| patch.address == window).unwrap();
         let thunk = decode(&patch.replacement, patch.address)[0].near_branch_target();
         let found = decode(&thunks.code[usize::try_from(thunk - code).unwrap()..], thunk);
-        assert_eq!((found[3].code(), found[3].near_branch_target()), (Code::Jmp_rel32_64, then.code), "{version:?}");
+        // POPQ BP, the hit, PUSHQ BP, MOVQ SP, BP.
+        assert_eq!((found[6].code(), found[6].near_branch_target()), (Code::Jmp_rel32_64, then.code), "{version:?}");
     }
 }
 

@@ -1,11 +1,12 @@
 //! Where a function can be made to take a detour: the instructions behind `PUSHQ BP` that a jump can replace.
 //!
-//! In a function with a frame these are `MOVQ SP, BP` and `SUBQ $frame, SP` (97 of 100), else a few plain moves. They run
-//! once per call, behind the probe at `PUSHQ BP` and before all that the function does.
+//! In a function with a frame these are `SUBQ $frame, SP` and a move to the stack, else `MOVQ SP, BP` and what follows it. They run
+//! once per call, behind the probe at `PUSHQ BP` and before all that the function does. A debugger puts its breakpoint of a function at the
+//! `SUBQ` (the end of the prologue in DWARF): there it may take the place of a jump's first byte, but of no other.
 
 use serde::Serialize;
 
-use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Register};
+use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, OpKind, Register};
 
 use super::super::VirtAddr;
 
@@ -30,10 +31,20 @@ pub(super) fn site(code: &[u8], start: u64, push: u64) -> Option<DetourSite> {
     if code.get(begin) != Some(&0x55) {
         return None;
     }
-    let behind = code.get(begin + 1..)?;
+    let behind_frame = code.get(begin + 1..)?.starts_with(&SETS_FRAME);
+    let at_frame = if behind_frame { from(code, start, push + 1 + SETS_FRAME.len() as u64, true) } else { None };
+    at_frame.or_else(|| from(code, start, push + 1, false))
+}
+
+/// `MOVQ SP, BP`.
+const SETS_FRAME: [u8; 3] = [0x48, 0x89, 0xe5];
+
+/// The instructions from `first` on. `is_strict`: of memory they touch the stack alone, which is always there; and nobody jumps to them.
+fn from(code: &[u8], start: u64, first: u64, is_strict: bool) -> Option<DetourSite> {
+    let behind = code.get(usize::try_from(first.checked_sub(start)?).ok()?..)?;
     let mut length = 0;
-    for instruction in Decoder::with_ip(64, behind, push + 1, DecoderOptions::NONE).into_iter().take(JUMP) {
-        if !may_be_moved(&instruction) {
+    for instruction in Decoder::with_ip(64, behind, first, DecoderOptions::NONE).into_iter().take(JUMP) {
+        if !may_be_moved(&instruction) || (is_strict && !touches_stack_only(&instruction)) {
             return None;
         }
         length += instruction.len();
@@ -41,7 +52,7 @@ pub(super) fn site(code: &[u8], start: u64, push: u64) -> Option<DetourSite> {
             break;
         }
     }
-    let place = push + 1..push + 1 + length as u64;
+    let place = first..first + length as u64;
     let is_entered = Decoder::with_ip(64, code, start, DecoderOptions::NONE)
         .into_iter()
         .filter(|instruction| {
@@ -51,7 +62,15 @@ pub(super) fn site(code: &[u8], start: u64, push: u64) -> Option<DetourSite> {
     if length < JUMP || is_entered {
         return None;
     }
-    Some(DetourSite { address: VirtAddr(push + 1), bytes: behind.get(..length)?.to_vec() })
+    Some(DetourSite { address: VirtAddr(first), bytes: behind.get(..length)?.to_vec() })
+}
+
+/// Whether its operand in memory, if it has one, is on the stack.
+fn touches_stack_only(instruction: &Instruction) -> bool {
+    let is_on_stack =
+        matches!(instruction.memory_base(), Register::RSP | Register::RBP) && instruction.memory_index() == Register::None;
+    let has_memory = instruction.op_kinds().any(|kind| kind == OpKind::Memory);
+    !has_memory || is_on_stack || instruction.code() == Code::Lea_r64_m
 }
 
 /// Whether the instruction does the same elsewhere: it goes on to the next one and addresses nothing relative to itself.
@@ -83,10 +102,15 @@ mod tests {
         // MOVQ SP, BP; SUBQ $0x80, SP.
         let (code, start) = function(&[0x48, 0x89, 0xe5, 0x48, 0x81, 0xec, 0x80, 0, 0, 0, 0x90]);
         let found = site(&code, start, 0x1006).unwrap();
-        assert_eq!((found.address, found.bytes.len()), (VirtAddr(0x1007), 10));
-        // MOVQ SP, BP; SUBQ $0x18, SP.
-        let (code, start) = function(&[0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, 0x18, 0x90]);
-        assert_eq!(site(&code, start, 0x1006).unwrap().bytes.len(), 7);
+        assert_eq!((found.address, found.bytes.len()), (VirtAddr(0x100a), 7));
+        // MOVQ SP, BP; SUBQ $0x18, SP; MOVQ AX, 8(SP).
+        let (code, start) = function(&[0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, 0x18, 0x48, 0x89, 0x44, 0x24, 8, 0x90]);
+        let found = site(&code, start, 0x1006).unwrap();
+        assert_eq!((found.address, found.bytes.len()), (VirtAddr(0x100a), 9));
+        // MOVQ SP, BP; SUBQ $0x18, SP; MOVQ (AX), CX, which may fault.
+        let (code, start) = function(&[0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, 0x18, 0x48, 0x8b, 0x08, 0x90]);
+        let found = site(&code, start, 0x1006).unwrap();
+        assert_eq!((found.address, found.bytes.len()), (VirtAddr(0x1007), 7));
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub(super) fn disjoint<'p>(
     let mut shared: Vec<&Window> = Vec::new();
     for (function, window) in windows {
         taken.push(Taken::of_probe(function, window));
-        if window.turn == Turn::Before {
+        if matches!(window.turn, Turn::Before | Turn::BehindFrame) {
             shared.push(window);
         }
     }
@@ -100,7 +100,7 @@ pub(super) fn disjoint<'p>(
 pub(super) fn patch(window: &Window, address: u64, thunk: u64) -> Result<Patch, PatchError> {
     let opcode = match window.turn {
         Turn::Call { target: _ } => 0xe8,
-        Turn::Before | Turn::After => 0xe9,
+        Turn::Before | Turn::BehindFrame | Turn::After => 0xe9,
     };
     let next = address.wrapping_add(JUMP as u64);
     let distance = i32::try_from(thunk.wrapping_sub(next).cast_signed())

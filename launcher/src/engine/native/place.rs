@@ -121,6 +121,10 @@ fn map_parts(
     let state = mapped.mmap(injector, [0, size_of::<State>() as u64, access, anonymous, u64::MAX, 0])?;
     let wiped = [state, ENABLED_BYTES as u64, flag(libc::MADV_WIPEONFORK), 0, 0, 0];
     call(injector, "madvise", libc::SYS_madvise, wiped)?;
+    // Nobody looks for these in a core dump. A kernel may say no.
+    for (address, size) in [(state, size_of::<State>() as u64), (ring, 2 * ring_bytes)] {
+        let _dumped = injector.call(libc::SYS_madvise, [address, size, flag(libc::MADV_DONTDUMP), 0, 0, 0]);
+    }
     let windows = plan.sites().filter_map(|(_, site)| site.patch.as_ref()).map(|window| window.address.0);
     let lowest = windows.chain([wanted.runtime.signal_call.0]).min().unwrap_or_default().wrapping_add(plan.load_bias);
     let code_bytes = memory.code_bytes() as u64;

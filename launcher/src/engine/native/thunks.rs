@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! direct call   CALL thunk     thunk: hits; JMP callee
-//! start         JMP thunk      thunk: hits; replaced instructions; JMP back     (of a stack check: these first)
+//! start         JMP thunk      thunk: hits; replaced instructions; JMP back     (of a stack check: these first; behind a frame
+//!                              it is undone for the hits, and made again)
 //! end           JMP thunk      thunk: replaced instructions; hits; RET
 //! hit           PUSHQ $number; CALL common; LEAQ 8(SP), SP
 //! ```
@@ -11,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use bpf::config::Cookie;
-use iced_x86::code_asm::{CodeAssembler, ptr, rsp};
+use iced_x86::code_asm::{CodeAssembler, ptr, rbp, rsp};
 use iced_x86::{BlockEncoderOptions, Decoder, DecoderOptions, FlowControl, IcedError, Instruction};
 
 use super::patches::{INT3, Patch, PatchError, Taken, disjoint, patch};
@@ -111,7 +112,7 @@ impl<'p> Shared<'p> {
 
     fn add(&mut self, hit: u32, turn: Turn) {
         match turn {
-            Turn::Call { target: _ } | Turn::Before => self.before.push(hit),
+            Turn::Call { target: _ } | Turn::Before | Turn::BehindFrame => self.before.push(hit),
             Turn::After => self.behind.push(hit),
         }
     }
@@ -215,7 +216,15 @@ fn thunk(shared: &Shared<'_>, places: Places, then: Option<u64>) -> Result<CodeA
     let Shared { window, function: _, before, behind } = shared;
     let mut asm = CodeAssembler::new(64)?;
     asm.set_prefer_short_branch(false);
+    let is_behind_frame = window.turn == Turn::BehindFrame;
+    if is_behind_frame {
+        asm.pop(rbp)?;
+    }
     hit(&mut asm, before, places)?;
+    if is_behind_frame {
+        asm.push(rbp)?;
+        asm.mov(rbp, rsp)?;
+    }
     if let Turn::Call { target } = window.turn {
         asm.jmp(target.0.wrapping_add(places.load_bias))?;
         return Ok(asm);

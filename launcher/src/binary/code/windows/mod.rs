@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! direct CALL            its displacement leads to the thunk             probe; JMP callee
-//! PUSHQ BP, frame        JMP over what stands behind PUSHQ BP            probe; frame; JMP back
+//! PUSHQ BP, frame        JMP over what stands behind MOVQ SP, BP         POPQ BP; probe; PUSHQ BP; MOVQ SP, BP; frame; JMP back
+//!                        JMP over what stands behind PUSHQ BP            probe; frame; JMP back
 //! stack check, PUSHQ BP  JMP over the stack check, if there is no frame  stack check; probe; JMP back
 //! no PUSHQ BP            JMP over the first instructions                 probe; instructions; JMP back
 //! end                    JMP over `ADDQ $n, SP; POPQ BP; RET`            ADDQ; POPQ BP; probe; RET
@@ -15,7 +16,7 @@
 
 mod moving;
 
-use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction};
+use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Register};
 use serde::Serialize;
 
 use super::super::VirtAddr;
@@ -73,6 +74,8 @@ pub enum Turn {
     },
     /// The body, then the replaced instructions, then what follows them.
     Before,
+    /// The same behind `PUSHQ BP; MOVQ SP, BP`, which the thunk undoes for the body and does again.
+    BehindFrame,
     /// The replaced instructions, then the body, then what follows them; where the last of them is a `RET`, the body before that.
     After,
 }
@@ -144,7 +147,26 @@ impl<'c> Windows<'c> {
     /// What is passed once for each call of a function with `PUSHQ BP` at `push`, with all arguments in their places.
     pub(in super::super) fn frame(&mut self, push: VirtAddr) -> Result<Window, Refused> {
         let push = self.index_of(push.0)?;
-        self.behind_push(push).or_else(|why| self.stack_check(push).map_err(|_no_stack_check| why))
+        self.behind_frame(push)
+            .or_else(|_no_frame| self.behind_push(push))
+            .or_else(|why| self.stack_check(push).map_err(|_no_stack_check| why))
+    }
+
+    /// `SUBQ $frame, SP` behind `MOVQ SP, BP`, and what follows it. A debugger puts its breakpoint of the function at the first of these
+    /// (the end of the prologue in DWARF), where it takes the place of the jump's first byte; in the middle of a jump it would make it
+    /// lead anywhere.
+    fn behind_frame(&mut self, push: usize) -> Result<Window, Refused> {
+        let sets_frame = |one: &Instruction| {
+            one.code() == Code::Mov_rm64_r64 && one.op0_register() == Register::RBP && one.op1_register() == Register::RSP
+        };
+        if self.has_unknown || !self.instructions.get(push + 1).is_some_and(sets_frame) {
+            return Err(NO_ROOM);
+        }
+        let first = push + 2;
+        let last = self.enough(first, |moving, one| moving.is_plain(one) || moving::is_frame(one))?;
+        let window = self.window(first, last, Turn::BehindFrame, 0)?;
+        // Whoever jumps there has a frame already.
+        if self.targets.binary_search(&window.address.0).is_ok() { Err(ENTERED) } else { Ok(window) }
     }
 
     /// `MOVQ SP, BP; SUBQ $frame, SP` behind `PUSHQ BP`, or what stands there.
