@@ -1,6 +1,7 @@
 //! `tests/apps/stress` under the launcher with the native engine, requests to it, and what becomes of them.
 
 use std::collections::HashMap;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -18,6 +19,17 @@ pub(crate) const CONNECTIONS: usize = 8;
 pub(crate) fn planting(fault: &str) -> Command {
     let mut command = launcher();
     command.envs([("GO_AUTO_LAUNCH_ENGINE", "native"), ("GO_AUTO_LAUNCH_PLANTED", fault), ("OTEL_BSP_MAX_QUEUE_SIZE", "200000")]);
+    // Programs that are made to crash leave no core.
+    let no_core = || {
+        let limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the call reads the limit.
+        match unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const limit) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: setrlimit is async-signal-safe, and nothing is allocated.
+    unsafe { command.pre_exec(no_core) };
     command
 }
 

@@ -62,7 +62,7 @@ impl Profile {
         let at: HashMap<u64, &Location> = self.locations.iter().map(|one| (one.id, one)).collect();
         let mut counts = HashMap::new();
         for sample in &self.samples {
-            let line = at[&sample.locations[0]].lines.first();
+            let line = sample.locations.first().and_then(|location| at[location].lines.first());
             let name = line.map_or(FOREIGN, |line| names[&line.function]);
             *counts.entry(name).or_default() += sample.values[0];
         }
