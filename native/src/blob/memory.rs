@@ -63,7 +63,7 @@ unsafe fn copy(from: u64, to: *mut u8, length: usize) -> bool {
 
 impl OwnMemory {
     /// Writes `bytes` to the process's memory; false where that is not mapped, or not writable. What was written so far stays.
-    pub(super) fn store(&self, address: u64, bytes: &[u8]) -> bool {
+    pub(super) fn store(address: u64, bytes: &[u8]) -> bool {
         let failed: u64;
         // SAFETY: reads `bytes`, and writes as many to memory that the caller has found to be the program's own, which no Rust object is in. A
         // store that faults goes on at the end, with `failed` still 1.

@@ -7,6 +7,7 @@ mod memory;
 #[cfg(feature = "planted")]
 mod planted;
 mod signals;
+mod target;
 mod time;
 
 use native::configuration::Configuration;

@@ -84,7 +84,7 @@ pub(super) unsafe extern "C" fn on_signal(signal: u32, info: *const i32, context
 
 /// Where a read goes on whose instruction at `at` has faulted.
 fn landing(at: u64) -> Option<u64> {
-    let (mut entry, end) = (&raw const FAULTS as *const [i32; 2], &raw const FAULTS_END as *const [i32; 2]);
+    let (mut entry, end) = ((&raw const FAULTS).cast::<[i32; 2]>(), (&raw const FAULTS_END).cast::<[i32; 2]>());
     while entry < end {
         // SAFETY: between the two there are whole entries.
         let [faulting, landing] = unsafe { *entry };
