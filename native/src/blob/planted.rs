@@ -37,16 +37,12 @@ pub(super) fn in_hit(frame: *const Frame) {
 
 /// While scratch memory is taken.
 pub(super) fn with_scratch() {
-    if configuration().planted == planted::SCRATCH && is_turn() {
-        panic!()
-    }
+    assert!(configuration().planted != planted::SCRATCH || !is_turn());
 }
 
 /// While a record is reserved.
 pub(super) fn reserved() {
-    if configuration().planted == planted::RESERVED && is_turn() {
-        panic!()
-    }
+    assert!(configuration().planted != planted::RESERVED || !is_turn());
 }
 
 /// The counter, mixed (splitmix64, <https://prng.di.unimi.it>).
