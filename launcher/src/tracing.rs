@@ -87,8 +87,9 @@ impl<'c> Tracing<'c> {
         let names: Vec<&str> = armed.plan.planned.iter().map(|planned| planned.name).collect();
         let destination = self.config.otlp.as_ref().map_or_else(|| "the console".to_owned(), Otlp::destination);
         let version = armed.build_info.go_version.as_ref().map_or("Go", |version| version.raw.as_str());
+        let why = armed.not_native.as_ref().map(|why| format!(", not the native one: {why}")).unwrap_or_default();
         let line = format!(
-            "tracing {} ({version}, {} engine): {}; spans go to {destination}",
+            "tracing {} ({version}, {} engine{why}): {}; spans go to {destination}",
             file.display(),
             armed.engine,
             names.join(", ")
@@ -99,9 +100,6 @@ impl<'c> Tracing<'c> {
             armed.plan.without_spans().for_each(|why| log::warn(format_args!("{why}")));
         } else {
             log::debug(format_args!("{line}"));
-        }
-        if let Some(why) = &armed.not_native {
-            log::debug(format_args!("the native engine is not used: {why}"));
         }
         log::debug(format_args!("{} probes armed in {:?}", armed.attached.sites, begin.elapsed()));
         for (name, why) in &armed.plan.left_out {

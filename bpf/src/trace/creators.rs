@@ -126,6 +126,13 @@ pub fn sweep<T: Target>(target: &T, now: u64) {
 }
 
 impl Sweep {
+    /// Whether there may be a creator of any goroutine.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_any(&self) -> bool {
+        self.any.get() != 0
+    }
+
     /// Looks at the creator of the goroutine at `address`.
     #[inline(always)]
     pub fn look<M: Memory>(&self, memory: &M, config: &ParentsConfig, address: u64, creator: &SealedSpan) -> Look {

@@ -185,7 +185,8 @@ impl Target for Hit<'_> {
 
     #[inline(always)]
     fn creator(&self, address: u64) -> Option<&SealedSpan> {
-        state().creators.get(address)
+        // Each `go` statement asks, and in most programs there is none for most of the time.
+        if state().sweep.has_any() { state().creators.get(address) } else { None }
     }
 
     #[inline(always)]
