@@ -12,13 +12,14 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export GOCACHE := $(CURDIR)/target/go/cache
 export GOFLAGS := -buildvcs=false
 
-.PHONY: help setup demo test test-all container-test lint bench release fuzz libraries clean
+.PHONY: help setup demo test test-all container-test arm64-test lint bench release fuzz libraries clean
 
 help:
 	@echo "make demo     an example shop service under the launcher, with its traces drawn in the terminal"
 	@echo "make test     all tests (root)"
 	@echo "make test-all the same, with every way to build a program, every version of Go and more requests (nightly)"
 	@echo "make container-test  those through a Docker engine (root); IMAGES=\"tag …\" tests these images"
+	@echo "make arm64-test  the native engine on arm64, in a virtual machine (root, Debian)"
 	@echo "make lint     formatting, clippy for both architectures, licences and advisories, workflows, manifests"
 	@echo "make bench    the benchmark: bare, traced, and with the OpenTelemetry SDK in the code (root)"
 	@echo "make release  the static binary, target/release-static/go-auto-launch; ARCH=arm64 for the other architecture"
@@ -46,6 +47,9 @@ lint: setup
 	@scripts/cargo-deny $(TOOLS)
 	@scripts/actionlint $(TOOLS)
 	@scripts/kubernetes $(TOOLS)
+
+arm64-test: setup
+	@scripts/arm64
 
 bench: setup
 	cargo build --release

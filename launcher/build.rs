@@ -81,19 +81,35 @@ fn build_native_code() -> anyhow::Result<()> {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
     let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?);
     let package = manifest.join("../native");
-    let is_for_it = std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64");
+    let machine = match std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
+        Ok("x86_64") => Some(&AMD64),
+        Ok("aarch64") => Some(&ARM64),
+        _ => None,
+    };
     // With faults that tests plant; not in a release.
-    let is_tested = is_for_it && std::env::var("PROFILE").as_deref() == Ok("debug");
-    let planted = if is_tested { native_code(&package, &out.join("native"), true)? } else { Vec::new() };
-    std::fs::write(out.join("planted.bin"), planted)?;
-    let code = if is_for_it { native_code(&package, &out.join("native"), false)? } else { Vec::new() };
-    Ok(std::fs::write(out.join("blob.bin"), code)?)
+    let is_tested = std::env::var("PROFILE").as_deref() == Ok("debug");
+    let code = |machine: Option<&Machine>, is_planted| match machine {
+        Some(machine) => native_code(machine, &package, &out.join("native"), is_planted),
+        None => Ok(Vec::new()),
+    };
+    std::fs::write(out.join("planted.bin"), code(machine.filter(|_| is_tested), true)?)?;
+    Ok(std::fs::write(out.join("blob.bin"), code(machine, false)?)?)
 }
 
+/// What the code is built for.
+struct Machine {
+    target: &'static str,
+    flags: &'static [&'static str],
+}
+
+const AMD64: Machine = Machine { target: "x86_64-unknown-none", flags: &[] };
+/// The goroutine, by which the runtime knows where a signal has come, is in R28 and nowhere else.
+const ARM64: Machine = Machine { target: "aarch64-unknown-none-softfloat", flags: &["-Ctarget-feature=+reserve-x28"] };
+
 /// The blob's bytes, with faults that tests plant or without.
-fn native_code(package: &Path, target: &Path, is_planted: bool) -> anyhow::Result<Vec<u8>> {
+fn native_code(machine: &Machine, package: &Path, target: &Path, is_planted: bool) -> anyhow::Result<Vec<u8>> {
     let script = format!("-Clink-arg=-T{}", package.join("blob.ld").display());
-    let flags = [
+    let mut flags = vec![
         "-Crelocation-model=pic",
         "-Ccode-model=small",
         "-Zplt=yes",
@@ -106,9 +122,10 @@ fn native_code(package: &Path, target: &Path, is_planted: bool) -> anyhow::Resul
         "-Clink-arg=-no-pie",
         &script,
     ];
+    flags.extend(machine.flags);
     let mut cargo = Command::new("rustup");
     cargo
-        .args(["run", TOOLCHAIN, "cargo", "build", "--release", "--bin", "blob", "--target", "x86_64-unknown-none"])
+        .args(["run", TOOLCHAIN, "cargo", "build", "--release", "--bin", "blob", "--target", machine.target])
         .args(["-Zbuild-std=core,compiler_builtins", "-Zbuild-std-features=compiler-builtins-mem"])
         .arg("--manifest-path")
         .arg(package.join("Cargo.toml"))
@@ -122,7 +139,7 @@ fn native_code(package: &Path, target: &Path, is_planted: bool) -> anyhow::Resul
         cargo.env_remove(variable);
     }
     anyhow::ensure!(cargo.status().context("rustup")?.success(), "cargo has failed");
-    let elf = target.join("x86_64-unknown-none/release/blob");
+    let elf = target.join(machine.target).join("release/blob");
     let bytes = std::fs::read(&elf)?;
     let code = flattened(&bytes).with_context(|| elf.display().to_string())?;
     let taken = stack::depth(&bytes).with_context(|| elf.display().to_string())?;
@@ -131,6 +148,12 @@ fn native_code(package: &Path, target: &Path, is_planted: bool) -> anyhow::Resul
     let said = code.get(PLANTED..PLANTED + 4).context("the head is short")?;
     anyhow::ensure!(said == u32::from(is_planted).to_le_bytes(), "{} has faults planted: {said:?}", elf.display());
     Ok(code)
+}
+
+/// Whether nothing writes R28, arm64: it is in no instruction but a branch where the register is that most of them write.
+fn keeps_goroutine(text: &[u8]) -> bool {
+    let words = text.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word));
+    words.into_iter().all(|word| word & 31 != 28 || word >> 26 & 7 == 5)
 }
 
 /// The sections of the code one behind the other, as they lie in memory; the last one, `.end`, marks the end.
@@ -142,6 +165,9 @@ fn flattened(elf: &[u8]) -> anyhow::Result<Vec<u8>> {
         anyhow::ensure!(section.relocations().next().is_none(), "section {name} has relocations");
         match name {
             ".head" | ".entry" | ".text" | ".faults" | ".rodata" => {
+                let keeps =
+                    file.architecture() != object::Architecture::Aarch64 || name != ".text" || keeps_goroutine(section.data()?);
+                anyhow::ensure!(keeps, "the compiler uses R28, in which Go has the goroutine");
                 code.resize(usize::try_from(section.address())?, 0);
                 code.extend_from_slice(section.data()?);
             }

@@ -16,6 +16,7 @@ struct Functions<'e> {
     text: &'e [u8],
     /// Where that begins.
     base: u64,
+    targets: Targets,
 }
 
 /// The most bytes of a stack that are taken by what the entry calls, from the ELF file of the code.
@@ -27,8 +28,9 @@ pub(crate) fn depth(elf: &[u8]) -> anyhow::Result<u64> {
     let section = |name: &str| file.section_by_name(name).with_context(|| format!("no section {name}"));
     let (text, entry) = (section(".text")?, section(".entry")?);
     let frames = frames(section(".stack_sizes")?.data()?).context("the sizes of frames end early")?;
-    let functions = Functions { frames, text: text.data()?, base: text.address() };
-    let roots = targets(entry.data()?, entry.address()).filter(|target| functions.frames.contains_key(target));
+    let targets: Targets = if file.architecture() == object::Architecture::Aarch64 { arm64_targets } else { amd64_targets };
+    let functions = Functions { frames, text: text.data()?, base: text.address(), targets };
+    let roots = targets(entry.data()?, entry.address()).into_iter().filter(|target| functions.frames.contains_key(target));
     let depths: Vec<u64> = roots.map(|root| functions.depth(root, &mut Vec::new())).collect::<anyhow::Result<_>>()?;
     depths.into_iter().max().context("the entry calls nothing")
 }
@@ -46,14 +48,34 @@ fn frames(mut section: &[u8]) -> Option<BTreeMap<u64, u64>> {
     section.is_empty().then_some(frames)
 }
 
-/// Where calls and jumps lead; 0 for those by a pointer.
-fn targets(code: &[u8], base: u64) -> impl Iterator<Item = u64> {
+/// Where calls and jumps of code at an address lead; 0 for those by a pointer.
+type Targets = fn(&[u8], u64) -> Vec<u64>;
+
+fn amd64_targets(code: &[u8], base: u64) -> Vec<u64> {
     let instructions = Decoder::with_ip(64, code, base, DecoderOptions::NONE).into_iter();
-    instructions.filter_map(|one: Instruction| {
+    let target = |one: Instruction| {
         let flow = one.flow_control();
         let is_direct = matches!(flow, FlowControl::Call | FlowControl::UnconditionalBranch | FlowControl::ConditionalBranch);
         (is_direct || flow == FlowControl::IndirectCall).then(|| one.near_branch_target())
-    })
+    };
+    instructions.filter_map(target).collect()
+}
+
+fn arm64_targets(code: &[u8], base: u64) -> Vec<u64> {
+    let words = code.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word));
+    let target = |(address, word): (u64, u32)| {
+        // The distance in instructions: so many bits from this one on.
+        let (bits, first) = match word {
+            _ if word & 0x7c00_0000 == 0x1400_0000 => (26, 0), // B, BL
+            _ if word & 0xff00_0010 == 0x5400_0000 || word & 0x7e00_0000 == 0x3400_0000 => (19, 5), // B.cond, CBZ, CBNZ
+            _ if word & 0x7e00_0000 == 0x3600_0000 => (14, 5), // TBZ, TBNZ
+            _ if word & 0xffff_fc1f == 0xd63f_0000 => return Some(0), // BLR
+            _ => return None,
+        };
+        let distance = (word >> first << (32 - bits)).cast_signed() >> (32 - bits);
+        Some(address.wrapping_add_signed(4 * i64::from(distance)))
+    };
+    (base..).step_by(4).zip(words).filter_map(target).collect()
 }
 
 impl Functions<'_> {
@@ -66,7 +88,7 @@ impl Functions<'_> {
         let code = self.text.get(range).with_context(|| format!("{function:#x} lies outside"))?;
         callers.push(function);
         let mut deepest = 0;
-        for target in targets(code, function).filter(|target| !(function..end).contains(target)) {
+        for target in (self.targets)(code, function).into_iter().filter(|target| !(function..end).contains(target)) {
             let taken = match target {
                 0 => FOREIGN,
                 // A part of the code without a frame: it does not come back.

@@ -8,12 +8,11 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::binary::{BuildInfo, GoBinary, VirtAddr};
+use crate::binary::{Architecture, BuildInfo, GoBinary, VirtAddr};
 use crate::capabilities::{is_raised, lowered};
 use crate::child::{Auxv, Exe, MappedExe, Stopped};
 use crate::config::Config;
 use crate::engine::bpf::{Uprobes, attach};
-#[cfg(target_arch = "x86_64")]
 use crate::engine::native;
 use crate::engine::{Attached, EngineKind};
 use crate::executor::{self, Detour};
@@ -43,7 +42,7 @@ pub struct Armed {
     pub exe: MappedExe,
     /// Difference of addresses in the process to those in the file; `None` where it is not known.
     pub load_bias: Option<u64>,
-    /// A `SYSCALL` instruction of the Go program, in the file's addresses, where detours are to be placed.
+    /// An instruction for system calls of the Go program, in the file's addresses, where detours are to be placed.
     pub syscall: Option<VirtAddr>,
 }
 
@@ -118,9 +117,14 @@ struct Read {
 fn read(file: &[u8], auxv: Option<Auxv>, is_held: bool, placement: &dyn Placement, config: &Config) -> Result<Read, Untraced> {
     debug_assert!(!is_raised(), "a file is read without capabilities");
     let binary = GoBinary::parse(file)?;
+    if binary.architecture() != Architecture::HERE {
+        let why = format!("it is for {}, and this launcher is for {}", binary.architecture(), Architecture::HERE);
+        return Err(Untraced::NothingKnown(why));
+    }
     let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
-    let not_written = config.not_written().or(match (executor::IS_AVAILABLE, is_held, load_bias) {
-        (false, ..) => Some("only programs for amd64 are made to write"),
+    let can_write = placement.stores() || executor::IS_AVAILABLE;
+    let not_written = config.not_written().or(match (can_write, is_held, load_bias) {
+        (false, ..) => Some("by BPF only programs for amd64 are made to write"),
         (true, false, _) => Some("the process is not stopped at its first instruction"),
         (true, true, None) => Some("where it was loaded is not known"),
         (true, true, Some(_)) => None,
@@ -174,9 +178,7 @@ fn armed(attached: Attached, engine: EngineKind, not_native: Option<String>, rea
 
 /// Why the native engine is not to be tried.
 pub(crate) fn native_obstacle(is_held: bool, config: &Config) -> Option<&'static str> {
-    if cfg!(not(target_arch = "x86_64")) {
-        Some("it is for amd64 so far")
-    } else if config.engine == Some(EngineKind::Bpf) {
+    if config.engine == Some(EngineKind::Bpf) {
         Some("--engine bpf")
     } else if !config.may_write {
         Some("--no-write")
@@ -188,7 +190,6 @@ pub(crate) fn native_obstacle(is_held: bool, config: &Config) -> Option<&'static
 }
 
 /// Puts the native engine into a held process. Within the outer result, why that cannot be: then the process is as it was.
-#[cfg(target_arch = "x86_64")]
 fn arm_natively(
     exe: &MappedExe,
     auxv: Option<Auxv>,
@@ -213,18 +214,6 @@ fn arm_natively(
         Err(error) if error.is_fatal() => Err(Untraced::NotNative(error.to_string())),
         Err(error) => Ok(Err(error.to_string())),
     }
-}
-
-/// There is none for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
-#[expect(clippy::unnecessary_wraps, reason = "as where there is one")]
-fn arm_natively(
-    _exe: &MappedExe,
-    _auxv: Option<Auxv>,
-    _held: Option<&mut Stopped<'_>>,
-    _config: &Config,
-) -> Result<Result<(Attached, Read), String>, Untraced> {
-    Ok(Err("it is for amd64 so far".to_owned()))
 }
 
 #[cfg(test)]

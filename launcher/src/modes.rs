@@ -25,7 +25,6 @@ const OWN_VARIABLES: &str = "GO_AUTO_LAUNCH_";
 #[must_use]
 pub fn main() -> Outcome {
     let signals = Signals::take_over();
-    #[cfg(target_arch = "x86_64")]
     crate::engine::native::begin();
     capabilities::lower();
     memory::share();

@@ -19,5 +19,5 @@ mod blob;
 #[cfg(target_os = "none")]
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo) -> ! {
-    blob::entry::abort()
+    blob::abort()
 }

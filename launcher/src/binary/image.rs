@@ -27,6 +27,11 @@ pub enum Architecture {
     Arm64,
 }
 
+impl Architecture {
+    /// That of this machine.
+    pub const HERE: Self = if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::Amd64 };
+}
+
 impl std::fmt::Display for Architecture {
     /// As Go names it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

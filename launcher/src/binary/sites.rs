@@ -41,17 +41,18 @@ impl GoBinary<'_> {
         Ok(code::spilled_arguments(self.architecture(), self.code(function)?, function.entry, entry.address))
     }
 
-    /// The address of a `SYSCALL` instruction (the bytes 0F 05, wherever they stand in Go code); `None` on another
-    /// architecture.
+    /// The address of a `SYSCALL` instruction (the bytes 0F 05, wherever they stand in Go code), or of `SVC $0`.
     #[must_use]
     pub fn syscall_instruction(&self) -> Option<VirtAddr> {
         const SYSCALL: [u8; 2] = [0x0f, 0x05];
-        if self.architecture() != Architecture::Amd64 {
-            return None;
-        }
+        const SVC: [u8; 4] = 0xd400_0001_u32.to_le_bytes();
+        let position = |code: &[u8]| match self.architecture() {
+            Architecture::Amd64 => code.windows(SYSCALL.len()).position(|bytes| bytes == SYSCALL),
+            Architecture::Arm64 => code.as_chunks().0.iter().position(|word| *word == SVC).map(|index| index * SVC.len()),
+        };
         // Go makes its system calls itself: in `internal/runtime/syscall.Syscall6` and others, which stand early.
         self.all_functions().find_map(|function| {
-            let at = self.code(&function).ok()?.windows(SYSCALL.len()).position(|bytes| bytes == SYSCALL)?;
+            let at = position(self.code(&function).ok()?)?;
             Some(VirtAddr(function.entry.0 + at as u64))
         })
     }
@@ -99,6 +100,14 @@ impl GoBinary<'_> {
     /// The function's code is not in the file.
     pub fn calls(&self, function: &Function) -> Result<impl Iterator<Item = Call>, BinaryError> {
         Ok(code::calls(self.architecture(), self.code(function)?, function.entry))
+    }
+
+    /// The calls of functions whose address `function` puts into a register right before, in the order of addresses; arm64 only.
+    ///
+    /// # Errors
+    /// The function's code is not in the file.
+    pub fn register_calls(&self, function: &Function) -> Result<impl Iterator<Item = Call>, BinaryError> {
+        Ok(code::register_calls(self.architecture(), self.code(function)?, function.entry))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where a program's functions can be made to go through thunks: see [`code::windows`].
 
-use super::code::windows::{Window, Windows};
+use super::code::windows::{Window, Windows, arm64};
 use super::code::{self, EntryKind};
 use super::sites::Around;
 use super::{Architecture, BinaryError, EndSite, Function, GoBinary, JUMP, VirtAddr};
@@ -8,6 +8,8 @@ use super::{Architecture, BinaryError, EndSite, Function, GoBinary, JUMP, VirtAd
 /// Packages whose code Go hashes when a program starts (`crypto/internal/fips140/check`, Go 1.24 and newer): their functions, and
 /// those of what lies below them.
 const HASHED: &str = "crypto/internal/fips140";
+/// Why there is no window at a function's start.
+const NOT_ONCE: &str = "no instruction there runs exactly once for each call";
 /// What the linker puts between functions (`cmd/link/internal/amd64`, `CodePad`), …
 const INT3: u8 = 0xcc;
 /// … which all begin at multiples of this, those of C too.
@@ -21,13 +23,18 @@ impl GoBinary<'_> {
     /// Its code does not allow it.
     pub fn entry_window(&self, function: &Function) -> Result<(VirtAddr, Window), BinaryError> {
         let entry = self.entry_site(function)?;
+        if self.architecture() == Architecture::Arm64 {
+            let is_once = entry.kind != EntryKind::FirstInstruction;
+            let window = self.arm64_windows(function)?.entry(entry.address, entry.kind, false);
+            let window = if is_once { window } else { Err(NOT_ONCE) };
+            let window = window.map_err(|why| no_window(function, entry.address, why))?;
+            return Ok((window.address, window));
+        }
         let mut windows = self.windows(function)?;
         let (address, window) = match entry.kind {
             EntryKind::PushFrame => (entry.address, windows.frame(entry.address)),
             EntryKind::Branch | EntryKind::FirstOfLeaf => (function.entry, windows.first(false)),
-            EntryKind::BranchNotTaken | EntryKind::FirstInstruction => {
-                (function.entry, Err("no instruction there runs exactly once for each call"))
-            }
+            EntryKind::BranchNotTaken | EntryKind::FirstInstruction => (function.entry, Err(NOT_ONCE)),
         };
         Ok((address, window.map_err(|why| no_window(function, address, why))?))
     }
@@ -41,7 +48,11 @@ impl GoBinary<'_> {
         if of_entry.is_ok() {
             return of_entry;
         }
-        let window = self.windows(function)?.first(true).map_err(|why| no_window(function, function.entry, why))?;
+        let window = match self.architecture() {
+            Architecture::Amd64 => self.windows(function)?.first(true),
+            Architecture::Arm64 => self.arm64_windows(function)?.entry(function.entry, EntryKind::FirstInstruction, true),
+        };
+        let window = window.map_err(|why| no_window(function, function.entry, why))?;
         Ok((function.entry, window))
     }
 
@@ -50,7 +61,11 @@ impl GoBinary<'_> {
     /// # Errors
     /// It is none, or its code does not allow it.
     pub fn call_window(&self, function: &Function, call: VirtAddr) -> Result<Window, BinaryError> {
-        self.windows(function)?.call(call).map_err(|why| no_window(function, call, why))
+        let window = match self.architecture() {
+            Architecture::Amd64 => self.windows(function)?.call(call),
+            Architecture::Arm64 => self.arm64_windows(function)?.call(call),
+        };
+        window.map_err(|why| no_window(function, call, why))
     }
 
     /// What is replaced at each of the returns of `function` ([`Self::return_sites`]).
@@ -58,23 +73,37 @@ impl GoBinary<'_> {
     /// # Errors
     /// Its code does not allow it at one of them.
     pub fn return_windows(&self, function: &Function, returns: &[EndSite]) -> Result<Vec<Window>, BinaryError> {
-        let mut windows = self.windows(function)?;
-        let window = |ret: &EndSite| windows.end(ret.address).map_err(|why| no_window(function, ret.address, why));
-        returns.iter().map(window).collect()
+        let refused = |ret: &EndSite, why| no_window(function, ret.address, why);
+        match self.architecture() {
+            Architecture::Amd64 => {
+                let mut windows = self.windows(function)?;
+                returns.iter().map(|ret| windows.end(ret.address).map_err(|why| refused(ret, why))).collect()
+            }
+            Architecture::Arm64 => {
+                let windows = self.arm64_windows(function)?;
+                returns.iter().map(|ret| windows.end(ret.address).map_err(|why| refused(ret, why))).collect()
+            }
+        }
     }
 
     fn windows(&self, function: &Function) -> Result<Windows<'_>, BinaryError> {
-        let refused = |why| Err(no_window(function, function.entry, why));
-        if self.architecture() != Architecture::Amd64 {
-            return refused("only programs for amd64 are given detours so far");
-        }
-        if is_hashed(&function.name) {
-            return refused("Go hashes its code");
-        }
-        let (code, start) = (self.code(function)?, function.entry.0);
+        let (code, start) = (self.patchable(function)?, function.entry.0);
         let tables = || code::ends::jump_targets(code, start, &Around(self)).ok();
         let padded = self.image.bytes(function.entry, code.len() as u64 + self.padding(function)).unwrap_or(code);
         Ok(Windows::read(padded, code.len(), start, function.is_assembly, tables))
+    }
+
+    fn arm64_windows(&self, function: &Function) -> Result<arm64::Windows<'_>, BinaryError> {
+        let code = self.patchable(function)?;
+        Ok(arm64::Windows { code, start: function.entry.0, is_assembly: function.is_assembly })
+    }
+
+    /// The function's code, if it may be changed.
+    fn patchable(&self, function: &Function) -> Result<&[u8], BinaryError> {
+        if is_hashed(&function.name) {
+            return Err(no_window(function, function.entry, "Go hashes its code"));
+        }
+        self.code(function)
     }
 
     /// How many bytes behind `function` are never executed: at most those that a jump takes.

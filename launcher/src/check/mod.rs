@@ -16,7 +16,6 @@ use crate::binary::{Architecture, BinaryError, GoBinary};
 use crate::config::Config;
 use crate::engine::EngineKind;
 use crate::engine::bpf::Uprobes;
-#[cfg(target_arch = "x86_64")]
 use crate::engine::native::Detours;
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
@@ -107,8 +106,8 @@ impl Report {
             }
         };
         let kernel = KernelSupport::gather();
-        let foreign = matches!(&finding, Finding::Go(program) if program.architecture != Architecture::Amd64);
-        let foreign = foreign.then(|| "only programs for amd64 are traced so far".to_owned());
+        let foreign = matches!(&finding, Finding::Go(program) if program.architecture != Architecture::HERE);
+        let foreign = foreign.then(|| format!("only programs for {} are traced by this launcher", Architecture::HERE));
         let chosen = config.untraced_by_choice().map(str::to_owned);
         let needs_kernel = !matches!(&finding, Finding::Go(program) if program.engine == EngineKind::Native);
         let of_kernel = || if needs_kernel { kernel.obstacle() } else { None };
@@ -167,7 +166,6 @@ impl GoProgram {
 }
 
 /// The plan for the native engine. Within the outer result, why it would not be used in a launch.
-#[cfg(target_arch = "x86_64")]
 fn native_plan(
     binary: &GoBinary<'_>,
     config: &Config,
@@ -176,26 +174,12 @@ fn native_plan(
     if let Some(why) = native_obstacle(true, config) {
         return Ok(Err(why.to_owned()));
     }
-    if binary.architecture() != Architecture::Amd64 {
-        return Ok(Err("it is for amd64 so far".to_owned()));
-    }
     let plan = Plan::new(CATALOG, binary, &Detours, circumstances)?;
     Ok(match &plan.runtime {
         _ if plan.planned.is_empty() && config.engine.is_none() => Err("it finds nothing to observe".to_owned()),
         Some(Err(why)) => Err(why.to_string()),
         Some(Ok(_)) | None => Ok(plan),
     })
-}
-
-/// There is none for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
-#[expect(clippy::unnecessary_wraps, reason = "as where there is one")]
-fn native_plan(
-    _binary: &GoBinary<'_>,
-    config: &Config,
-    _circumstances: Circumstances<'_>,
-) -> Result<Result<Plan, String>, BinaryError> {
-    Ok(Err(native_obstacle(true, config).unwrap_or_default().to_owned()))
 }
 
 /// What the process would pay for each instrumentation, and for finding parents.

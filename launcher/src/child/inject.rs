@@ -1,12 +1,12 @@
 //! System calls made by a process that stands at its exec stop, in its name: the launcher sets its registers, lets it
-//! execute one `SYSCALL` instruction of its own code, and gives the registers back.
+//! execute one `SYSCALL` or `SVC` instruction of its own code, and gives the registers back.
 //!
 //! Nothing of the process is changed by that but what the calls do. Its signals are blocked meanwhile; those that arrive
 //! stay pending.
 
 use std::io;
 
-use libc::{c_int, c_long, user_regs_struct};
+use libc::{c_int, c_long};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
@@ -14,7 +14,16 @@ use super::ptrace;
 use super::stopped::Stopped;
 use super::sys::{self, Change};
 
+#[cfg(target_arch = "x86_64")]
+mod amd64;
+#[cfg(target_arch = "aarch64")]
+mod arm64;
 mod requests;
+
+#[cfg(target_arch = "x86_64")]
+use amd64::Registers;
+#[cfg(target_arch = "aarch64")]
+use arm64::Registers;
 
 /// Bytes below the stack pointer that are left alone: the kernel and the C library use none of them yet.
 const BELOW_STACK: u64 = 512;
@@ -23,15 +32,15 @@ const BELOW_STACK: u64 = 512;
 #[derive(Debug)]
 pub struct Injector {
     pid: Pid,
-    saved: user_regs_struct,
+    saved: Registers,
     mask: u64,
-    /// Address of a `SYSCALL` instruction in the process.
+    /// Address of an instruction for system calls in the process.
     syscall: u64,
 }
 
 impl Stopped<'_> {
     /// Lets the launcher make system calls in the process's name until the result is dropped. `syscall` is the address of
-    /// a `SYSCALL` instruction in the process.
+    /// an instruction for system calls in the process.
     ///
     /// # Errors
     /// When the process was killed, or stops for another reason.
@@ -41,16 +50,17 @@ impl Stopped<'_> {
 }
 
 impl Injector {
-    /// Begins, with `pid` at its exec stop. `syscall` is the address of a `SYSCALL` instruction (bytes 0F 05).
+    /// Begins, with `pid` at its exec stop. `syscall` is the address of an instruction `SYSCALL`
+    /// (bytes 0F 05) or `SVC $0`.
     ///
     /// # Errors
     /// When the process was killed, or stops for another reason.
     pub(super) fn begin(pid: Pid, syscall: u64) -> io::Result<Self> {
-        // At the event stop the kernel is still in execve, whose result will be written to RAX: on to its end.
+        // At the event stop the kernel is still in execve, whose result will be written to a register: on to its end.
         ptrace::request(libc::PTRACE_SYSCALL.into(), pid, 0)?;
         expect_stop(pid, libc::SIGTRAP | 0x80)?;
         let mask = requests::tracee_mask(pid)?;
-        let saved = requests::registers(pid)?;
+        let saved = Registers::of(pid)?;
         let injector = Self { pid, saved, mask, syscall };
         requests::set_tracee_mask(pid, u64::MAX)?;
         Ok(injector)
@@ -61,24 +71,10 @@ impl Injector {
     /// # Errors
     /// What the call says; `ESRCH` when the process was killed, `EINTR` when something else stopped it.
     pub fn call(&mut self, number: c_long, arguments: [u64; 6]) -> io::Result<u64> {
-        let [rdi, rsi, rdx, r10, r8, r9] = arguments;
-        let registers = user_regs_struct {
-            rip: self.syscall,
-            rax: number.cast_unsigned(),
-            // Not in a system call: nothing is to be restarted.
-            orig_rax: u64::MAX,
-            rdi,
-            rsi,
-            rdx,
-            r10,
-            r8,
-            r9,
-            ..self.saved
-        };
-        requests::set_registers(self.pid, &registers)?;
+        self.saved.calling(self.syscall, number, arguments).set(self.pid)?;
         ptrace::request(libc::PTRACE_SINGLESTEP.into(), self.pid, 0)?;
         expect_stop(self.pid, libc::SIGTRAP)?;
-        let result = requests::registers(self.pid)?.rax.cast_signed();
+        let result = Registers::of(self.pid)?.result();
         // Results from -4095 to -1 are errors (the kernel's IS_ERR_VALUE).
         match c_int::try_from(-result) {
             Ok(errno @ 1..=4095) => Err(Errno::from_raw(errno).into()),
@@ -89,7 +85,7 @@ impl Injector {
     /// An address on the process's stack, below all that is in use, where `size` bytes may be written.
     #[must_use]
     pub fn scratch(&self, size: u64) -> u64 {
-        (self.saved.rsp - BELOW_STACK - size) & !15
+        (self.saved.stack_pointer() - BELOW_STACK - size) & !15
     }
 
     /// Writes into the process, read-only pages included (the kernel makes a private copy of them).
@@ -132,7 +128,7 @@ impl Injector {
 impl Drop for Injector {
     fn drop(&mut self) {
         // They fail only for a process that was killed.
-        let _ = requests::set_registers(self.pid, &self.saved);
+        let _ = self.saved.set(self.pid);
         let _ = requests::set_tracee_mask(self.pid, self.mask);
     }
 }

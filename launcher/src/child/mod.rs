@@ -20,7 +20,6 @@ mod forwarding;
 mod image;
 mod inherited;
 mod initial_stack;
-#[cfg(target_arch = "x86_64")]
 mod inject;
 mod launched;
 mod limits;
@@ -49,7 +48,6 @@ pub use exit::{ExitStatus, Exited};
 pub use flush::FlushEnd;
 pub use forwarding::Forwarding;
 pub use image::{Image, Successor};
-#[cfg(target_arch = "x86_64")]
 pub use inject::Injector;
 pub use limits::Limit;
 pub use other::{Other, pid_descriptor};

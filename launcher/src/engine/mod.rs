@@ -4,7 +4,6 @@
 //! There are two: [`native`] runs the bodies within the program, [`bpf`] in the kernel.
 
 pub mod bpf;
-#[cfg(target_arch = "x86_64")]
 pub mod native;
 pub mod recipe;
 

@@ -13,19 +13,26 @@
 
 #[cfg(target_arch = "x86_64")]
 mod amd64;
+mod error;
 #[cfg(not(target_arch = "x86_64"))]
 mod none;
+pub(crate) mod process;
+mod share;
 
 use crate::binary::DetourSite;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use amd64::process;
+pub(crate) use amd64::code;
 #[cfg(target_arch = "x86_64")]
-pub use amd64::{ExecutorError, MOST_BYTES, Offer, Places, Stub, StubError, place, place_into};
+pub use amd64::{MOST_BYTES, Places, Stub, StubError, place, place_into};
+pub use error::ExecutorError;
 #[cfg(not(target_arch = "x86_64"))]
-pub use none::{ExecutorError, place_into};
+pub(crate) use none::code;
+#[cfg(not(target_arch = "x86_64"))]
+pub use none::{MOST_BYTES, place_into};
+pub use share::Offer;
 
-/// Whether programs of this architecture can be made to write. Where not, no detours are planned.
+/// Whether programs of this architecture can be made to write by detours. Where not, none are planned.
 pub const IS_AVAILABLE: bool = cfg!(target_arch = "x86_64");
 
 /// How a detour knows that a slot is meant for it.

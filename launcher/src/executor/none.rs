@@ -1,16 +1,12 @@
-//! There is no write executor for this architecture yet; then no detours are planned.
+//! There are no detours that write for this architecture; then none are planned.
 
 use std::os::fd::BorrowedFd;
 
-use thiserror::Error;
-
-use super::Detour;
+use super::{Detour, ExecutorError};
 use crate::child::Stopped;
 
-/// Why the program cannot be made to write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("there is no write executor for this architecture")]
-pub struct ExecutorError;
+/// An upper bound of a detour's size.
+pub const MOST_BYTES: usize = 0;
 
 /// Refuses.
 ///
@@ -23,5 +19,18 @@ pub fn place_into(
     _stack_high: i32,
     _detours: &[Detour],
 ) -> Result<(), ExecutorError> {
-    Err(ExecutorError)
+    Err(ExecutorError::NoDetours)
+}
+
+/// Refuses.
+///
+/// # Errors
+/// Always.
+pub(crate) fn code(
+    _detours: &[Detour],
+    _slots: u64,
+    _stack_high: i32,
+    _address: u64,
+) -> Result<(Vec<u8>, Vec<Vec<u8>>), ExecutorError> {
+    Err(ExecutorError::NoDetours)
 }

@@ -84,6 +84,8 @@ pub struct Site {
 pub enum Instruction {
     /// `PUSHQ BP` behind the stack check: one hit per call.
     PushFrame,
+    /// What makes the frame, behind the stack check, on arm64: one hit per call.
+    Frame,
     /// A direct call in the middle of the function.
     Call,
     /// A conditional jump.
@@ -102,6 +104,7 @@ impl std::fmt::Display for Instruction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
             Self::PushFrame => "PUSHQ BP",
+            Self::Frame => "frame",
             Self::Call => "CALL",
             Self::ConditionalJump => "JCC",
             Self::Jump => "JMP",

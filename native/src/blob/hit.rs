@@ -12,7 +12,8 @@ use native::configuration::{Site, body};
 use native::control::disabled;
 use native::state::{PLACES, Place};
 
-use super::entry::{Frame, Saved};
+use super::entry::Frame;
+use super::machine::Saved;
 use super::{configuration, control, part, state};
 
 /// `_Gdead` (`runtime/runtime2.go`).

@@ -1,6 +1,17 @@
 //! The code in the program.
 
-pub(crate) mod entry;
+/// An entry of the table of faults: if the first label faults, the second is where it goes on.
+macro_rules! fault {
+    ($faulting:literal, $landing:literal) => {
+        concat!(".pushsection .faults, \"a\"\n", ".long ", $faulting, " - .\n", ".long ", $landing, " - .\n", ".popsection")
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod amd64;
+#[cfg(target_arch = "aarch64")]
+mod arm64;
+mod entry;
 mod hit;
 mod lookup;
 mod memory;
@@ -9,6 +20,12 @@ mod planted;
 mod signals;
 mod target;
 mod time;
+
+#[cfg(target_arch = "x86_64")]
+use amd64 as machine;
+#[cfg(target_arch = "aarch64")]
+use arm64 as machine;
+pub(crate) use machine::abort;
 
 use native::configuration::Configuration;
 use native::control::Control;

@@ -1,8 +1,6 @@
 //! Faults that tests plant: what no body does, so that tests can see that the program goes on when one does. Only in a blob that
 //! is built for tests.
 
-use core::arch::asm;
-use core::arch::x86_64::_rdtsc;
 use core::hint::black_box;
 use core::sync::atomic::Ordering;
 
@@ -10,6 +8,7 @@ use bpf::target::Memory as _;
 use native::configuration::planted;
 
 use super::entry::Frame;
+use super::machine::{counter, load_anywhere};
 use super::memory::OwnMemory;
 use super::{configuration, state};
 
@@ -17,8 +16,8 @@ use super::{configuration, state};
 const RARE: u64 = 64;
 /// Wild reads in each hit.
 const WILD: u64 = 30;
-/// Counts of the time stamp counter: some 20 microseconds.
-const LONG: u64 = 50_000;
+/// Counts of the processor's counter: some 20 microseconds.
+const LONG: u64 = if cfg!(target_arch = "aarch64") { 1_250 } else { 50_000 };
 
 /// At the beginning of a hit. Not before the first operation, as bodies read nothing then: Go has no handlers for signals at the very
 /// beginning.
@@ -47,8 +46,7 @@ pub(super) fn reserved() {
 
 /// The counter, mixed (splitmix64, <https://prng.di.unimi.it>).
 fn random() -> u64 {
-    // SAFETY: every processor has the instruction.
-    let mut mixed = unsafe { _rdtsc() }.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = counter().wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ mixed >> 31
@@ -87,15 +85,13 @@ fn wild() {
 /// A load with no entry in the table of faults.
 fn null() {
     // SAFETY: it does not return from the fault: the hit is left.
-    unsafe { asm!("mov {word}, [{word}]", word = inout(reg) 0_u64 => _, options(nostack, readonly)) };
+    unsafe { load_anywhere(0) };
 }
 
 /// Asks for the time again and again: signals arrive in the vDSO, too, where the kernel's function tells it.
 fn spin(frame: *const Frame) {
-    // SAFETY: every processor has the instruction.
-    let begin = unsafe { _rdtsc() };
-    // SAFETY: as above.
-    while unsafe { _rdtsc() }.wrapping_sub(begin) < LONG {
+    let begin = counter();
+    while counter().wrapping_sub(begin) < LONG {
         black_box(super::time::now(frame));
     }
 }

@@ -5,25 +5,20 @@ use core::sync::atomic::Ordering;
 
 use native::control::{Control, MAX_CAUGHT};
 
-use super::entry::{Frame, Saved};
+use super::entry::Frame;
+use super::machine::context::{PC, SHOWN as SHOWN_PLACES, SP, WORDS};
+use super::machine::{Saved, is_fault};
 use super::{configuration, control, part, state};
-
-/// Places in `ucontext_t` of x86-64, in words (`arch/x86/include/uapi/asm/sigcontext.h`).
-mod register {
-    pub(super) const RBP: usize = 15;
-    pub(super) const RSP: usize = 20;
-    pub(super) const RIP: usize = 21;
-}
 
 /// Results of [`on_signal`]: below it is dealt with, above it something else is shown.
 pub(super) const PASSED_ON: u32 = 1;
 const DEALT_WITH: u32 = 0;
 const SHOWN: u32 = 2;
 
-const SIGILL: u32 = 4;
-const SIGBUS: u32 = 7;
-const SIGFPE: u32 = 8;
-const SIGSEGV: u32 = 11;
+pub(super) const SIGILL: u32 = 4;
+pub(super) const SIGBUS: u32 = 7;
+pub(super) const SIGFPE: u32 = 8;
+pub(super) const SIGSEGV: u32 = 11;
 const SIGURG: u32 = 23;
 
 unsafe extern "C" {
@@ -40,33 +35,38 @@ unsafe extern "C" {
     static restored: [u8; 0];
 }
 
-/// A signal has interrupted this code. `context` is that of the kernel; `shown` is room for what is there in RIP, RSP and RBP, where
-/// something else is put for the time that Go looks at it.
-pub(super) unsafe extern "C" fn on_signal(signal: u32, info: *const i32, context: *mut u64, shown: *mut [u64; 3]) -> u32 {
+/// A signal has interrupted this code. `context` is that of the kernel; `shown` is room for what is there in the registers that
+/// are made to say something else for the time that Go looks at them.
+pub(super) unsafe extern "C" fn on_signal(
+    signal: u32,
+    info: *const i32,
+    context: *mut u64,
+    shown: *mut [u64; SHOWN_PLACES.len()],
+) -> u32 {
     // SAFETY: the kernel gives a context of more than so many words, which belongs to the handler.
-    let context = unsafe { &mut *context.cast::<[u64; register::RIP + 1]>() };
-    let at = context[register::RIP];
+    let context = unsafe { &mut *context.cast::<[u64; WORDS]>() };
+    let at = context[PC];
     // SAFETY: the kernel gives an information of more than three numbers; the third says who has sent the signal (`si_code`).
     let is_raised_here = unsafe { *info.add(2) } > 0;
-    if is_raised_here && matches!(signal, SIGSEGV | SIGBUS | SIGILL | SIGFPE) {
+    if is_raised_here && is_fault(signal) {
         if let Some(landing) = landing(at) {
-            context[register::RIP] = landing;
+            context[PC] = landing;
             return DEALT_WITH;
         }
-        let Some(frame) = frame(at, context[register::RSP]) else {
+        let Some(frame) = frame(at, context[SP]) else {
             return PASSED_ON;
         };
         // SAFETY: it stands on the stack of the interrupted thread.
         leave(unsafe { &*frame }, signal, at);
-        context[register::RIP] = (&raw const landed) as u64;
-        context[register::RSP] = frame as u64;
+        context[PC] = (&raw const landed) as u64;
+        context[SP] = frame as u64;
         return DEALT_WITH;
     }
     // The runtime does not preempt a thread that is in no function of Go (`isAsyncSafePoint`), and shall not.
     if signal == SIGURG {
         return PASSED_ON;
     }
-    let Some(frame) = frame(at, context[register::RSP]).or_else(|| frame_of_call(context[register::RSP])) else {
+    let Some(frame) = frame(at, context[SP]).or_else(|| frame_of_call(context[SP])) else {
         return PASSED_ON;
     };
     // SAFETY: as above; the registers stand on the goroutine's stack until the hit is over.
@@ -74,11 +74,13 @@ pub(super) unsafe extern "C" fn on_signal(signal: u32, info: *const i32, context
     let Some(site) = part::<native::configuration::Site>(configuration().sites).get(number as usize) else {
         return PASSED_ON;
     };
+    let new = saved.shown(site.address, site.stack);
+    let old = SHOWN_PLACES.map(|place| context[place]);
     // SAFETY: the caller has room for them.
-    unsafe { *shown = [at, context[register::RSP], context[register::RBP]] };
-    context[register::RIP] = site.address;
-    context[register::RSP] = saved.stack_pointer() + u64::from(site.stack);
-    context[register::RBP] = saved.registers[5];
+    unsafe { *shown = old };
+    for (place, value) in SHOWN_PLACES.into_iter().zip(new) {
+        context[place] = value;
+    }
     SHOWN
 }
 

@@ -21,6 +21,7 @@ use bpf::trace::injection::Injection;
 use bpf::trace::sealed::SealedSpan;
 
 use super::hit::Hit;
+use super::machine::wake_one;
 use super::memory::OwnMemory;
 use super::{configuration, control, part, ring, state, time};
 
@@ -34,12 +35,7 @@ impl Target for Hit<'_> {
 
     #[inline(always)]
     fn registers(&self) -> Registers {
-        let stack_pointer = self.saved.stack_pointer() + u64::from(self.site.stack);
-        let [rax, rcx, rdx, rbx, _, rest @ ..] = self.saved.registers;
-        let [rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15] = rest;
-        let integers = [rax, rcx, rdx, rbx, stack_pointer, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15];
-        let (low, overflow) = (self.saved.flags >> 8 & 0xff, self.saved.flags & 1);
-        Registers { integers, stack_pointer, flags: low | overflow << 11 }
+        self.saved.registers(self.site.stack)
     }
 
     #[inline(always)]
@@ -308,21 +304,7 @@ impl Target for Hit<'_> {
 #[cold]
 #[inline(never)]
 fn wake() {
-    const FUTEX: u64 = 202;
-    const FUTEX_WAKE: u64 = 1;
     let word = &control().half_full;
     word.fetch_add(1, Ordering::Release);
-    // SAFETY: the call reads the address as a number and changes no memory.
-    unsafe {
-        core::arch::asm!(
-            "syscall",
-            inout("rax") FUTEX => _,
-            in("rdi") word.as_ptr(),
-            in("rsi") FUTEX_WAKE,
-            in("rdx") 1_u64,
-            out("rcx") _,
-            out("r11") _,
-            options(nostack),
-        );
-    }
+    wake_one(word.as_ptr());
 }

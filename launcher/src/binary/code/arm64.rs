@@ -43,6 +43,59 @@ fn branch_target(address: u64, word: u32) -> Option<u64> {
     Some(address.wrapping_add_signed(4 * i64::from(distance)))
 }
 
+/// Where the direct branches lead that are no calls.
+pub(super) fn targets(code: &[u8], start: u64) -> impl Iterator<Item = u64> {
+    words(code, start).filter_map(|(address, word)| branch_target(address, word))
+}
+
+/// Whether there is a `BR`: a jump to an address in a register.
+pub(super) fn has_indirect_branch(code: &[u8]) -> bool {
+    words(code, 0).any(|(_, word)| word & 0xffff_fc1f == 0xd61f_0000)
+}
+
+/// Whether the instruction does the same at any other address, goes on to the next one, and reads and writes no memory but the stack,
+/// which is always there. By the groups of "Arm Architecture Reference Manual", C4.1.
+pub(super) fn may_be_moved(word: u32) -> bool {
+    const NOP: u32 = 0xd503_201f;
+    const STACK_POINTER: u32 = 31;
+    match word >> 25 & 15 {
+        // With constants, but for ADR and ADRP.
+        0b1000 | 0b1001 => word & 0x1f00_0000 != 0x1000_0000,
+        // With registers, floating-point ones too.
+        0b0101 | 0b1101 | 0b0111 | 0b1111 => true,
+        // Loads and stores, but for those relative to the program counter.
+        0b0100 | 0b0110 | 0b1100 | 0b1110 => word & 0x3b00_0000 != 0x1800_0000 && word >> 5 & 31 == STACK_POINTER,
+        _ => word == NOP,
+    }
+}
+
+/// Calls of functions whose address is put into a register right before: `ADRP`, `ADD` or `ADR`, then `BLR`.
+pub(super) fn register_calls(code: &[u8], start: u64) -> impl Iterator<Item = Call> {
+    let words: Vec<(u64, u32)> = words(code, start).collect();
+    let call = |three: &[(u64, u32); 3]| {
+        let [(page_at, page), (offset_at, offset), (site, call)] = *three;
+        let register = call >> 5 & 31;
+        let target = address_of(register, (page_at, page), (offset_at, offset)).filter(|_| call & 0xffff_fc1f == 0xd63f_0000)?;
+        Some(Call { site: VirtAddr(site), target: VirtAddr(target) })
+    };
+    words.array_windows().filter_map(call).collect::<Vec<_>>().into_iter()
+}
+
+/// What two instructions put into `register`: an address.
+fn address_of(register: u32, (page_at, page): (u64, u32), (offset_at, offset): (u64, u32)) -> Option<u64> {
+    // 21 bits, signed: the upper 19 from the fifth on, the lower two from the 29th on.
+    let distance = |word: u32| i64::from((((word >> 5 & 0x7_ffff) << 2 | word >> 29 & 3) << 11).cast_signed() >> 11);
+    if offset & 0x9f00_001f == 0x1000_0000 | register {
+        return Some(offset_at.wrapping_add_signed(distance(offset)));
+    }
+    let is_page = page & 0x9f00_001f == 0x9000_0000 | register;
+    let is_offset = offset & 0xffc0_03ff == 0x9100_0000 | register << 5 | register;
+    (is_page && is_offset).then(|| {
+        let page = (page_at & !0xfff).wrapping_add_signed(distance(page) << 12);
+        page.wrapping_add(u64::from(offset >> 10 & 0xfff))
+    })
+}
+
 fn words(code: &[u8], start: u64) -> impl Iterator<Item = (u64, u32)> {
     let words = code.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word));
     (0..).map(move |index: u64| start.wrapping_add(4 * index)).zip(words)
@@ -109,6 +162,21 @@ mod tests {
             assert_eq!(site.kind, EntryKind::FirstInstruction, "{back:#x}");
         }
         assert_eq!(entry_site(&[], 0), None);
+    }
+
+    #[test]
+    fn calls_through_a_register() {
+        // Of Go 1.27's runtime.sigtramp: ADRP -163840(PC), R3; ADD $3920, R3, R3; CALL (R3).
+        let direct = [0xb980_0be0, 0x90ff_fec3, 0x913d_4063, 0xd63f_0060];
+        let found: Vec<_> = register_calls(&code(&direct), 0x9_5b34).map(|call| (call.site.0, call.target.0)).collect();
+        assert_eq!(found, [(0x9_5b40, 0x6_df50)]);
+        // NOP; ADR -8, R3; CALL (R3).
+        let relaxed = [0xd503_201f, 0x10ff_ffc3, 0xd63f_0060];
+        let found: Vec<_> = register_calls(&code(&relaxed), 0x1000).map(|call| (call.site.0, call.target.0)).collect();
+        assert_eq!(found, [(0x1008, 0xffc)]);
+        // Another register; a pointer that is read.
+        assert_eq!(register_calls(&code(&[0x90ff_fec3, 0x913d_4063, 0xd63f_0080]), 0).next(), None);
+        assert_eq!(register_calls(&code(&[0x90ff_fec3, 0xf940_0063, 0xd63f_0060]), 0).next(), None);
     }
 
     #[test]

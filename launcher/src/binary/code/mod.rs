@@ -117,6 +117,15 @@ pub(super) fn calls(architecture: Architecture, code: &[u8], start: VirtAddr) ->
     }
 }
 
+/// Calls in `code` of functions whose address is put into a register right before, in the order of addresses. None are looked for on
+/// amd64.
+pub(super) fn register_calls(architecture: Architecture, code: &[u8], start: VirtAddr) -> Box<dyn Iterator<Item = Call> + '_> {
+    match architecture {
+        Architecture::Amd64 => Box::new(std::iter::empty()),
+        Architecture::Arm64 => Box::new(arm64::register_calls(code, start.0)),
+    }
+}
+
 /// What a probe on the first instruction of `bytes` costs; `None` if that is no instruction.
 #[must_use]
 pub fn cost(architecture: Architecture, bytes: &[u8]) -> Option<Cost> {

@@ -1,4 +1,4 @@
-//! How the code in the program tells the time: a line from the time stamp counter to `CLOCK_BOOTTIME`, drawn anew with each look at the
+//! How the code in the program tells the time: a line from the processor's counter to `CLOCK_BOOTTIME`, drawn anew with each look at the
 //! ring; or the kernel's function in the vDSO, where the kernel does not trust the counter either.
 
 use std::path::Path;
@@ -54,11 +54,32 @@ fn counter() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
-/// There is no engine for it yet.
-#[cfg(not(target_arch = "x86_64"))]
+/// The counter: `CNTVCT_EL0`.
+#[cfg(target_arch = "aarch64")]
 fn counter() -> u64 {
+    let count: u64;
+    // SAFETY: the kernel lets programs read it, or reads it for them, and that changes nothing. Not before what stands before it.
+    unsafe { std::arch::asm!("isb", "mrs {count}, cntvct_el0", count = out(reg) count, options(nostack, preserves_flags)) };
+    count
+}
+
+/// Counts in a second; 0 where that is to be measured.
+#[cfg(target_arch = "x86_64")]
+fn frequency() -> u64 {
     0
 }
+
+/// Counts in a second: `CNTFRQ_EL0`.
+#[cfg(target_arch = "aarch64")]
+fn frequency() -> u64 {
+    let frequency: u64;
+    // SAFETY: programs may read it, and that changes nothing.
+    unsafe { std::arch::asm!("mrs {frequency}, cntfrq_el0", frequency = out(reg) frequency, options(nostack, preserves_flags)) };
+    frequency
+}
+
+/// What the kernel calls the counter.
+const COUNTER: &str = if cfg!(target_arch = "aarch64") { "arch_sys_counter" } else { "tsc" };
 
 /// Whether the kernel itself tells the time by the counter: then it is the same on all processors and never stops.
 pub(super) fn is_trusted() -> bool {
@@ -67,7 +88,7 @@ pub(super) fn is_trusted() -> bool {
     if super::planted::distrusts_counter() {
         return false;
     }
-    std::fs::read_to_string(Path::new(SOURCE)).is_ok_and(|name| name.trim() == "tsc")
+    std::fs::read_to_string(Path::new(SOURCE)).is_ok_and(|name| name.trim() == COUNTER)
 }
 
 /// Draws the line anew, so that time goes on without a jump and comes to what the kernel says by the next time.
@@ -88,7 +109,9 @@ impl Renewal {
     /// The first line.
     pub(super) fn begin(clock: &Clock) -> Self {
         let now = Pair::now();
-        let rate = BEGIN.get().and_then(|begin| now.rate_since(*begin)).unwrap_or(1 << FRACTION);
+        let known = (1_000_000_000_u64 << FRACTION).checked_div(frequency()).filter(|rate| *rate != 0);
+        let measured = || BEGIN.get().and_then(|begin| now.rate_since(*begin));
+        let rate = known.or_else(measured).unwrap_or(1 << FRACTION);
         let line = Line { at: now.counter, time: now.time, rate };
         clock.set(line);
         Self { last: now, line }
@@ -124,6 +147,10 @@ impl Renewal {
 pub(super) fn function(base: u64) -> Option<u64> {
     use object::{Object as _, ObjectSymbol as _};
     const NAME: &str = "__vdso_clock_gettime";
+    if cfg!(not(target_arch = "x86_64")) {
+        // Every kernel tells the time by the counter there.
+        return None;
+    }
     // SAFETY: getauxval takes a number and touches no memory.
     let own = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) };
     if own == 0 || base == 0 {

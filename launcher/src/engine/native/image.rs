@@ -38,7 +38,7 @@ pub(super) fn image(
     sites: &[Site],
 ) -> Vec<u8> {
     let Addresses { control, slots, ring, state, code: _, clock_gettime } = *addresses;
-    let Runtime { g_m, m_curg, m_g0, g_sched_sp, signal_call: _, signal_handler } = *runtime;
+    let Runtime { g_m, m_curg, m_g0, g_sched_sp, signal_call: _, signal_bytes: _, signal_handler } = *runtime;
     let types = context_types(plan);
     let mut behind = Behind { bytes: Vec::new(), from: size_of::<Configuration>() };
     let configuration = Configuration {

@@ -17,12 +17,16 @@ use native::ring::{RING_BYTES, Ring};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 
-/// Bytes of the [`bpf::slots`], in whole pages.
-const SLOTS_BYTES: usize = (BUCKETS as usize * size_of::<Bucket>()).next_multiple_of(4_096);
+use super::visible::make_visible;
+
+/// The largest page that a kernel may have: parts of the file begin at multiples of it.
+const PAGE: usize = if cfg!(target_arch = "aarch64") { 65_536 } else { 4_096 };
+/// Bytes of the [`bpf::slots`].
+const SLOTS_BYTES: usize = BUCKETS as usize * size_of::<Bucket>();
 /// Where the slots begin.
 pub(super) const SLOTS_AT: usize = CONTROL_BYTES;
-/// Bytes of control and slots, which are mapped at once.
-pub(super) const HEAD_BYTES: usize = CONTROL_BYTES + SLOTS_BYTES;
+/// Bytes of control and slots, which are mapped at once, in whole pages.
+pub(super) const HEAD_BYTES: usize = (CONTROL_BYTES + SLOTS_BYTES).next_multiple_of(PAGE);
 /// Where the ring begins.
 pub(super) const RING_AT: usize = HEAD_BYTES;
 /// Where the code begins.
@@ -51,7 +55,7 @@ impl Memory {
     /// # Errors
     /// What the kernel says.
     pub(super) fn new(code_bytes: usize) -> io::Result<Self> {
-        let code_bytes = code_bytes.next_multiple_of(4_096);
+        let code_bytes = code_bytes.next_multiple_of(PAGE);
         let file = memory_file()?;
         let size = libc::off_t::try_from(CODE_AT + code_bytes).map_err(io::Error::other)?;
         nix::unistd::ftruncate(&file, size)?;
@@ -83,6 +87,7 @@ impl Memory {
         let map = MmapOptions::new().offset(CODE_AT as u64).len(self.code_bytes).map_raw(&self.file)?;
         // SAFETY: so many bytes are mapped there, and nothing else refers to them.
         unsafe { std::ptr::copy_nonoverlapping(code.as_ptr(), map.as_mut_ptr(), code.len()) };
+        make_visible(map.as_ptr(), code.len());
         Ok(())
     }
 

@@ -20,6 +20,7 @@ mod probes;
 mod records;
 mod room;
 pub mod thunks;
+mod visible;
 
 use std::io;
 
@@ -36,7 +37,7 @@ use crate::probes::probe::Body;
 pub use clock::begin;
 pub use patches::{Patch, PatchError, Taken};
 pub use placement::Detours;
-pub use thunks::{SiteEntry, Then, ThunkError, Thunks, assemble, assemble_before, most_bytes};
+pub use thunks::{CodeError, SiteEntry, Then, ThunkError, Thunks, assemble, assemble_before, most_bytes};
 
 /// Why the engine cannot be put into a program.
 #[derive(Debug, thiserror::Error)]
@@ -51,12 +52,12 @@ pub enum NativeError {
     #[error("where the program was loaded is not known")]
     NoLoadBias,
     /// No system calls can be made in the program's name.
-    #[error("the program has no SYSCALL instruction where it was looked for")]
+    #[error("the program has no instruction for system calls where it was looked for")]
     NoSystemCall,
     /// The program's system calls are judged by a filter that the launcher does not know.
     #[error("the program has a seccomp filter that the launcher has not, or /proc does not tell")]
     Filtered,
-    /// The kernel does not trust the time stamp counter, and the vDSO is not there.
+    /// The kernel does not trust the processor's counter, and the vDSO is not there.
     #[error("there is no clock that can be read without a system call")]
     NoClock,
     /// The memory cannot be made.
@@ -111,7 +112,7 @@ impl NativeError {
 pub struct Process {
     /// Address in the process minus address in its file.
     pub load_bias: Option<u64>,
-    /// A `SYSCALL` instruction of the program, in the file's addresses.
+    /// An instruction of the program for system calls, in the file's addresses.
     pub syscall: Option<VirtAddr>,
     /// What the kernel told it about itself.
     pub auxv: Option<Auxv>,
@@ -125,7 +126,7 @@ pub struct Process {
 pub fn attach(stopped: &mut Stopped<'_>, plan: &Plan, sampling: &Sampling, process: Process) -> Result<Attached, NativeError> {
     let blob = blob::Blob::embedded().ok_or(NativeError::NoCode)?;
     let runtime = match &plan.runtime {
-        Some(Ok(runtime)) => *runtime,
+        Some(Ok(runtime)) => runtime.clone(),
         Some(Err(why)) => return Err(NativeError::Runtime(why.clone())),
         None => return Err(NativeError::NoCode),
     };

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use crate::binary::{JUMP, Turn, VirtAddr, Window};
+use super::thunks::machine;
+use crate::binary::{Turn, VirtAddr, Window};
 use crate::probes::plan::PlannedDetour;
 
-/// A breakpoint: what must not be executed.
-pub(super) const INT3: u8 = 0xcc;
+/// How far a branch reaches.
+const REACH: &str = if cfg!(target_arch = "aarch64") { "128 MiB" } else { "2 GiB" };
 
 /// Bytes of the program that lead to a thunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub enum PatchError {
     #[error("detours overlap: of {0} and of {1}; leave one of them out")]
     Overlap(Taken, Taken),
     /// The thunk lies too far away.
-    #[error("no jump reaches from {from:#x} to {to:#x}; thunks must lie within 2 GiB of the program")]
+    #[error("no jump reaches from {from:#x} to {to:#x}; thunks must lie within {REACH} of the program")]
     OutOfReach {
         /// The jump.
         from: u64,
@@ -98,15 +99,25 @@ pub(super) fn disjoint<'p>(
 
 /// What leads from the window, which is at `address` in the process, to `thunk`.
 pub(super) fn patch(window: &Window, address: u64, thunk: u64) -> Result<Patch, PatchError> {
-    let opcode = match window.turn {
-        Turn::Call { target: _ } => 0xe8,
-        Turn::Before | Turn::BehindFrame | Turn::After => 0xe9,
+    let branch = match window.turn {
+        Turn::Call { target: _ } => Branch::Call,
+        Turn::Before | Turn::BehindFrame | Turn::After => Branch::Jump,
     };
-    let next = address.wrapping_add(JUMP as u64);
-    let distance = i32::try_from(thunk.wrapping_sub(next).cast_signed())
-        .map_err(|_too_far| PatchError::OutOfReach { from: address, to: thunk })?;
-    let mut replacement = vec![opcode];
-    replacement.extend_from_slice(&distance.to_le_bytes());
-    replacement.resize(window.bytes.len().max(JUMP), INT3);
+    let mut replacement = leading(branch, address, thunk)?;
+    replacement.resize(window.bytes.len().max(replacement.len()), machine::TRAP);
     Ok(Patch { address, original: window.bytes.clone(), replacement })
+}
+
+/// An instruction that leads elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Branch {
+    /// With the return address where a function expects it.
+    Call,
+    /// And nothing else.
+    Jump,
+}
+
+/// The branch at `address`, in the process, to `to`.
+pub(super) fn leading(branch: Branch, address: u64, to: u64) -> Result<Vec<u8>, PatchError> {
+    machine::leading(branch, address, to).ok_or(PatchError::OutOfReach { from: address, to })
 }

@@ -13,20 +13,20 @@ use super::blob::Blob;
 use super::clock;
 use super::image::{self, Addresses};
 use super::memory::{CODE_AT, HEAD_BYTES, Memory, RING_AT, SLOTS_AT};
-use super::patches::Patch;
+use super::patches::{self, Branch, Patch};
 use super::room::{self, Mapped};
-use super::thunks::{self, Thunks};
+use super::thunks::{self, ThunkError, Thunks};
 use crate::binary::VirtAddr;
 use crate::child::{Auxv, Injector, Stopped};
 use crate::engine::Sampling;
 use crate::executor::process::{Code, call, close, flag, hand_over, map_code};
-use crate::executor::{Detour, MOST_BYTES, Places, Stub};
+use crate::executor::{Detour, MOST_BYTES};
 use crate::probes::plan::Plan;
 use crate::probes::probe::When;
 use crate::probes::runtime::Runtime;
 
 /// What is placed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Wanted<'a> {
     pub(super) plan: &'a Plan,
     pub(super) runtime: Runtime,
@@ -168,17 +168,10 @@ fn fill(memory: &Memory, wanted: &Wanted<'_>, addresses: &Addresses) -> Result<V
 
 /// `runtime.sigtramp` calls the hook instead.
 fn hook(runtime: &Runtime, load_bias: u64, hook: u64) -> Result<Patch, NativeError> {
-    let Runtime { signal_call: VirtAddr(call), signal_handler: VirtAddr(handler), .. } = *runtime;
-    let bytes = |from: u64, to: u64| -> Option<Vec<u8>> {
-        let distance = i32::try_from(to.wrapping_sub(from.wrapping_add(5)).cast_signed()).ok()?;
-        Some([[0xe8].as_slice(), &distance.to_le_bytes()].concat())
-    };
+    let Runtime { signal_call: VirtAddr(call), ref signal_bytes, .. } = *runtime;
     let address = call.wrapping_add(load_bias);
-    let (original, replacement) = (bytes(call, handler), bytes(address, hook));
-    match (original, replacement) {
-        (Some(original), Some(replacement)) => Ok(Patch { address, original, replacement }),
-        _ => Err(NativeError::Unexpected { address }),
-    }
+    let replacement = patches::leading(Branch::Call, address, hook).map_err(ThunkError::from)?;
+    Ok(Patch { address, original: signal_bytes.clone(), replacement })
 }
 
 /// The detours of the write executor, behind all else.
@@ -188,14 +181,10 @@ fn executor(plan: &Plan, addresses: &Addresses, base: u64, all: &mut Vec<u8>) ->
     let Some(stack_high) = plan.detours().find_map(|detour| i32::try_from(detour.stack_high).ok()) else {
         return Ok(Vec::new());
     };
-    let places = Places { slots: addresses.slots, stack_high };
-    let stub = Stub::assemble(&detours, places, base + all.len() as u64).map_err(crate::executor::ExecutorError::from)?;
-    all.extend_from_slice(&stub.code);
-    let patch = |(detour, entry): (&Detour, &u64)| {
-        let replacement = Stub::jump(detour, *entry).ok_or(NativeError::Unexpected { address: detour.address })?;
-        Ok(Patch { address: detour.address, original: detour.bytes.clone(), replacement })
-    };
-    detours.iter().zip(&stub.entries).map(patch).collect()
+    let (code, jumps) = crate::executor::code(&detours, addresses.slots, stack_high, base + all.len() as u64)?;
+    all.extend_from_slice(&code);
+    let patch = |(detour, replacement): (Detour, Vec<u8>)| Patch { address: detour.address, original: detour.bytes, replacement };
+    Ok(detours.into_iter().zip(jumps).map(patch).collect())
 }
 
 /// Replaces one place after the other, and puts all back where one cannot be replaced.

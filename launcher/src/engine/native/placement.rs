@@ -1,4 +1,4 @@
-//! Where thunks go: at direct calls, behind `PUSHQ BP`, and at each `RET` itself.
+//! Where thunks go: at direct calls, behind `PUSHQ BP` or the stack check, and at each `RET` itself.
 
 use crate::binary::{Cost, Function, GoBinary, VirtAddr, Window};
 use crate::engine::recipe::recipe;
@@ -13,16 +13,13 @@ impl Placement for Detours {
     /// Behind `PUSHQ BP`, or the first instructions of a function without a frame.
     fn entry(&self, binary: &GoBinary<'_>, function: &Function) -> Result<Site, LeftOut> {
         let (address, window) = binary.entry_window(function)?;
-        let instruction =
-            if address == function.entry && window.address == address { Instruction::First } else { Instruction::PushFrame };
-        site(binary, function, address, instruction, window)
+        site(binary, function, address, start(function, address, &window), window)
     }
 
     /// It may be hit again where the stack grows.
     fn exit(&self, binary: &GoBinary<'_>, function: &Function) -> Result<Site, LeftOut> {
         let (address, window) = binary.exit_window(function)?;
-        let instruction = if window.address == address { Instruction::First } else { Instruction::PushFrame };
-        site(binary, function, address, instruction, window)
+        site(binary, function, address, start(function, address, &window), window)
     }
 
     fn call(&self, binary: &GoBinary<'_>, function: &Function, call: VirtAddr) -> Result<Site, LeftOut> {
@@ -55,6 +52,18 @@ impl Placement for Detours {
 
     fn returns_are_cheap(&self) -> bool {
         true
+    }
+}
+
+/// What the probe at a function's start seems to stand on.
+fn start(function: &Function, address: VirtAddr, window: &Window) -> Instruction {
+    if window.address != address {
+        // The next one is replaced.
+        Instruction::PushFrame
+    } else if address == function.entry {
+        Instruction::First
+    } else {
+        Instruction::Frame
     }
 }
 

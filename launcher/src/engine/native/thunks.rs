@@ -1,25 +1,35 @@
-//! A plan into machine code: a thunk for each place where functions are made to take a detour, and what leads there (x86-64).
+//! A plan into machine code: a thunk for each place where functions are made to take a detour, and what leads there.
 //!
 //! ```text
 //! direct call   CALL thunk     thunk: hits; JMP callee
 //! start         JMP thunk      thunk: hits; replaced instructions; JMP back     (of a stack check: these first; behind a frame
 //!                              it is undone for the hits, and made again)
 //! end           JMP thunk      thunk: replaced instructions; hits; RET
-//! hit           PUSHQ $number; CALL common; LEAQ 8(SP), SP
+//! hit           PUSHQ $number; CALL common; LEAQ 8(SP), SP                      amd64
+//!               MOVD R30, R17; MOVW $number, R16; BL common; MOVD R17, R30      arm64
 //! ```
 //! A hit changes neither registers nor flags: `common` saves and restores them. Addresses are those of the process.
 
 use std::collections::BTreeMap;
 
 use bpf::config::Cookie;
-use iced_x86::code_asm::{CodeAssembler, ptr, rbp, rsp};
-use iced_x86::{BlockEncoderOptions, Decoder, DecoderOptions, FlowControl, IcedError, Instruction};
+use iced_x86::IcedError;
 
-use super::patches::{INT3, Patch, PatchError, Taken, disjoint, patch};
+use super::patches::{Patch, PatchError, Taken, disjoint, patch};
 use crate::binary::{Turn, VirtAddr, Window};
 use crate::probes::plan::Plan;
 use crate::probes::probe::{Body, Probe};
 use crate::probes::site::Site;
+
+#[cfg(not(target_arch = "aarch64"))]
+pub(super) mod amd64;
+#[cfg(any(test, target_arch = "aarch64"))]
+pub(super) mod arm64;
+
+#[cfg(not(target_arch = "aarch64"))]
+pub(super) use amd64 as machine;
+#[cfg(target_arch = "aarch64")]
+pub(super) use arm64 as machine;
 
 /// Thunks begin at multiples of this.
 const ALIGNMENT: usize = 32;
@@ -84,8 +94,22 @@ pub enum ThunkError {
         address: u64,
         /// Why.
         #[source]
-        source: IcedError,
+        source: CodeError,
     },
+}
+
+/// There is no machine code.
+#[derive(Debug, thiserror::Error)]
+pub enum CodeError {
+    /// The assembler says why.
+    #[error(transparent)]
+    Assembler(#[from] IcedError),
+    /// A branch of the thunk does not reach.
+    #[error("no branch reaches {0:#x}")]
+    OutOfReach(u64),
+    /// More hits than numbers.
+    #[error("{0} is no number of a hit")]
+    NoNumber(u32),
 }
 
 /// Where things are, or will be.
@@ -156,12 +180,9 @@ pub fn assemble_before(plan: &Plan, load_bias: u64, code: u64, common: u64, then
         let address = shared.window.address.0.wrapping_add(load_bias);
         let begin = code.wrapping_add(thunks.code.len() as u64);
         let then = then.iter().find(|one| one.window == address).map(|one| one.code);
-        let assembled = thunk(shared, places, then).and_then(|mut asm| {
-            // A jump that does not reach is an error, not a detour over memory.
-            Ok(asm.assemble_options(begin, BlockEncoderOptions::DONT_FIX_BRANCHES)?.inner.code_buffer)
-        });
+        let assembled = machine::thunk(shared, places, then, begin);
         thunks.code.extend(assembled.map_err(|source| ThunkError::Code { address: begin, source })?);
-        thunks.code.resize(thunks.code.len().next_multiple_of(ALIGNMENT), INT3);
+        thunks.code.resize(thunks.code.len().next_multiple_of(ALIGNMENT), machine::TRAP);
         thunks.patches.push(patch(shared.window, address, begin)?);
     }
     Ok(thunks)
@@ -211,75 +232,5 @@ fn entry(probe: &Probe, site: &Site, load_bias: u64) -> SiteEntry {
     }
 }
 
-/// The instructions of one thunk.
-fn thunk(shared: &Shared<'_>, places: Places, then: Option<u64>) -> Result<CodeAssembler, IcedError> {
-    let Shared { window, function: _, before, behind } = shared;
-    let mut asm = CodeAssembler::new(64)?;
-    asm.set_prefer_short_branch(false);
-    let is_behind_frame = window.turn == Turn::BehindFrame;
-    if is_behind_frame {
-        asm.pop(rbp)?;
-    }
-    hit(&mut asm, before, places)?;
-    if is_behind_frame {
-        asm.push(rbp)?;
-        asm.mov(rbp, rsp)?;
-    }
-    if let Turn::Call { target } = window.turn {
-        asm.jmp(target.0.wrapping_add(places.load_bias))?;
-        return Ok(asm);
-    }
-    if let Some(then) = then {
-        asm.jmp(then)?;
-        return Ok(asm);
-    }
-    let (moved, returns) = moved(window, places.load_bias);
-    run(&mut asm, &moved, &window.bytes)?;
-    hit(&mut asm, behind, places)?;
-    if returns {
-        asm.ret()?;
-    } else {
-        asm.jmp(window.end().0.wrapping_add(places.load_bias))?;
-    }
-    Ok(asm)
-}
-
-/// The instructions that run elsewhere, but for a `RET` that ends them; and whether one does.
-fn moved(window: &Window, load_bias: u64) -> (Vec<Instruction>, bool) {
-    let ip = window.address.0.wrapping_add(load_bias);
-    let all: Vec<Instruction> = Decoder::with_ip(64, &window.bytes, ip, DecoderOptions::NONE).into_iter().collect();
-    match all.iter().position(|one| one.flow_control() == FlowControl::Return) {
-        Some(ret) => (all.get(..ret).unwrap_or_default().to_vec(), true),
-        None => (all, false),
-    }
-}
-
-/// Runs the bodies. The number is sign-extended to a word; flags stay.
-fn hit(asm: &mut CodeAssembler, hits: &[u32], places: Places) -> Result<(), IcedError> {
-    for number in hits {
-        asm.push(number.cast_signed())?;
-        asm.call(places.common)?;
-        asm.lea(rsp, ptr(rsp + 8))?;
-    }
-    Ok(())
-}
-
-/// The moved instructions as they are, but for jumps, whose displacement is another one here.
-fn run(asm: &mut CodeAssembler, moved: &[Instruction], bytes: &[u8]) -> Result<(), IcedError> {
-    let mut at = 0;
-    for instruction in moved {
-        let own = bytes.get(at..at + instruction.len()).unwrap_or_default();
-        at += instruction.len();
-        if instruction.is_jcc_short_or_near() {
-            let mut near = *instruction;
-            near.as_near_branch();
-            asm.add_instruction(near)?;
-        } else {
-            asm.db(own)?;
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64"))]
 mod tests;

@@ -1,49 +1,32 @@
 //! The executor of x86-64: the process's own system calls, machine code, jumps.
 
 mod place;
-pub(crate) mod process;
-mod share;
 mod stub;
 
-use std::io;
 use std::os::fd::BorrowedFd;
 
-use thiserror::Error;
-
-use super::Detour;
+use super::{Detour, ExecutorError};
 use crate::child::Stopped;
 
 pub use place::place;
-pub use share::Offer;
 pub use stub::{MOST_BYTES, Places, Stub, StubError};
 
-/// Why the program cannot be made to write.
-#[derive(Debug, Error)]
-pub enum ExecutorError {
-    /// No machine code can be made for these sites.
-    #[error(transparent)]
-    Stub(#[from] StubError),
-    /// The memory that is shared with BPF could not be handed over.
-    #[error("the slots could not be handed to the program ({0})")]
-    Share(#[source] io::Error),
-    /// A system call in the program's name failed.
-    #[error("{call} in the program's name failed ({source})")]
-    Call {
-        /// The call.
-        call: &'static str,
-        /// What it said.
-        #[source]
-        source: io::Error,
-    },
-    /// System calls in the program's name would be judged by it, and may end the program.
-    #[error("the program has a seccomp filter that the launcher has not, or /proc does not tell")]
-    Filtered,
-    /// The program's code in memory is not that of its file.
-    #[error("the code at {address:#x} is not that of the file")]
-    Unexpected {
-        /// Where.
-        address: u64,
-    },
+/// The machine code of `detours`, for `address`, and what takes the place of each one's instructions. `slots` is where these are mapped.
+///
+/// # Errors
+/// Where a jump does not reach.
+pub(crate) fn code(
+    detours: &[Detour],
+    slots: u64,
+    stack_high: i32,
+    address: u64,
+) -> Result<(Vec<u8>, Vec<Vec<u8>>), ExecutorError> {
+    let stub = Stub::assemble(detours, Places { slots, stack_high }, address)?;
+    let jump = |(detour, entry): (&Detour, &u64)| {
+        Stub::jump(detour, *entry).ok_or(ExecutorError::Unexpected { address: detour.address })
+    };
+    let jumps = detours.iter().zip(&stub.entries).map(jump).collect::<Result<_, _>>()?;
+    Ok((stub.code, jumps))
 }
 
 /// Makes the held program write what BPF puts into the map `slots` when it comes to one of `detours`. `syscall` is the

@@ -4,11 +4,10 @@ use std::os::fd::BorrowedFd;
 
 use bpf::slots::{BUCKETS, Bucket};
 
-use super::ExecutorError;
-use super::process::{Code, call, close, flag, hand_over, map_code, memory};
 use super::stub::{Places, Stub};
 use crate::child::Injector;
-use crate::executor::Detour;
+use crate::executor::process::{Code, call, close, flag, hand_over, map_code, memory};
+use crate::executor::{Detour, ExecutorError};
 
 /// Size of the shared memory.
 const SLOTS_SIZE: u64 = BUCKETS as u64 * size_of::<Bucket>() as u64;

@@ -24,6 +24,7 @@ use bpf::config::http_client::{Http2ClientLayout, HttpClientConfig, event};
 use bpf::slots::site;
 
 use super::{Writing, call_of, detour};
+use crate::binary::Architecture;
 use crate::executor::Moment;
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
@@ -107,6 +108,9 @@ pub(super) fn plan(
     let number = if client.is_xnet { event::INJECT_XNET } else { event::INJECT_HTTP2 };
     let encoded = super::event(number, When::Inject, "the header fields of a request are encoded");
     let encode = encoding(facts, client, encoded)?;
+    if facts.binary.architecture() != Architecture::Amd64 {
+        return Err(LeftOut::NotUnderstood("only programs for amd64 are given the detours that this takes".to_owned()));
+    }
     let Some([stream, request]) = facts.binary.spilled_arguments(facts.function(client.encode)?)? else {
         return Err(LeftOut::NotUnderstood(format!("{} does not keep its arguments where they are expected", client.encode)));
     };

@@ -14,6 +14,7 @@
 //! itself; and no jump may lead between the instructions that are replaced, only to the first. The padding behind a
 //! function may be replaced with its last instruction.
 
+pub(in super::super) mod arm64;
 mod moving;
 
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Register};

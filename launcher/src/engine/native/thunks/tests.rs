@@ -1,4 +1,4 @@
-use iced_x86::{Code, Register};
+use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Register};
 
 use super::*;
 use crate::binary::{Cost, DetourSite, FileOffset};
@@ -115,7 +115,7 @@ fn jumps_lead_where_they_led() {
 
 #[test]
 fn a_whole_function_is_hit_before_and_behind() {
-    let code = [0x48, 0xff, 0xc0, 0xc3, INT3];
+    let code = [0x48, 0xff, 0xc0, 0xc3, machine::TRAP];
     let [start, end] = [Turn::Before, Turn::After].map(|turn| Some(window(0x1000, &code, turn, 0)));
     let probes = vec![probe("f", 1, 0x1000, start), probe("f", 2, 0x1003, end)];
     let thunks = assemble(&plan(probes), BIAS, CODE, COMMON).unwrap();

@@ -10,6 +10,9 @@ use crate::child::Injector;
 /// How far below the program a place for the code is looked for, in steps.
 const TRIES: u64 = 256;
 const STEP: u64 = 64 << 10;
+/// The same above it. On arm64 programs begin so low that nothing has room below them, and a branch reaches 128 MiB.
+const TRIES_ABOVE: usize = if cfg!(target_arch = "aarch64") { 120 } else { 0 };
+const STEP_ABOVE: u64 = 1 << 20;
 
 /// What reading or writing the program's memory says.
 pub(crate) fn memory(source: io::Error) -> ExecutorError {
@@ -89,6 +92,7 @@ fn words(words: &[u64]) -> Vec<u8> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Code {
     /// Nothing yet.
+    #[cfg(target_arch = "x86_64")]
     Anonymous,
     /// This descriptor of the program, from this byte on.
     File(u64, u64),
@@ -102,16 +106,16 @@ pub(crate) fn map_code(injector: &mut Injector, lowest: u64, size: u64, code: Co
     let lowest = lowest & !(STEP - 1);
     let access = flag(libc::PROT_READ | libc::PROT_EXEC);
     let (anonymous, file, offset) = match code {
+        #[cfg(target_arch = "x86_64")]
         Code::Anonymous => (libc::MAP_ANONYMOUS, u64::MAX, 0),
         Code::File(file, offset) => (0, file, offset),
     };
     let kind = flag(libc::MAP_PRIVATE | libc::MAP_FIXED_NOREPLACE | anonymous);
     let mut last = None;
-    // Below the program: above it, at some distance, follows the heap.
-    for try_ in 1..TRIES {
-        let Some(hint) = lowest.checked_sub(try_ * STEP).filter(|hint| *hint >= STEP) else {
-            break;
-        };
+    // Below the program rather: above it, at some distance, follows the heap.
+    let below = (1..TRIES).map_while(|try_| lowest.checked_sub(try_ * STEP).filter(|hint| *hint >= STEP));
+    let above = (1..TRIES).take(TRIES_ABOVE).map(|try_| (lowest & !(STEP_ABOVE - 1)).saturating_add(try_ * STEP_ABOVE));
+    for hint in below.chain(above) {
         match injector.call(libc::SYS_mmap, [hint, size, access, kind, file, offset]) {
             Ok(address) if address == hint => return Ok(address),
             // A kernel before 4.17 takes the address for a hint.

@@ -1,0 +1,3 @@
+module example.test/arm64
+
+go 1.22
