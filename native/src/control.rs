@@ -49,7 +49,7 @@ pub struct Control {
 pub mod disabled {
     /// Probes work.
     pub const NO: u32 = 0;
-    /// The launcher has not been seen for long. It says so itself if it comes back.
+    /// The launcher has not been seen for long. If it comes back, it says so, and this becomes [`FOR_GOOD`].
     pub const ALONE: u32 = 1;
     /// For good: there were too many defects, or the ring is not to be believed.
     pub const FOR_GOOD: u32 = 2;

@@ -100,15 +100,20 @@ impl<'m> Ring<'m> {
         for _ in 0..TRIES {
             let used = begin.wrapping_sub(consumer.0.load(Ordering::Acquire));
             let all = self.size as u64;
-            // More than there is: the launcher sends producers on at this moment (`Consumer::rewind`).
-            if used > all || used + taken > all {
+            if used > all {
+                // The launcher has sent producers on in between (`Consumer::rewind`).
+                begin = producer.0.load(Ordering::Relaxed);
+                continue;
+            }
+            if used + taken > all {
                 return None;
             }
             match producer.0.compare_exchange_weak(begin, begin.wrapping_add(taken), Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => {
                     let is_half_full = used < all / 2 && used + taken >= all / 2;
                     let header = self.word(begin);
-                    // By this a record is passed over whose producer was killed before it was there.
+                    // By this a record is passed over whose producer is killed before it is there. (If that is before this, what stands behind
+                    // it is found by its zeros.)
                     header.store(size as u64, Ordering::Relaxed);
                     return Some(Reserved { header, size, is_half_full });
                 }

@@ -18,7 +18,7 @@ use bpf::trace::sealed::SealedSpan;
 use crate::table::{ANYWHERE, Table};
 
 /// Probes that may run at once: on so many threads.
-pub const PLACES: usize = 64;
+pub const PLACES: usize = 256;
 
 /// Memory for one probe, and whether somebody has it.
 #[repr(C, align(64))]

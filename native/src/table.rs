@@ -145,9 +145,11 @@ impl<V, const BUCKETS: usize, const SHIFT: u32> Table<V, BUCKETS, SHIFT> {
     #[inline(always)]
     fn ways(&self, key: u64) -> impl Iterator<Item = Way<'_, V>> {
         const { assert!(BUCKETS.is_power_of_two()) };
-        // 2^64 divided by the golden ratio; another odd number.
-        let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let first = if SHIFT == ANYWHERE { mixed.wrapping_mul(0xd6e8_feb8_6659_fd93) >> 20 } else { key >> (SHIFT & 63) };
+        // The finalizer of MurmurHash3: each bit of the key changes half of these.
+        let mut mixed = (key ^ key >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        mixed = (mixed ^ mixed >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        mixed ^= mixed >> 33;
+        let first = if SHIFT == ANYWHERE { mixed } else { (key >> (SHIFT & 63)) ^ key >> 56 };
         let bucket = |number: u64| {
             #[expect(clippy::cast_possible_truncation, reason = "cut to the number of buckets")]
             let bucket = &self.buckets[number as usize & (BUCKETS - 1)];
@@ -231,6 +233,19 @@ mod tests {
         assert_eq!(taken.map(Shared::get), Some(77));
         assert_eq!((get(&table, goes), get(&table, comes)), (None, Some(77)));
         assert!(kept.iter().filter(|key| **key != goes).all(|key| get(&table, *key) == Some(*key)));
+    }
+
+    /// As operations of tables are within each other ([`crate::state::State::frames`]): by the goroutine, and the level in the highest byte.
+    #[test]
+    fn all_levels_of_a_goroutine_find_room() {
+        // SAFETY: all zero is an empty table.
+        let table: Box<Table<Shared<u64>, 8_192, 9>> = unsafe { Box::new_zeroed().assume_init() };
+        for goroutine in 0..16 {
+            for level in 0..64 {
+                let key = (0xc0_0000_2000 + goroutine * 448) ^ level << 56;
+                assert!(table.set(key, &Shared::new(key), |_, _| false), "{goroutine}, {level}");
+            }
+        }
     }
 
     /// Each thread's keys are its own: none is lost, and none has another's value.

@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 use super::ptrace;
 use super::stopped::Stopped;
 use super::sys::{self, Change};
+use super::tracees::OPTIONS;
 
 #[cfg(target_arch = "x86_64")]
 mod amd64;
@@ -56,6 +57,9 @@ impl Injector {
     /// # Errors
     /// When the process was killed, or stops for another reason.
     pub(super) fn begin(pid: Pid, syscall: u64) -> io::Result<Self> {
+        // If the launcher dies now, the program has foreign registers and a trap pending: then it shall not run at all. It has not begun.
+        let kill = libc::c_long::from(OPTIONS | libc::PTRACE_O_EXITKILL);
+        ptrace::request(libc::PTRACE_SETOPTIONS.into(), pid, kill)?;
         // At the event stop the kernel is still in execve, whose result will be written to a register: on to its end.
         ptrace::request(libc::PTRACE_SYSCALL.into(), pid, 0)?;
         expect_stop(pid, libc::SIGTRAP | 0x80)?;
@@ -130,6 +134,7 @@ impl Drop for Injector {
         // They fail only for a process that was killed.
         let _ = self.saved.set(self.pid);
         let _ = requests::set_tracee_mask(self.pid, self.mask);
+        let _ = ptrace::request(libc::PTRACE_SETOPTIONS.into(), self.pid, OPTIONS.into());
     }
 }
 

@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 
 /// One ptrace request whose address is null and whose data is a number (a signal, or options).
 pub(super) fn request(request: c_long, pid: Pid, data: c_long) -> Result<(), Errno> {
-    // SAFETY: the requests that come here (SEIZE, CONT, SYSCALL, LISTEN, INTERRUPT, DETACH) take a number
+    // SAFETY: the requests that come here (SEIZE, SETOPTIONS, CONT, SYSCALL, LISTEN, INTERRUPT, DETACH) take a number
     // as data and read or write no memory of this process.
     let result = unsafe { libc::syscall(libc::SYS_ptrace, request, pid.as_raw(), 0, data) };
     Errno::result(result).map(drop)

@@ -17,7 +17,7 @@ use crate::capabilities::raised;
 use crate::log;
 
 /// Stop at execs, hold what is forked, and tell system calls from breakpoints.
-const OPTIONS: i32 = libc::PTRACE_O_TRACEEXEC
+pub(super) const OPTIONS: i32 = libc::PTRACE_O_TRACEEXEC
     | libc::PTRACE_O_TRACEFORK
     | libc::PTRACE_O_TRACEVFORK
     | libc::PTRACE_O_TRACECLONE

@@ -92,6 +92,8 @@ impl Hit<'_> {
             let taken = &place.taken;
             taken.load(Ordering::Relaxed) == 0 && taken.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
         };
-        (first..first + TRIED).filter_map(|number| state().places.get(number % PLACES)).find(take)
+        let places = || (first..first + PLACES).filter_map(|number| state().places.get(number % PLACES));
+        // One whose thread is kept from running keeps its place: so all are tried before a hit is lost.
+        places().take(TRIED).find(take).or_else(|| places().skip(TRIED).find(take))
     }
 }

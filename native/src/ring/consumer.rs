@@ -41,7 +41,11 @@ impl<'m> Consumer<'m> {
                 return Ok(false);
             }
             if header == 0 {
-                return Ok(false);
+                // Somebody was killed before he had said how much it was.
+                if !self.pass_over_zeros() {
+                    return Ok(false);
+                }
+                continue;
             }
             let is_given_up = header & GIVEN_UP != 0 || header & COMMITTED == 0;
             let size = header & u64::from(u32::MAX);
@@ -67,6 +71,19 @@ impl<'m> Consumer<'m> {
     #[must_use]
     pub const fn cut_off(&self) -> u64 {
         self.cut_off
+    }
+
+    /// Goes on to the next word that is not zero; false where there is none before the position of producers.
+    fn pass_over_zeros(&mut self) -> bool {
+        let end = self.ring.control.producer.0.load(Ordering::Relaxed);
+        let words = usize::try_from(end.wrapping_sub(self.at)).unwrap_or(usize::MAX).min(self.ring.size) / HEADER;
+        let is_set = |word: &usize| self.ring.word(self.at.wrapping_add((word * HEADER) as u64)).load(Ordering::Relaxed) != 0;
+        let Some(word) = (0..words).find(is_set) else {
+            return false;
+        };
+        self.cut_off += 1;
+        self.at = self.at.wrapping_add((word * HEADER) as u64);
+        true
     }
 
     /// Copies a record and gives its room back.

@@ -77,6 +77,52 @@ fn what_a_killed_program_has_not_finished_is_passed_over() {
 }
 
 #[test]
+fn what_stands_behind_a_hole_is_found_when_the_program_is_over() {
+    let memory = Memory::new();
+    let mut consumer = Consumer::new(memory.ring());
+    // Killed between the two.
+    memory.ring().reserve(40).unwrap();
+    memory.data[0].store(0, Ordering::Relaxed);
+    memory.ring().reserve(8).unwrap().commit(&[2; 8]);
+    assert_eq!(taken(&mut consumer), Vec::<Vec<u8>>::new());
+    consumer.end();
+    assert_eq!(taken(&mut consumer), [[2; 8]]);
+    assert_eq!(consumer.cut_off(), 1);
+}
+
+/// A producer that meets the launcher sending producers on is not refused.
+#[test]
+fn nobody_is_refused_while_there_is_room() {
+    let memory = Memory::new();
+    let is_over = AtomicBool::new(false);
+    let turns = if cfg!(miri) { 100 } else { 300_000 };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut consumer = Consumer::new(memory.ring());
+            while !is_over.load(Ordering::Acquire) {
+                taken(&mut consumer);
+            }
+        });
+        for _ in 0..turns {
+            // So few are waiting that there is room for all. (The position of the consumer may be the newer one of the two.)
+            let waiting = || {
+                let produced = memory.control.producer.0.load(Ordering::Acquire);
+                produced.saturating_sub(memory.control.consumer.0.load(Ordering::Acquire))
+            };
+            while waiting() > 1_024 {
+                std::hint::spin_loop();
+            }
+            let reserved = memory.ring().reserve(56);
+            if reserved.is_none() {
+                is_over.store(true, Ordering::Release);
+            }
+            reserved.unwrap().commit(&[1; 56]);
+        }
+        is_over.store(true, Ordering::Release);
+    });
+}
+
+#[test]
 fn a_full_ring_takes_no_more_and_the_middle_is_crossed_once() {
     let memory = Memory::new();
     let mut consumer = Consumer::new(memory.ring());

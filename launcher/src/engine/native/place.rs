@@ -121,7 +121,8 @@ fn map_parts(
     let state = mapped.mmap(injector, [0, size_of::<State>() as u64, access, anonymous, u64::MAX, 0])?;
     let wiped = [state, ENABLED_BYTES as u64, flag(libc::MADV_WIPEONFORK), 0, 0, 0];
     call(injector, "madvise", libc::SYS_madvise, wiped)?;
-    // Nobody looks for these in a core dump. A kernel may say no.
+    // Touched here and there, it would fill huge pages. Nobody looks for these in a core dump. A kernel may say no.
+    let _huge = injector.call(libc::SYS_madvise, [state, size_of::<State>() as u64, flag(libc::MADV_NOHUGEPAGE), 0, 0, 0]);
     for (address, size) in [(state, size_of::<State>() as u64), (ring, 2 * ring_bytes)] {
         let _dumped = injector.call(libc::SYS_madvise, [address, size, flag(libc::MADV_DONTDUMP), 0, 0, 0]);
     }

@@ -56,9 +56,11 @@ impl RingRecords {
             return;
         }
         // The program thought that the launcher was dead.
-        let was_alone = control.disabled.compare_exchange(disabled::ALONE, disabled::NO, Ordering::Relaxed, Ordering::Relaxed);
+        // What has begun before has perhaps ended meanwhile, unseen: the next end would be taken for its own. So it stays switched off.
+        let was_alone =
+            control.disabled.compare_exchange(disabled::ALONE, disabled::FOR_GOOD, Ordering::Relaxed, Ordering::Relaxed);
         if was_alone.is_ok() {
-            log::warn(format_args!("the launcher was kept from running for seconds; what the program did meanwhile is lost"));
+            log::warn(format_args!("the launcher was kept from running for seconds; the program is not traced any more"));
         }
         let caught = control.caught.load(Ordering::Relaxed);
         if caught > *said {
