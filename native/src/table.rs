@@ -5,7 +5,7 @@
 //! value that is given away meanwhile holds memory that stays valid; the seals of what is in it tell ([`bpf::trace::sealed`]).
 
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// Ways of a bucket: their keys fill a cache line.
 pub const WAYS: usize = 8;
@@ -61,6 +61,8 @@ pub const ANYWHERE: u32 = 64;
 pub struct Table<V, const BUCKETS: usize, const SHIFT: u32> {
     /// Where the search for a value that may go begins.
     turn: AtomicUsize,
+    /// 1 for each bucket in which there ever was a key: whoever looks at all keys touches no memory of the others.
+    used: [AtomicU8; BUCKETS],
     buckets: [Bucket<V>; BUCKETS],
 }
 
@@ -113,7 +115,8 @@ impl<V, const BUCKETS: usize, const SHIFT: u32> Table<V, BUCKETS, SHIFT> {
     /// Hands each key and its value to `look`, until that returns false, and says whether it came to the end.
     #[inline(always)]
     pub fn each(&self, mut look: impl FnMut(u64, &V) -> bool) -> bool {
-        self.buckets.iter().flat_map(|bucket| bucket.keys.iter().zip(&bucket.values)).all(|(tag, value)| {
+        let used = self.buckets.iter().zip(&self.used).filter(|(_, used)| used.load(Ordering::Acquire) != 0);
+        used.flat_map(|(bucket, _)| bucket.keys.iter().zip(&bucket.values)).all(|(tag, value)| {
             let key = tag.load(Ordering::Acquire);
             key == FREE || key == CLAIMED || look(key, value.get())
         })
@@ -129,6 +132,13 @@ impl<V, const BUCKETS: usize, const SHIFT: u32> Table<V, BUCKETS, SHIFT> {
     #[inline(always)]
     fn claim(&self, key: u64, may_go: impl Fn(u64, &V) -> bool) -> Option<Way<'_, V>> {
         let key = published(key);
+        for number in self.numbers(key) {
+            if let Some(used) = self.used.get(number)
+                && used.load(Ordering::Relaxed) == 0
+            {
+                used.store(1, Ordering::Release);
+            }
+        }
         let take = |tag: &AtomicU64, old| tag.compare_exchange(old, CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         self.ways(key).find(|(tag, _)| tag.load(Ordering::Relaxed) == FREE && take(tag, FREE)).or_else(|| {
             let first = self.turn.fetch_add(1, Ordering::Relaxed) % (3 * WAYS);
@@ -144,20 +154,28 @@ impl<V, const BUCKETS: usize, const SHIFT: u32> Table<V, BUCKETS, SHIFT> {
     /// All ways of a key.
     #[inline(always)]
     fn ways(&self, key: u64) -> impl Iterator<Item = Way<'_, V>> {
+        let [first, second, third] = self.numbers(key);
+        let bucket = |number: usize| {
+            let bucket = &self.buckets[number & (BUCKETS - 1)];
+            bucket.keys.iter().zip(&bucket.values)
+        };
+        // Where the first buckets are filled as the program's memory is, not evenly, a third one is needed before none is left.
+        let third = if SHIFT == ANYWHERE { [].iter().zip(&[]) } else { bucket(third) };
+        bucket(first).chain(bucket(second)).chain(third)
+    }
+
+    /// The numbers of a key's buckets; where keys lie anywhere, the third is not used.
+    #[inline(always)]
+    #[expect(clippy::unused_self, reason = "of this table")]
+    #[expect(clippy::cast_possible_truncation, reason = "cut to the number of buckets")]
+    fn numbers(&self, key: u64) -> [usize; 3] {
         const { assert!(BUCKETS.is_power_of_two()) };
         // The finalizer of MurmurHash3: each bit of the key changes half of these.
         let mut mixed = (key ^ key >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
         mixed = (mixed ^ mixed >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
         mixed ^= mixed >> 33;
         let first = if SHIFT == ANYWHERE { mixed } else { (key >> (SHIFT & 63)) ^ key >> 56 };
-        let bucket = |number: u64| {
-            #[expect(clippy::cast_possible_truncation, reason = "cut to the number of buckets")]
-            let bucket = &self.buckets[number as usize & (BUCKETS - 1)];
-            bucket.keys.iter().zip(&bucket.values)
-        };
-        // Where the first buckets are filled as the program's memory is, not evenly, a third one is needed before none is left.
-        let third = if SHIFT == ANYWHERE { [].iter().zip(&[]) } else { bucket(mixed >> 16) };
-        bucket(first).chain(bucket(mixed >> 32)).chain(third)
+        [first, mixed >> 32, mixed >> 16].map(|number| number as usize & (BUCKETS - 1))
     }
 }
 
