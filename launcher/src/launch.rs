@@ -2,9 +2,10 @@
 //!
 //! What it starts in its place or besides, if it is a shell or another wrapper, is held, armed and let go in the same way.
 
+mod file_id;
+
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Instant;
 
@@ -21,6 +22,8 @@ use crate::outcome::Outcome;
 use crate::resource::gather;
 use crate::tracing::Tracing;
 use crate::wrappers::{is_below_another_launcher, is_go_wrapper, is_interpreter, is_tracer, is_wrapper};
+
+use file_id::FileId;
 
 /// How a launch ended.
 enum Ended {
@@ -284,17 +287,6 @@ fn is_what_it_is_called(exe: &Exe) -> bool {
         GoBinary::parse(bytes).map_or(true, |binary| binary.build_info().path.as_deref().is_some_and(is_go_wrapper))
     };
     lowered(|| file.read(is_known))
-}
-
-/// A file as it is now: device, inode, time of its last change in nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct FileId(u64, u64, i64);
-
-impl FileId {
-    fn of(path: &Path) -> Option<Self> {
-        let file = path.metadata().ok()?;
-        Some(Self(file.dev(), file.ino(), file.ctime().wrapping_mul(1_000_000_000).wrapping_add(file.ctime_nsec())))
-    }
 }
 
 fn process(pid: Pid) -> NonZeroU32 {

@@ -15,6 +15,7 @@ mod entry;
 mod hit;
 mod lookup;
 mod memory;
+mod output;
 #[cfg(feature = "planted")]
 mod planted;
 mod signals;

@@ -21,9 +21,9 @@ use bpf::trace::injection::Injection;
 use bpf::trace::sealed::SealedSpan;
 
 use super::hit::Hit;
-use super::machine::wake_one;
 use super::memory::OwnMemory;
-use super::{configuration, control, part, ring, state, time};
+use super::output::output;
+use super::{configuration, control, part, state, time};
 
 impl Target for Hit<'_> {
     const STORES: bool = true;
@@ -279,32 +279,6 @@ impl Target for Hit<'_> {
 
     #[inline(always)]
     fn output(&self, record: &RecordBuffer, _look: bool) -> Done {
-        let length = (record.length as usize).min(record.bytes.len());
-        let bytes = record.bytes.get(..length).ok_or(Missed::RingFull)?;
-        let reserved = ring().reserve(length).ok_or(Missed::RingFull)?;
-        // SAFETY: the frame stands above, and is this hit's. The size first: by the header the record is given up.
-        unsafe {
-            (&raw mut (*self.frame).record_size).write_volatile(length as u64);
-            (&raw mut (*self.frame).record).write_volatile(reserved.address());
-        }
-        #[cfg(feature = "planted")]
-        super::planted::reserved();
-        let is_half_full = reserved.is_half_full;
-        reserved.commit(bytes);
-        // SAFETY: as above.
-        unsafe { (&raw mut (*self.frame).record).write_volatile(0) };
-        if is_half_full {
-            wake();
-        }
-        Ok(())
+        output(self.frame, record)
     }
-}
-
-/// Wakes the launcher, which waits for the word by futex(2): the one system call of this code. Every program in Go makes it.
-#[cold]
-#[inline(never)]
-fn wake() {
-    let word = &control().half_full;
-    word.fetch_add(1, Ordering::Release);
-    wake_one(word.as_ptr());
 }

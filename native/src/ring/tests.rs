@@ -1,3 +1,5 @@
+//! Producers and the consumer of a ring in memory of the test: order, loss, holes, and several threads at once.
+
 #![expect(clippy::cast_possible_truncation, reason = "small numbers")]
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which instructions make a window, and which are refused, on small pieces of machine code.
+
 use super::*;
 
 const START: u64 = 0x1000;

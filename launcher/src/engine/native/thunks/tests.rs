@@ -1,3 +1,5 @@
+//! Plans into thunks: what is assembled, decoded again, and what is refused.
+
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Register};
 
 use super::*;
