@@ -11,7 +11,7 @@ use std::time::Instant;
 use crate::binary::{Architecture, BuildInfo, GoBinary, VirtAddr};
 use crate::capabilities::{is_raised, lowered};
 use crate::child::{Auxv, Exe, MappedExe, Stopped};
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::engine::bpf::{Uprobes, attach};
 use crate::engine::native;
 use crate::engine::{Attached, EngineKind};
@@ -157,8 +157,8 @@ fn arm_process(candidate: Candidate<'_, '_, '_>, config: &Config) -> Result<Arme
     let read = lowered(|| exe.read(|file| read(file, auxv, held.is_some(), &Uprobes, config)))?;
     let kind = config.uprobes.unwrap_or_else(|| KernelSupport::gather().uprobe_kind());
     let attached = attach(&read.plan, &sampling(config), kind, path, pid);
-    // The other one is out of the question where the process is not held.
-    let is_chosen = config.engine == Some(EngineKind::Bpf) || held.is_none();
+    // The other one is out of the question for a process that runs already.
+    let is_chosen = config.engine == Some(EngineKind::Bpf) || matches!(config.mode, Mode::Attach(_));
     let attached = match attached {
         Ok(attached) => attached.into(),
         Err(error) if is_chosen => return Err(error.into()),

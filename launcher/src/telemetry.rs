@@ -237,7 +237,7 @@ fn say(losses: &Losses, report: &Report) {
     if losses.unsampled.any() {
         log::debug(format_args!("not sampled: {}", losses.unsampled));
     }
-    if report.lost() > 0 {
+    if report.lost() > 0 || report.undrawn() > 0 {
         log::warn(format_args!("{report}"));
     } else {
         log::debug(format_args!("{report}"));

@@ -73,7 +73,9 @@ pub enum BinaryError {
         address: VirtAddr,
     },
     /// The end of a function cannot be told from its code.
-    #[error("the end of {function} cannot be told from its code: {why}; what needs it is not traced")]
+    #[error(
+        "the end of {function} cannot be told from its code: {why}; what needs it is not traced (--engine bpf needs no such room)"
+    )]
     UnknownEnd {
         /// The function.
         function: String,

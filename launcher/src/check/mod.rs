@@ -109,9 +109,15 @@ impl Report {
         let foreign = matches!(&finding, Finding::Go(program) if program.architecture != Architecture::HERE);
         let foreign = foreign.then(|| format!("only programs for {} are traced by this launcher", Architecture::HERE));
         let chosen = config.untraced_by_choice().map(str::to_owned);
-        let needs_kernel = !matches!(&finding, Finding::Go(program) if program.engine == EngineKind::Native);
-        let of_kernel = || if needs_kernel { kernel.obstacle() } else { None };
-        let obstacle = chosen.or_else(|| not_executable(path)).or(foreign).or_else(of_kernel);
+        let of_engine = || match &finding {
+            Finding::Go(program) if program.engine == EngineKind::Native => None,
+            // The user wants no other.
+            Finding::Go(program) if config.engine == Some(EngineKind::Native) => {
+                Some(format!("the native engine cannot be used: {}", program.not_native.as_deref().unwrap_or_default()))
+            }
+            Finding::Go(_) | Finding::Untraceable(_) => kernel.obstacle(),
+        };
+        let obstacle = chosen.or_else(|| not_executable(path)).or(foreign).or_else(of_engine);
         Ok(Self { program: path.to_owned(), finding, obstacle, kernel })
     }
 

@@ -151,6 +151,12 @@ impl Report {
         self.account.dropped + self.account.refused + self.account.failed + self.unsent()
     }
 
+    /// Spans that came faster than they could be drawn.
+    #[must_use]
+    pub fn undrawn(&self) -> u64 {
+        self.undrawn
+    }
+
     /// Spans that the collector has taken.
     #[must_use]
     pub fn exported(&self) -> u64 {
