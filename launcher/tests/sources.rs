@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use go_auto_launch::instrumentations::CATALOG;
-use go_auto_launch::probes::library::Library;
+use go_auto_launch::probes::library::{Annotation, Library};
 use go_auto_launch::signature::{GoType, Parameter, Signature};
 use support::apps::{GoVersion, workspace};
 
@@ -359,7 +359,8 @@ fn functions_of(library: &'static Library) -> Vec<(&'static str, &'static str)> 
         operation.functions.iter().copied().chain(tail).map(|function| (operation.package, function))
     });
     let closes = library.closes.iter().map(|close| (close.package, close.function));
-    let annotations = library.annotations.iter().map(|annotation| (annotation.package, annotation.function));
+    let of_annotation = |one: &'static Annotation| one.functions.iter().map(|function| (one.package, *function));
+    let annotations = library.annotations.iter().flat_map(of_annotation);
     operations.chain(closes).chain(annotations).collect()
 }
 
@@ -379,9 +380,11 @@ fn objections_to(library: &'static Library, used: &mut BTreeSet<&'static str>) -
 }
 
 /// Functions that some versions do not have, and the tables allow for that.
-const ABSENT: [&str; 1] = [
+const ABSENT: [&str; 2] = [
     // (*Conn).Ping makes a statement.
     "github.com/jackc/pgx/v5/pgconn.(*PgConn).Ping is not declared in v5.0.0",
+    // ServeHTTP notes it by another function.
+    "github.com/gorilla/mux.requestWithRoute is not declared in v1.7.0",
 ];
 
 /// Each version of a library has one of the signatures of a function that the tables name, and each of these is so in some version;

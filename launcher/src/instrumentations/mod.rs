@@ -10,6 +10,8 @@ pub mod identity;
 pub mod net_http_client;
 pub mod net_http_server;
 pub mod pgx;
+pub mod routers;
+pub mod routes;
 
 use crate::probes::plan::Instrumentation;
 
@@ -20,4 +22,12 @@ pub static CATALOG: &[&Instrumentation] = &[
     &database_sql::INSTRUMENTATION,
     &pgx::INSTRUMENTATION_5,
     &pgx::INSTRUMENTATION_4,
+    &routers::GIN,
+    &routers::CHI_5,
+    &routers::CHI,
+    &routers::ECHO_5,
+    &routers::ECHO_4,
+    &routers::ECHO,
+    &routers::GORILLA_MUX,
+    &routers::HTTPROUTER,
 ];

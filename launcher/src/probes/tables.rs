@@ -1,5 +1,7 @@
 //! Libraries that are described by tables × what was found in the binary → what is observed. Pure.
 
+mod annotations;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -8,7 +10,7 @@ use opentelemetry::trace::SpanKind;
 
 use super::facts::Facts;
 use super::left_out::LeftOut;
-use super::library::{Annotation, Close, Library, Operation};
+use super::library::{Close, Library, Operation};
 use super::operation_sites::{in_tail, probes, result_words, tail_probe};
 use super::operations::{MAKES, PlannedOperation, WITHIN};
 use super::plan::Planned;
@@ -23,9 +25,8 @@ pub(super) fn functions(library: &'static Library) -> impl Iterator<Item = Strin
         all.filter_map(move |text| declaration(library, operation.package, text).ok())
     });
     let of_closes = library.closes.iter().filter_map(move |close| declaration(library, close.package, close.function).ok());
-    let annotations = library.annotations.iter();
-    let of_annotations = annotations.filter_map(move |one| declaration(library, one.package, one.function).ok());
-    of_operations.chain(of_closes).chain(of_annotations).map(|signature| signature.symbol())
+    let symbols = of_operations.chain(of_closes).map(|signature| signature.symbol());
+    symbols.chain(library.annotations.iter().flat_map(move |one| annotations::functions(library, one)))
 }
 
 fn declaration(library: &Library, below: &str, text: &str) -> Result<Signature, LeftOut> {
@@ -43,15 +44,20 @@ pub(super) fn plan(library: &'static Library, facts: &Facts<'_>) -> Result<Plann
     for operation in library.operations {
         planning.operation(operation)?;
     }
+    let has_operations = !planning.planned.operations.is_empty();
+    if has_operations {
+        for close in library.closes {
+            planning.close(close)?;
+        }
+    }
+    if has_operations || library.operations.is_empty() {
+        for annotation in library.annotations {
+            planning.annotation(annotation)?;
+        }
+    }
     if planning.planned.operations.is_empty() {
         let first = functions(library).next().unwrap_or_default();
         return Err(planning.why.unwrap_or(LeftOut::NotUsed(first)));
-    }
-    for close in library.closes {
-        planning.close(close)?;
-    }
-    for annotation in library.annotations {
-        planning.annotation(annotation)?;
     }
     Ok(planning.planned)
 }
@@ -114,7 +120,7 @@ impl Planning<'_, '_> {
         let (facts, declared) = (self.facts, Declared { signature, found: &found });
         let mut recipe = Recipe::default();
         if !operation.only.is_empty() {
-            recipe.require(facts, declared, &condition(operation.only)?)?;
+            recipe.require(facts, declared, &condition(operation.only)?, Stage::Start)?;
         }
         self.noted(&mut recipe, "its context", operation.context, |recipe, one| recipe.context(facts, declared, one))?;
         if !operation.error.is_empty() {
@@ -238,31 +244,6 @@ impl Planning<'_, '_> {
         let function = found.function.name.clone();
         let flags = if close.forgets { flag::FORGETS } else { flag::ENDS_OBJECT };
         self.add(recipe, declared, begin, close.at_return, flags, (SpanKind::Client, |_captured, _span| {}, function))
-    }
-
-    fn annotation(&mut self, annotation: &'static Annotation) -> Result<(), LeftOut> {
-        let signature = declaration(self.library, annotation.package, annotation.function)?;
-        if !self.facts.functions.has(&signature.symbol()) {
-            return Ok(());
-        }
-        if let Err(why) = self.annotation_function(annotation, &signature) {
-            self.planned.missing.push(format!("what {} tells: {why}", signature.symbol()));
-        }
-        Ok(())
-    }
-
-    fn annotation_function(&mut self, annotation: &'static Annotation, signature: &Signature) -> Result<(), LeftOut> {
-        let found = one(find(self.facts.binary, &self.facts.functions, signature))?;
-        let (facts, declared) = (self.facts, Declared { signature, found: &found });
-        let mut recipe = Recipe::default();
-        if !annotation.only.is_empty() {
-            recipe.require(facts, declared, &condition(annotation.only)?)?;
-        }
-        let stage = if annotation.at_return { Stage::End } else { Stage::Start };
-        self.captured(&mut recipe, declared, annotation.captures, stage)?;
-        let function = found.function.name.clone();
-        let about = (SpanKind::Internal, annotation.span, function);
-        self.add(recipe, declared, event::ANNOTATE, annotation.at_return, flag::IS_ANNOTATION, about)
     }
 
     fn add(
