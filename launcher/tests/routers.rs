@@ -104,7 +104,17 @@ const ROUTERS: &[Router] = &[
 /// Muxes note patterns since Go 1.22.
 const WITH_MUXES: &[Router] = &[("muxes", &[MUXES]), ("mixed", &[MIXED])];
 /// What only a new Go can build.
-const NEW: &[Router] = &[("echo5", &[COLONS, ECHO])];
+const NEW: &[Router] = &[("echo5", &[COLONS, ECHO]), ("plain:echo5", &[COLONS, ECHO])];
+/// Routers that get the server's own request, in which some note what they have found.
+const PLAIN: &[Router] = &[
+    ("plain:gin", &[COLONS, GIN]),
+    ("plain:chi5", &[CHI]),
+    ("plain:echo4", &[COLONS, ECHO]),
+    ("plain:mux", &[MUX]),
+    ("plain:httprouter", &[COLONS, HTTPROUTER]),
+    ("plain:muxes", &[MUXES]),
+    ("plain:mixed", &[MIXED]),
+];
 
 /// The route of a span of a request; its name says the same.
 fn route(span: &Span) -> String {
@@ -179,6 +189,6 @@ fn the_oldest_versions() {
 #[test]
 fn the_newest_versions() {
     for (app, _) in builds("newest") {
-        found(&app, &[ROUTERS, WITH_MUXES, NEW].concat());
+        found(&app, &[ROUTERS, WITH_MUXES, NEW, PLAIN].concat());
     }
 }

@@ -17,13 +17,13 @@ pub fn set(span: &mut SpanData, route: String) {
     }
 }
 
-/// The request has no route.
-pub fn forget(span: &mut SpanData) {
-    if of(span).is_some() {
-        span.attributes.retain(|attribute| attribute.key.as_str() != semconv::HTTP_ROUTE);
-        let method = span.name.split(' ').next().unwrap_or_default().to_owned();
-        span.name = Cow::Owned(method);
-    }
+/// The request has no route; the one that it had.
+pub fn forget(span: &mut SpanData) -> Option<String> {
+    let route = of(span)?.to_owned();
+    span.attributes.retain(|attribute| attribute.key.as_str() != semconv::HTTP_ROUTE);
+    let method = span.name.split(' ').next().unwrap_or_default().to_owned();
+    span.name = Cow::Owned(method);
+    Some(route)
 }
 
 /// One more router has found a route. The innermost counts, but for one that says nothing ([`is_catch_all`]).
@@ -161,6 +161,15 @@ mod tests {
         assert_eq!((&*span.name, of(&span), path(&span)), ("GET /a/{id}", Some("/a/{id}"), "/a/7"));
         set(&mut span, "/a/:id".to_owned());
         assert_eq!((&*span.name, of(&span), span.attributes.len()), ("GET /a/:id", Some("/a/:id"), 2));
+    }
+
+    #[test]
+    fn a_route_is_forgotten() {
+        let mut span = span("GET", "/a/7");
+        assert_eq!(forget(&mut span), None);
+        set(&mut span, "/a/{id}".to_owned());
+        assert_eq!(forget(&mut span).as_deref(), Some("/a/{id}"));
+        assert_eq!((&*span.name, of(&span), span.attributes.len()), ("GET", None, 1));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //	routers NAME...
 //
 // With the build tag newest it has routers that old versions of Go cannot build. What a router is given is not the request that the server
-// has made: a middleware has replaced it.
+// has made: a middleware has replaced it, unless "plain:" stands before the name.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -38,7 +39,11 @@ func main() {
 		if err != nil {
 			panic(err)
 		}
-		go http.Serve(listener, replaced(routers[name]()))
+		handler := replaced(routers[strings.TrimPrefix(name, "plain:")]())
+		if strings.HasPrefix(name, "plain:") {
+			handler = routers[name[len("plain:"):]]()
+		}
+		go http.Serve(listener, handler)
 		fmt.Println("listening", listener.Addr())
 	}
 	<-stop

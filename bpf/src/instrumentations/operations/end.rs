@@ -132,6 +132,9 @@ fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe
 #[inline(always)]
 pub(super) fn annotate<T: Target>(target: &T, number: u32, site: u32) -> Done {
     let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
+    if target.settings().is_off(recipe.layer) {
+        return Err(Missed::NothingToDo);
+    }
     let address = target.registers().goroutine();
     let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
     target.with_scratch(|scratch| {

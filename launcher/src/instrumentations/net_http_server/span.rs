@@ -81,11 +81,11 @@ const METHOD_NOT_ALLOWED: u32 = 405;
 
 /// Completes the span of a request whose handler has returned.
 pub fn finish(span: &mut SpanData, end: &ServerEnd<'_>) {
-    if end.head.status == METHOD_NOT_ALLOWED {
-        // A router that has found it for another method.
-        routes::forget(span);
+    // What a router has found for another method; it may have noted that in the request, too.
+    let of_another = if end.head.status == METHOD_NOT_ALLOWED { routes::forget(span) } else { None };
+    if of_another.is_none_or(|found| found.as_bytes() != end.patterns[0].0) {
+        route(span, end);
     }
-    route(span, end);
     let end = &end.head;
     if end.flags & end_flag::GOEXIT != 0 {
         error(span, Cow::Borrowed("runtime.Goexit"), "the handler's goroutine was ended by runtime.Goexit");
