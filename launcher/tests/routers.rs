@@ -101,7 +101,7 @@ const ROUTERS: &[Router] = &[
     ("mux", &[MUX]),
     ("httprouter", &[COLONS, HTTPROUTER]),
 ];
-/// Muxes note patterns since Go 1.22.
+/// A mux tells its patterns in programs whose `go.mod` says Go 1.22 or newer.
 const WITH_MUXES: &[Router] = &[("muxes", &[MUXES]), ("mixed", &[MIXED])];
 /// What only a new Go can build.
 const NEW: &[Router] = &[("echo5", &[COLONS, ECHO]), ("plain:echo5", &[COLONS, ECHO])];
@@ -156,39 +156,31 @@ fn found(app: &Path, routers: &[Router]) {
     assert!(wrong.is_empty(), "{}: {wrong:#?}", app.display());
 }
 
-/// Programs with the oldest versions of all routers, and with the newest.
-fn builds(file: &str) -> Vec<(PathBuf, GoVersion)> {
-    let file = (file == "newest").then(|| ModuleFile::named("routers", file));
-    let all = match &file {
-        None => GoVersion::ALL.into(),
-        Some(file) => file.go_versions().to_vec(),
-    };
-    let (first, last) = (all[0], all[all.len() - 1]);
-    let mut wanted = if file.is_none() { vec![(first, Variant::Stripped)] } else { vec![(last, Variant::Default)] };
+/// Programs with the versions of a module file, or else the oldest; with the oldest Go and the newest that they allow.
+fn builds(file: Option<&ModuleFile>) -> Vec<PathBuf> {
+    let [oldest, newest] = file.map_or([GoVersion::GO_1_21, GoVersion::GO_1_27], ModuleFile::go_versions);
+    let (stripped, default) = ((oldest, Variant::Stripped), (newest, Variant::Default));
+    let mut wanted = vec![if file.is_none() { stripped } else { default }];
     if tests_all() {
-        wanted.extend([(first, Variant::Default), (last, Variant::Stripped)]);
+        wanted = vec![stripped, default, (oldest, Variant::Default), (newest, Variant::Stripped), (newest, Variant::PieStripped)];
     }
-    let build = |(version, variant)| {
-        let app = match &file {
-            None => apps::build("routers", version, variant),
-            Some(file) => apps::build_tagged("routers", version, variant, "newest", Some(file)),
-        };
-        (app, version)
+    let build = |(version, variant)| match file {
+        None => apps::build("routers", version, variant),
+        Some(file) => apps::build_tagged("routers", version, variant, "newest", Some(file)),
     };
     wanted.into_iter().map(build).collect()
 }
 
 #[test]
 fn the_oldest_versions() {
-    for (app, version) in builds("oldest") {
-        let muxes = if version >= GoVersion::GO_1_22 { WITH_MUXES } else { &[] };
-        found(&app, &[ROUTERS, muxes].concat());
+    for app in builds(None) {
+        found(&app, ROUTERS);
     }
 }
 
 #[test]
 fn the_newest_versions() {
-    for (app, _) in builds("newest") {
+    for app in builds(Some(&ModuleFile::named("routers", "newest"))) {
         found(&app, &[ROUTERS, WITH_MUXES, NEW, PLAIN].concat());
     }
 }

@@ -3,7 +3,8 @@
 //! Text → [`Expression`] ([`Expression::parse`]) → steps and the kind of value that they capture ([`Scope::capture`]), by the places
 //! of the parameters and the program's own type descriptors.
 //!
-//! `req.URL.Host`, `c.args[0].(string)`, `len(batch)`, `typeof(err)`, `err.Error()`; `a | b` is the first of both that there is.
+//! `req.URL.Host`, `c.args[0].(string)`, `len(batch)`, `typeof(err)`, `err.Error()`, `unsafe.StringData(path)`; `a | b` is the first of
+//! both that there is, `names[:8]` each of the first elements. Conditions are `a == 1`, `a != nil`.
 
 mod compile;
 mod error;

@@ -198,11 +198,8 @@ impl Scope<'_, '_> {
         if self.types().kind(found).is_none_or(|(kind, _)| kind != Kind::String) {
             return Err(self.not_of("the place", found));
         }
-        let held = match held {
-            Held::Placed(words) => Held::Placed(words.get(..1).unwrap_or_default().to_vec()),
-            Held::Word | Held::Pair => Held::Word,
-            Held::At(offset) => Held::At(offset),
-        };
+        // One word is taken, whatever comes behind it.
+        let held = if matches!(held, Held::Pair) { Held::Word } else { held };
         Ok((Type::Written(GoType::Basic(Basic::Uintptr)), held))
     }
 
@@ -228,12 +225,12 @@ impl Scope<'_, '_> {
 
     /// The word that is 0 where a value is `nil`.
     pub(super) fn address(&self, found: &Type, held: &Held, steps: &mut Steps, term: &Term) -> Result<(), Unreadable> {
-        match self.types().kind(found).map(|(kind, _)| kind) {
-            Some(Kind::Pointer | Kind::Map | Kind::Chan | Kind::Func | Kind::UnsafePointer | Kind::Interface | Kind::Slice) => {
-                steps.take_word(held, self.stage == Stage::End, term.root())
-            }
-            _ => Err(self.not_of("`nil`", found)),
+        use Kind::{Chan, Func, Interface, Map, Pointer, Slice, UnsafePointer};
+        let kind = self.types().kind(found).map(|(kind, _)| kind);
+        if !matches!(kind, Some(Pointer | Map | Chan | Func | UnsafePointer | Interface | Slice)) {
+            return Err(self.not_of("`nil`", found));
         }
+        steps.take_word(held, self.stage == Stage::End, term.root())
     }
 
     /// The last steps before a value is captured; the code that captures it, and what it is. A pointer to what can be captured counts

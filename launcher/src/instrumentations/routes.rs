@@ -44,6 +44,17 @@ pub fn found(span: &mut SpanData, route: &str, is_inner: bool) {
     }
 }
 
+/// What is around all routers that have found a route has found this one.
+pub fn found_around(span: &mut SpanData, route: &str) {
+    if let Some(known) = of(span) {
+        let whole = within(route, known, path(span)).into_owned();
+        set(span, whole);
+        return;
+    }
+    span.name = Cow::Owned([&span.name, " ", route].concat());
+    span.attributes.push(KeyValue::new(semconv::HTTP_ROUTE, route.to_owned()));
+}
+
 /// The route of a request, as far as one is known.
 #[must_use]
 pub fn of(span: &SpanData) -> Option<&str> {
@@ -161,6 +172,23 @@ mod tests {
         assert_eq!((&*span.name, of(&span), path(&span)), ("GET /a/{id}", Some("/a/{id}"), "/a/7"));
         set(&mut span, "/a/:id".to_owned());
         assert_eq!((&*span.name, of(&span), span.attributes.len()), ("GET /a/:id", Some("/a/:id"), 2));
+    }
+
+    #[test]
+    fn a_mux_around_routers() {
+        for (known, around, expected) in [
+            (None, "/a/{id}", "/a/{id}"),
+            (Some("/:id"), "/a/", "/a/:id"),
+            (Some("/*any"), "/a/", "/a/"),
+            (Some("/:id"), "/", "/:id"),
+        ] {
+            let mut span = span("GET", "/a/7");
+            if let Some(known) = known {
+                set(&mut span, str::to_owned(known));
+            }
+            found_around(&mut span, around);
+            assert_eq!((&*span.name, of(&span)), (&*format!("GET {expected}"), Some(expected)));
+        }
     }
 
     #[test]

@@ -137,7 +137,7 @@ impl<N: TypeNames> OpenSpans<N> {
                 if event.what == Happened::Annotated && self.spans.contains_key(&event.head.span_id) =>
             {
                 if let Some(open) = self.spans.get_mut(&event.head.span_id) {
-                    self.operations.annotate(event, &mut self.names, open.depth, &mut open.data);
+                    self.operations.annotate(event, &mut self.names, (open.depth, &mut open.data));
                     open.depth = open.depth.max(event.head.level);
                 }
             }

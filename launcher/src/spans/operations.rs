@@ -143,7 +143,7 @@ impl OpenOperations {
             Happened::Returned => self.returned(record, names, finished),
             Happened::Annotated => {
                 if let Some(mut open) = self.open.remove(&head.span_id) {
-                    self.annotate(record, names, 0, &mut open.data);
+                    self.annotate(record, names, (0, &mut open.data));
                     self.open.insert(head.span_id, open);
                 }
             }
@@ -156,13 +156,12 @@ impl OpenOperations {
         }
     }
 
-    /// Adds what an annotation tells to the span around; something was learnt of that as deep in the stack as `depth`.
+    /// Adds what an annotation tells to the span around, of which something was learnt as deep in the stack as `depth`.
     pub(super) fn annotate<N: TypeNames>(
         &self,
         record: &OperationHappened<'_>,
         names: &mut Names<N>,
-        depth: u32,
-        data: &mut SpanData,
+        (depth, data): (u32, &mut SpanData),
     ) {
         let Some(about) = self.about(record.head.operation) else {
             return;

@@ -155,21 +155,16 @@ pub fn finish_panic(span: &mut SpanData, record: &ServerPanic<'_>, value: PanicV
     error(span, Cow::Owned(type_name), &format!("panic: {}", message.as_deref().unwrap_or_default()));
 }
 
-/// The route that muxes have found, unless a router within one of them has found more.
+/// The route that muxes have found, and a router within them.
 fn route(span: &mut SpanData, end: &ServerEnd<'_>) {
-    let patterns = end.patterns.iter().map(|(pattern, _cut)| http::text(pattern));
-    let mut found: Option<Cow<'_, str>> = None;
-    for pattern in patterns {
-        let Some(route) = http::route_of_pattern(&pattern) else {
-            continue;
-        };
-        let whole = found.map(|around| routes::within(&around, route, routes::path(span)).into_owned());
-        found = Some(Cow::Owned(whole.unwrap_or_else(|| route.to_owned())));
+    let [outermost, within @ ..] = end.patterns.map(|(pattern, _cut)| http::text(pattern));
+    let Some(mut route) = http::route_of_pattern(&outermost).map(Cow::Borrowed) else {
+        return;
+    };
+    for inner in within.iter().filter_map(|pattern| http::route_of_pattern(pattern)) {
+        route = Cow::Owned(routes::within(&route, inner, routes::path(span)).into_owned());
     }
-    if let Some(of_mux) = found {
-        let whole = routes::of(span).map(|known| routes::within(&of_mux, known, routes::path(span)).into_owned());
-        routes::set(span, whole.unwrap_or_else(|| of_mux.into_owned()));
-    }
+    routes::found_around(span, &route);
 }
 
 fn status(span: &mut SpanData, code: u32) {
