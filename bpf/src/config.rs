@@ -4,6 +4,7 @@
 //! have is removed when the object is loaded. [`Settings`] may change at any time.
 
 mod ends;
+pub mod grpc;
 pub mod http_client;
 pub mod http_server;
 pub mod operations;

@@ -12,7 +12,6 @@ mod peer;
 mod redirects;
 mod request;
 mod response;
-mod text;
 
 pub use http1::{WRITER_WORDS, inject, make_room};
 pub use http2::inject_http2;

@@ -1,5 +1,7 @@
 //! What is to be injected into an outgoing request, from its start until its header has been written.
 
+use crate::config::{Propagators, propagator};
+use crate::go::header::Found;
 use crate::records::http_client::{NO_PEER, Peer};
 use crate::shared::Shared;
 use crate::trace::sealed::SealedSpan;
@@ -46,6 +48,33 @@ impl Injection {
         self.writes.set(0);
         self.set_peer(NO_PEER);
     }
+}
+
+/// What names a span alone; the rest is passed on from elsewhere.
+pub const IDS: u8 = propagator::TRACE_CONTEXT | propagator::B3 | propagator::B3_MULTI;
+
+/// Which headers a request gets, of those that it does not have.
+#[inline(always)]
+#[must_use]
+pub fn to_inject(propagators: &Propagators, came: u8, own: &Found) -> u8 {
+    let mut propagation = came & (propagator::TRACE_STATE | propagator::BAGGAGE);
+    // The state of a trace goes with its `traceparent`.
+    if own.trace_parent | own.trace_state != 0 {
+        propagation &= !propagator::TRACE_STATE;
+    }
+    if own.baggage != 0 {
+        propagation &= !propagator::BAGGAGE;
+    }
+    for (propagator, own) in [
+        (propagator::TRACE_CONTEXT, own.trace_parent),
+        (propagator::B3, own.b3),
+        (propagator::B3_MULTI, own.b3_trace | own.b3_span | own.b3_sampled | own.b3_flags),
+    ] {
+        if propagators.has(propagator) && own == 0 {
+            propagation |= propagator;
+        }
+    }
+    propagation
 }
 
 const _: () = assert!(size_of::<Injection>() == 48 + 16 + 24);

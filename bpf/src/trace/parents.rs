@@ -49,6 +49,18 @@ pub fn find<T: Target>(target: &T, goroutine: &Goroutine, search: &mut ParentSea
     }
 }
 
+/// Notes in `search` the parent that a context alone leads to, if it does ([`BY_CONTEXT`]).
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+pub fn by_context<T: Target>(target: &T, search: &mut ParentSearch, context: [u64; 2]) {
+    [search.table, search.data] = context;
+    search.found = target.opaque(0);
+    search.from_server = target.opaque(0);
+    target.repeat(MAX_CONTEXTS, &mut ContextWalk { config: target.parents(), load_bias: target.load_bias(), search });
+    search.texts = extracted::key(search.parent.span_id);
+}
+
 /// The same, without regard to operations of tables.
 #[inline(always)]
 fn look<T: Target>(target: &T, goroutine: &Goroutine, search: &mut ParentSearch, address: u64, context: [u64; 2]) {
@@ -144,9 +156,15 @@ impl ParentSearch {
         is_found
     }
 
-    /// Takes the span of the request that the goroutine at `holder` serves, if that has this context.
+    /// Takes the span of the request that the goroutine at `holder` serves, or an operation on it, if that has this context.
     #[inline(always)]
     fn take_served<L: Lookup>(&mut self, lookup: &L, holder: u64) -> bool {
+        if let Some(key) = frames::of_holder(holder) {
+            return lookup.frame(key).is_some_and(|frame| {
+                let is_its = frame.object.get() == self.data && frame.span.copy_of(key, &mut self.parent);
+                is_its && frame.object.get() == self.data
+            });
+        }
         let served = lookup.goroutine(holder).and_then(|goroutine| goroutine.active());
         served.is_some_and(|operation| {
             let is_its = operation.object.get() == self.data && operation.span.copy_of(holder, &mut self.parent);

@@ -8,7 +8,7 @@ use opentelemetry::trace::SpanKind;
 
 use super::facts::Facts;
 use super::left_out::LeftOut;
-use super::library::{Annotation, Close, Library, Operation};
+use super::library::{Annotation, Carrier, Close, Library, Operation, Resume};
 use super::operation_sites::{in_tail, probes, result_words, tail_probe};
 use super::operations::{MAKES, PlannedOperation, WITHIN};
 use super::plan::Planned;
@@ -25,7 +25,13 @@ pub(super) fn functions(library: &'static Library) -> impl Iterator<Item = Strin
     let of_closes = library.closes.iter().filter_map(move |close| declaration(library, close.package, close.function).ok());
     let annotations = library.annotations.iter();
     let of_annotations = annotations.filter_map(move |one| declaration(library, one.package, one.function).ok());
-    of_operations.chain(of_closes).chain(of_annotations).map(|signature| signature.symbol())
+    let of_resumes = library
+        .resumes
+        .iter()
+        .flat_map(move |one| one.functions.iter().filter_map(move |function| declaration(library, one.package, function).ok()));
+    let of_carrier = library.carrier.iter().flat_map(|carrier| carrier.functions).map(|&name| name.to_owned());
+    let of_table = of_operations.chain(of_closes).chain(of_annotations).chain(of_resumes);
+    of_table.map(|signature| signature.symbol()).chain(of_carrier)
 }
 
 fn declaration(library: &Library, below: &str, text: &str) -> Result<Signature, LeftOut> {
@@ -52,6 +58,12 @@ pub(super) fn plan(library: &'static Library, facts: &Facts<'_>) -> Result<Plann
     }
     for annotation in library.annotations {
         planning.annotation(annotation)?;
+    }
+    for resume in library.resumes {
+        planning.resume(resume)?;
+    }
+    if let Some(carrier) = library.carrier {
+        planning.carrier(carrier);
     }
     Ok(planning.planned)
 }
@@ -121,10 +133,14 @@ impl Planning<'_, '_> {
             let error = expression(operation.error)?;
             recipe.error(facts, declared, &error, Stage::End, &self.errors)?;
         }
-        let mut flags = 0;
+        let mut flags = if operation.injects { flag::INJECTS } else { 0 };
+        if !operation.carrier.is_empty() {
+            recipe.carrier(facts, declared, &expression(operation.carrier)?)?;
+            flags |= flag::SERVES;
+        }
         if !operation.object.is_empty() {
             recipe.object(facts, declared, &expression(operation.object)?, Stage::End)?;
-            flags = flag::HAS_OBJECT;
+            flags |= flag::HAS_OBJECT;
         }
         if !operation.known_by.is_empty() {
             let captures = operation.known.iter().map(|(name, text)| Ok((*name, expression(text)?)));
@@ -142,6 +158,7 @@ impl Planning<'_, '_> {
         self.add(recipe, declared, event::BEGIN, tail == 0, flags, (operation.kind.clone(), operation.span, function))?;
         if let Some(last) = self.planned.operations.last_mut() {
             last.tail = tail;
+            last.about.lasts = operation.lasts;
         }
         Ok(())
     }
@@ -265,6 +282,45 @@ impl Planning<'_, '_> {
         self.add(recipe, declared, event::ANNOTATE, annotation.at_return, flag::IS_ANNOTATION, about)
     }
 
+    fn resume(&mut self, resume: &'static Resume) -> Result<(), LeftOut> {
+        let mut refused = None;
+        for text in resume.functions {
+            let signature = declaration(self.library, resume.package, text)?;
+            if !self.facts.functions.has(&signature.symbol()) {
+                continue;
+            }
+            match self.resume_function(resume, &signature) {
+                Ok(()) => return Ok(()),
+                Err(why) => refused = Some(format!("that operations go on in {}: {why}", signature.symbol())),
+            }
+        }
+        self.planned.missing.extend(refused);
+        Ok(())
+    }
+
+    fn resume_function(&mut self, resume: &'static Resume, signature: &Signature) -> Result<(), LeftOut> {
+        let found = one(find(self.facts.binary, &self.facts.functions, signature))?;
+        let (facts, declared) = (self.facts, Declared { signature, found: &found });
+        let mut recipe = Recipe::default();
+        recipe.object(facts, declared, &expression(resume.object)?, Stage::Start)?;
+        let about = (SpanKind::Client, (|_captured, _span| {}) as super::library::SpanFunction, found.function.name.clone());
+        self.add(recipe, declared, event::RESUME, true, flag::RESUMES | flag::INJECTS, about)
+    }
+
+    /// Adds what is code.
+    fn carrier(&mut self, carrier: &'static Carrier) {
+        match (carrier.plan)(self.facts) {
+            Ok(Planned { probes, fields, missing, layouts, detours, .. }) => {
+                self.planned.fields.extend(fields);
+                self.planned.missing.extend(missing);
+                self.planned.layouts.extend(layouts);
+                self.planned.detours.extend(detours);
+                self.planned.probes.extend(probes);
+            }
+            Err(why) => self.planned.missing.push(format!("the trace context is neither extracted nor injected: {why}")),
+        }
+    }
+
     fn add(
         &mut self,
         recipe: Recipe,
@@ -274,8 +330,10 @@ impl Planning<'_, '_> {
         flags: u32,
         (kind, span, function): (SpanKind, super::library::SpanFunction, String),
     ) -> Result<(), LeftOut> {
-        let end = has_end.then(|| recipe.at_end(false));
-        let probes = probes(self.facts, declared, begin, end, self.planned.operations.len())?;
+        // What serves a request does so until all that it calls has returned.
+        let end = has_end.then(|| recipe.at_end(flags & (flag::SERVES | flag::RESUMES) != 0));
+        let begins = (begin, flags & flag::SERVES != 0);
+        let probes = probes(self.facts, declared, begins, end, self.planned.operations.len())?;
         let about = AboutFunction { library: self.library.package, function, kind, span };
         self.planned.missing.extend(recipe.missing.iter().cloned());
         let operation: PlannedOperation = recipe.finish(flags, about);

@@ -1,9 +1,10 @@
 //! The header of an HTTP/1 request is written: the span's context goes before it.
 
-use super::{FROM_CALL, depth, peer, text};
+use super::{FROM_CALL, depth, peer};
 use crate::config::http_client::HttpClientConfig;
 use crate::config::propagator;
 use crate::go::words::word;
+use crate::instrumentations::text;
 use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
 use crate::slots::{Slot, meant_for, site};

@@ -5,8 +5,9 @@
 //! more before the bytes of its own, literal and without indexing (RFC 7541 §6.2.2), so that the dynamic tables of both sides
 //! stay in step.
 
-use super::{peer, text};
+use super::peer;
 use crate::config::http_client::{HttpClientConfig, event};
+use crate::instrumentations::text;
 use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
 use crate::slots::site;

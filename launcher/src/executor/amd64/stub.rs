@@ -110,6 +110,7 @@ fn assemble(detour: &Detour, places: Places, entry: u64) -> Result<Vec<u8>, Iced
         Moment::Depth => find(&mut asm, places, queued, done, |asm| obey(asm, places.stack_high))?,
         Moment::Field => find(&mut asm, places, queued, done, |asm| at_field(asm, queued, done))?,
         Moment::Buffer => find(&mut asm, places, armed, done, |asm| at_write(asm, done))?,
+        Moment::Frame => find(&mut asm, places, armed, done, |asm| asm.mov(qword_ptr(rax), 0))?,
         Moment::Headers => {
             let mut go_on = asm.create_label();
             find(&mut asm, places, queued, go_on, |asm| arm(asm, queued))?;
