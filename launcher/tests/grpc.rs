@@ -143,7 +143,7 @@ const CODES: [&str; 17] = [
 fn calls_of_every_kind() {
     for (app, what) in builds() {
         let program = Program::start(launcher(), &app);
-        let kinds = ["/unary", "/plain", "/tls", "/unix", "/server", "/client", "/both", "/goroutine"];
+        let kinds = ["/unary", "/plain", "/tls", "/unix", "/handler", "/server", "/client", "/both", "/goroutine"];
         let asked = kinds.map(|path| program.ask(&format!("{path}?say=hi")));
         let long = program.ask("/unary?length=10485760");
         let Left { spans, stderr, .. } = program.server.end();

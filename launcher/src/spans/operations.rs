@@ -267,6 +267,11 @@ impl OpenOperations {
         }
     }
 
+    /// Whether the operation of this span is open.
+    pub(super) fn has(&self, span_id: [u8; 8]) -> bool {
+        self.open.contains_key(&span_id)
+    }
+
     /// How many are open.
     pub(super) fn len(&self) -> usize {
         self.open.len()

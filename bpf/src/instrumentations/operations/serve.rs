@@ -1,5 +1,6 @@
 //! An operation begins that serves a request from elsewhere: its parent is the one that its carrier names, or the one within the process
-//! that its context leads to, and its own context is remembered for all that is done for it.
+//! that its context leads to, and its own context is remembered for all that is done for it. Where the same request is served by
+//! `net/http`, its span is this one.
 
 use super::begin;
 use crate::config::MapLayout;
@@ -67,6 +68,11 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch) {
     let is_within = scratch.search.found == BY_CONTEXT;
     remote::extract(target, &scratch.headers.found, &mut scratch.remote);
     let Scratch { span, search, random, remote, .. } = scratch;
+    if search.is_request != 0 {
+        // One request, and one span: that of the protocol within HTTP.
+        search.parent.copy_to(span);
+        return;
+    }
     span.span_id = random.span_id();
     span.parent_is_remote = 0;
     span.propagation = 0;

@@ -42,7 +42,12 @@ static SERVER: Library = Library {
         ],
         context: "stream.ctx",
         carrier: METADATA,
-        start: &[("method", "stream.method"), (span::PEER_ADDRESS, SERVED_ADDRESS), (span::PEER_PORT, SERVED_PORT)],
+        start: &[
+            ("method", "stream.method"),
+            (span::PEER_ADDRESS, SERVED_ADDRESS),
+            (span::PEER_PORT, SERVED_PORT),
+            (span::REMOTE, HANDLED),
+        ],
         kind: SpanKind::Server,
         span: span::served,
         ..OPERATION
@@ -86,6 +91,8 @@ const SERVED_ADDRESS: &str = "t.(*google.golang.org/grpc/internal/transport.http
     | t.(*google.golang.org/grpc/internal/transport.http2Server).remoteAddr.(*net.TCPAddr).IP";
 const SERVED_PORT: &str = "t.(*google.golang.org/grpc/internal/transport.http2Server).peer.Addr.(*net.TCPAddr).Port \
     | t.(*google.golang.org/grpc/internal/transport.http2Server).remoteAddr.(*net.TCPAddr).Port";
+
+const HANDLED: &str = "t.(*google.golang.org/grpc/internal/transport.serverHandlerTransport).req.RemoteAddr";
 
 /// How the metadata of a call is read.
 fn extracted(facts: &Facts<'_>) -> Result<Planned, LeftOut> {

@@ -3,6 +3,7 @@
 //! <https://opentelemetry.io/docs/specs/semconv/rpc/grpc/>
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 
 use opentelemetry::trace::Status;
 use opentelemetry::{KeyValue, Value as Attribute};
@@ -16,6 +17,8 @@ use crate::captured::{Captured, Failure};
 pub(super) const PEER_ADDRESS: &str = "peer address";
 /// Its port.
 pub(super) const PEER_PORT: &str = "peer port";
+/// Address and port in one: where a server of `net/http` has the connection.
+pub(super) const REMOTE: &str = "remote";
 /// How often grpc itself has made the call again.
 const RETRIES: &str = "rpc.request.resend_count";
 /// What a method is called that a server does not have: who calls may call it anything.
@@ -155,10 +158,13 @@ fn method<'c>(captured: &Captured<'c>) -> &'c str {
 
 /// Adds the other end of the connection.
 fn peer(captured: &Captured<'_>, span: &mut SpanData) {
-    if let Some(address) = captured.text(PEER_ADDRESS) {
-        span.attributes.push(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, address.to_owned()));
-        span.attributes.extend(captured.integer(PEER_PORT).map(|port| KeyValue::new(semconv::NETWORK_PEER_PORT, port)));
-    }
+    let of_request = || captured.text(REMOTE).and_then(|remote| remote.parse::<SocketAddr>().ok());
+    let (address, port) = match captured.text(PEER_ADDRESS) {
+        Some(address) => (Some(address.to_owned()), captured.integer(PEER_PORT)),
+        None => of_request().map(|remote| (remote.ip().to_string(), i64::from(remote.port()))).unzip(),
+    };
+    span.attributes.extend(address.map(|address| KeyValue::new(semconv::NETWORK_PEER_ADDRESS, address)));
+    span.attributes.extend(port.map(|port| KeyValue::new(semconv::NETWORK_PEER_PORT, port)));
 }
 
 #[cfg(test)]

@@ -74,18 +74,19 @@ fn its_context_leads_to_it() {
     program.ended(number, 100, &[]);
 }
 
-/// A request that is served already, within the process, is the parent, whatever the carrier says: it came with the same.
+/// A request that `net/http` serves has one span, whatever the carrier says: it came with the same.
 #[test]
-fn what_serves_the_same_request_around_it_is_the_parent() {
+fn what_serves_the_same_request_around_it_has_the_same_span() {
     let mut program = Program::new();
     let number = program.add(handler());
     let context = program.interface(0x5000, &[0]);
     let outer = program.new_goroutine(2);
     let around = std::mem::replace(&mut program.goroutine, outer);
-    program.serve(context[1], &span(9));
+    program.serve(context[1], &SpanIdentity { parent_span_id: [3; 8], parent_is_remote: 1, ..span(9) });
     program.goroutine = around;
     let start = program.served(number, 100, context, &[PARENT]);
-    assert_eq!((start.parent().to_ne_bytes(), start.head.span.parent_is_remote), ([9; 8], 0));
+    assert_eq!((start.id().to_ne_bytes(), start.parent().to_ne_bytes()), ([9; 8], [3; 8]));
+    assert_eq!(start.head.span.parent_is_remote, 1);
 }
 
 /// An operation that has an object goes on where that is resumed, and nothing is reported of it there.
