@@ -266,6 +266,24 @@ fn what_is_propagated() {
     }
 }
 
+/// A proxy by gRPC that hands on the metadata of the calls that it serves: what is behind it is its child, not its caller's.
+#[test]
+fn a_proxy_is_in_the_trace() {
+    for (app, what) in builds() {
+        let program = Program::start(launcher(), &app);
+        let asked = program.ask_with("/unary?say=relay", &[("tracestate", "a=1")]);
+        let Left { spans, .. } = program.server.end();
+        let id = format!("{:032x}", asked.trace);
+        let own: Vec<&Span> = spans.iter().filter(|span| hexadecimal(&span.trace_id) == id).collect();
+        let mut row: Vec<&&Span> = own.iter().filter(|span| hexadecimal(&span.parent_span_id) == "00000000000000aa").collect();
+        while let Some(next) = row.last().and_then(|last| own.iter().find(|span| is_child(span, last))) {
+            row.push(next);
+        }
+        assert_eq!((own.len(), row.len()), (5, 5), "{what}: {own:#?}");
+        assert_eq!(asked.said, ["OK", "OK", &traceparent(row[3]), "tracestate: a=1"], "{what}");
+    }
+}
+
 /// A thousand streams at once on one connection, and others: each call sends its own context, once.
 #[test]
 fn many_at_once() {

@@ -7,8 +7,12 @@
 //! match-go: v1.30.0..: google.golang.org/grpc/internal/transport.(*http2Client).createHeaderFields(t, ctx, callHdr)
 //! match-go: v1.30.0..: google.golang.org/grpc/internal/transport.(*loopyWriter).writeHeader(l, streamID, endStream, hf, onWrite)
 
+use core::mem::MaybeUninit;
+
 use crate::config::grpc::{GrpcClientConfig, event};
 use crate::config::operations::flag;
+use crate::config::propagator;
+use crate::go::header::Found;
 use crate::go::{header, results};
 use crate::instrumentations::text;
 use crate::missed::{Done, Missed};
@@ -16,7 +20,7 @@ use crate::records::SpanIdentity;
 use crate::scratch::Scratch;
 use crate::slots::site;
 use crate::target::Target;
-use crate::trace::{frames, injection};
+use crate::trace::{frames, injection, traceparent};
 use crate::write;
 
 /// Words of what `createHeaderFields` returns: a slice, and the type of the error.
@@ -59,24 +63,59 @@ fn queue<T: Target>(target: &T) -> Done {
         if !frame.span.copy_of(own, &mut scratch.span) {
             return Err(Missed::Evicted);
         }
-        remember(target, scratch, fields, count, texts)
+        let mut around = SpanIdentity::NONE;
+        if open > 1 {
+            let outer = frames::key(address, open - 2);
+            target.frame(outer).map(|frame| frame.span.copy_of(outer, &mut around));
+        } else {
+            goroutine.active().map(|served| served.span.copy_of(address, &mut around));
+        }
+        remember(target, scratch, &Call { fields, count, texts, around })
     })
+}
+
+/// A call whose header fields have been made.
+struct Call {
+    /// Their array.
+    fields: u64,
+    count: u64,
+    /// Under which number the texts are remembered that go with it.
+    texts: u64,
+    /// What it is made for.
+    around: SpanIdentity,
+}
+
+/// Whether the metadata names the parent of what the call is made for: a proxy has copied it.
+#[inline(always)]
+fn is_copied<T: Target>(target: &T, found: &Found, around: &SpanIdentity) -> bool {
+    if found.trace_parent == 0 {
+        return false;
+    }
+    let [address, length]: [u64; 2] = target.read_or_zero(found.trace_parent);
+    let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
+    length == traceparent::LENGTH as u64
+        && target
+            .read_into(address, &mut text)
+            .and_then(|text| traceparent::parse(text, length))
+            .is_some_and(|parent| around.is_child_of(&parent.trace_id, &parent.parent_id))
 }
 
 /// Remembers it by the address of the array. What the program has set itself stays the only one of its kind.
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn remember<T: Target>(target: &T, scratch: &mut Scratch, fields: u64, count: u64, texts: u64) -> Done {
+fn remember<T: Target>(target: &T, scratch: &mut Scratch, call: &Call) -> Done {
     let Scratch { span, headers, injection, .. } = scratch;
+    let Call { fields, count, texts, around } = *call;
     let size = header::find_in_fields(target, fields, count, header::lengths(target.propagators()), headers);
-    span.propagation = injection::to_inject(target.propagators(), span.propagation, &headers.found);
+    span.propagation =
+        injection::to_inject(target.propagators(), span.propagation, &headers.found, is_copied(target, &headers.found, &around));
     if span.propagation == 0 {
         return Err(Missed::NothingToDo);
     }
     // A list that a peer takes must not become one that it refuses. How much is added besides is not known yet: of a state and of baggage
     // a kilobyte and a half, at most.
-    let added = if span.propagation & !injection::IDS == 0 { 2 * ADDED } else { 2 * ADDED + 1_600 };
+    let added = if span.propagation & !(injection::IDS | propagator::COPIED) == 0 { 2 * ADDED } else { 2 * ADDED + 1_600 };
     if size == u64::MAX || size / LIMITS != size.wrapping_add(added) / LIMITS {
         return Err(Missed::NotInjected);
     }
@@ -114,6 +153,8 @@ fn inject<T: Target>(target: &T, config: &GrpcClientConfig) -> Done {
     let slot = &mut *claimed.slot;
     // As `meant_for` numbers them; no connection hands the whole on.
     slot.meant_for = [encoder, buffer, 0];
+    slot.drops = target.opaque(injection::dropped(span.propagation));
+    span.propagation &= !propagator::COPIED;
     text::compose::<T, true, 0>(target, slot, &span, extracted);
     claimed.publish();
     Ok(())

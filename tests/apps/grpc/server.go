@@ -59,6 +59,9 @@ func unary(_ interface{}, ctx context.Context, decode func(interface{}) error, i
 	return interceptor(ctx, in, &grpc.UnaryServerInfo{FullMethod: "/test.Echo/Unary"}, handle)
 }
 
+// relayed is where calls are handed on to.
+var relayed *grpc.ClientConn
+
 // attempts counts the calls that were refused to be made again.
 var attempts int64
 
@@ -78,6 +81,11 @@ func answer(ctx context.Context, said string) (*wrapperspb.StringValue, error) {
 		if atomic.AddInt64(&attempts, 1)%3 != 0 {
 			return nil, status.Error(codes.Unavailable, "not yet")
 		}
+	case "relay":
+		// As a proxy does: what came goes on as it came.
+		came, _ := metadata.FromIncomingContext(ctx)
+		said := once(metadata.NewOutgoingContext(ctx, came.Copy()), relayed, "")
+		return &wrapperspb.StringValue{Value: strings.Join(said, "\n")}, nil
 	case "nap":
 		time.Sleep(time.Millisecond)
 	}

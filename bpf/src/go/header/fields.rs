@@ -9,12 +9,14 @@ use crate::target::{Lookup, Step};
 
 /// Bytes of a `HeaderField`.
 const STRIDE: u64 = 40;
+/// Where the value stands in it, a string.
+const VALUE: u64 = 16;
 /// Fields that are looked at, at most.
 const MAX_FIELDS: u32 = 1_024;
 /// What each field counts besides name and value (RFC 9113 §6.5.2, `SETTINGS_MAX_HEADER_LIST_SIZE`).
 const OVERHEAD: u64 = 32;
 
-/// Looks for the wanted names in `count` fields at `address`; what is found is not 0. Returns the size of the list, as the setting of a
+/// Looks for the wanted names in `count` fields at `address`; of what is found, the address of the value. Returns the size of the list, as the setting of a
 /// peer limits it; `u64::MAX` where there are too many, or they cannot be read.
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
@@ -45,11 +47,12 @@ impl Step for Scan<'_> {
         let Some([name, name_length, _value, value_length]) = memory.read::<[u64; 4]>(self.next) else {
             return false;
         };
+        let found_at = self.next.wrapping_add(VALUE);
         self.left -= 1;
         self.next = self.next.wrapping_add(STRIDE);
         self.size = self.size.wrapping_add(name_length).wrapping_add(value_length).wrapping_add(OVERHEAD);
         let lengths = self.walk.lengths;
-        compare(memory, GoString { address: name, length: name_length }, 1, lengths, &mut self.walk.found);
+        compare(memory, GoString { address: name, length: name_length }, found_at, lengths, &mut self.walk.found);
         true
     }
 }

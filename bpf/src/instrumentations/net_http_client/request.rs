@@ -190,7 +190,7 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch) -> u64 {
     span.trace_flags = u8::from(sampling::is_sampled(target.settings(), &span.trace_id, decision));
     // Without a parent that was found there is nothing that came with it.
     let came = if search.found == 0 { 0 } else { search.parent.propagation };
-    span.propagation = injection::to_inject(target.propagators(), came, &headers.found);
+    span.propagation = injection::to_inject(target.propagators(), came, &headers.found, is_copied && remote.found != 0);
     search.texts
 }
 
