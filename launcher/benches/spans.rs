@@ -123,7 +123,7 @@ fn server(id: u64) -> [Vec<u8>; 2] {
         time: time + 12_345,
         span_id: span.span_id,
         body_size: 72,
-        pattern_length: u32::try_from(pattern.len()).unwrap(),
+        pattern_lengths: [u32::try_from(pattern.len()).unwrap(), 0, 0, 0],
         ..HttpServerEnd::zeroed()
     };
     [record(&start, &texts.map(str::as_bytes)), record(&end, &[pattern.as_bytes()])]

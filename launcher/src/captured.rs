@@ -55,6 +55,8 @@ pub struct Captured<'c> {
     pub database: &'c Database,
     /// Whether its end is known.
     pub is_ended: bool,
+    /// What is learnt of a request: whether that was within what was learnt of it before, or there too, on its goroutine's stack.
+    pub is_inner: bool,
 }
 
 /// An error that an operation has returned.
@@ -80,6 +82,22 @@ impl<'c> Captured<'c> {
             Value::Text { text, .. } => Some(text),
             Value::Integer(_) | Value::Bool(_) | Value::Float(_) | Value::Type(_) | Value::Held(_) => None,
         }
+    }
+
+    /// All texts with this name, in the order in which they were captured.
+    pub fn texts(&self, name: &'c str) -> impl Iterator<Item = &'c str> {
+        self.values.iter().filter(move |(known, _)| known == name).filter_map(|(_, value)| match value {
+            Value::Text { text, .. } => Some(text.as_str()),
+            Value::Integer(_) | Value::Bool(_) | Value::Float(_) | Value::Type(_) | Value::Held(_) => None,
+        })
+    }
+
+    /// All integers with this name, in the order in which they were captured.
+    pub fn integers(&self, name: &'c str) -> impl Iterator<Item = i64> {
+        self.values.iter().filter(move |(known, _)| known == name).filter_map(|(_, value)| match value {
+            Value::Integer(number) => Some(*number),
+            Value::Text { .. } | Value::Bool(_) | Value::Float(_) | Value::Type(_) | Value::Held(_) => None,
+        })
     }
 
     /// An integer.

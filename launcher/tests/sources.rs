@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use go_auto_launch::instrumentations::CATALOG;
-use go_auto_launch::probes::library::Library;
+use go_auto_launch::probes::library::{Annotation, Library};
 use go_auto_launch::signature::{Parameter, Signature};
 use support::apps::{GoVersion, workspace};
 
@@ -369,7 +369,8 @@ fn functions_of(library: &'static Library) -> Vec<(&'static str, &'static str)> 
         operation.functions.iter().copied().chain(tail).map(|function| (operation.package, function))
     });
     let closes = library.closes.iter().map(|close| (close.package, close.function));
-    let annotations = library.annotations.iter().map(|annotation| (annotation.package, annotation.function));
+    let of_annotation = |one: &'static Annotation| one.functions.iter().map(|function| (one.package, *function));
+    let annotations = library.annotations.iter().flat_map(of_annotation);
     let resumes = library.resumes.iter().flat_map(|one| one.functions.iter().map(|function| (one.package, *function)));
     operations.chain(closes).chain(annotations).chain(resumes).collect()
 }
@@ -390,7 +391,7 @@ fn objections_to(library: &'static Library, used: &mut BTreeSet<&'static str>) -
 }
 
 /// Functions that some versions do not have, and the tables allow for that.
-const ABSENT: [&str; 5] = [
+const ABSENT: [&str; 6] = [
     // (*Conn).Ping makes a statement.
     "github.com/jackc/pgx/v5/pgconn.(*PgConn).Ping",
     // One or the other.
@@ -398,6 +399,8 @@ const ABSENT: [&str; 5] = [
     "google.golang.org/grpc/internal/transport.(*http2Server).writeStatus",
     "google.golang.org/grpc/internal/transport.(*serverHandlerTransport).WriteStatus",
     "google.golang.org/grpc/internal/transport.(*serverHandlerTransport).writeStatus",
+    // ServeHTTP notes it by another function.
+    "github.com/gorilla/mux.requestWithRoute",
 ];
 
 /// Each version of a library has one of the signatures of a function that the tables name, and each of these is so in some version;

@@ -64,7 +64,7 @@ pub mod code {
     /// Both words from the stack of the function where the operation began: `value` bytes from where the stack pointer was at its first
     /// instruction.
     pub const FRAME: u16 = 16;
-    /// The operation is none unless the first word is `value`.
+    /// The operation is none unless the first word is `value`; where `argument` is 1, unless it is another.
     pub const REQUIRE: u16 = 17;
     /// Notes an interface as the operation's `context.Context`.
     pub const CONTEXT: u16 = 18;
@@ -136,6 +136,8 @@ pub mod flag {
     pub const INJECTS: u32 = 64;
     /// No operation: one goes on, on this goroutine, until the function ends.
     pub const RESUMES: u32 = 128;
+    /// An annotation of the request that is served, whatever is open within that. Its object is the request, where that is known.
+    pub const ABOUT_SERVED: u32 = 256;
 }
 
 /// What a hit means: the low eight bits of [`super::Cookie::event`]; above it is the number of the [`OperationRecipe`].

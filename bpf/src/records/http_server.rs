@@ -66,7 +66,10 @@ pub static CAPACITIES: [u32; TEXTS] = [64, 2_048, 2_048, 256, 64, 512, 256, 16, 
 /// The same of the pattern of a route, and of the text of a panic.
 pub const CAPACITY: u32 = 252;
 
-/// A handler has returned. The pattern follows.
+/// Patterns of muxes within each other that a record has: of more, the last counts.
+pub const PATTERNS: usize = 4;
+
+/// A handler has returned. The patterns follow.
 #[repr(C)]
 #[derive(Pod, Zeroable, Clone, Copy, Debug)]
 pub struct HttpServerEnd {
@@ -83,10 +86,13 @@ pub struct HttpServerEnd {
     pub status: u32,
     /// Bits of [`end_flag`].
     pub flags: u32,
-    /// Length of the `ServeMux` pattern that matched (Go ≥ 1.22): the one noted in the request, else the first that a mux has found.
-    pub pattern_length: u32,
     /// Length of the text of a panic; else 0.
     pub message_length: u32,
+    /// Lengths of the `ServeMux` patterns that matched (Go ≥ 1.22): the one noted in the request, else the first that a mux has found; then
+    /// those that muxes within have found, where they are not noted in the request.
+    pub pattern_lengths: [u32; PATTERNS],
+    /// Zero.
+    pub padding: u32,
 }
 
 /// Bits of [`HttpServerEnd::flags`].
@@ -101,7 +107,7 @@ pub mod end_flag {
     pub const SENT: u32 = 8;
 }
 
-/// A handler has panicked. The pattern follows, then the bytes behind `value`, where it is a plausible string header.
+/// A handler has panicked. The patterns follow, then the bytes behind `value`, where it is a plausible string header.
 #[repr(C)]
 #[derive(Pod, Zeroable, Clone, Copy, Debug)]
 pub struct HttpServerPanic {
@@ -115,6 +121,6 @@ pub struct HttpServerPanic {
 
 const _: () = {
     assert!(size_of::<HttpServerStart>() == 72 + TEXTS * 4);
-    assert!(size_of::<HttpServerEnd>() == 48);
-    assert!(size_of::<HttpServerPanic>() == 48 + 32);
+    assert!(size_of::<HttpServerEnd>() == 64);
+    assert!(size_of::<HttpServerPanic>() == 64 + 32);
 };

@@ -40,7 +40,8 @@ pub struct OperationEvent {
     pub object: u64,
     /// The number of the [`crate::config::operations::OperationRecipe`] whose captures follow.
     pub operation: u32,
-    /// For what has been unwound: the level of the outermost.
+    /// For what has been unwound: the level of the outermost. For what is learnt of a request that is served: how deep in the goroutine's
+    /// stack that was, in bytes.
     pub level: u32,
 }
 

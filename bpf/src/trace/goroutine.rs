@@ -1,6 +1,8 @@
 //! What is remembered of a goroutine: its open operations, one within the other.
 
+use crate::go::string::GoString;
 use crate::missed::Missed;
+use crate::records::http_server::PATTERNS as ROUTES;
 use crate::shared::Shared;
 use crate::target::Target;
 use crate::trace::operation::Operation;
@@ -26,8 +28,9 @@ pub struct Goroutine {
     /// Bits of [`unopened`], and from the bit [`FRAMES_FROM`] on how many operations of tables are open ([`crate::trace::frames`]), within
     /// the request that is served.
     unopened: Shared<u32>,
-    /// The pattern that a `ServeMux` has found for the request that is served, which it noted in a copy perhaps: address and length.
-    pub route: [Shared<u64>; 2],
+    /// The patterns that `ServeMux`es within each other have found for the request that is served, which they noted in copies perhaps: the
+    /// address, and from the bit [`LENGTH_FROM`] on the length; 0 where there is none.
+    routes: [Shared<u64>; ROUTES],
     /// The open operations, the innermost last.
     operations: [Operation; MAX_OPERATIONS],
 }
@@ -42,6 +45,8 @@ pub mod unopened {
 
 /// A panic has begun within an operation that is open, or was open then: of [`Goroutine::unopened`], too.
 const PANICKED: u32 = 4;
+/// Addresses have less bits; the patterns of muxes are shorter than what the others hold.
+const LENGTH_FROM: u32 = 48;
 /// See [`Goroutine::frames`].
 const FRAMES_FROM: u32 = 8;
 
@@ -50,7 +55,7 @@ pub const NEW_GOROUTINE: Goroutine = Goroutine {
     holder: Shared::new(0),
     open: Shared::new(0),
     unopened: Shared::new(0),
-    route: [const { Shared::new(0) }; 2],
+    routes: [const { Shared::new(0) }; ROUTES],
     operations: [const { Operation::NONE }; MAX_OPERATIONS],
 };
 
@@ -64,6 +69,32 @@ impl Goroutine {
         self.open.set(0);
         self.unopened.set(0);
         self.holder.set(holder);
+    }
+
+    /// Forgets the routes that muxes have found.
+    #[inline(always)]
+    pub fn forget_routes(&self) {
+        for route in &self.routes {
+            route.set(0);
+        }
+    }
+
+    /// A mux has found a route for the request that is served.
+    #[inline(always)]
+    pub fn found_route(&self, found: GoString) {
+        let [others @ .., last] = &self.routes;
+        let free = others.iter().find(|route| route.get() == 0).unwrap_or(last);
+        free.set(found.address | found.length << LENGTH_FROM);
+    }
+
+    /// The routes that muxes have found, the outermost first.
+    #[inline(always)]
+    #[must_use]
+    pub fn routes(&self) -> [GoString; ROUTES] {
+        self.routes.each_ref().map(|route| {
+            let route = route.get();
+            GoString { address: route & ((1 << LENGTH_FROM) - 1), length: route >> LENGTH_FROM }
+        })
     }
 
     /// How many operations of tables are open.
@@ -193,4 +224,4 @@ impl Goroutine {
     }
 }
 
-const _: () = assert!(size_of::<Goroutine>() == 32 + MAX_OPERATIONS * size_of::<Operation>());
+const _: () = assert!(size_of::<Goroutine>() == 16 + 8 * ROUTES + MAX_OPERATIONS * size_of::<Operation>());

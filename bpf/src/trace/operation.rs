@@ -33,11 +33,12 @@ pub struct Operation {
     /// Operations of the same library that were begun within it, are part of it, and have not ended.
     pub nested: Shared<u32>,
     /// 1 where the launcher knows of its start: then it is told of its end.
-    pub is_reported: Shared<u64>,
+    pub is_reported: Shared<u32>,
+    /// A call: bytes between its stack pointer and the upper end of the stack, which stay the same when the stack is moved. A stack has a
+    /// gigabyte at most.
+    pub depth: Shared<u32>,
     /// When it began, in nanoseconds of `CLOCK_BOOTTIME`.
     pub began: Shared<u64>,
-    /// A call: bytes between its stack pointer and the upper end of the stack, which stay the same when the stack is moved.
-    pub depth: Shared<u64>,
     /// What it is found by elsewhere, or 0. A server: the data pointer of the request's context. A client: its carrier, the
     /// address of the header map, where something is to be injected.
     pub object: Shared<u64>,
@@ -53,8 +54,8 @@ impl Operation {
         kind: Shared::new(0),
         nested: Shared::new(0),
         is_reported: Shared::new(0),
-        began: Shared::new(0),
         depth: Shared::new(0),
+        began: Shared::new(0),
         object: Shared::new(0),
         words: [const { Shared::new(0) }; 2],
     };
@@ -99,4 +100,4 @@ impl Operation {
     }
 }
 
-const _: () = assert!(size_of::<Operation>() == 48 + 7 * 8);
+const _: () = assert!(size_of::<Operation>() == 48 + 6 * 8);

@@ -42,7 +42,12 @@ pub(super) fn known<'m>(
 
 /// Whether a function is one of the module's: `golang.org/x/net/http2.(*Server).ServeConn` of `golang.org/x/net`.
 fn is_of(function: &str, module: &str) -> bool {
-    function.strip_prefix(module).is_some_and(|rest| rest.starts_with(['/', '.']))
+    // Another major version is another module.
+    let is_major = |rest: &str| {
+        let number = rest.strip_prefix("/v").and_then(|rest| rest.split(['/', '.']).next());
+        number.is_some_and(|number| number.parse::<u32>().is_ok())
+    };
+    function.strip_prefix(module).is_some_and(|rest| rest.starts_with(['/', '.']) && !is_major(rest))
 }
 
 #[cfg(test)]
@@ -57,5 +62,8 @@ mod tests {
         assert_eq!(known.len(), 1, "{known:?}");
         assert_eq!((known[0].path.as_str(), known[0].version.as_deref()), ("golang.org/x/net", Some("v0.30.0")));
         assert!(known[0].probed_by.is_empty() && known[0].tested_versions.len() == 1, "{known:?}");
+        assert!(is_of("github.com/go-chi/chi.(*Mux).ServeHTTP", "github.com/go-chi/chi"));
+        assert!(!is_of("github.com/go-chi/chi/v5.(*Mux).ServeHTTP", "github.com/go-chi/chi"));
+        assert!(is_of("github.com/go-chi/chi/v5.(*Mux).ServeHTTP", "github.com/go-chi/chi/v5"));
     }
 }

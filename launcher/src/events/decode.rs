@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bpf::records::http_client::{self, HttpClientEnd, HttpClientStart};
-use bpf::records::http_server::{self, HttpServerEnd, HttpServerPanic, HttpServerStart};
+use bpf::records::http_server::{self, HttpServerEnd, HttpServerPanic, HttpServerStart, PATTERNS};
 use bpf::records::{RecordHeader, SpanIdentity, kind, taken};
 use bytemuck::AnyBitPattern;
 
@@ -39,8 +39,8 @@ pub enum Record<'a> {
 pub struct ServerEnd<'a> {
     /// What is known of it in numbers.
     pub head: HttpServerEnd,
-    /// The `ServeMux` pattern that matched; empty where it is not known.
-    pub pattern: Text<'a>,
+    /// The `ServeMux` patterns that matched, of muxes within each other, the outermost first; empty where it is not known.
+    pub patterns: [Text<'a>; PATTERNS],
 }
 
 /// The end of a request by a panic.
@@ -216,14 +216,14 @@ fn server_start<'a>(reader: &mut Reader<'a>) -> Result<ServerStart<'a>, DecodeEr
 
 fn server_end<'a>(reader: &mut Reader<'a>) -> Result<ServerEnd<'a>, DecodeError> {
     let head: HttpServerEnd = reader.head()?;
-    Ok(ServerEnd { head, pattern: reader.text(head.pattern_length, http_server::CAPACITY)? })
+    Ok(ServerEnd { head, patterns: reader.texts(head.pattern_lengths, &[http_server::CAPACITY; PATTERNS])? })
 }
 
 fn server_panic<'a>(reader: &mut Reader<'a>) -> Result<ServerPanic<'a>, DecodeError> {
     let HttpServerPanic { end: head, value_type, value } = reader.head()?;
-    let pattern = reader.text(head.pattern_length, http_server::CAPACITY)?;
+    let patterns = reader.texts(head.pattern_lengths, &[http_server::CAPACITY; PATTERNS])?;
     let message = reader.text(head.message_length, http_server::CAPACITY)?;
-    Ok(ServerPanic { end: ServerEnd { head, pattern }, value_type, value, message })
+    Ok(ServerPanic { end: ServerEnd { head, patterns }, value_type, value, message })
 }
 
 fn client_start<'a>(reader: &mut Reader<'a>) -> Result<ClientStart<'a>, DecodeError> {
@@ -249,7 +249,11 @@ mod tests {
 
     /// An end with a pattern, whose header claims this size.
     fn end(said: usize) -> Vec<u8> {
-        let head = HttpServerEnd { header: header(kind::HTTP_SERVER_END, said), pattern_length: 4, ..HttpServerEnd::zeroed() };
+        let head = HttpServerEnd {
+            header: header(kind::HTTP_SERVER_END, said),
+            pattern_lengths: [4, 0, 0, 0],
+            ..HttpServerEnd::zeroed()
+        };
         [bytemuck::bytes_of(&head), b"/a/b"].concat()
     }
 
@@ -259,7 +263,7 @@ mod tests {
     fn a_record_of_the_right_size_is_decoded() {
         let bytes = end(SIZE);
         let Ok(Record::HttpServerEnd(end)) = decode(&bytes) else { panic!("not decoded") };
-        assert_eq!(end.pattern, (&b"/a/b"[..], false));
+        assert_eq!(end.patterns[0], (&b"/a/b"[..], false));
     }
 
     #[test]

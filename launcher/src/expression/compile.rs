@@ -166,12 +166,19 @@ impl Scope<'_, '_> {
     /// Where the program has none of the alternatives.
     pub fn require(&self, condition: &Condition) -> Result<Vec<RecipeStep>, Unreadable> {
         joined(self.blocks(&condition.expression, |scope, term, steps| {
-            let value = scope.term(term, steps)?;
-            let (last, kind) = scope.last(value, steps, term, true)?;
-            if last != code::CAPTURE_WORD {
-                return Err(Unreadable::NotOf { what: "a number", type_name: term.root().to_owned() });
-            }
-            Ok((RecipeStep { code: code::REQUIRE, value: condition.value, ..RecipeStep::default() }, kind))
+            let (found, held) = scope.term(term, steps)?;
+            let kind = if condition.is_nil {
+                scope.address(&found, &held, steps, term)?;
+                ValueKind::Type
+            } else {
+                let (last, kind) = scope.last((found, held), steps, term, true)?;
+                if last != code::CAPTURE_WORD {
+                    return Err(Unreadable::NotOf { what: "a number", type_name: term.root().to_owned() });
+                }
+                kind
+            };
+            let argument = u32::from(!condition.is_equal);
+            Ok((RecipeStep { code: code::REQUIRE, skip: 0, argument, value: condition.value }, kind))
         })?)
     }
 

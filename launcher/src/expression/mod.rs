@@ -16,3 +16,4 @@ mod typed;
 pub use compile::{Block, Captured, Scope, Stage, ValueKind};
 pub use error::{ExpressionError, Unreadable};
 pub use parse::{Condition, Expression, Term};
+pub use terms::SERVED;

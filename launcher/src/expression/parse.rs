@@ -24,21 +24,29 @@ pub enum Term {
     Assert(Box<Term>, String),
     /// `x[1]`, of a slice or array.
     Element(Box<Term>, u64),
+    /// `x[:8]`: each of the first elements of a slice, as many as there are.
+    Elements(Box<Term>, u64),
     /// `len(x)`.
     Length(Box<Term>),
+    /// `unsafe.StringData(x)`: where the bytes of a string are.
+    Data(Box<Term>),
     /// `typeof(x)`, of an interface: the type of what it holds.
     TypeOf(Box<Term>),
     /// `x.Error()`, of an error.
     ErrorText(Box<Term>),
 }
 
-/// `expression == number`.
+/// `expression == number`, or `!=`, or with `nil`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
     /// What is compared.
     pub expression: Expression,
-    /// To what.
+    /// To what; `nil` is 0.
     pub value: u64,
+    /// Whether it is compared to `nil`.
+    pub is_nil: bool,
+    /// Whether it holds where they are equal, or else where they are not.
+    pub is_equal: bool,
 }
 
 impl Expression {
@@ -60,6 +68,30 @@ impl Expression {
         }
         Ok(Self { alternatives })
     }
+
+    /// If it is of several elements (`x[:8].Key`): how many at most.
+    #[must_use]
+    pub fn elements(&self) -> Option<u64> {
+        self.alternatives.first().and_then(Term::elements)
+    }
+
+    /// The same of the element with this number.
+    #[must_use]
+    pub fn at(&self, number: u64) -> Self {
+        self.changed(&|term| {
+            if let Term::Elements(inner, _) = term { Some(Term::Element(inner.clone(), number)) } else { None }
+        })
+    }
+
+    /// The same with another name in place of this one.
+    #[must_use]
+    pub fn renamed(&self, from: &str, to: &str) -> Self {
+        self.changed(&|term| (*term == Term::Name(from.to_owned())).then(|| Term::Name(to.to_owned())))
+    }
+
+    fn changed(&self, change: &impl Fn(&Term) -> Option<Term>) -> Self {
+        Self { alternatives: self.alternatives.iter().map(|term| term.changed(change)).collect() }
+    }
 }
 
 impl Condition {
@@ -70,10 +102,15 @@ impl Condition {
     pub fn parse(text: &str) -> Result<Self, ExpressionError> {
         let mut scanner = Scanner::new(text);
         let expression = Expression::next(&mut scanner)?;
-        scanner.expect("==", "`==` is missing")?;
-        let value = scanner.number().ok_or_else(|| scanner.error("a number is missing"))?;
+        let is_equal = !scanner.take("!=");
+        if is_equal {
+            scanner.expect("==", "`==` is missing")?;
+        }
+        let is_nil = scanner.take("nil");
+        let number = if is_nil { Some(0) } else { scanner.number() };
+        let value = number.ok_or_else(|| scanner.error("a number is missing"))?;
         end(&mut scanner)?;
-        Ok(Self { expression, value })
+        Ok(Self { expression, value, is_nil, is_equal })
     }
 }
 
@@ -93,6 +130,7 @@ impl Term {
         let function: Option<fn(Box<Self>) -> Self> = match name {
             "len" => Some(Self::Length),
             "typeof" => Some(Self::TypeOf),
+            "unsafe" if scanner.take(".StringData") => Some(Self::Data),
             _ => None,
         };
         let mut term = match function {
@@ -106,9 +144,11 @@ impl Term {
         let mut selectors = 0;
         loop {
             if scanner.take("[") {
+                let is_first = scanner.take(":");
                 let index = scanner.number().ok_or_else(|| scanner.error("an index, which is a number, is missing"))?;
                 scanner.expect("]", "`]` is missing")?;
-                term = Self::Element(Box::new(term), index);
+                let element = if is_first { Self::Elements } else { Self::Element };
+                term = element(Box::new(term), index);
             } else if scanner.take(".") {
                 term = Self::selected(term, scanner)?;
             } else {
@@ -140,17 +180,51 @@ impl Term {
         Ok(Self::ErrorText(term))
     }
 
-    /// The name that it begins with.
-    #[must_use]
-    pub fn root(&self) -> &str {
+    /// What it is a part of, or is made of.
+    fn inner(&self) -> Option<&Self> {
         match self {
-            Self::Name(name) => name,
+            Self::Name(_) => None,
             Self::Field(inner, _)
             | Self::Assert(inner, _)
             | Self::Element(inner, _)
+            | Self::Elements(inner, _)
             | Self::Length(inner)
+            | Self::Data(inner)
             | Self::TypeOf(inner)
-            | Self::ErrorText(inner) => inner.root(),
+            | Self::ErrorText(inner) => Some(inner),
+        }
+    }
+
+    /// The name that it begins with.
+    #[must_use]
+    pub fn root(&self) -> &str {
+        match (self, self.inner()) {
+            (Self::Name(name), _) => name,
+            (_, Some(inner)) => inner.root(),
+            (_, None) => "",
+        }
+    }
+
+    fn elements(&self) -> Option<u64> {
+        if let Self::Elements(_, count) = self { Some(*count) } else { self.inner().and_then(Self::elements) }
+    }
+
+    /// The same with what `change` puts in the place of terms in it.
+    fn changed(&self, change: &impl Fn(&Self) -> Option<Self>) -> Self {
+        if let Some(changed) = change(self) {
+            return changed;
+        }
+        let within = |inner: &Self| Box::new(inner.changed(change));
+        match self {
+            Self::Name(name) => Self::Name(name.clone()),
+            Self::Field(inner, field) => Self::Field(within(inner), field.clone()),
+            Self::Assert(inner, asserted) => Self::Assert(within(inner), asserted.clone()),
+            Self::Element(inner, index) => Self::Element(within(inner), *index),
+            Self::Elements(inner, count) => Self::Elements(within(inner), *count),
+            Self::Length(inner) => Self::Length(within(inner)),
+            Self::Data(inner) => Self::Data(within(inner)),
+            Self::TypeOf(inner) => Self::TypeOf(within(inner)),
+            Self::ErrorText(inner) => Self::ErrorText(within(inner)),
         }
     }
 }
@@ -184,7 +258,20 @@ mod tests {
         assert_eq!(parsed("len"), [name("len")]);
         assert_eq!(parsed("a.(func(int) [2]string)[1]")[0].root(), "a");
         let condition = Condition::parse("tx.done.v == 0").unwrap();
-        assert_eq!((condition.value, condition.expression.alternatives.len()), (0, 1));
+        assert_eq!((condition.value, condition.expression.alternatives.len(), condition.is_equal), (0, 1, true));
+        let condition = Condition::parse("handle != nil").unwrap();
+        assert_eq!((condition.value, condition.is_nil, condition.is_equal), (0, true, false));
+    }
+
+    #[test]
+    fn several_elements() {
+        let parsed = |text: &str| Expression::parse(text).unwrap();
+        assert_eq!(parsed("c.names").elements(), None);
+        let data = parsed("unsafe.StringData(p[:6].Value)");
+        assert_eq!((data.elements(), data.at(2)), (Some(6), parsed("unsafe.StringData(p[2].Value)")));
+        assert_eq!(parsed("len(x[:3])").at(0), parsed("len(x[0])"));
+        assert_eq!(parsed("len(x.y)").renamed("x", "z"), parsed("len(z.y)"));
+        assert_eq!(parsed("unsafe"), Expression { alternatives: vec![name("unsafe")] });
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::signature::{Basic, GoType, Parameter, Placed, RECEIVER};
 
 /// What the error that an operation has noted is called in expressions.
 const ERROR: &str = "error";
+/// What the request that is served is called, where an annotation is about that. No parameter has this name.
+pub const SERVED: &str = "\0served";
 
 impl Scope<'_, '_> {
     pub(super) fn types(&self) -> Types<'_, '_> {
@@ -39,6 +41,14 @@ impl Scope<'_, '_> {
             Term::Element(inner, index) => {
                 let value = self.term(inner, steps)?;
                 self.element(value, *index, steps, root)
+            }
+            Term::Elements(inner, _) => {
+                let (found, _) = self.term(inner, steps)?;
+                Err(self.not_of("several elements", &found))
+            }
+            Term::Data(inner) => {
+                let (found, held) = self.term(inner, steps)?;
+                self.data(&found, held)
             }
             Term::Length(inner) => {
                 let (found, held) = self.term(inner, steps)?;
@@ -68,6 +78,11 @@ impl Scope<'_, '_> {
         if name == ERROR {
             steps.push(code::ERROR, 0, 0);
             return Ok((Type::Written(GoType::Interface { is_empty: false }), Held::Pair));
+        }
+        if name == SERVED {
+            steps.push(code::OBJECT, 0, 0);
+            let request = GoType::Named { package: Some("net/http".to_owned()), name: "Request".to_owned() };
+            return Ok((Type::Written(GoType::Pointer(Box::new(request))), Held::Word));
         }
         let is_receiver = |receiver: &&Parameter| name == RECEIVER || receiver.name.as_deref().is_some_and(|own| own == name);
         if let Some(receiver) = signature.receiver.as_ref().filter(is_receiver) {
@@ -178,6 +193,19 @@ impl Scope<'_, '_> {
         }
     }
 
+    /// The address of a string's bytes is its first word.
+    fn data(&self, found: &Type, held: Held) -> Result<Value, Unreadable> {
+        if self.types().kind(found).is_none_or(|(kind, _)| kind != Kind::String) {
+            return Err(self.not_of("the place", found));
+        }
+        let held = match held {
+            Held::Placed(words) => Held::Placed(words.get(..1).unwrap_or_default().to_vec()),
+            Held::Word | Held::Pair => Held::Word,
+            Held::At(offset) => Held::At(offset),
+        };
+        Ok((Type::Written(GoType::Basic(Basic::Uintptr)), held))
+    }
+
     fn length(&self, found: &Type, held: Held, steps: &mut Steps, root: &str) -> Result<Value, Unreadable> {
         let number = Type::Written(GoType::Basic(Basic::Int));
         match (self.types().kind(found).map(|(kind, _)| kind), held) {
@@ -195,6 +223,16 @@ impl Scope<'_, '_> {
                 Ok((number, Held::At(0)))
             }
             _ => Err(self.not_of("the length", found)),
+        }
+    }
+
+    /// The word that is 0 where a value is `nil`.
+    pub(super) fn address(&self, found: &Type, held: &Held, steps: &mut Steps, term: &Term) -> Result<(), Unreadable> {
+        match self.types().kind(found).map(|(kind, _)| kind) {
+            Some(Kind::Pointer | Kind::Map | Kind::Chan | Kind::Func | Kind::UnsafePointer | Kind::Interface | Kind::Slice) => {
+                steps.take_word(held, self.stage == Stage::End, term.root())
+            }
+            _ => Err(self.not_of("`nil`", found)),
         }
     }
 

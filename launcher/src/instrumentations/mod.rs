@@ -11,6 +11,8 @@ pub mod identity;
 pub mod net_http_client;
 pub mod net_http_server;
 pub mod pgx;
+pub mod routers;
+pub mod routes;
 
 use crate::probes::plan::Instrumentation;
 
@@ -23,4 +25,12 @@ pub static CATALOG: &[&Instrumentation] = &[
     &pgx::INSTRUMENTATION_4,
     &grpc::SERVER_INSTRUMENTATION,
     &grpc::CLIENT_INSTRUMENTATION,
+    &routers::GIN,
+    &routers::CHI_5,
+    &routers::CHI,
+    &routers::ECHO_5,
+    &routers::ECHO_4,
+    &routers::ECHO,
+    &routers::GORILLA_MUX,
+    &routers::HTTPROUTER,
 ];

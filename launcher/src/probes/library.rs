@@ -76,23 +76,56 @@ pub struct Resume {
     pub object: &'static str,
 }
 
-/// A function by which more is known of the operation around: the innermost of a table on its goroutine, else the request that is
-/// served there.
+/// A function by which more is known of an operation: an operation without a span.
 #[derive(Debug)]
 pub struct Annotation {
     /// The package of the function, below that of the library.
     pub package: &'static str,
-    /// The function.
-    pub function: &'static str,
-    /// Whether it is learnt when the function returns, rather than when it is called.
-    pub at_return: bool,
-    /// It annotates only where this holds when it is called; empty: always. Not for what is learnt when it returns.
+    /// The function. One that has other parameters, or another name, in another version stands here twice; the first that the program
+    /// agrees with counts.
+    pub functions: &'static [&'static str],
+    /// When.
+    pub moment: Moment,
+    /// What is annotated.
+    pub about: About,
+    /// It annotates only where this holds then; empty: always.
     pub only: &'static str,
-    /// What is captured.
+    /// What is captured. An annotation of a request of which nothing can be captured is none.
     pub captures: &'static [(&'static str, &'static str)],
     /// Adds that to the span around.
     pub span: SpanFunction,
 }
+
+/// When an annotation is learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// When the function is called.
+    Start,
+    /// When it returns.
+    End,
+    /// Where it calls this function of this package, itself or in what it defers: expressions speak of the parameters of that.
+    Calls(&'static str, &'static str),
+}
+
+/// What an annotation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The operation around: the innermost of a table on its goroutine, else the request that is served there.
+    Around,
+    /// The request that is served, whatever is open within it. Expressions know it as `served`, a `*http.Request`.
+    Served,
+}
+
+/// What most annotations leave as it is.
+pub const ANNOTATION: Annotation = Annotation {
+    package: "",
+    functions: &[],
+    moment: Moment::Start,
+    about: About::Around,
+    only: "",
+    captures: &[],
+    span: |_captured, _span| {},
+};
 
 /// A kind of operation.
 #[derive(Debug)]

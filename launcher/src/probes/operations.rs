@@ -131,6 +131,12 @@ impl Operations {
         self.recipes.is_empty()
     }
 
+    /// Whether there are operations, and not annotations alone.
+    #[must_use]
+    pub fn has_frames(&self) -> bool {
+        self.recipes.iter().skip(1).any(|recipe| recipe.flags & flag::IS_ANNOTATION == 0)
+    }
+
     /// Whether goroutines that are created within one of them belong to it.
     #[must_use]
     pub fn has_creators(&self) -> bool {

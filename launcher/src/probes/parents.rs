@@ -62,7 +62,7 @@ pub fn plan(facts: &Facts<'_>, operations: &Operations) -> Parents {
     let (mut missing, mut context_types) = (Vec::new(), Vec::new());
     // Spans come from served requests; a span of the SDK is found in its context without any of this.
     let has_server = facts.function(SERVER).is_ok();
-    let has_frames = !operations.is_empty();
+    let has_frames = operations.has_frames();
     let mut config =
         ParentsConfig { wanted: Setting::new(has_server.into()), has_frames: Setting::new(has_frames.into()), ..EMPTY_PARENTS };
     match contexts::find(facts.binary) {
@@ -90,6 +90,15 @@ pub fn plan(facts: &Facts<'_>, operations: &Operations) -> Parents {
     config.stack_high = fields.nested("runtime.g", "stack", "runtime.stack", "hi");
     let layout = (Layout::Parents, config.as_bytes().to_vec());
     Parents { probes, fields: fields.sources, missing, context_types, layout }
+}
+
+/// What is to be known of goroutines where nothing asks for parents: how deep their stacks are.
+#[must_use]
+pub fn of_stacks(facts: &Facts<'_>) -> Parents {
+    let mut fields = FieldReader::new(&facts.layouts);
+    let config = ParentsConfig { stack_high: fields.nested("runtime.g", "stack", "runtime.stack", "hi"), ..EMPTY_PARENTS };
+    let layout = (Layout::Parents, config.as_bytes().to_vec());
+    Parents { probes: Vec::new(), fields: fields.sources, missing: Vec::new(), context_types: Vec::new(), layout }
 }
 
 /// The probes where a goroutine begins to unwind.

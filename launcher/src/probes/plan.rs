@@ -57,7 +57,9 @@ impl Instrumentation {
             Some(carrier) => carrier.types,
             None => &[],
         };
-        Self { name, description, tested_versions, functions: &[], types, has_parents: true, how: How::Table(library) }
+        // Annotations are about spans that are there.
+        let has_parents = !library.operations.is_empty();
+        Self { name, description, tested_versions, functions: &[], types, has_parents, how: How::Table(library) }
     }
 
     /// The table by which it is described, if it is.
@@ -222,6 +224,8 @@ impl Plan {
         plan.operations = Operations::deal(&mut plan.planned, catalog);
         if has_parents {
             plan.parents = Some(parents::plan(&facts, &plan.operations));
+        } else if !plan.operations.is_empty() {
+            plan.parents = Some(parents::of_stacks(&facts));
         }
         plan.deal_recipes();
         plan.runtime = Some(runtime::find(&facts));

@@ -77,8 +77,14 @@ impl Recipe {
     }
 
     /// It is an operation only where this holds. Without it every call would be one: so it must be readable.
-    pub(super) fn require(&mut self, facts: &Facts<'_>, declared: Declared<'_>, condition: &Condition) -> Result<(), Unreadable> {
-        self.begin.extend(Self::scope(facts, declared, Stage::Start).require(condition)?);
+    pub(super) fn require(
+        &mut self,
+        facts: &Facts<'_>,
+        declared: Declared<'_>,
+        condition: &Condition,
+        stage: Stage,
+    ) -> Result<(), Unreadable> {
+        self.begin.extend(Self::scope(facts, declared, stage).require(condition)?);
         Ok(())
     }
 
@@ -134,6 +140,40 @@ impl Recipe {
         self.captures[stage as usize].push(Named { name, kind });
         self.steps[stage as usize].extend(steps);
         Ok(())
+    }
+
+    /// Captures an expression of several elements under one name, as many as there are.
+    pub(super) fn capture_elements(
+        &mut self,
+        facts: &Facts<'_>,
+        declared: Declared<'_>,
+        (name, expression, count): (&'static str, &Expression, u64),
+        stage: Stage,
+    ) -> Result<(), Unreadable> {
+        let mut ends = vec![self.steps[stage as usize].len()];
+        for number in 0..count {
+            self.capture(facts, declared, (Cow::Borrowed(name), &expression.at(number)), stage)?;
+            ends.push(self.steps[stage as usize].len());
+        }
+        let steps = &mut self.steps[stage as usize];
+        let all = steps.len();
+        for (begin, end) in ends.iter().zip(ends.iter().skip(1)) {
+            // Where there is no such element, there is none behind it; its last step goes on to the next one.
+            for step in steps.get_mut(*begin..end.saturating_sub(1)).unwrap_or_default() {
+                step.skip = step.skip.saturating_add(u16::try_from(all - end).unwrap_or(u16::MAX));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is captured.
+    pub(super) fn is_empty(&self) -> bool {
+        self.captures.iter().all(Vec::is_empty)
+    }
+
+    /// Whether it reads what was passed on the stack.
+    pub(super) fn reads_stack(&self) -> bool {
+        self.begin.iter().chain(self.steps.iter().flatten()).any(|step| step.code == code::STACK)
     }
 
     /// Captures what is known by an object, unless that was done a short time ago.

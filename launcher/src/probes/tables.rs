@@ -1,5 +1,8 @@
 //! Libraries that are described by tables × what was found in the binary → what is observed. Pure.
 
+mod annotations;
+mod going_on;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -8,7 +11,7 @@ use opentelemetry::trace::SpanKind;
 
 use super::facts::Facts;
 use super::left_out::LeftOut;
-use super::library::{Annotation, Carrier, Close, Library, Operation, Resume};
+use super::library::{Library, Operation};
 use super::operation_sites::{in_tail, probes, result_words, tail_probe};
 use super::operations::{MAKES, PlannedOperation, WITHIN};
 use super::plan::Planned;
@@ -23,15 +26,10 @@ pub(super) fn functions(library: &'static Library) -> impl Iterator<Item = Strin
         all.filter_map(move |text| declaration(library, operation.package, text).ok())
     });
     let of_closes = library.closes.iter().filter_map(move |close| declaration(library, close.package, close.function).ok());
-    let annotations = library.annotations.iter();
-    let of_annotations = annotations.filter_map(move |one| declaration(library, one.package, one.function).ok());
-    let of_resumes = library
-        .resumes
-        .iter()
-        .flat_map(move |one| one.functions.iter().filter_map(move |function| declaration(library, one.package, function).ok()));
     let of_carrier = library.carrier.iter().flat_map(|carrier| carrier.functions).map(|&name| name.to_owned());
-    let of_table = of_operations.chain(of_closes).chain(of_annotations).chain(of_resumes);
-    of_table.map(|signature| signature.symbol()).chain(of_carrier)
+    let symbols = of_operations.chain(of_closes).map(|signature| signature.symbol()).chain(of_carrier);
+    let symbols = symbols.chain(library.resumes.iter().flat_map(move |one| going_on::functions(library, one)));
+    symbols.chain(library.annotations.iter().flat_map(move |one| annotations::functions(library, one)))
 }
 
 fn declaration(library: &Library, below: &str, text: &str) -> Result<Signature, LeftOut> {
@@ -49,21 +47,26 @@ pub(super) fn plan(library: &'static Library, facts: &Facts<'_>) -> Result<Plann
     for operation in library.operations {
         planning.operation(operation)?;
     }
+    let has_operations = !planning.planned.operations.is_empty();
+    if has_operations {
+        for close in library.closes {
+            planning.close(close)?;
+        }
+        for resume in library.resumes {
+            planning.resume(resume)?;
+        }
+        if let Some(carrier) = library.carrier {
+            planning.carrier(carrier);
+        }
+    }
+    if has_operations || library.operations.is_empty() {
+        for annotation in library.annotations {
+            planning.annotation(annotation)?;
+        }
+    }
     if planning.planned.operations.is_empty() {
         let first = functions(library).next().unwrap_or_default();
         return Err(planning.why.unwrap_or(LeftOut::NotUsed(first)));
-    }
-    for close in library.closes {
-        planning.close(close)?;
-    }
-    for annotation in library.annotations {
-        planning.annotation(annotation)?;
-    }
-    for resume in library.resumes {
-        planning.resume(resume)?;
-    }
-    if let Some(carrier) = library.carrier {
-        planning.carrier(carrier);
     }
     Ok(planning.planned)
 }
@@ -126,7 +129,7 @@ impl Planning<'_, '_> {
         let (facts, declared) = (self.facts, Declared { signature, found: &found });
         let mut recipe = Recipe::default();
         if !operation.only.is_empty() {
-            recipe.require(facts, declared, &condition(operation.only)?)?;
+            recipe.require(facts, declared, &condition(operation.only)?, Stage::Start)?;
         }
         self.noted(&mut recipe, "its context", operation.context, |recipe, one| recipe.context(facts, declared, one))?;
         if !operation.error.is_empty() {
@@ -225,100 +228,6 @@ impl Planning<'_, '_> {
             self.planned.missing.push(format!("{what}: {why}"));
         }
         Ok(())
-    }
-
-    fn close(&mut self, close: &'static Close) -> Result<(), LeftOut> {
-        let signature = declaration(self.library, close.package, close.function)?;
-        if !self.facts.functions.has(&signature.symbol()) {
-            return Ok(());
-        }
-        if let Err(why) = self.close_function(close, &signature) {
-            self.planned.missing.push(format!("the end of what {} ends: {why}", signature.symbol()));
-        }
-        Ok(())
-    }
-
-    fn close_function(&mut self, close: &'static Close, signature: &Signature) -> Result<(), LeftOut> {
-        let found = one(find(self.facts.binary, &self.facts.functions, signature))?;
-        let (facts, declared) = (self.facts, Declared { signature, found: &found });
-        let mut recipe = Recipe::default();
-        match recipe.object(facts, declared, &expression(close.object)?, Stage::Start) {
-            // What it would be known by is not there either, which is said.
-            Err(_) if close.forgets => return Ok(()),
-            placed => placed?,
-        }
-        let (stage, begin) = if close.at_return { (Stage::End, event::CLOSING) } else { (Stage::Start, event::CLOSE) };
-        if !close.error.is_empty() {
-            recipe.error(facts, declared, &expression(close.error)?, stage, &self.errors)?;
-        }
-        self.captured(&mut recipe, declared, close.captures, stage)?;
-        let function = found.function.name.clone();
-        let flags = if close.forgets { flag::FORGETS } else { flag::ENDS_OBJECT };
-        self.add(recipe, declared, begin, close.at_return, flags, (SpanKind::Client, |_captured, _span| {}, function))
-    }
-
-    fn annotation(&mut self, annotation: &'static Annotation) -> Result<(), LeftOut> {
-        let signature = declaration(self.library, annotation.package, annotation.function)?;
-        if !self.facts.functions.has(&signature.symbol()) {
-            return Ok(());
-        }
-        if let Err(why) = self.annotation_function(annotation, &signature) {
-            self.planned.missing.push(format!("what {} tells: {why}", signature.symbol()));
-        }
-        Ok(())
-    }
-
-    fn annotation_function(&mut self, annotation: &'static Annotation, signature: &Signature) -> Result<(), LeftOut> {
-        let found = one(find(self.facts.binary, &self.facts.functions, signature))?;
-        let (facts, declared) = (self.facts, Declared { signature, found: &found });
-        let mut recipe = Recipe::default();
-        if !annotation.only.is_empty() {
-            recipe.require(facts, declared, &condition(annotation.only)?)?;
-        }
-        let stage = if annotation.at_return { Stage::End } else { Stage::Start };
-        self.captured(&mut recipe, declared, annotation.captures, stage)?;
-        let function = found.function.name.clone();
-        let about = (SpanKind::Internal, annotation.span, function);
-        self.add(recipe, declared, event::ANNOTATE, annotation.at_return, flag::IS_ANNOTATION, about)
-    }
-
-    fn resume(&mut self, resume: &'static Resume) -> Result<(), LeftOut> {
-        let mut refused = None;
-        for text in resume.functions {
-            let signature = declaration(self.library, resume.package, text)?;
-            if !self.facts.functions.has(&signature.symbol()) {
-                continue;
-            }
-            match self.resume_function(resume, &signature) {
-                Ok(()) => return Ok(()),
-                Err(why) => refused = Some(format!("that operations go on in {}: {why}", signature.symbol())),
-            }
-        }
-        self.planned.missing.extend(refused);
-        Ok(())
-    }
-
-    fn resume_function(&mut self, resume: &'static Resume, signature: &Signature) -> Result<(), LeftOut> {
-        let found = one(find(self.facts.binary, &self.facts.functions, signature))?;
-        let (facts, declared) = (self.facts, Declared { signature, found: &found });
-        let mut recipe = Recipe::default();
-        recipe.object(facts, declared, &expression(resume.object)?, Stage::Start)?;
-        let about = (SpanKind::Client, (|_captured, _span| {}) as super::library::SpanFunction, found.function.name.clone());
-        self.add(recipe, declared, event::RESUME, true, flag::RESUMES | flag::INJECTS, about)
-    }
-
-    /// Adds what is code.
-    fn carrier(&mut self, carrier: &'static Carrier) {
-        match (carrier.plan)(self.facts) {
-            Ok(Planned { probes, fields, missing, layouts, detours, .. }) => {
-                self.planned.fields.extend(fields);
-                self.planned.missing.extend(missing);
-                self.planned.layouts.extend(layouts);
-                self.planned.detours.extend(detours);
-                self.planned.probes.extend(probes);
-            }
-            Err(why) => self.planned.missing.push(format!("the trace context is neither extracted nor injected: {why}")),
-        }
     }
 
     fn add(

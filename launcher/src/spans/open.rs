@@ -35,6 +35,8 @@ struct OpenSpan {
     /// Start in nanoseconds of `CLOCK_BOOTTIME`: the duration is exact whatever happens to the wall clock.
     started: u64,
     without_end: WithoutEnd,
+    /// How deep in its goroutine's stack something was learnt of it, in bytes.
+    depth: u32,
     /// Where the request asks for an upgrade to HTTP/2: its client's address, by which the other span of the same request is known.
     upgrade: Option<Box<str>>,
 }
@@ -54,7 +56,7 @@ enum WithoutEnd {
 
 impl OpenSpan {
     fn new(data: Box<SpanData>, started: u64) -> Self {
-        Self { data, started, without_end: WithoutEnd::Unknown, upgrade: None }
+        Self { data, started, without_end: WithoutEnd::Unknown, depth: 0, upgrade: None }
     }
 
     /// The program ends.
@@ -69,7 +71,7 @@ impl OpenSpan {
 
     /// The span without its end, as of `now`; `None` where it is another one's.
     fn close(self, now: u64, limits: &Limits) -> Option<SpanData> {
-        let Self { data, started, without_end, upgrade: _ } = self;
+        let Self { data, started, without_end, depth: _, upgrade: _ } = self;
         let (mut data, is_answered) = match without_end {
             WithoutEnd::Unknown => (data, false),
             WithoutEnd::Answered(data) => (data, true),
@@ -143,7 +145,8 @@ impl<N: TypeNames> OpenSpans<N> {
                     && !self.operations.has(event.head.span_id) =>
             {
                 if let Some(open) = self.spans.get_mut(&event.head.span_id) {
-                    self.operations.annotate(event, &mut self.names, &mut open.data);
+                    self.operations.annotate(event, &mut self.names, open.depth, &mut open.data);
+                    open.depth = open.depth.max(event.head.level);
                 }
             }
             Record::OperationEvent(event) => self.operations.event(event, &mut self.names, finished),
@@ -225,7 +228,7 @@ impl<N: TypeNames> OpenSpans<N> {
     }
 
     fn finish(&mut self, id: [u8; 8], time: u64, complete: impl FnOnce(&mut SpanData)) -> Option<Box<SpanData>> {
-        let Some(OpenSpan { mut data, started, without_end, upgrade }) = self.spans.remove(&id) else {
+        let Some(OpenSpan { mut data, started, without_end, depth: _, upgrade }) = self.spans.remove(&id) else {
             self.orphans += 1;
             return None;
         };

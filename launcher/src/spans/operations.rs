@@ -143,7 +143,7 @@ impl OpenOperations {
             Happened::Returned => self.returned(record, names, finished),
             Happened::Annotated => {
                 if let Some(mut open) = self.open.remove(&head.span_id) {
-                    self.annotate(record, names, &mut open.data);
+                    self.annotate(record, names, 0, &mut open.data);
                     self.open.insert(head.span_id, open);
                 }
             }
@@ -156,15 +156,22 @@ impl OpenOperations {
         }
     }
 
-    /// Adds what an annotation tells to the span around.
-    pub(super) fn annotate<N: TypeNames>(&self, record: &OperationHappened<'_>, names: &mut Names<N>, data: &mut SpanData) {
+    /// Adds what an annotation tells to the span around; something was learnt of that as deep in the stack as `depth`.
+    pub(super) fn annotate<N: TypeNames>(
+        &self,
+        record: &OperationHappened<'_>,
+        names: &mut Names<N>,
+        depth: u32,
+        data: &mut SpanData,
+    ) {
         let Some(about) = self.about(record.head.operation) else {
             return;
         };
         let [start, end] = &about.captures;
         let mut found = Vec::new();
         values::add(&mut found, &record.values.iter().collect::<Vec<_>>(), if end.is_empty() { start } else { end }, names);
-        self.complete((&about, &found, None), true, data);
+        let (values, database, is_inner) = (&found, &self.database, record.head.level >= depth);
+        (about.span)(&Captured { function: &about.function, values, known: &[], database, is_ended: true, is_inner }, data);
     }
 
     fn returned<N: TypeNames>(&mut self, record: &OperationHappened<'_>, names: &mut Names<N>, finished: Finished<'_>) {
@@ -257,7 +264,7 @@ impl OpenOperations {
 
     fn complete(&self, (about, values, known): (&About, &Values, Option<&Values>), is_ended: bool, data: &mut SpanData) {
         let known = known.map(Vec::as_slice).unwrap_or_default();
-        let captured = Captured { function: &about.function, values, known, database: &self.database, is_ended };
+        let captured = Captured { function: &about.function, values, known, database: &self.database, is_ended, is_inner: true };
         (about.span)(&captured, data);
         if let Some(failure) = captured.failure() {
             let is_marked = data.attributes.iter().any(|attribute| attribute.key.as_str() == semconv::ERROR_TYPE);

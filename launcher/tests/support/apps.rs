@@ -150,14 +150,21 @@ impl ModuleFile {
             (library.to_owned(), numbers)
         };
         names.sort_by_key(|name| version(name));
-        let file = |name: String| {
-            let path = format!("versions/{name}");
-            let text = fs::read_to_string(folder.join(&path)).expect("module files can be read");
-            let line = text.lines().find_map(|line| line.strip_prefix("go 1.")).expect("module files name their Go");
-            let minor = line.split('.').next().and_then(|minor| minor.parse().ok()).expect("a minor version");
-            Self { path, minor }
-        };
-        names.into_iter().map(file).collect()
+        names.into_iter().map(|name| Self::read(app, &name)).collect()
+    }
+
+    /// `versions/<name>.mod`, with versions of all libraries of the program.
+    pub(crate) fn named(app: &str, name: &str) -> Self {
+        Self::read(app, &format!("{name}.mod"))
+    }
+
+    fn read(app: &str, name: &str) -> Self {
+        let path = format!("versions/{name}");
+        let file = workspace().join("tests/apps").join(app).join(&path);
+        let text = fs::read_to_string(file).expect("module files can be read");
+        let line = text.lines().find_map(|line| line.strip_prefix("go 1.")).expect("module files name their Go");
+        let minor = line.split('.').next().and_then(|minor| minor.parse().ok()).expect("a minor version");
+        Self { path, minor }
     }
 
     /// Those of one library, by the beginning of its name and version: `pgx-v5`.

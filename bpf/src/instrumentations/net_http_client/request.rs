@@ -47,7 +47,7 @@ fn is_nested<T: Target>(target: &T, goroutine: &Goroutine, depth: u64) -> bool {
     let Some((number, outer)) = goroutine.round_trip() else {
         return false;
     };
-    let is_nested = depth > outer.depth.get() && is_within(target, outer, depth);
+    let is_nested = depth > outer.depth.get().into() && is_within(target, outer, depth);
     if is_nested {
         outer.nested.set(outer.nested.get() + 1);
     } else {
@@ -82,7 +82,7 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     operation.nested.set(0);
     operation.is_reported.set(1);
     operation.began.set(time);
-    operation.depth.set(sent.depth);
+    operation.depth.set(sent.depth as u32);
     operation.object.set(if config.is_written() { carrier } else { 0 });
     let [caller, _] = &operation.words;
     caller.set(target.registers().return_address(target));
@@ -159,7 +159,7 @@ impl Request {
 fn is_within<T: Target>(target: &T, outer: &Operation, depth: u64) -> bool {
     let stack_pointer = target.registers().stack_pointer;
     let [caller, _] = &outer.words;
-    target.read_or_zero::<u64>(stack_pointer.wrapping_add(depth.wrapping_sub(outer.depth.get()))) == caller.get()
+    target.read_or_zero::<u64>(stack_pointer.wrapping_add(depth.wrapping_sub(outer.depth.get().into()))) == caller.get()
 }
 
 /// Gives a new span its identity: under the parent that the program has named in the request's headers itself, else under the

@@ -1,6 +1,6 @@
 //! The process ends, and requests are still open: an event stream, a connection that was taken over, a slow handler.
 
-use super::response::{Served, append_pattern, fill_end};
+use super::response::{Served, append_patterns, fill_end, set_lengths};
 use crate::config::ABSENT;
 use crate::config::http_server::HttpServerConfig;
 use crate::missed::Missed;
@@ -38,14 +38,14 @@ impl Visit for Unfinished<'_> {
             }
             let flags = was_sent(target, self.config, &served) * end_flag::SENT;
             scratch.record.length = target.opaque(size_of::<HttpServerEnd>() as u64);
-            let pattern = append_pattern(target, self.config, &served, &mut scratch.record);
-            let Scratch { record, span, .. } = scratch;
+            let Scratch { record, span, texts, .. } = scratch;
+            append_patterns(target, self.config, &served, (texts, record));
             let head: &mut HttpServerEnd = record.head();
             fill_end(target, self.config, head, &served);
             head.time = target.now();
             head.flags |= flags;
             head.span_id = span.span_id;
-            head.pattern_length = pattern;
+            set_lengths(head, texts);
             record.submit(target, kind::HTTP_SERVER_UNFINISHED, false)
         });
         match reported {

@@ -169,9 +169,8 @@ fn open<T: Target>(target: &T, scratch: &Scratch, goroutine: &Goroutine, operati
     operation.span.set(&scratch.span, holder);
     operation.nested.set(0);
     operation.is_reported.set(1);
-    operation.depth.set(u64::MAX);
-    let [_, route_length] = &goroutine.route;
-    route_length.set(0);
+    operation.depth.set(u32::MAX);
+    goroutine.forget_routes();
     goroutine.opened(unopened::SERVED);
     if !goroutine.is_held_by(holder) {
         return Err(Missed::Evicted);

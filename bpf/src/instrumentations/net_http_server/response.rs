@@ -10,8 +10,8 @@ use crate::go::panic::{self, Panic};
 use crate::go::string::GoString;
 use crate::go::words::{self, word};
 use crate::missed::{Done, Missed};
-use crate::records::http_server::{CAPACITY, HttpServerEnd, HttpServerPanic, end_flag};
-use crate::records::{RecordBuffer, kind};
+use crate::records::http_server::{CAPACITY, HttpServerEnd, HttpServerPanic, PATTERNS, TEXTS, end_flag};
+use crate::records::{Append, RecordBuffer, kind};
 use crate::scratch::Scratch;
 use crate::target::{Memory, Target};
 use crate::trace::goroutine::{Goroutine, unopened};
@@ -27,20 +27,15 @@ pub(super) struct Served {
     pub(super) request: u64,
     /// The response writer.
     pub(super) writer: u64,
-    /// The pattern that a mux has found.
-    pub(super) route: GoString,
+    /// The patterns that muxes have found.
+    pub(super) routes: [GoString; PATTERNS],
 }
 
 impl Served {
     #[inline(always)]
     pub(super) fn of(goroutine: &Goroutine, operation: &Operation) -> Self {
-        let ([request, writer], [address, length]) = (&operation.words, &goroutine.route);
-        Self {
-            kind: operation.kind.get(),
-            request: request.get(),
-            writer: writer.get(),
-            route: GoString { address: address.get(), length: length.get() },
-        }
+        let [request, writer] = &operation.words;
+        Self { kind: operation.kind.get(), request: request.get(), writer: writer.get(), routes: goroutine.routes() }
     }
 }
 
@@ -123,15 +118,15 @@ fn report_end<T: Target>(
     served: &Served,
     flags: u32,
 ) -> Done {
-    let Scratch { span, record, .. } = scratch;
+    let Scratch { span, record, texts, .. } = scratch;
     record.length = target.opaque(size_of::<HttpServerEnd>() as u64);
-    let pattern = append_pattern(target, config, served, record);
+    append_patterns(target, config, served, (texts, record));
     let head: &mut HttpServerEnd = record.head();
     fill_end(target, config, head, served);
     head.time = time;
     head.flags |= flags;
     head.span_id = span.span_id;
-    head.pattern_length = pattern;
+    set_lengths(head, texts);
     // One in eight looks whether the launcher must be woken; the span id is random.
     record.submit(target, kind::HTTP_SERVER_END, span.span_id[0].is_multiple_of(8))
 }
@@ -146,23 +141,23 @@ fn report_panic<T: Target>(
     served: &Served,
     panic: Panic,
 ) -> Done {
-    let Scratch { span, record, .. } = scratch;
+    let Scratch { span, record, texts, .. } = scratch;
     let value = words::held(target, panic.data);
     record.length = target.opaque(size_of::<HttpServerPanic>() as u64);
-    let pattern = append_pattern(target, config, served, record);
+    append_patterns(target, config, served, (texts, record));
     let message = record.append(target, GoString { address: value[0], length: value[1] }, CAPACITY);
     let head: &mut HttpServerPanic = record.head();
     fill_end(target, config, &mut head.end, served);
     head.end.time = time;
     head.end.span_id = span.span_id;
-    head.end.pattern_length = pattern;
+    set_lengths(&mut head.end, texts);
     head.end.message_length = message;
     head.value_type = panic.value_type;
     head.value = value;
     record.submit(target, kind::HTTP_SERVER_PANIC, true)
 }
 
-/// Fills the head of a record with what is known of the response: all but the time, the span and the pattern's length.
+/// Fills the head of a record with what is known of the response: all but the time, the span and the patterns' lengths.
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
@@ -176,6 +171,7 @@ pub(super) fn fill_end<T: Target>(target: &T, config: &HttpServerConfig, head: &
     head.body_size = body_size;
     head.flags = flags;
     head.message_length = 0;
+    head.padding = 0;
 }
 
 /// Words of a response writer that are read at once: its status and its number of bytes lie in them.
@@ -238,24 +234,43 @@ fn pattern<M: Memory>(memory: &M, config: &HttpServerConfig, request: u64) -> Go
     if address == 0 { GoString::none(memory) } else { GoString::at(memory, address) }
 }
 
-/// Appends the pattern that was noted in the request, else the one that a mux has found; its length. Counts which it was where a mux
-/// has found one.
+static PATTERN_CAPACITIES: [u32; PATTERNS] = [CAPACITY; PATTERNS];
+
+/// Appends the pattern that was noted in the request, else the one that a mux has found, and those that muxes within have found. Counts
+/// whether the innermost is noted in the request, where a mux has found one.
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
-pub(super) fn append_pattern<T: Target>(
+pub(super) fn append_patterns<T: Target>(
     target: &T,
     config: &HttpServerConfig,
     served: &Served,
-    record: &mut RecordBuffer,
-) -> u32 {
-    let mut length = record.append(target, pattern(target, config, served.request), CAPACITY);
-    if served.route.length != 0 {
-        let is_noted = length != 0;
+    (texts, record): (&mut [GoString; TEXTS], &mut RecordBuffer),
+) {
+    let noted = pattern(target, config, served.request);
+    let [outermost, within @ ..] = &served.routes;
+    // A mux within notes it where the one around has noted its own, unless it was given another request.
+    let innermost = within.iter().fold(noted.address, |last, inner| if inner.length == 0 { last } else { inner.address });
+    let is_noted = (noted.length != 0) & (target.opaque(innermost) == noted.address);
+    if outermost.length != 0 {
         target.count_route(is_noted);
-        if !is_noted {
-            length = record.append(target, served.route, CAPACITY);
-        }
     }
-    length
+    let Some(strings) = texts.first_chunk_mut::<PATTERNS>() else {
+        return;
+    };
+    let counts = target.opaque((!is_noted).into());
+    for (string, inner) in strings.iter_mut().skip(1).zip(within) {
+        *string = GoString { address: inner.address, length: inner.length.wrapping_mul(counts) };
+    }
+    let [first, ..] = &mut *strings;
+    *first = if noted.length != 0 { noted } else { *outermost };
+    target.repeat(PATTERNS as u32, &mut Append { record, strings, capacities: &PATTERN_CAPACITIES, next: target.opaque(0) });
+}
+
+/// Sets the lengths of the patterns, which have been appended.
+#[inline(always)]
+pub(super) fn set_lengths(head: &mut HttpServerEnd, texts: &[GoString; TEXTS]) {
+    for (length, pattern) in head.pattern_lengths.iter_mut().zip(texts) {
+        *length = pattern.length as u32;
+    }
 }

@@ -81,10 +81,11 @@ fn decode_start(bytes: &[u8]) -> Start {
     Start { size: bytes.len(), time, span, content_length, proto: (proto_major, proto_minor), tls, texts }
 }
 
-/// The end of a request, and its pattern.
+/// The end of a request, its pattern, and those of muxes within.
 struct End {
     head: HttpServerEnd,
     pattern: String,
+    inner: Vec<String>,
     is_cut: bool,
 }
 
@@ -97,9 +98,12 @@ impl std::ops::Deref for End {
 
 fn decode_end(bytes: &[u8]) -> End {
     let (head, mut rest): (HttpServerEnd, _) = decode(bytes);
-    let (pattern, is_cut) = take(&mut rest, head.pattern_length, CAPACITY);
+    let [pattern, within @ ..] = &head.pattern_lengths;
+    let (pattern, is_cut) = take(&mut rest, *pattern, CAPACITY);
+    let lengths = within.iter().filter(|length| **length != 0);
+    let inner = lengths.map(|length| take(&mut rest, *length, CAPACITY).0).collect();
     assert!(rest.is_empty() && head.message_length == 0);
-    End { head, pattern, is_cut }
+    End { head, pattern, inner, is_cut }
 }
 
 /// The end of a request by a panic: its pattern and the panic's text.
@@ -112,7 +116,7 @@ struct Panic {
 fn decode_panic(bytes: &[u8]) -> Panic {
     assert_eq!(kind_of(bytes), kind::HTTP_SERVER_PANIC);
     let (head, mut rest): (HttpServerPanic, _) = decode(bytes);
-    let (pattern, _) = take(&mut rest, head.end.pattern_length, CAPACITY);
+    let (pattern, _) = take(&mut rest, head.end.pattern_lengths[0], CAPACITY);
     let (message, _) = take(&mut rest, head.end.message_length, CAPACITY);
     assert!(rest.is_empty());
     Panic { head, pattern, message }

@@ -1,5 +1,6 @@
 //! An operation ends, returns an object with which it goes on, or something is learnt of it.
 
+use super::evaluation::Evaluation;
 use super::report::{self, Event};
 use crate::config::MAX_RESULTS;
 use crate::config::operations::{OperationRecipe, flag};
@@ -148,26 +149,21 @@ fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe
     report::submit(target, scratch, &Event { kind, operation, time, span_id, goroutine, object, level: 0 })
 }
 
-/// Something is learnt of the operation around: the innermost of a table, else the request that is served.
+/// Something is learnt of the operation around: the innermost of a table, else the request that is served; or of that in any case.
 #[inline(always)]
 pub(super) fn annotate<T: Target>(target: &T, number: u32, site: u32) -> Done {
     let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
+    if target.settings().is_off(recipe.layer) {
+        return Err(Missed::NothingToDo);
+    }
     let address = target.registers().goroutine();
     let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
     target.with_scratch(|scratch| {
-        let time = target.now();
-        scratch.evaluation.time = time;
-        let open = around(target, goroutine, address, scratch);
-        let span = &mut scratch.span;
-        let is_found = if open == 0 {
-            goroutine.active().is_some_and(|served| served.span.copy_of(address, span))
-        } else {
-            let own = frames::key(address, open - 1);
-            target.frame(own).is_some_and(|frame| frame.span.copy_of(own, span))
-        };
-        if !is_found || span.trace_flags & 1 == 0 {
+        scratch.evaluation.time = target.now();
+        if !annotated(target, scratch, recipe, goroutine, address) {
             return Err(Missed::NothingToDo);
         }
+        let object = scratch.evaluation.object;
         let is_end = recipe.end.count != 0;
         if is_end && !begin(target, scratch, site) {
             return Err(Missed::NothingToDo);
@@ -175,16 +171,62 @@ pub(super) fn annotate<T: Target>(target: &T, number: u32, site: u32) -> Done {
         if !is_end {
             scratch.evaluation.begin(&target.registers(), target.opaque(0));
         }
+        scratch.evaluation.object = object;
         target.follow(recipe.begin, scratch);
         if scratch.evaluation.refused != 0 {
             return Err(Missed::NothingToDo);
         }
         report::begin(target, scratch);
+        let nothing = scratch.record.length;
         target.follow(if is_end { recipe.end } else { recipe.start }, scratch);
-        let (kind, span_id) = (kind::OPERATION_ANNOTATED, u64::from_ne_bytes(scratch.span.span_id));
-        let event = Event { kind, operation: number, time, span_id, goroutine: address, object: 0, level: 0 };
+        let (Scratch { evaluation, span, record, .. }, is_served) = (&mut *scratch, recipe.flags & flag::ABOUT_SERVED != 0);
+        if is_served && record.length == nothing {
+            return Err(Missed::NothingToDo);
+        }
+        let level = if is_served { depth(target, address, evaluation) } else { 0 };
+        let (kind, time, span_id) = (kind::OPERATION_ANNOTATED, evaluation.time, u64::from_ne_bytes(span.span_id));
+        let event = Event { kind, operation: number, time, span_id, goroutine: address, object: 0, level };
         report::submit(target, scratch, &event)
     })
+}
+
+/// Copies the span that an annotation is about; false where there is none, or it is not recorded. The evaluation's object is the request
+/// that is served, if it is about that, else 0.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn annotated<T: Target>(
+    target: &T,
+    scratch: &mut Scratch,
+    recipe: &OperationRecipe,
+    goroutine: &Goroutine,
+    address: u64,
+) -> bool {
+    scratch.evaluation.object = target.opaque(0);
+    let is_served = recipe.flags & flag::ABOUT_SERVED != 0;
+    let open = if is_served { 0 } else { around(target, goroutine, address, scratch) };
+    let Scratch { evaluation, span, .. } = scratch;
+    let is_found = if open == 0 {
+        goroutine.active().is_some_and(|served| {
+            let [request, _] = &served.words;
+            evaluation.object = request.get();
+            served.span.copy_of(address, span)
+        })
+    } else {
+        let own = frames::key(address, open - 1);
+        target.frame(own).is_some_and(|frame| frame.span.copy_of(own, span))
+    };
+    is_found && span.trace_flags & 1 != 0
+}
+
+/// How deep in its stack the goroutine is, in bytes: what has been called within something else is deeper.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn depth<T: Target>(target: &T, address: u64, evaluation: &mut Evaluation) -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "the launcher compares them, and a stack has a gigabyte at most")]
+    let depth = Standing::of(target, address, &mut evaluation.g).depth as u32;
+    depth
 }
 
 /// How many operations are open around a function that begins here.

@@ -90,7 +90,7 @@ impl Evaluation {
                 self.value[0] = first.wrapping_add(value.wrapping_mul(u64::from(step.argument)));
                 return value < second;
             }
-            code::REQUIRE => self.refused = u64::from(first != value),
+            code::REQUIRE => self.refused = u64::from(first != value) ^ u64::from(step.argument),
             code::CONTEXT => self.context = self.value,
             code::NOTE_OBJECT => self.object = first,
             code::NOTE_ERROR => self.error = self.value,

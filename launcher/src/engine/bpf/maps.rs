@@ -33,8 +33,19 @@ pub(super) struct Sizes {
     has_parents: bool,
     /// Operations of tables, and the steps of their recipes.
     operations: [u32; 2],
-    /// Some of them go on until an object ends.
-    has_objects: bool,
+    /// What is remembered of them.
+    kept: Kept,
+}
+
+/// What is remembered of operations of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    /// There are none, or annotations alone.
+    Nothing,
+    /// Those that are open.
+    Frames,
+    /// Objects with which some go on, too.
+    FramesAndObjects,
 }
 
 impl Sizes {
@@ -45,10 +56,17 @@ impl Sizes {
             recipes: u32::try_from(plan.recipes.len()).unwrap_or(u32::MAX).max(1),
             goroutines: plan.goroutines,
             injects: plan.detours().next().is_some(),
-            has_parents: plan.parents.is_some(),
+            has_parents: plan
+                .parents
+                .as_ref()
+                .is_some_and(|parents| !parents.probes.is_empty() || !parents.context_types.is_empty()),
             operations: [&plan.operations.recipes.len(), &plan.operations.steps.len()]
                 .map(|count| u32::try_from(*count).unwrap_or(u32::MAX)),
-            has_objects: plan.operations.has_objects(),
+            kept: match (plan.operations.has_frames(), plan.operations.has_objects()) {
+                (false, _) => Kept::Nothing,
+                (true, false) => Kept::Frames,
+                (true, true) => Kept::FramesAndObjects,
+            },
         }
     }
 
@@ -59,12 +77,13 @@ impl Sizes {
 
     /// Tells the loader. Maps that nothing is put into have one entry: room takes a millisecond.
     pub(super) fn apply(&self, loader: &mut EbpfLoader<'_>) {
-        let Self { scratch, recipes, goroutines, injects, has_parents, operations: [operations, steps], has_objects } = *self;
+        let Self { scratch, recipes, goroutines, injects, has_parents, operations, kept } = *self;
+        let [operations, steps] = operations;
         loader.map_max_entries("OPERATIONS", operations.max(1)).map_max_entries("STEPS", steps.max(1));
-        if operations == 0 {
+        if kept == Kept::Nothing {
             loader.map_max_entries("FRAMES", 1).map_max_entries("KNOWN", 1);
         }
-        if !has_objects {
+        if kept != Kept::FramesAndObjects {
             loader.map_max_entries("OBJECTS", 1);
         }
         loader.map_max_entries("SCRATCH", scratch).map_max_entries("RECIPES", recipes);

@@ -13,7 +13,9 @@ use opentelemetry::trace::SpanKind;
 
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
-use crate::probes::library::{Annotation, CLOSE, Carrier, Close, ErrorType, LIBRARY, Library, OPERATION, Operation, Resume};
+use crate::probes::library::{
+    ANNOTATION, Annotation, CLOSE, Carrier, Close, ErrorType, LIBRARY, Library, OPERATION, Operation, Resume,
+};
 use crate::probes::plan::{Instrumentation, Layout, LeftOut, Planned};
 use bpf::config::ReadOnlyData as _;
 use bpf::config::grpc::CarrierConfig;
@@ -53,28 +55,27 @@ static SERVER: Library = Library {
         ..OPERATION
     }],
     annotations: &[
-        status("func (t *http2Server) writeStatus(s *ServerStream, st *google.golang.org/grpc/internal/status.Status) error"),
-        status(
+        status(&[
+            "func (t *http2Server) writeStatus(s *ServerStream, st *google.golang.org/grpc/internal/status.Status) error",
+            "func (t *http2Server) WriteStatus(s *Stream, st *google.golang.org/grpc/internal/status.Status) error",
+        ]),
+        status(&[
             "func (t *serverHandlerTransport) writeStatus(s *ServerStream, st *google.golang.org/grpc/internal/status.Status) error",
-        ),
-        status("func (t *http2Server) WriteStatus(s *Stream, st *google.golang.org/grpc/internal/status.Status) error"),
-        status(
             "func (ht *serverHandlerTransport) WriteStatus(s *Stream, st *google.golang.org/grpc/internal/status.Status) error",
-        ),
+        ]),
     ],
     carrier: Some(&Carrier { functions: &[], types: &[METADATA_TYPE], plan: extracted }),
     ..LIBRARY
 };
 
 /// The first of these is the status of the call; of one that was given up, there may be another.
-const fn status(function: &'static str) -> Annotation {
+const fn status(functions: &'static [&'static str]) -> Annotation {
     Annotation {
         package: "/internal/transport",
-        function,
-        at_return: false,
-        only: "",
+        functions,
         captures: &[("code", "st.s.Code"), ("message", "st.s.Message")],
         span: span::status,
+        ..ANNOTATION
     }
 }
 

@@ -14,7 +14,7 @@ use super::forwarded::Forwarded;
 use crate::clock::WallClock;
 use crate::config::KnownMethods;
 use crate::events::decode::{ServerEnd, ServerPanic, ServerStart};
-use crate::instrumentations::http;
+use crate::instrumentations::{http, routes};
 use crate::panic_value::PanicValue;
 
 /// A span has at most this many attributes of ours; room is made once.
@@ -76,9 +76,16 @@ fn url(record: &ServerStart<'_>, scheme: Option<&'static str>, attributes: &mut 
     attributes.push(KeyValue::new(semconv::URL_SCHEME, scheme));
 }
 
+/// The status of a request whose path is known for other methods.
+const METHOD_NOT_ALLOWED: u32 = 405;
+
 /// Completes the span of a request whose handler has returned.
 pub fn finish(span: &mut SpanData, end: &ServerEnd<'_>) {
-    route(span, end);
+    // What a router has found for another method; it may have noted that in the request, too.
+    let of_another = if end.head.status == METHOD_NOT_ALLOWED { routes::forget(span) } else { None };
+    if of_another.is_none_or(|found| found.as_bytes() != end.patterns[0].0) {
+        route(span, end);
+    }
     let end = &end.head;
     if end.flags & end_flag::GOEXIT != 0 {
         error(span, Cow::Borrowed("runtime.Goexit"), "the handler's goroutine was ended by runtime.Goexit");
@@ -148,12 +155,20 @@ pub fn finish_panic(span: &mut SpanData, record: &ServerPanic<'_>, value: PanicV
     error(span, Cow::Owned(type_name), &format!("panic: {}", message.as_deref().unwrap_or_default()));
 }
 
+/// The route that muxes have found, unless a router within one of them has found more.
 fn route(span: &mut SpanData, end: &ServerEnd<'_>) {
-    let (pattern, _cut) = end.pattern;
-    let pattern = http::text(pattern);
-    if let Some(route) = http::route_of_pattern(&pattern) {
-        span.name = Cow::Owned([&span.name, " ", route].concat());
-        span.attributes.push(KeyValue::new(semconv::HTTP_ROUTE, route.to_owned()));
+    let patterns = end.patterns.iter().map(|(pattern, _cut)| http::text(pattern));
+    let mut found: Option<Cow<'_, str>> = None;
+    for pattern in patterns {
+        let Some(route) = http::route_of_pattern(&pattern) else {
+            continue;
+        };
+        let whole = found.map(|around| routes::within(&around, route, routes::path(span)).into_owned());
+        found = Some(Cow::Owned(whole.unwrap_or_else(|| route.to_owned())));
+    }
+    if let Some(of_mux) = found {
+        let whole = routes::of(span).map(|known| routes::within(&of_mux, known, routes::path(span)).into_owned());
+        routes::set(span, whole.unwrap_or_else(|| of_mux.into_owned()));
     }
 }
 

@@ -24,7 +24,10 @@ impl Server {
     }
 
     fn mux_finds(&self, pattern: &str) {
-        let [address, length] = self.process.string(pattern);
+        self.mux_finds_at(self.process.string(pattern));
+    }
+
+    fn mux_finds_at(&self, [address, length]: [u64; 2]) {
         let mut registers = Registers::calling(&[], self.goroutine);
         registers.integers[2..4].copy_from_slice(&[address, length]);
         self.process.registers.set(registers);
@@ -44,8 +47,8 @@ fn a_route_that_the_request_does_not_hold_is_the_first_one_found() {
         server.start(&without_pattern());
         server.mux_finds("");
         server.mux_finds("/api/");
-        server.mux_finds("/inner");
-        assert_eq!(server.end().pattern, "/api/");
+        let end = server.end();
+        assert_eq!((end.pattern.as_str(), end.inner.is_empty()), ("/api/", true));
         assert_eq!(server.process.routes.each_ref().map(core::cell::Cell::get), [1, 0]);
         // The next request of the same goroutine has none.
         server.start(&without_pattern());
@@ -60,6 +63,39 @@ fn a_route_that_the_request_holds_goes_before() {
     server.start(&GoRequest::default());
     server.mux_finds("/other");
     assert_eq!(server.end().pattern, "POST /items/{id}");
+    assert_eq!(server.process.routes.each_ref().map(core::cell::Cell::get), [0, 1]);
+}
+
+/// A mux within has been given a copy of the request: what that one notes, the server does not see.
+#[test]
+fn routes_of_muxes_within_are_all_reported() {
+    for pattern in ["", "POST /items/{id}"] {
+        let server = Server::with_mux(layouts::GO_1_27);
+        server.start(&GoRequest { pattern: pattern.into(), ..GoRequest::default() });
+        for found in ["/a/", "/b/", "", "/c/", "/d/", "/e/{id}"] {
+            server.mux_finds(found);
+        }
+        let end = server.end();
+        assert_eq!(end.pattern, if pattern.is_empty() { "/a/" } else { pattern });
+        // Of more than there is room for, the last counts.
+        assert_eq!(end.inner, ["/b/", "/c/", "/e/{id}"]);
+        assert_eq!(server.process.routes.each_ref().map(core::cell::Cell::get), [1, 0]);
+        server.start(&without_pattern());
+        assert!(server.end().inner.is_empty());
+    }
+}
+
+/// A mux within that is given the same request notes its own pattern there.
+#[test]
+fn a_route_of_a_mux_within_that_is_noted_is_the_only_one() {
+    let server = Server::with_mux(layouts::GO_1_27);
+    server.start(&GoRequest::default());
+    server.mux_finds("/api/");
+    let (_, operation) = server.process.goroutine(server.goroutine).unwrap().served().unwrap();
+    let noted = operation.words[0].get() + u64::from(server.process.layout.request.pattern.get());
+    server.mux_finds_at(server.process.read(noted).unwrap());
+    let end = server.end();
+    assert_eq!((end.pattern.as_str(), end.inner.len()), ("POST /items/{id}", 0));
     assert_eq!(server.process.routes.each_ref().map(core::cell::Cell::get), [0, 1]);
 }
 

@@ -261,3 +261,30 @@ fn what_is_known_is_forgotten() {
     rows.program.event(kind::OPERATION_END);
     rows.program.is_clean();
 }
+
+/// A router within a user's function that is a span: what it has found is about the request all the same.
+#[test]
+fn annotations_of_the_request_that_is_served() {
+    let mut program = Program::new();
+    let function = program.add(Function::default());
+    let begin = vec![words(1, 1), step(code::REQUIRE, 1, 0)];
+    let start = vec![step(code::OBJECT, 0, 0), step(code::CAPTURE_WORD, 0, 0), words(0, 0), step(code::NOT_NIL, 0, 0)];
+    let flags = flag::IS_ANNOTATION | flag::ABOUT_SERVED;
+    let annotation = program.add(Function { begin, start, flags, ..Function::default() });
+    assert_eq!(program.hit(event::ANNOTATE, annotation, 500, &[1, 1]), Err(Missed::NothingToDo));
+    program.serve(0xc0_5000, &span(1));
+    let (_, served) = program.process.goroutine(program.goroutine).unwrap().served().unwrap();
+    served.words[0].set(0xc0_7000);
+    program.started(function, 100, &[]);
+    program.hit(event::ANNOTATE, annotation, 500, &[1, 1]).unwrap();
+    let event = program.event(kind::OPERATION_ANNOTATED);
+    assert_eq!((event.span_id, event.level, &event.values), ([1; 8], 500, &vec![Value::word(0, 0xc0_7000)]));
+    // The condition does not hold.
+    assert_eq!(program.hit(event::ANNOTATE, annotation, 500, &[1, 0]), Err(Missed::NothingToDo));
+    // Nothing is captured.
+    let start = vec![words(0, 0), skipping(1, step(code::NOT_NIL, 0, 0)), step(code::CAPTURE_WORD, 0, 0)];
+    let empty = program.add(Function { start, flags, ..Function::default() });
+    assert_eq!(program.hit(event::ANNOTATE, empty, 500, &[0]), Err(Missed::NothingToDo));
+    program.ended(function, 100, &[]);
+    program.is_clean();
+}

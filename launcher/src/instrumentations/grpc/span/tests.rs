@@ -31,7 +31,7 @@ fn error(type_name: &str, message: Option<&str>) -> (Cow<'static, str>, Value) {
 
 fn with(span: &mut SpanData, make: fn(&Captured<'_>, &mut SpanData), values: &[(Cow<'static, str>, Value)]) {
     let database = Database::default();
-    make(&Captured { function: "", values, known: &[], database: &database, is_ended: true }, span);
+    make(&Captured { function: "", values, known: &[], database: &database, is_ended: true, is_inner: true }, span);
 }
 
 fn of<'s>(span: &'s SpanData, name: &str) -> Option<Cow<'s, str>> {

@@ -1,0 +1,19 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+)
+
+func newEcho4() http.Handler {
+	router := echo.New()
+	router.Use(echo.WrapMiddleware(replaced))
+	found := echo.WrapHandler(http.HandlerFunc(handle))
+	router.GET("/pets", found)
+	router.GET("/pets/:id", found)
+	router.GET("/files/*", found)
+	api := router.Group("/api/:version")
+	api.Group("/shops").POST("/:shop/orders/:order", found)
+	return router
+}
