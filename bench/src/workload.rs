@@ -41,6 +41,8 @@ pub(crate) enum Kind {
     /// What operations of tables cost: how many there are in what is counted as a request, and the most microseconds of each; at the
     /// fixed rate alone where nothing could export what comes of more.
     Operations { count: u32, most: f64, is_paced: bool },
+    /// What calls cost of which both sides are the program's.
+    Calls,
     /// What the tables take at the start.
     Catalog,
 }
@@ -88,7 +90,7 @@ const FUNCTIONS: [&str; 20] = [
 ];
 
 /// All of them.
-pub(crate) static WORKLOADS: [Workload; 9] = [
+pub(crate) static WORKLOADS: [Workload; 10] = [
     Workload {
         name: "server",
         description: "A small JSON server; per request",
@@ -192,6 +194,19 @@ pub(crate) static WORKLOADS: [Workload; 9] = [
         starts: 0,
         divisor: 4,
         modes: WITHOUT_SDK,
+    },
+    Workload {
+        name: "grpc",
+        description: "Unary calls by gRPC over TCP, 32 connections within one program, which is client and server; per call, both sides",
+        app: "grpc",
+        asked: Asked::ByItself("unary"),
+        outgoing: 1,
+        spans: 2,
+        kind: Kind::Calls,
+        functions: &[],
+        starts: 0,
+        divisor: 2,
+        modes: SAMPLED,
     },
     Workload {
         name: "catalog",

@@ -4,6 +4,7 @@
 //! have is removed when the object is loaded. [`Settings`] may change at any time.
 
 mod ends;
+pub mod grpc;
 pub mod http_client;
 pub mod http_server;
 pub mod operations;
@@ -127,6 +128,8 @@ pub mod propagator {
     pub const B3_MULTI: u8 = 8;
     /// `tracestate`, apart from `traceparent`; in `propagation` only.
     pub const TRACE_STATE: u8 = 16;
+    /// The program has copied the headers that name the parent of what it serves: ours take their place; in `propagation` only.
+    pub const COPIED: u8 = 32;
 }
 
 impl Propagators {

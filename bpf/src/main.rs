@@ -15,9 +15,10 @@ mod entry_points {
     use aya_ebpf::EbpfContext as _;
     use aya_ebpf::macros::uprobe;
     use aya_ebpf::programs::ProbeContext;
+    use bpf::config::grpc::{CarrierConfig, EMPTY_CARRIER, EMPTY_GRPC_CLIENT, GrpcClientConfig};
     use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
     use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig};
-    use bpf::instrumentations::{net_http_client, net_http_server, operations};
+    use bpf::instrumentations::{grpc_client, net_http_client, net_http_server, operations};
     use bpf::missed::{Done, Missed};
     use bpf::target::Target as _;
     use bpf::trace::creators;
@@ -30,6 +31,13 @@ mod entry_points {
     /// Layouts of the process's client, set by the launcher.
     #[unsafe(no_mangle)]
     static HTTP_CLIENT: HttpClientConfig = EMPTY_HTTP_CLIENT;
+
+    /// How the metadata of a call is read, set by the launcher.
+    #[unsafe(no_mangle)]
+    static CARRIER: CarrierConfig = EMPTY_CARRIER;
+    /// Layouts of the process's client of gRPC, set by the launcher.
+    #[unsafe(no_mangle)]
+    static GRPC_CLIENT: GrpcClientConfig = EMPTY_GRPC_CLIENT;
 
     macro_rules! probe {
         ($multi:ident, $perf_event:ident, $body:expr) => {
@@ -63,6 +71,8 @@ mod entry_points {
     probe!(http2_request, http2_request_p, |hit| net_http_server::start_http2_request(hit, &HTTP_SERVER));
     probe!(operations, operations_p, |hit| operations::any(hit));
     probe!(annotations, annotations_p, |hit| operations::annotate(hit));
+    probe!(served_operations, served_operations_p, |hit| operations::served(hit, &CARRIER.map));
+    probe!(grpc_client, grpc_client_p, |hit| grpc_client::any(hit, &GRPC_CLIENT));
     probe!(new_goroutine, new_goroutine_p, |hit| creators::created(hit));
 
     #[panic_handler]

@@ -11,7 +11,7 @@ pub const BUCKETS: u32 = 16;
 /// Slots in each: goroutines that may stand between a probe and its detour at once, by bucket.
 pub const WAYS: usize = 4;
 /// Words of what is to be written.
-pub const SLOT_WORDS: usize = 250;
+pub const SLOT_WORDS: usize = 249;
 /// Bits of the address of a `g` that are the same for all, whatever the size of a `g`: a multiple of 32.
 pub const HASH_SHIFT: u32 = 5;
 /// What the other bits are multiplied with (2^32 divided by the golden ratio), so that the highest bits of the product depend on
@@ -43,8 +43,18 @@ pub struct Slot {
     pub used: u64,
     /// When it was filled, in nanoseconds of `CLOCK_BOOTTIME`; 0 where its detour follows at once.
     pub queued_at: u64,
+    /// Fields that the program does not write, since the text has them: bits of [`drops`].
+    pub drops: u64,
     /// The text; or commands, each an address (`u64`), a number of bytes (`u64`) and the bytes, padded to 8.
     pub words: [u64; SLOT_WORDS],
+}
+
+/// Bits of [`Slot::drops`].
+pub mod drops {
+    /// `traceparent`.
+    pub const TRACE_PARENT: u64 = 1;
+    /// `b3` and those that begin with `x-b3-`.
+    pub const B3: u64 = 2;
 }
 
 /// Places in [`Slot::meant_for`].
@@ -73,7 +83,7 @@ pub struct Bucket {
 }
 
 /// A slot before it is used.
-pub const EMPTY_SLOT: Slot = Slot { meant_for: [0; 3], length: 0, used: 0, queued_at: 0, words: [0; SLOT_WORDS] };
+pub const EMPTY_SLOT: Slot = Slot { meant_for: [0; 3], length: 0, used: 0, queued_at: 0, drops: 0, words: [0; SLOT_WORDS] };
 
 /// All slots are free.
 pub const EMPTY: Bucket =

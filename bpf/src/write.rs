@@ -48,6 +48,7 @@ pub fn claim<T: Target>(target: &T, goroutine: u64, site: u32, queued_at: u64) -
     slot.queued_at = queued_at;
     // Not a constant: of constants side by side the compiler makes a call of memset, which writes byte by byte.
     slot.used = target.opaque(0);
+    slot.drops = target.opaque(0);
     Some(Claimed { slot, tag, published })
 }
 

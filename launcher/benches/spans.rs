@@ -276,6 +276,7 @@ impl Thread {
             library: "database/sql",
             function: "database/sql.(*DB).QueryContext".to_owned(),
             kind: SpanKind::Client,
+            lasts: false,
             span: statement,
             captures: [CAPTURES.map(|(name, kind)| Named { name: name.into(), kind }).to_vec(), Vec::new()],
             known: 0..0,

@@ -164,3 +164,57 @@ fn the_sdk_under_a_launcher() {
         is_joined_with_the_sdk(&receiver.spans(), &said.stdout, 7, &format!("{version:?}: {}", said.stderr));
     }
 }
+
+/// Services in a row: each span the child of the one before it, from the first on.
+fn is_a_row(trace: &[&Span], length: usize) -> bool {
+    let Some(mut last) = trace.iter().find(|span| span.parent_span_id.is_empty()) else { return false };
+    let mut count = 1;
+    while let Some(next) = trace.iter().find(|span| is_child(span, last)) {
+        (last, count) = (next, count + 1);
+    }
+    (trace.len(), count) == (length, length)
+}
+
+/// A proxy hands headers on, `traceparent` too: what is behind it is its child, not its caller's. The last hop is by HTTP/2 if `secure`.
+/// By HTTP/1 the native engine alone can do that.
+fn through_proxies(version: GoVersion, secure: bool, propagators: &str) {
+    const REQUESTS: usize = 1_000;
+    let receiver = Receiver::start();
+    let role = |role: &[&str]| {
+        let mut command = launcher();
+        if !secure {
+            command.env("GO_AUTO_LAUNCH_ENGINE", "native");
+        }
+        command.env("OTEL_PROPAGATORS", propagators).arg("--").arg(app(version));
+        Server::start_sending(receiver.clone(), command, role, 1)
+    };
+    let (last, middle) = if secure {
+        let last = role(&["secure"]);
+        let middle = vec![role(&["proxy", &format!("https://{}", last.addresses[0])])];
+        (last, middle)
+    } else {
+        let last = role(&["backend"]);
+        let inner = role(&["proxy", &url(last.addresses[0])]);
+        let outer = role(&["proxy", &url(inner.addresses[0])]);
+        (last, vec![outer, inner])
+    };
+    let first = role(&["drop", &url(middle[0].addresses[0])]);
+    load::send(first.addresses[0], 32, REQUESTS, |_| "/".to_owned());
+    let said: String = std::iter::once(first).chain(middle).chain([last]).map(|server| server.end().stderr).collect();
+    let spans = receiver.spans();
+    let traces = by_trace(&spans);
+    let length = if secure { 5 } else { 7 };
+    let rows = traces.values().filter(|trace| is_a_row(trace, length)).count();
+    let found = (spans.len(), traces.len(), rows);
+    assert_eq!(found, (length * REQUESTS, REQUESTS, REQUESTS), "{version:?} {secure} {propagators}: {said}");
+}
+
+#[test]
+fn reverse_proxies_are_in_the_trace() {
+    for &version in GoVersion::sampled() {
+        for propagators in ["tracecontext,baggage", "b3", "b3multi"] {
+            through_proxies(version, true, propagators);
+            through_proxies(version, false, propagators);
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! What the launcher tells the code in the program, behind it in the same read-only memory: addresses, offsets, layouts, sites, recipes.
 
+use bpf::config::grpc::{CarrierConfig, EMPTY_CARRIER, EMPTY_GRPC_CLIENT, GrpcClientConfig};
 use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
 use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig};
 use bpf::config::parents::{ContextType, EMPTY_PARENTS, MAX_CONTEXT_TYPES, ParentsConfig};
@@ -46,6 +47,10 @@ pub mod body {
     pub const ANNOTATIONS: u32 = 5;
     /// `creators::created`.
     pub const NEW_GOROUTINE: u32 = 6;
+    /// `operations::served`.
+    pub const SERVED_OPERATIONS: u32 = 7;
+    /// `grpc_client::any`.
+    pub const GRPC_CLIENT: u32 = 8;
 }
 
 /// Values of [`Configuration::planted`].
@@ -136,6 +141,10 @@ pub struct Configuration {
     pub propagators: Propagators,
     /// Layouts of a server.
     pub http_server: HttpServerConfig,
+    /// How the metadata of a call is read.
+    pub carrier: CarrierConfig,
+    /// Layouts of a client of gRPC.
+    pub grpc_client: GrpcClientConfig,
 }
 
 /// Before the launcher has set anything.
@@ -163,6 +172,8 @@ pub const EMPTY_CONFIGURATION: Configuration = Configuration {
     parents: EMPTY_PARENTS,
     propagators: Propagators(Setting::new(0)),
     http_server: EMPTY_HTTP_SERVER,
+    carrier: EMPTY_CARRIER,
+    grpc_client: EMPTY_GRPC_CLIENT,
 };
 
 const _: () = assert!(
@@ -174,6 +185,8 @@ const _: () = assert!(
             + size_of::<HttpServerConfig>()
             + size_of::<HttpClientConfig>()
             + size_of::<ParentsConfig>()
+            + size_of::<CarrierConfig>()
+            + size_of::<GrpcClientConfig>()
 );
 
 // SAFETY: no padding: words, pairs of 32-bit numbers, and layouts that have none (see the size assertion).

@@ -63,6 +63,7 @@ pub(super) fn all(options: &Options, measured: &Measured) -> Vec<Goal> {
         Kind::Server => of_server(measurement),
         Kind::Outgoing => of_outgoing(measurement),
         Kind::Operations { count, most, .. } => of_operations(measurement, count, most),
+        Kind::Calls => of_calls(measurement),
         Kind::Catalog => of_catalog(measurement),
     }));
     let of_launcher = measured.workloads.iter().filter_map(|workload| workload.spans.get(&Mode::Traced));
@@ -127,6 +128,21 @@ fn of_operations(measurement: &Measurement, count: u32, most: f64) -> Vec<Goal> 
     let [_one, _many, (fixed, ..)] = LOADS;
     let extra = measurement.extra_cpu(Mode::Traced, fixed) / f64::from(count);
     vec![Goal::new(format!("{name}: extra CPU of each, all included"), extra, "µs", Bound::AtMost(most))]
+}
+
+/// Of a program that makes calls to itself.
+fn of_calls(measurement: &Measurement) -> Vec<Goal> {
+    let name = measurement.workload.name;
+    let [_one, (many, ..), _fixed] = LOADS;
+    let kept = measurement.ratio(Mode::Traced, &format!("{many}: requests/s")) * 100.0;
+    let extra = measurement.added(Mode::Traced, &format!("{many}: application CPU")) / 2.0;
+    let programs = ["operations", "served_operations", "annotations", "grpc_client"];
+    let hits = measurement.counted.get(&Mode::Bpf).map_or(0.0, |counted| programs.iter().map(|name| counted.hits(name)).sum());
+    vec![
+        Goal::new(format!("{name}: throughput kept at 32 connections"), kept, "%", Bound::AtLeast(85.0)),
+        Goal::new(format!("{name}: extra CPU per call and side, application"), extra, "µs", Bound::AtMost(2.0)),
+        Goal::new(format!("{name}: probe hits per call and side"), hits / 2.0, "hits", Bound::AtMost(3.0)),
+    ]
 }
 
 /// Of a program with several libraries in it.

@@ -175,6 +175,8 @@ pub mod event {
     pub const INJECT_XNET: u32 = 5;
     /// A `CALL fmt.Fprintf` in `(*Request).write`, before the header: RAX, RBX the `io.Writer`. Only where the probe itself writes.
     pub const ROOM: u32 = 6;
+    /// `CALL io.WriteString` in `(*Request).write`, behind the header: RAX, RBX the `io.Writer`. Only where the probe itself writes.
+    pub const WRITTEN: u32 = 7;
     /// An end of what [`START`] is the start of.
     pub const END: u32 = 16;
 }

@@ -72,18 +72,20 @@ pub mod code {
     pub const NOTE_OBJECT: u16 = 19;
     /// Notes an interface as the operation's error.
     pub const NOTE_ERROR: u16 = 20;
+    /// Notes the first word as the operation's carrier, the map that came with it.
+    pub const NOTE_CARRIER: u16 = 21;
     /// Captures the first word under the number `argument`.
-    pub const CAPTURE_WORD: u16 = 21;
+    pub const CAPTURE_WORD: u16 = 22;
     /// Captures the first word under the number `argument`: what is captured behind it is known by that. Where the same was captured less
     /// than [`super::operations::KNOWN_FOR`] ago, `skip` steps are left out.
-    pub const CAPTURE_KEY: u16 = 25;
+    pub const CAPTURE_KEY: u16 = 26;
     /// Captures a string under the number `argument`, at most `value` bytes.
-    pub const CAPTURE_TEXT: u16 = 22;
+    pub const CAPTURE_TEXT: u16 = 23;
     /// Captures under the number `argument` what an interface with methods holds: the address of its type's descriptor, the first
     /// three words of its data, and, if these begin with a plausible string, at most `value` bytes of that.
-    pub const CAPTURE_VALUE: u16 = 23;
+    pub const CAPTURE_VALUE: u16 = 24;
     /// The same of an interface without methods.
-    pub const CAPTURE_ANY: u16 = 24;
+    pub const CAPTURE_ANY: u16 = 25;
 }
 
 /// Some of the steps.
@@ -128,8 +130,14 @@ pub mod flag {
     pub const ENDS_OBJECT: u32 = 8;
     /// No operation: its object is a key, and what is known by it is forgotten.
     pub const FORGETS: u32 = 16;
+    /// It serves a request from elsewhere: its context is that of all that is done for it, and its carrier names its parent.
+    pub const SERVES: u32 = 32;
+    /// Its context is injected into what it sends.
+    pub const INJECTS: u32 = 64;
+    /// No operation: one goes on, on this goroutine, until the function ends.
+    pub const RESUMES: u32 = 128;
     /// An annotation of the request that is served, whatever is open within that. Its object is the request, where that is known.
-    pub const ABOUT_SERVED: u32 = 32;
+    pub const ABOUT_SERVED: u32 = 256;
 }
 
 /// What a hit means: the low eight bits of [`super::Cookie::event`]; above it is the number of the [`OperationRecipe`].
@@ -151,6 +159,8 @@ pub mod event {
     /// The function ends that an operation calls last: the number is that of the function ([`super::OperationRecipe::tail`]), and the cookie
     /// has that of the end's recipe.
     pub const TAIL: u32 = 8;
+    /// An operation goes on that has an object, on this goroutine, until the function ends.
+    pub const RESUME: u32 = 9;
 }
 
 /// Added to the address of an interface's table (`internal/abi.ITab`) where that of a type's descriptor is expected: the table is not in

@@ -3,10 +3,12 @@
 //! Swiss maps: `internal/runtime/maps/{map,table,group}.go`, Go ≥ 1.24. Older maps: `runtime/map.go`, Go ≤ 1.23.
 //! The map's hash function is not available, so the keys are looked at, group by group; a request has one or two groups.
 
+mod fields;
 mod names;
 
 use core::marker::PhantomData;
 
+pub use fields::find_in_fields;
 pub use names::{Found, lengths, served_lengths};
 
 use names::compare;

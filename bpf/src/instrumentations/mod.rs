@@ -1,5 +1,7 @@
 //! The probe bodies, one file per instrumented side of a library, named as in the launcher.
 
+pub mod grpc_client;
 pub mod net_http_client;
 pub mod net_http_server;
 pub mod operations;
+mod text;

@@ -6,13 +6,13 @@
 //! match-go: 1.21..1.26: net/http.(*http2clientStream).encodeAndWriteHeaders(cs, req)
 //! match-go: 1.27..: net/http/internal/http2.(*clientStream).encodeAndWriteHeaders(cs, req)
 
+mod copied;
 mod http1;
 mod http2;
 mod peer;
 mod redirects;
 mod request;
 mod response;
-mod text;
 
 pub use http1::{WRITER_WORDS, inject, make_room};
 pub use http2::inject_http2;
@@ -31,6 +31,7 @@ pub fn any<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
         event::START => start(target, config),
         event::INJECT => inject(target, config),
         event::ROOM if T::STORES => make_room(target, config),
+        event::WRITTEN if T::STORES => copied::replace(target, config),
         event @ (event::INJECT_HTTP2 | event::INJECT_XNET) => inject_http2(target, config, event),
         _ => end(target, config),
     }

@@ -13,17 +13,19 @@ mod evaluation;
 mod interpreter;
 mod object;
 pub mod report;
+mod serve;
 mod unwind;
 
 pub use evaluation::{Evaluation, NO_EVALUATION};
 pub use interpreter::follow;
 pub use object::OpenObject;
 
+use crate::config::MapLayout;
 use crate::config::operations::event;
 use crate::missed::Done;
 use crate::target::Target;
 
-/// Any probe of an operation but [`annotate`].
+/// Any probe of an operation but [`annotate`] and [`served`].
 #[inline(always)]
 pub fn any<T: Target>(target: &T) -> Done {
     let cookie = target.cookie();
@@ -44,6 +46,19 @@ pub fn any<T: Target>(target: &T) -> Done {
 pub fn annotate<T: Target>(target: &T) -> Done {
     let cookie = target.cookie();
     end::annotate(target, cookie.event >> 8, cookie.recipe)
+}
+
+/// The start of an operation that serves a request from elsewhere, whose carrier is read as `map` says; or where one is resumed that has an
+/// object.
+///
+/// A BPF program of its own, because few programs have any.
+#[inline(always)]
+pub fn served<T: Target>(target: &T, map: &MapLayout) -> Done {
+    let event = target.cookie().event;
+    if event & 0xff == event::RESUME {
+        return object::resume(target, event >> 8);
+    }
+    serve::serve(target, map, event >> 8)
 }
 
 #[cfg(test)]

@@ -72,6 +72,20 @@ pub const fn key(address: u64, level: u32) -> u64 {
     address ^ (level as u64) << 56
 }
 
+/// What is remembered of a request's context where the operation at this level serves it. Where the goroutine itself does, it is its address.
+#[inline(always)]
+#[must_use]
+pub const fn holder(address: u64, level: u32) -> u64 {
+    key(address, level + 1)
+}
+
+/// The entry of the operation of which [`holder`] was remembered; `None` where it is a goroutine.
+#[inline(always)]
+#[must_use]
+pub const fn of_holder(holder: u64) -> Option<u64> {
+    if holder >> 56 == 0 { None } else { Some(holder.wrapping_sub(1 << 56)) }
+}
+
 /// Where a goroutine stands.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
@@ -146,6 +160,10 @@ pub fn open<T: Target>(target: &T, goroutine: &Goroutine, standing: &Standing, o
         if below.span.span_id() == span.parent_span_id {
             outside = below.outside.get();
         }
+    }
+    if flags & flag::SERVES != 0 {
+        // Contexts lead to it, and not to what it is a child of.
+        outside = u64::from_ne_bytes(span.span_id);
     }
     frame.span.set(span, own);
     frame.layers.set(layers);

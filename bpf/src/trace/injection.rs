@@ -1,7 +1,10 @@
 //! What is to be injected into an outgoing request, from its start until its header has been written.
 
+use crate::config::{Propagators, propagator};
+use crate::go::header::Found;
 use crate::records::http_client::{NO_PEER, Peer};
 use crate::shared::Shared;
+use crate::slots::drops;
 use crate::trace::sealed::SealedSpan;
 
 /// What is to be injected into a request, by the address of its carrier, the header map.
@@ -46,6 +49,47 @@ impl Injection {
         self.writes.set(0);
         self.set_peer(NO_PEER);
     }
+}
+
+/// What names a span alone; the rest is passed on from elsewhere.
+pub const IDS: u8 = propagator::TRACE_CONTEXT | propagator::B3 | propagator::B3_MULTI;
+
+/// Which headers a request gets, of those that it does not have. `is_copied`: those that name a parent are copies of what came, and ours
+/// take their place.
+#[inline(always)]
+#[must_use]
+pub fn to_inject(propagators: &Propagators, came: u8, own: &Found, is_copied: bool) -> u8 {
+    let mut propagation = came & (propagator::TRACE_STATE | propagator::BAGGAGE);
+    // The state of a trace goes with its `traceparent`.
+    if own.trace_parent | own.trace_state != 0 {
+        propagation &= !propagator::TRACE_STATE;
+    }
+    if own.baggage != 0 {
+        propagation &= !propagator::BAGGAGE;
+    }
+    // Without a branch for each.
+    let counts = u64::from(is_copied).wrapping_sub(1);
+    for (propagator, own) in [
+        (propagator::TRACE_CONTEXT, own.trace_parent),
+        (propagator::B3, own.b3),
+        (propagator::B3_MULTI, own.b3_trace | own.b3_span | own.b3_sampled | own.b3_flags),
+    ] {
+        if propagators.has(propagator) && own & counts == 0 {
+            propagation |= propagator;
+        }
+    }
+    propagation | (u8::from(is_copied) * propagator::COPIED)
+}
+
+/// The fields that are left out where `propagation` says that they are copies: bits of [`crate::slots::drops`].
+#[inline(always)]
+#[must_use]
+pub fn dropped(propagation: u8) -> u64 {
+    if propagation & propagator::COPIED == 0 {
+        return 0;
+    }
+    let w3c = u64::from(propagation & propagator::TRACE_CONTEXT != 0) * drops::TRACE_PARENT;
+    w3c | (u64::from(propagation & (propagator::B3 | propagator::B3_MULTI) != 0) * drops::B3)
 }
 
 const _: () = assert!(size_of::<Injection>() == 48 + 16 + 24);

@@ -23,6 +23,8 @@ pub struct ParentSearch {
     pub found: u64,
     /// 1 where the way has led through the context of a server's connection: that of the request was not known.
     from_server: u64,
+    /// 1 where the parent is a request of `net/http` that is being served.
+    pub is_request: u64,
     /// Under which number the texts are remembered that are propagated with it ([`crate::trace::extracted`]).
     pub texts: u64,
     /// The parent.
@@ -34,7 +36,7 @@ pub const BY_CONTEXT: u64 = 2;
 
 /// No parent.
 pub const NO_SEARCH: ParentSearch =
-    ParentSearch { table: 0, data: 0, found: 0, from_server: 0, texts: 0, parent: SpanIdentity::NONE };
+    ParentSearch { table: 0, data: 0, found: 0, from_server: 0, is_request: 0, texts: 0, parent: SpanIdentity::NONE };
 
 /// Finds the parent of an operation that begins on the goroutine at `address` with the context whose interface value is
 /// `context`, and notes it in `search`.
@@ -47,6 +49,19 @@ pub fn find<T: Target>(target: &T, goroutine: &Goroutine, search: &mut ParentSea
     if target.parents().has_frames.get() != 0 {
         frames::take_innermost(target, goroutine, address, search);
     }
+}
+
+/// Notes in `search` the parent that a context alone leads to, if it does ([`BY_CONTEXT`]).
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+pub fn by_context<T: Target>(target: &T, search: &mut ParentSearch, context: [u64; 2]) {
+    [search.table, search.data] = context;
+    search.found = target.opaque(0);
+    search.from_server = target.opaque(0);
+    search.is_request = target.opaque(0);
+    target.repeat(MAX_CONTEXTS, &mut ContextWalk { config: target.parents(), load_bias: target.load_bias(), search });
+    search.texts = extracted::key(search.parent.span_id);
 }
 
 /// The same, without regard to operations of tables.
@@ -144,14 +159,22 @@ impl ParentSearch {
         is_found
     }
 
-    /// Takes the span of the request that the goroutine at `holder` serves, if that has this context.
+    /// Takes the span of the request that the goroutine at `holder` serves, or an operation on it, if that has this context.
     #[inline(always)]
     fn take_served<L: Lookup>(&mut self, lookup: &L, holder: u64) -> bool {
+        if let Some(key) = frames::of_holder(holder) {
+            return lookup.frame(key).is_some_and(|frame| {
+                let is_its = frame.object.get() == self.data && frame.span.copy_of(key, &mut self.parent);
+                is_its && frame.object.get() == self.data
+            });
+        }
         let served = lookup.goroutine(holder).and_then(|goroutine| goroutine.active());
         served.is_some_and(|operation| {
             let is_its = operation.object.get() == self.data && operation.span.copy_of(holder, &mut self.parent);
             // Still: it may serve the next one by now.
-            is_its && operation.object.get() == self.data
+            let is_request = is_its && operation.object.get() == self.data;
+            self.is_request = u64::from(is_request);
+            is_request
         })
     }
 

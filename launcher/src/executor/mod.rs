@@ -47,6 +47,8 @@ pub enum Moment {
     /// In `(*ClientConn).writeHeaders`: by the connection. The slot is freed; a text that was not written is appended to the
     /// slice in RSI, R8 and R9, the fifth to seventh argument, if there is room.
     Headers,
+    /// In `(*http2.Framer).WriteHeaders`: an armed one is freed.
+    Frame,
 }
 
 /// A detour to be placed: which one it is for BPF, and where, at run time.

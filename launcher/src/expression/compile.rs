@@ -40,6 +40,8 @@ pub enum ValueKind {
         /// 4 or 8.
         bytes: u8,
     },
+    /// The bytes of a `net.IP`.
+    Address,
     /// The address of a type's descriptor.
     Type,
     /// What an interface holds: its type, three words of its data, and perhaps a text.
@@ -89,7 +91,8 @@ impl Scope<'_, '_> {
         let blocks = self.blocks(expression, |scope, term, steps| {
             let value = scope.term(term, steps)?;
             let (code, kind) = scope.last(value, steps, term, true)?;
-            let value = if matches!(kind, ValueKind::Text | ValueKind::Value) { u64::from(capacity) } else { 0 };
+            let value =
+                if matches!(kind, ValueKind::Text | ValueKind::Address | ValueKind::Value) { u64::from(capacity) } else { 0 };
             Ok((RecipeStep { code, skip: 0, argument: number, value }, kind))
         })?;
         let kind = blocks.first().map_or(ValueKind::Text, |block| block.kind);
@@ -119,6 +122,14 @@ impl Scope<'_, '_> {
     /// Where it has none of the alternatives.
     pub fn note_object(&self, expression: &Expression) -> Result<Vec<RecipeStep>, Unreadable> {
         self.object(expression, RecipeStep { code: code::NOTE_OBJECT, ..RecipeStep::default() })
+    }
+
+    /// Notes the map that an expression is as the operation's carrier.
+    ///
+    /// # Errors
+    /// Where it has none of the alternatives.
+    pub fn note_carrier(&self, expression: &Expression) -> Result<Vec<RecipeStep>, Unreadable> {
+        self.object(expression, RecipeStep { code: code::NOTE_CARRIER, ..RecipeStep::default() })
     }
 
     /// Captures the pointer that an expression is, or the data of the interface, under a number.

@@ -272,7 +272,8 @@ impl Scope<'_, '_> {
             }
             Kind::Slice if types.element(&found).is_ok_and(|one| types.kind(&one) == Some((Kind::Uint8, 1))) => {
                 steps.take_pair(&held, is_end, root)?;
-                Ok((code::CAPTURE_TEXT, ValueKind::Text))
+                let is_address = types.name(&found) == "net.IP";
+                Ok((code::CAPTURE_TEXT, if is_address { ValueKind::Address } else { ValueKind::Text }))
             }
             Kind::Interface => {
                 steps.take_pair(&held, is_end, root)?;

@@ -6,12 +6,12 @@
 
 use crate::captured::{Captured, Value};
 use crate::instrumentations::database::{ERRORS, span};
-use crate::probes::library::{CLOSE, Close, Library, OPERATION, Operation};
+use crate::probes::library::{CLOSE, Close, LIBRARY, Library, OPERATION, Operation};
 use crate::probes::plan::Instrumentation;
 use opentelemetry_sdk::trace::SpanData;
 
 /// The catalog entry.
-pub static INSTRUMENTATION: Instrumentation = Instrumentation::table(&LIBRARY);
+pub static INSTRUMENTATION: Instrumentation = Instrumentation::table(&DATABASE_SQL);
 
 /// An expression about the connector, wherever it is found.
 macro_rules! connector {
@@ -79,7 +79,7 @@ const OF_DATABASE: Operation = Operation { known_by: "db | c.db | tx.db | s.db",
 /// What those of a `DB` call last.
 const RETRY: &str = "func (db *DB) retry(fn func(strategy connReuseStrategy) error) error";
 
-static LIBRARY: Library = Library {
+static DATABASE_SQL: Library = Library {
     name: "database/sql",
     description: "statements, transactions and pings of database/sql, with any driver; so gorm, sqlx, ent, bun, sqlc",
     tested_versions: "Go 1.21 to 1.27",
@@ -173,8 +173,8 @@ static LIBRARY: Library = Library {
         Close { function: "func (rs *Rows) close(err error) error", object: "rs", error: "rs.lasterr | err", ..CLOSE },
         Close { function: "func (db *DB) Close() error", object: "db", forgets: true, ..CLOSE },
     ],
-    annotations: &[],
     errors: ERRORS,
+    ..LIBRARY
 };
 
 /// The span of a rollback. One that gives up its connection says `driver.ErrBadConn` to that, although all went well.

@@ -5,6 +5,7 @@
 
 pub mod database;
 pub mod database_sql;
+pub mod grpc;
 pub mod http;
 pub mod identity;
 pub mod net_http_client;
@@ -22,6 +23,8 @@ pub static CATALOG: &[&Instrumentation] = &[
     &database_sql::INSTRUMENTATION,
     &pgx::INSTRUMENTATION_5,
     &pgx::INSTRUMENTATION_4,
+    &grpc::SERVER_INSTRUMENTATION,
+    &grpc::CLIENT_INSTRUMENTATION,
     &routers::GIN,
     &routers::CHI_5,
     &routers::CHI,

@@ -80,6 +80,7 @@ const FUNCTIONS: &[&str] = &[
     http1::WRITE,
     http1::WRITE_HEADER,
     http1::WRITE_LINE,
+    http1::END_HEADER,
     http2::CLIENTS[0].encode,
     http2::CLIENTS[0].encoders[0],
     http2::CLIENTS[0].encoders[1],

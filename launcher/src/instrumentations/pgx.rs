@@ -12,7 +12,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 
 use crate::captured::Captured;
 use crate::instrumentations::database::{ERRORS, span};
-use crate::probes::library::{CLOSE, Close, Library, OPERATION, Operation};
+use crate::probes::library::{CLOSE, Close, LIBRARY, Library, OPERATION, Operation};
 use crate::probes::plan::Instrumentation;
 
 /// The catalog entry of version 5.
@@ -28,8 +28,8 @@ static PGX_5: Library = Library {
     inside: INSIDE,
     operations: OPERATIONS,
     closes: CLOSES,
-    annotations: &[],
     errors: ERRORS,
+    ..LIBRARY
 };
 
 static PGX_4: Library = Library {
@@ -40,8 +40,8 @@ static PGX_4: Library = Library {
     inside: INSIDE,
     operations: OPERATIONS,
     closes: CLOSES,
-    annotations: &[],
     errors: ERRORS,
+    ..LIBRARY
 };
 
 /// Its own pools, too: a pool's statement is one of its connection.

@@ -4,6 +4,9 @@
 use opentelemetry::trace::SpanKind;
 use opentelemetry_sdk::trace::SpanData;
 
+use super::facts::Facts;
+use super::left_out::LeftOut;
+use super::plan::Planned;
 use crate::captured::Captured;
 
 /// Fills in name, attributes and status of a span. Pure; of an operation whose end was not seen, the end's values are not there.
@@ -30,6 +33,47 @@ pub struct Library {
     pub annotations: &'static [Annotation],
     /// Types of errors of which more is captured than their text.
     pub errors: &'static [ErrorType],
+    /// Where operations go on whose function has returned.
+    pub resumes: &'static [Resume],
+    /// What a table cannot say: how the context is extracted from what comes, and injected into what goes.
+    pub carrier: Option<&'static Carrier>,
+}
+
+/// Nothing said yet: what most libraries leave as it is.
+pub const LIBRARY: Library = Library {
+    name: "",
+    description: "",
+    tested_versions: "",
+    package: "",
+    inside: &[],
+    operations: &[],
+    closes: &[],
+    annotations: &[],
+    errors: &[],
+    resumes: &[],
+    carrier: None,
+};
+
+/// What of a library is code, because its protocol is its own.
+#[derive(Debug)]
+pub struct Carrier {
+    /// The functions that it needs, as the linker calls them.
+    pub functions: &'static [&'static str],
+    /// The types that it reads.
+    pub types: &'static [&'static str],
+    /// Plans its own probes, layouts and detours; what it cannot do is in [`Planned::missing`].
+    pub plan: fn(&Facts<'_>) -> Result<Planned, LeftOut>,
+}
+
+/// A function within which an operation goes on that has an object: what it does belongs to that.
+#[derive(Debug)]
+pub struct Resume {
+    /// The package of the function, below that of the library.
+    pub package: &'static str,
+    /// The function, as it is declared in one version or another.
+    pub functions: &'static [&'static str],
+    /// The object.
+    pub object: &'static str,
 }
 
 /// A function by which more is known of an operation: an operation without a span.
@@ -95,6 +139,11 @@ pub struct Operation {
     pub only: &'static str,
     /// Its `context.Context`, by which the parent is found; empty: by the goroutine alone.
     pub context: &'static str,
+    /// What came with it: a `map[string][]string` that names its parent, and may have `tracestate` and `baggage`. Such an operation serves
+    /// a request from elsewhere; its context is that of all that is done for it. Empty: none.
+    pub carrier: &'static str,
+    /// Whether its context is injected into what it sends; the library's [`Carrier`] says how.
+    pub injects: bool,
     /// An object that says with what it is done, for example a pool of connections, and what is captured of that: once a second for each,
     /// while its address stays the same. Empty: nothing.
     pub known_by: &'static str,
@@ -108,6 +157,8 @@ pub struct Operation {
     pub error: &'static str,
     /// The object with which it goes on when it has returned without an error; empty: none.
     pub object: &'static str,
+    /// Whether it lasts as long as its object: where the end of that is not seen, it is unfinished. Else it has ended with its function then.
+    pub lasts: bool,
     /// The object that it makes, which later operations name ([`Self::within`]); empty: none.
     pub makes: &'static str,
     /// An object that an earlier operation has made: its span is linked; empty: none.
@@ -126,12 +177,15 @@ pub const OPERATION: Operation = Operation {
     functions: &[],
     only: "",
     context: "",
+    carrier: "",
+    injects: false,
     known_by: "",
     known: &[],
     start: &[],
     end: &[],
     error: "",
     object: "",
+    lasts: false,
     makes: "",
     within: "",
     tail: "",

@@ -20,23 +20,29 @@ pub(super) struct AtEnd {
 }
 
 /// The probes of a function: at its start `begin` happens, at its end, where that is wanted, an operation ends. `number` is that of its
-/// recipe, within its [`super::plan::Planned`].
+/// recipe, within its [`super::plan::Planned`]; `serves` says whether a request from elsewhere is served.
 pub(super) fn probes(
     facts: &Facts<'_>,
     declared: Declared<'_>,
-    begin: u32,
+    (begin, serves): (u32, bool),
     end: Option<AtEnd>,
     number: usize,
 ) -> Result<Vec<Probe>, LeftOut> {
     let function = &declared.found.function;
     let event = |kind: u32, when: When, meaning: &'static str| {
         let number = u32::try_from(number).unwrap_or(u32::MAX >> 8) << 8 | kind;
-        let body = if begin == event::ANNOTATE { Body::Annotations } else { Body::Operations };
+        let body = match begin {
+            event::ANNOTATE => Body::Annotations,
+            event::BEGIN if serves && kind == event::BEGIN => Body::ServedOperations,
+            event::RESUME if kind == event::RESUME => Body::ServedOperations,
+            _ => Body::Operations,
+        };
         Event { meaning, when, body, number }
     };
     let (when, meaning) = match begin {
         event::BEGIN => (When::Start, "an operation begins"),
         event::ANNOTATE => (When::Annotate, "something is known of the operation around"),
+        event::RESUME => (When::Close, "an operation goes on"),
         _ => (When::Close, "an operation's object ends"),
     };
     let is_annotation = begin == event::ANNOTATE;

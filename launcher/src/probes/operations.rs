@@ -36,7 +36,7 @@ pub struct PlannedOperation {
     /// Whose end is its end: a number within its [`Planned`], from 1; 0: its own function's.
     pub tail: u32,
     /// What becomes of its records.
-    pub about: Arc<About>,
+    pub about: About,
 }
 
 /// What becomes of the records of an operation.
@@ -48,6 +48,8 @@ pub struct About {
     pub function: String,
     /// What kind of span.
     pub kind: SpanKind,
+    /// Whether it is unfinished where the end of its object is not seen.
+    pub lasts: bool,
     /// Makes the span.
     pub span: SpanFunction,
     /// What the numbers of captured values mean: at the start, and at the end.
@@ -84,7 +86,7 @@ impl Operations {
             let library = catalog.iter().find(|known| known.name == one.name).and_then(|known| known.library());
             let inside = library.iter().flat_map(|library| library.inside).fold(0, |all, name| all | layer(name));
             let first = u32::try_from(operations.recipes.len()).unwrap_or(u32::MAX >> 8);
-            for probe in &mut one.probes {
+            for probe in one.probes.iter_mut().filter(|probe| probe.event.body.is_of_tables()) {
                 let is_tail = probe.event.number & 0xff == event::TAIL;
                 let base = if is_tail { tails } else { first };
                 probe.event.number = probe.event.number.saturating_add(base << 8);
@@ -113,7 +115,7 @@ impl Operations {
         let recipe =
             OperationRecipe { begin, start, end: self.steps(&operation.end), layer, inside, flags: operation.flags, tail };
         self.recipes.push(recipe);
-        self.about.push(Some(operation.about.clone()));
+        self.about.push(Some(Arc::new(operation.about.clone())));
     }
 
     fn steps(&mut self, steps: &[RecipeStep]) -> Steps {

@@ -53,9 +53,13 @@ impl Instrumentation {
     #[must_use]
     pub const fn table(library: &'static Library) -> Self {
         let Library { name, description, tested_versions, .. } = library;
+        let types = match library.carrier {
+            Some(carrier) => carrier.types,
+            None => &[],
+        };
         // Annotations are about spans that are there.
         let has_parents = !library.operations.is_empty();
-        Self { name, description, tested_versions, functions: &[], types: &[], has_parents, how: How::Table(library) }
+        Self { name, description, tested_versions, functions: &[], types, has_parents, how: How::Table(library) }
     }
 
     /// The table by which it is described, if it is.
@@ -216,6 +220,7 @@ impl Plan {
             let of_tables = plan.planned.iter_mut().filter(|planned| !planned.operations.is_empty());
             of_tables.for_each(|planned| planned.missing.push(WITHOUT_TYPES.to_owned()));
         }
+        plan.deal_detours();
         plan.operations = Operations::deal(&mut plan.planned, catalog);
         if has_parents {
             plan.parents = Some(parents::plan(&facts, &plan.operations));
@@ -225,6 +230,18 @@ impl Plan {
         plan.deal_recipes();
         plan.runtime = Some(runtime::find(&facts));
         Ok(plan)
+    }
+
+    /// Several protocols may be written through the same function, which takes one detour.
+    fn deal_detours(&mut self) {
+        let mut known: Vec<PlannedDetour> = Vec::new();
+        for planned in &mut self.planned {
+            planned.detours.retain(|detour| {
+                let is_new = !known.contains(detour);
+                known.extend(is_new.then(|| detour.clone()));
+                is_new
+            });
+        }
     }
 
     /// Gives each recipe its number.

@@ -106,6 +106,26 @@ pub enum Body {
     Annotations,
     /// `creators::created`.
     NewGoroutine,
+    /// `operations::served`.
+    ServedOperations,
+    /// `grpc_client::any`.
+    GrpcClient,
+}
+
+impl Body {
+    /// Whether it is told the number of an operation's recipe.
+    #[must_use]
+    pub const fn is_of_tables(self) -> bool {
+        match self {
+            Self::Operations | Self::ServedOperations | Self::Annotations => true,
+            Self::HttpServer
+            | Self::Http2Request
+            | Self::HttpRoute
+            | Self::HttpClient
+            | Self::NewGoroutine
+            | Self::GrpcClient => false,
+        }
+    }
 }
 
 /// A point of a function.
@@ -131,4 +151,8 @@ pub enum Layout {
     HttpClient,
     /// [`bpf::config::parents::ParentsConfig`].
     Parents,
+    /// [`bpf::config::grpc::CarrierConfig`].
+    Carrier,
+    /// [`bpf::config::grpc::GrpcClientConfig`].
+    GrpcClient,
 }

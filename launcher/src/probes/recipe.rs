@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::Arc;
 
 use bpf::config::operations::{RecipeStep, code, flag};
 use opentelemetry::trace::SpanKind;
@@ -92,6 +91,12 @@ impl Recipe {
     /// Notes its context.
     pub(super) fn context(&mut self, facts: &Facts<'_>, declared: Declared<'_>, context: &Expression) -> Result<(), Unreadable> {
         self.begin.extend(Self::scope(facts, declared, Stage::Start).note_interface(context, code::CONTEXT)?);
+        Ok(())
+    }
+
+    /// Notes its carrier.
+    pub(super) fn carrier(&mut self, facts: &Facts<'_>, declared: Declared<'_>, carrier: &Expression) -> Result<(), Unreadable> {
+        self.begin.extend(Self::scope(facts, declared, Stage::Start).note_carrier(carrier)?);
         Ok(())
     }
 
@@ -272,7 +277,7 @@ impl Recipe {
             end,
             flags,
             tail: 0,
-            about: Arc::new(About { library, function, kind, span, captures, known }),
+            about: About { library, function, kind, lasts: false, span, captures, known },
         }
     }
 }

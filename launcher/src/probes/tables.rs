@@ -1,6 +1,7 @@
 //! Libraries that are described by tables × what was found in the binary → what is observed. Pure.
 
 mod annotations;
+mod going_on;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -10,7 +11,7 @@ use opentelemetry::trace::SpanKind;
 
 use super::facts::Facts;
 use super::left_out::LeftOut;
-use super::library::{Close, Library, Operation};
+use super::library::{Library, Operation};
 use super::operation_sites::{in_tail, probes, result_words, tail_probe};
 use super::operations::{MAKES, PlannedOperation, WITHIN};
 use super::plan::Planned;
@@ -25,7 +26,9 @@ pub(super) fn functions(library: &'static Library) -> impl Iterator<Item = Strin
         all.filter_map(move |text| declaration(library, operation.package, text).ok())
     });
     let of_closes = library.closes.iter().filter_map(move |close| declaration(library, close.package, close.function).ok());
-    let symbols = of_operations.chain(of_closes).map(|signature| signature.symbol());
+    let of_carrier = library.carrier.iter().flat_map(|carrier| carrier.functions).map(|&name| name.to_owned());
+    let symbols = of_operations.chain(of_closes).map(|signature| signature.symbol()).chain(of_carrier);
+    let symbols = symbols.chain(library.resumes.iter().flat_map(move |one| going_on::functions(library, one)));
     symbols.chain(library.annotations.iter().flat_map(move |one| annotations::functions(library, one)))
 }
 
@@ -48,6 +51,12 @@ pub(super) fn plan(library: &'static Library, facts: &Facts<'_>) -> Result<Plann
     if has_operations {
         for close in library.closes {
             planning.close(close)?;
+        }
+        for resume in library.resumes {
+            planning.resume(resume)?;
+        }
+        if let Some(carrier) = library.carrier {
+            planning.carrier(carrier);
         }
     }
     if has_operations || library.operations.is_empty() {
@@ -127,10 +136,14 @@ impl Planning<'_, '_> {
             let error = expression(operation.error)?;
             recipe.error(facts, declared, &error, Stage::End, &self.errors)?;
         }
-        let mut flags = 0;
+        let mut flags = if operation.injects { flag::INJECTS } else { 0 };
+        if !operation.carrier.is_empty() {
+            recipe.carrier(facts, declared, &expression(operation.carrier)?)?;
+            flags |= flag::SERVES;
+        }
         if !operation.object.is_empty() {
             recipe.object(facts, declared, &expression(operation.object)?, Stage::End)?;
-            flags = flag::HAS_OBJECT;
+            flags |= flag::HAS_OBJECT;
         }
         if !operation.known_by.is_empty() {
             let captures = operation.known.iter().map(|(name, text)| Ok((*name, expression(text)?)));
@@ -148,6 +161,7 @@ impl Planning<'_, '_> {
         self.add(recipe, declared, event::BEGIN, tail == 0, flags, (operation.kind.clone(), operation.span, function))?;
         if let Some(last) = self.planned.operations.last_mut() {
             last.tail = tail;
+            last.about.lasts = operation.lasts;
         }
         Ok(())
     }
@@ -216,36 +230,6 @@ impl Planning<'_, '_> {
         Ok(())
     }
 
-    fn close(&mut self, close: &'static Close) -> Result<(), LeftOut> {
-        let signature = declaration(self.library, close.package, close.function)?;
-        if !self.facts.functions.has(&signature.symbol()) {
-            return Ok(());
-        }
-        if let Err(why) = self.close_function(close, &signature) {
-            self.planned.missing.push(format!("the end of what {} ends: {why}", signature.symbol()));
-        }
-        Ok(())
-    }
-
-    fn close_function(&mut self, close: &'static Close, signature: &Signature) -> Result<(), LeftOut> {
-        let found = one(find(self.facts.binary, &self.facts.functions, signature))?;
-        let (facts, declared) = (self.facts, Declared { signature, found: &found });
-        let mut recipe = Recipe::default();
-        match recipe.object(facts, declared, &expression(close.object)?, Stage::Start) {
-            // What it would be known by is not there either, which is said.
-            Err(_) if close.forgets => return Ok(()),
-            placed => placed?,
-        }
-        let (stage, begin) = if close.at_return { (Stage::End, event::CLOSING) } else { (Stage::Start, event::CLOSE) };
-        if !close.error.is_empty() {
-            recipe.error(facts, declared, &expression(close.error)?, stage, &self.errors)?;
-        }
-        self.captured(&mut recipe, declared, close.captures, stage)?;
-        let function = found.function.name.clone();
-        let flags = if close.forgets { flag::FORGETS } else { flag::ENDS_OBJECT };
-        self.add(recipe, declared, begin, close.at_return, flags, (SpanKind::Client, |_captured, _span| {}, function))
-    }
-
     fn add(
         &mut self,
         recipe: Recipe,
@@ -255,8 +239,10 @@ impl Planning<'_, '_> {
         flags: u32,
         (kind, span, function): (SpanKind, super::library::SpanFunction, String),
     ) -> Result<(), LeftOut> {
-        let end = has_end.then(|| recipe.at_end(false));
-        let probes = probes(self.facts, declared, begin, end, self.planned.operations.len())?;
+        // What serves a request does so until all that it calls has returned.
+        let end = has_end.then(|| recipe.at_end(flags & (flag::SERVES | flag::RESUMES) != 0));
+        let begins = (begin, flags & flag::SERVES != 0);
+        let probes = probes(self.facts, declared, begins, end, self.planned.operations.len())?;
         let about = AboutFunction { library: self.library.package, function, kind, span };
         self.planned.missing.extend(recipe.missing.iter().cloned());
         let operation: PlannedOperation = recipe.finish(flags, about);

@@ -89,7 +89,7 @@ fn instance(
         }
     }
     let end = Some(recipe.at_end(true));
-    let probes = probes(facts, declared, event::BEGIN, end, planned.operations.len())?;
+    let probes = probes(facts, declared, (event::BEGIN, false), end, planned.operations.len())?;
     let name = function.signature.symbol().replace("%2e", ".");
     let about = AboutFunction { library: SCOPE, function: name, kind: SpanKind::Internal, span };
     Ok((probes, recipe.finish(0, about)))
@@ -115,8 +115,8 @@ fn at_places_of_its_own(probes: &[Probe], libraries: &[Planned]) -> Result<(), L
 /// Whether a body forgets operations that begin at the same depth of the stack, or deeper.
 const fn looks_at_depths(body: Body) -> bool {
     match body {
-        Body::Operations | Body::Annotations | Body::HttpServer => true,
-        Body::Http2Request | Body::HttpRoute | Body::HttpClient | Body::NewGoroutine => false,
+        Body::Operations | Body::ServedOperations | Body::Annotations | Body::HttpServer => true,
+        Body::Http2Request | Body::HttpRoute | Body::HttpClient | Body::NewGoroutine | Body::GrpcClient => false,
     }
 }
 

@@ -50,8 +50,8 @@ enum WithoutEnd {
     Answered(Box<SpanData>),
     /// Somebody waits for the answer.
     Unanswered(Box<SpanData>),
-    /// No span at all: the connection was upgraded, and the request is served by HTTP/2, with a span of its own.
-    Upgraded,
+    /// No span at all, for the request has one of its own: the connection was upgraded to HTTP/2, or it is a call by gRPC.
+    Another,
 }
 
 impl OpenSpan {
@@ -61,7 +61,7 @@ impl OpenSpan {
 
     /// The program ends.
     fn interrupt(&mut self, end: &ServerEnd<'_>) {
-        if matches!(self.without_end, WithoutEnd::Upgraded) {
+        if matches!(self.without_end, WithoutEnd::Another) {
             return;
         }
         let mut data = self.data.clone();
@@ -76,7 +76,7 @@ impl OpenSpan {
             WithoutEnd::Unknown => (data, false),
             WithoutEnd::Answered(data) => (data, true),
             WithoutEnd::Unanswered(data) => (data, false),
-            WithoutEnd::Upgraded => return None,
+            WithoutEnd::Another => return None,
         };
         data.end_time = data.start_time + std::time::Duration::from_nanos(now.saturating_sub(started));
         if !is_answered {
@@ -131,10 +131,18 @@ impl<N: TypeNames> OpenSpans<N> {
     /// Takes one record; hands over the spans that it finishes.
     pub fn apply(&mut self, record: &Record<'_>, clock: &WallClock, finished: Finished<'_>) {
         match record {
-            Record::OperationStart(start) => self.operations.start(start, clock, &mut self.names),
+            Record::OperationStart(start) => {
+                if let Some(outer) = self.spans.get_mut(&start.head.span.span_id) {
+                    // The same request, of which the protocol within HTTP says more.
+                    outer.without_end = WithoutEnd::Another;
+                }
+                self.operations.start(start, clock, &mut self.names);
+            }
             // Of a request that is served.
             Record::OperationEvent(event)
-                if event.what == Happened::Annotated && self.spans.contains_key(&event.head.span_id) =>
+                if event.what == Happened::Annotated
+                    && self.spans.contains_key(&event.head.span_id)
+                    && !self.operations.has(event.head.span_id) =>
             {
                 if let Some(open) = self.spans.get_mut(&event.head.span_id) {
                     self.operations.annotate(event, &mut self.names, (open.depth, &mut open.data));
@@ -188,7 +196,7 @@ impl<N: TypeNames> OpenSpans<N> {
                     && let Some(outer) = self.spans.get_mut(&before)
                 {
                     // Within a request of the same connection, which waits for all that come by HTTP/2.
-                    outer.without_end = WithoutEnd::Upgraded;
+                    outer.without_end = WithoutEnd::Another;
                 }
                 self.spans.insert(start.span.span_id, open);
                 None
@@ -229,7 +237,7 @@ impl<N: TypeNames> OpenSpans<N> {
         {
             self.upgrades.remove(&client);
         }
-        if matches!(without_end, WithoutEnd::Upgraded) {
+        if matches!(without_end, WithoutEnd::Another) {
             return None;
         }
         data.end_time = data.start_time + std::time::Duration::from_nanos(time.saturating_sub(started));

@@ -242,10 +242,11 @@ impl OpenOperations {
     fn close(&self, open: OpenOperation, now: u64) -> SpanData {
         let panic = self.panics.get(open.goroutine).filter(|_| open.returned.is_none());
         let unwound = || panic.map_or(now, |panic| panic.unwound(open.started, now));
-        let end = open.returned.map_or_else(unwound, |(returned, _)| returned);
+        let returned = open.returned.filter(|_| !open.about.lasts);
+        let end = returned.map_or_else(unwound, |(returned, _)| returned);
         let mut data = Self::ended_at(open.data, open.started, end);
-        self.complete((&open.about, &open.values, open.known.as_deref()), open.returned.is_some(), &mut data);
-        if open.returned.is_none() {
+        self.complete((&open.about, &open.values, open.known.as_deref()), returned.is_some(), &mut data);
+        if returned.is_none() {
             match panic {
                 Some(panic) => panicked(&mut data, &panic.value),
                 None => unfinished(&mut data),
@@ -270,6 +271,11 @@ impl OpenOperations {
                 fail(data, failure.type_name.into(), failure.message.as_deref().unwrap_or_default());
             }
         }
+    }
+
+    /// Whether the operation of this span is open.
+    pub(super) fn has(&self, span_id: [u8; 8]) -> bool {
+        self.open.contains_key(&span_id)
     }
 
     /// How many are open.

@@ -1,6 +1,7 @@
 //! Captured bytes into values.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use super::names::Names;
 use crate::captured::{Named, Value};
@@ -30,6 +31,8 @@ fn value<N: TypeNames>(raw: &RawValue<'_>, kind: ValueKind, names: &mut Names<N>
     Some(match kind {
         ValueKind::Text if raw.is_unread => unread(raw.bytes, names)?,
         ValueKind::Text => Value::Text { text: text(raw.bytes, raw.is_cut), is_cut: raw.is_cut },
+        ValueKind::Address if raw.is_unread => return None,
+        ValueKind::Address => Value::Text { text: address(raw.bytes)?.to_string(), is_cut: false },
         ValueKind::Integer { bytes, is_signed: true } => Value::Integer(signed(word()?, bytes)),
         ValueKind::Integer { bytes: _, is_signed: false } => Value::Integer(i64::try_from(word()?).unwrap_or(i64::MAX)),
         ValueKind::Bool => Value::Bool(word()? != 0),
@@ -44,6 +47,12 @@ fn value<N: TypeNames>(raw: &RawValue<'_>, kind: ValueKind, names: &mut Names<N>
             Value::Held(held(raw.bytes, names)?)
         }
     })
+}
+
+/// A `net.IP`: four bytes or sixteen (`net/ip.go`); one that is mapped into IPv6 is one of IPv4.
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let four = || <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    four().or_else(|_other| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok().map(|address| address.to_canonical())
 }
 
 /// A string of which the address and the length are known: a constant of the program, which its file has.
@@ -92,6 +101,15 @@ mod tests {
         assert_eq!(signed(0xffff_fffe, 4), -2);
         assert_eq!(signed(u64::MAX, 8), -1);
         assert_eq!(signed(5, 2), 5);
+    }
+
+    #[test]
+    fn addresses_are_written_as_go_writes_them() {
+        let text = |bytes: &[u8]| address(bytes).map(|address| address.to_string());
+        assert_eq!(text(&[127, 0, 0, 1]).as_deref(), Some("127.0.0.1"));
+        assert_eq!(text(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 7]).as_deref(), Some("10.0.0.7"));
+        assert_eq!(text(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]).as_deref(), Some("::1"));
+        assert_eq!(text(&[1, 2, 3]), None);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use go_auto_launch::probes::probe::{Point, Probe};
 use go_auto_launch::probes::site::Placement;
 use go_auto_launch::user_function::UserFunction;
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Register};
-use support::apps::{self, GoVersion, Variant};
+use support::apps::{self, GoVersion, ModuleFile, Variant};
 
 /// Declarations as in the sources of `tests/apps/functions`.
 const FUNCTIONS: &str = "\
@@ -56,10 +56,10 @@ const VERSIONS: [GoVersion; 4] = [GoVersion::GO_1_21, GoVersion::GO_1_24, GoVers
 const LOADED: u64 = 0x5555_5555_4000;
 /// What is meant by the end of a function that others call last, where returns are dear.
 const OF_TAIL: &str = "what an operation calls last ends";
-/// Of those where room is made for what is injected.
-const OF_ROOM: &str = "a line before the header is written";
+/// Of those where room is made for what is injected, and where copies are replaced.
+const OF_STORES: [&str; 2] = ["a line before the header is written", "the header was written"];
 
-/// Servers and clients of HTTP/1 and HTTP/2, databases, the user's own functions.
+/// Servers and clients of HTTP/1, HTTP/2 and gRPC, databases, the user's own functions.
 fn programs() -> Vec<PathBuf> {
     let mut programs = Vec::new();
     for version in VERSIONS {
@@ -73,6 +73,10 @@ fn programs() -> Vec<PathBuf> {
     let direct = ["pgx4", "pgx5"].map(|tag| ("pgx", tag));
     let driving = drivers.into_iter().chain(direct);
     programs.extend(driving.map(|(app, tag)| apps::build_tagged(app, GoVersion::GO_1_26, Variant::Stripped, tag, None)));
+    let calls = ModuleFile::of("grpc", "grpc");
+    let [oldest, .., newest] = &calls[..] else { panic!("{calls:?}") };
+    programs.push(apps::build_with("grpc", GoVersion::GO_1_21, Variant::Stripped, oldest));
+    programs.push(apps::build_with("grpc", GoVersion::GO_1_27, Variant::Default, newest));
     programs
 }
 
@@ -116,8 +120,8 @@ fn whatever_is_observed_by_uprobes_is_observed_by_detours() {
         assert_eq!(left_out(&native), left_out(&uprobes), "{what}");
         let (by_uprobes, by_detours) = (observed(&uprobes), observed(&native));
         assert_eq!(by_uprobes.difference(&by_detours).next(), None, "{what}");
-        // Operations whose ends are those of what they call last have ends of their own; and what writes itself makes room before.
-        let is_known = |(_, meaning, is_end): &(&str, &str, bool)| *is_end || *meaning == OF_ROOM;
+        // Operations whose ends are those of what they call last have ends of their own; and what writes itself does so before and behind.
+        let is_known = |(_, meaning, is_end): &(&str, &str, bool)| *is_end || OF_STORES.contains(meaning);
         assert!(by_detours.difference(&by_uprobes).all(is_known), "{what}");
         assert!(native.probes().all(|probe| probe.event.meaning != OF_TAIL), "{what}");
         assert!(native.sites().count() >= 7, "{what}");

@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use bpf::go::abi::GOROUTINE;
-use bpf::instrumentations::{net_http_client, net_http_server, operations};
+use bpf::instrumentations::{grpc_client, net_http_client, net_http_server, operations};
 use bpf::missed::{Done, Missed};
 use bpf::target::{Memory as _, Target as _};
 use bpf::trace::creators;
@@ -53,6 +53,8 @@ pub(super) unsafe extern "C" fn hit(saved: *const Saved, number: u64, frame: *mu
         body::OPERATIONS => operations::any(&hit),
         body::ANNOTATIONS => operations::annotate(&hit),
         body::NEW_GOROUTINE => created(&hit),
+        body::SERVED_OPERATIONS => operations::served(&hit, &configuration.carrier.map),
+        body::GRPC_CLIENT => grpc_client::any(&hit, &configuration.grpc_client),
         _ => Err(Missed::NothingToDo),
     };
     if let Err(missed) = done {

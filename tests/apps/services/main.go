@@ -5,6 +5,7 @@
 //	services front PLAIN SECURE  serve; each request makes one to PLAIN and one to SECURE at the same time
 //	services drop URL            serve; each request makes one to URL, without a header
 //	services hand-on URL         the same, with the headers that came
+//	services proxy URL           a reverse proxy of the standard library; by HTTP/2 where the URL begins with https
 //	services sdk URL             the same, with the OpenTelemetry SDK, whose spans are printed
 package main
 
@@ -17,6 +18,8 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -39,6 +42,8 @@ func main() {
 				out[name] = values
 			}
 		}), false)
+	case "proxy":
+		serve(proxy(os.Args[2]), false)
 	case "sdk":
 		serve(withSDK(os.Args[2]), false)
 	default:
@@ -92,13 +97,24 @@ func front(plain, secure string) http.Handler {
 
 // relay makes a request for each it gets; headers are copied by forward.
 func relay(forward func(out, in http.Header)) http.Handler {
-	url := os.Args[2]
+	target := os.Args[2]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		add := func(out http.Header) { forward(out, r.Header) }
-		if err := fetch(r.Context(), http.DefaultClient, url, add, 1); err != nil {
+		if err := fetch(r.Context(), http.DefaultClient, target, add, 1); err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 		}
 	})
+}
+
+// proxy hands requests on, and answers.
+func proxy(target string) http.Handler {
+	parsed, err := url.Parse(target)
+	check(err)
+	proxy := httputil.NewSingleHostReverseProxy(parsed)
+	proxy.Transport = &http.Transport{
+		MaxIdleConnsPerHost: 64, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true,
+	}
+	return proxy
 }
 
 func fetch(ctx context.Context, client *http.Client, url string, add func(http.Header), protocol int) error {

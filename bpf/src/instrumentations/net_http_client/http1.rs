@@ -1,13 +1,15 @@
 //! The header of an HTTP/1 request is written: the span's context goes before it.
 
-use super::{FROM_CALL, depth, peer, text};
+use super::{FROM_CALL, depth, peer};
 use crate::config::http_client::HttpClientConfig;
 use crate::config::propagator;
 use crate::go::words::word;
+use crate::instrumentations::text;
 use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
 use crate::slots::{Slot, meant_for, site};
 use crate::target::Target;
+use crate::trace::injection;
 use crate::write;
 
 /// The header of a request is about to be written: the span's context is written before it.
@@ -29,6 +31,13 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     let mut span = SpanIdentity::NONE;
     if !injection.span.copy_of(carrier, &mut span) {
         return Err(Missed::NotInjected);
+    }
+    if span.propagation & propagator::COPIED != 0 {
+        // What the program writes itself is made ours when it stands in the buffer ([`super::copied`]); one that does not store leaves it.
+        if T::STORES {
+            super::copied::remember(target, writer, &span)?;
+        }
+        span.propagation &= !(injection::IDS | propagator::COPIED);
     }
     let goroutine = registers.goroutine();
     if span.propagation == 0 {

@@ -5,12 +5,15 @@
 //! more before the bytes of its own, literal and without indexing (RFC 7541 §6.2.2), so that the dynamic tables of both sides
 //! stay in step.
 
-use super::{peer, text};
+use super::peer;
 use crate::config::http_client::{HttpClientConfig, event};
+use crate::config::propagator;
+use crate::instrumentations::text;
 use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
 use crate::slots::site;
 use crate::target::Target;
+use crate::trace::injection;
 use crate::write;
 
 /// A request's header fields are about to be encoded and written. The connection's `wmu` is held: nobody else writes to it.
@@ -32,6 +35,7 @@ pub fn inject_http2<T: Target>(target: &T, config: &HttpClientConfig, event: u32
     let encoder: u64 = target.read(connection.wrapping_add(layout.encoder.get().into())).ok_or(Missed::NotInjected)?;
     let buffer = connection.wrapping_add(layout.buffer.get().into());
     let mut span = SpanIdentity::NONE;
+    let extracted = injection.extracted.get();
     if !injection.span.copy_of(carrier, &mut span) {
         return Err(Missed::NotInjected);
     }
@@ -47,7 +51,9 @@ pub fn inject_http2<T: Target>(target: &T, config: &HttpClientConfig, event: u32
     let slot = &mut *claimed.slot;
     // As `meant_for` numbers them.
     slot.meant_for = [encoder, buffer, connection];
-    text::compose::<T, true, 0>(target, slot, &span, injection.extracted.get());
+    slot.drops = target.opaque(injection::dropped(span.propagation));
+    span.propagation &= !propagator::COPIED;
+    text::compose::<T, true, 0>(target, slot, &span, extracted);
     claimed.publish();
     Ok(())
 }

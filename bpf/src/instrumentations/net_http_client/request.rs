@@ -6,8 +6,8 @@ use core::mem::MaybeUninit;
 
 use super::{depth, redirects};
 use crate::config::http_client::HttpClientConfig;
-use crate::config::{Propagators, instrumentation, propagator};
-use crate::go::header::{self, Found, SCRATCH_WORDS, Walk};
+use crate::config::instrumentation;
+use crate::go::header::{self, SCRATCH_WORDS, Walk};
 use crate::go::string::GoString;
 use crate::go::words::{string, word};
 use crate::missed::{Done, Missed};
@@ -17,7 +17,7 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::{self, Operation};
-use crate::trace::{parents, remote, sampling};
+use crate::trace::{injection, parents, remote, sampling};
 
 /// A round trip begins.
 #[inline(always)]
@@ -190,31 +190,8 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch) -> u64 {
     span.trace_flags = u8::from(sampling::is_sampled(target.settings(), &span.trace_id, decision));
     // Without a parent that was found there is nothing that came with it.
     let came = if search.found == 0 { 0 } else { search.parent.propagation };
-    span.propagation = to_inject(target.propagators(), came, &headers.found);
+    span.propagation = injection::to_inject(target.propagators(), came, &headers.found, is_copied && remote.found != 0);
     search.texts
-}
-
-/// Which headers a request gets, of those that it does not have.
-#[inline(always)]
-fn to_inject(propagators: &Propagators, came: u8, own: &Found) -> u8 {
-    let mut propagation = came & (propagator::TRACE_STATE | propagator::BAGGAGE);
-    // The state of a trace goes with its `traceparent`.
-    if own.trace_parent | own.trace_state != 0 {
-        propagation &= !propagator::TRACE_STATE;
-    }
-    if own.baggage != 0 {
-        propagation &= !propagator::BAGGAGE;
-    }
-    for (propagator, own) in [
-        (propagator::TRACE_CONTEXT, own.trace_parent),
-        (propagator::B3, own.b3),
-        (propagator::B3_MULTI, own.b3_trace | own.b3_span | own.b3_sampled | own.b3_flags),
-    ] {
-        if propagators.has(propagator) && own == 0 {
-            propagation |= propagator;
-        }
-    }
-    propagation
 }
 
 /// A call of its own in BPF: its stack is free again when it returns.

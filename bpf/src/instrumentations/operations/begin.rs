@@ -51,12 +51,24 @@ fn open<T: Target>(
     let level = level as u32;
     let opening = Opening { level, operation: number, layer: recipe.layer, flags: recipe.flags, time, object: 0 };
     frames::open(target, goroutine, &standing, &opening, scratch)?;
+    reported(target, scratch, recipe, &opening, address)
+}
+
+/// Reports an operation that has been opened, if it is sampled.
+#[inline(always)]
+pub(super) fn reported<T: Target>(
+    target: &T,
+    scratch: &mut Scratch,
+    recipe: &OperationRecipe,
+    opening: &Opening,
+    address: u64,
+) -> Done {
     if scratch.span.trace_flags & 1 == 0 {
         return Ok(());
     }
-    let reported = report(target, scratch, recipe, &opening, address);
+    let reported = report(target, scratch, recipe, opening, address);
     if reported.is_err()
-        && let Some(frame) = target.frame(frames::key(address, level))
+        && let Some(frame) = target.frame(frames::key(address, opening.level))
     {
         frame.is_reported.set(0);
     }

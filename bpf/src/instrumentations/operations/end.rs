@@ -6,12 +6,12 @@ use crate::config::MAX_RESULTS;
 use crate::config::operations::{OperationRecipe, flag};
 use crate::go::results;
 use crate::missed::{Done, Missed};
-use crate::records::kind;
+use crate::records::{SpanIdentity, kind};
 use crate::scratch::Scratch;
 use crate::target::Target;
-use crate::trace::frames::{self, Standing};
+use crate::trace::frames::{self, Frame, Standing};
 use crate::trace::goroutine::Goroutine;
-use crate::trace::{operation, unwinding};
+use crate::trace::{extracted, operation, unwinding};
 
 /// A function where an operation began may have ended, or one that it calls last (`is_tail`); the cookie has the number of the recipe
 /// that says so.
@@ -49,6 +49,13 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) 
             return Err(Missed::Evicted);
         }
         goroutine.set_frames(level);
+        if recipe.flags & (flag::SERVES | flag::RESUMES) != 0 {
+            served(target, frame, &scratch.span, frames::holder(address, level));
+        }
+        if recipe.flags & flag::RESUMES != 0 {
+            // It goes on elsewhere.
+            return Err(Missed::NothingToDo);
+        }
         if scratch.span.trace_flags & 1 == 0 {
             target.count_unsampled(operation::kind::OF_TABLE, time.wrapping_sub(began));
             return Err(Missed::NothingToDo);
@@ -62,6 +69,20 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) 
         evaluation.frame = registers.stack_pointer.wrapping_add(standing.depth).wrapping_sub(frame.depth.get());
         report(target, scratch, recipe, &Ended { time, address, number, began })
     })
+}
+
+/// What was remembered of a request that has been served is forgotten.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn served<T: Target>(target: &T, frame: &Frame, span: &SpanIdentity, holder: u64) {
+    let context = frame.object.get();
+    if context != 0 && target.context_goroutine(context) == Some(holder) {
+        target.forget_context(context);
+        if span.propagation != 0 {
+            target.forget_extracted(extracted::key(span.span_id));
+        }
+    }
 }
 
 /// What the end of a function is of whose goroutine nothing is known: a loss, for every operation that begins makes room for its goroutine,

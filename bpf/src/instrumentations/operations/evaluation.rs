@@ -26,6 +26,8 @@ pub struct Evaluation {
     pub context: [u64; 2],
     /// The object that was noted.
     pub object: u64,
+    /// The carrier that was noted: the address of a map.
+    pub carrier: u64,
     /// Where the stack pointer was at the first instruction of the function where the operation began; at its end only.
     pub frame: u64,
     /// When, in nanoseconds of `CLOCK_BOOTTIME`.
@@ -49,6 +51,7 @@ pub const NO_EVALUATION: Evaluation = Evaluation {
     error: [0; 2],
     context: [0; 2],
     object: 0,
+    carrier: 0,
     frame: 0,
     time: 0,
     next: 0,
@@ -69,6 +72,7 @@ impl Evaluation {
         self.error = [nothing; 2];
         self.context = [nothing; 2];
         self.object = nothing;
+        self.carrier = nothing;
         self.refused = nothing;
     }
 }

@@ -94,6 +94,7 @@ impl Evaluation {
             code::CONTEXT => self.context = self.value,
             code::NOTE_OBJECT => self.object = first,
             code::NOTE_ERROR => self.error = self.value,
+            code::NOTE_CARRIER => self.carrier = first,
             other => return self.take_interface(lookup, (other, argument as u64, value.wrapping_add(load_bias))),
         }
         true

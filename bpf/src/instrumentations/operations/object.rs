@@ -71,6 +71,29 @@ pub(super) fn close<T: Target>(target: &T, number: u32, is_closing: bool) -> Don
     })
 }
 
+/// A function is called in which an operation goes on that has an object: on this goroutine, until it returns.
+#[inline(always)]
+pub(super) fn resume<T: Target>(target: &T, number: u32) -> Done {
+    let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
+    target.with_scratch(|scratch| {
+        scratch.evaluation.begin(&target.registers(), target.opaque(0));
+        scratch.evaluation.time = target.now();
+        target.follow(recipe.begin, scratch);
+        let Scratch { evaluation, span, .. } = scratch;
+        let object = evaluation.object;
+        if evaluation.refused != 0 || object == 0 {
+            return Err(Missed::NothingToDo);
+        }
+        let open = target.object(object).ok_or(Missed::NothingToDo)?;
+        let began = open.began.get();
+        if !open.span.copy_of(object, span) {
+            return Err(Missed::Evicted);
+        }
+        let (layer, flags) = (recipe.layer, recipe.flags);
+        go_on(target, scratch, &Opening { level: 0, operation: number, layer, flags, time: began, object: 0 })
+    })
+}
+
 /// The operation ends here.
 ///
 /// A call of its own in BPF: its stack is free again when it returns.

@@ -22,6 +22,7 @@ mod interpreter;
 mod losses;
 mod objects;
 mod parents;
+mod served;
 mod stack;
 
 /// The upper end of each goroutine's stack, and where `g` has it and the `goid`.

@@ -89,6 +89,8 @@ const fn symbol(layout: Layout) -> &'static str {
         Layout::HttpServer => "HTTP_SERVER",
         Layout::HttpClient => "HTTP_CLIENT",
         Layout::Parents => "PARENTS",
+        Layout::Carrier => "CARRIER",
+        Layout::GrpcClient => "GRPC_CLIENT",
     }
 }
 

@@ -18,6 +18,10 @@ pub(super) const fn name(body: Body, kind: UprobeKind) -> &'static str {
         (Body::Operations, UprobeKind::PerfEvent) => "operations_p",
         (Body::Annotations, UprobeKind::Multi) => "annotations",
         (Body::Annotations, UprobeKind::PerfEvent) => "annotations_p",
+        (Body::ServedOperations, UprobeKind::Multi) => "served_operations",
+        (Body::ServedOperations, UprobeKind::PerfEvent) => "served_operations_p",
+        (Body::GrpcClient, UprobeKind::Multi) => "grpc_client",
+        (Body::GrpcClient, UprobeKind::PerfEvent) => "grpc_client_p",
         (Body::NewGoroutine, UprobeKind::Multi) => "new_goroutine",
         (Body::NewGoroutine, UprobeKind::PerfEvent) => "new_goroutine_p",
     }

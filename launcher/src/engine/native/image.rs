@@ -74,6 +74,8 @@ pub(super) fn image(
             Layout::HttpServer => std::mem::offset_of!(Configuration, http_server),
             Layout::HttpClient => std::mem::offset_of!(Configuration, http_client),
             Layout::Parents => std::mem::offset_of!(Configuration, parents),
+            Layout::Carrier => std::mem::offset_of!(Configuration, carrier),
+            Layout::GrpcClient => std::mem::offset_of!(Configuration, grpc_client),
         };
         if let Some(place) = bytes.get_mut(at..at + of_layout.len()) {
             place.copy_from_slice(of_layout);

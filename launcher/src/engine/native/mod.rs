@@ -150,5 +150,7 @@ const fn body(body: Body) -> u32 {
         Body::Operations => number::OPERATIONS,
         Body::Annotations => number::ANNOTATIONS,
         Body::NewGoroutine => number::NEW_GOROUTINE,
+        Body::ServedOperations => number::SERVED_OPERATIONS,
+        Body::GrpcClient => number::GRPC_CLIENT,
     }
 }

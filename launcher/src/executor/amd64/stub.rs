@@ -19,7 +19,7 @@ use iced_x86::code_asm::{
 };
 
 use crate::executor::{Detour, Moment};
-use fields::{arm, at_field, at_headers, at_write};
+use fields::{arm, at_copied, at_field, at_headers, at_write, leave};
 
 mod fields;
 
@@ -58,7 +58,7 @@ const R9: i32 = -64;
 const TAG: i32 = -72;
 
 /// An upper bound of a detour's size.
-pub const MOST_BYTES: usize = 640;
+pub const MOST_BYTES: usize = 832;
 
 impl Stub {
     /// Assembles the detours for a program that will have the code at `address`.
@@ -108,8 +108,24 @@ fn assemble(detour: &Detour, places: Places, entry: u64) -> Result<Vec<u8>, Iced
     save(&mut asm)?;
     match detour.moment {
         Moment::Depth => find(&mut asm, places, queued, done, |asm| obey(asm, places.stack_high))?,
-        Moment::Field => find(&mut asm, places, queued, done, |asm| at_field(asm, queued, done))?,
+        Moment::Field => {
+            let (mut first, mut left_out) = (asm.create_label(), asm.create_label());
+            find(&mut asm, places, armed, first, |asm| {
+                at_copied(asm, left_out)?;
+                asm.jmp(done)
+            })?;
+            asm.set_label(&mut first)?;
+            find(&mut asm, places, queued, done, |asm| {
+                at_field(asm, queued, done)?;
+                asm.jne(done)?;
+                at_copied(asm, left_out)?;
+                asm.jmp(done)
+            })?;
+            asm.set_label(&mut left_out)?;
+            leave(&mut asm)?;
+        }
         Moment::Buffer => find(&mut asm, places, armed, done, |asm| at_write(asm, done))?,
+        Moment::Frame => find(&mut asm, places, armed, done, |asm| asm.mov(qword_ptr(rax), 0))?,
         Moment::Headers => {
             let mut go_on = asm.create_label();
             find(&mut asm, places, queued, go_on, |asm| arm(asm, queued))?;

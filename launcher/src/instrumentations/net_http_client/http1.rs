@@ -22,6 +22,8 @@ pub(super) const WRITE: &str = "net/http.(*Request).write";
 ///
 /// match-go: 1.18..: fmt.Fprintf(w, format, a)
 pub(super) const WRITE_LINE: &str = "fmt.Fprintf";
+/// Writes the empty line behind the header.
+pub(super) const END_HEADER: &str = "io.WriteString";
 /// Writes a header.
 pub(super) const WRITE_HEADER: &str = "net/http.Header.writeSubset";
 
@@ -37,6 +39,7 @@ pub(super) fn plan(
     let (mut probes, mut detours) = (vec![probe], Vec::new());
     if facts.placement.stores() {
         probes.extend(lines(facts)?);
+        probes.push(call_of(facts, WRITE, END_HEADER, super::event(event::WRITTEN, When::Inject, "the header was written"))?);
     } else {
         detours.push(detour(facts, WRITE_HEADER, (site::WRITE_SUBSET, Moment::Depth), stack_high)?);
     }

@@ -2,29 +2,29 @@
 
 use opentelemetry_sdk::trace::SpanData;
 
-use super::{OF_REQUEST, PUTS_BACK, ROUTER};
+use super::{OF_REQUEST, PUTS_BACK};
 use crate::captured::Captured;
 use crate::instrumentations::routes;
-use crate::probes::library::{Annotation, Library};
+use crate::probes::library::{Annotation, LIBRARY, Library};
 
 /// The table of versions 1.5 and 4, which are at one path.
-pub(super) static LIBRARY: Library = Library {
+pub(super) static TABLE: Library = Library {
     name: "github.com/go-chi/chi",
     description: "routes of chi 4 and 1.5",
     tested_versions: "1.5, 4.0 to 4.1",
     package: "github.com/go-chi/chi",
     annotations: ANNOTATIONS,
-    ..ROUTER
+    ..LIBRARY
 };
 
 /// The table of version 5.
-pub(super) static LIBRARY_5: Library = Library {
+pub(super) static TABLE_5: Library = Library {
     name: "github.com/go-chi/chi/v5",
     description: "routes of chi 5",
     tested_versions: "5.0 to 5.5",
     package: "github.com/go-chi/chi/v5",
     annotations: ANNOTATIONS,
-    ..ROUTER
+    ..LIBRARY
 };
 
 /// The context is that of all routers within each other; the outermost puts it back.

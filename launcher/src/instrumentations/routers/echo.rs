@@ -2,33 +2,33 @@
 
 use opentelemetry_sdk::trace::SpanData;
 
-use super::{OF_REQUEST, PUTS_BACK, ROUTER};
+use super::{OF_REQUEST, PUTS_BACK};
 use crate::captured::Captured;
 use crate::instrumentations::routes;
-use crate::probes::library::{Annotation, Library};
+use crate::probes::library::{Annotation, LIBRARY, Library};
 
 /// The table of version 3.
-pub(super) static LIBRARY: Library = Library {
+pub(super) static TABLE: Library = Library {
     name: "github.com/labstack/echo",
     description: "routes of echo 3",
     tested_versions: "3.3",
     package: "github.com/labstack/echo",
     annotations: ANNOTATIONS,
-    ..ROUTER
+    ..LIBRARY
 };
 
 /// The table of version 4.
-pub(super) static LIBRARY_4: Library = Library {
+pub(super) static TABLE_4: Library = Library {
     name: "github.com/labstack/echo/v4",
     description: "routes of echo 4",
     tested_versions: "4.1 to 4.16",
     package: "github.com/labstack/echo/v4",
     annotations: ANNOTATIONS,
-    ..ROUTER
+    ..LIBRARY
 };
 
 /// The table of version 5.
-pub(super) static LIBRARY_5: Library = Library {
+pub(super) static TABLE_5: Library = Library {
     name: "github.com/labstack/echo/v5",
     description: "routes of echo 5",
     tested_versions: "5.3 to 5.4",
@@ -39,7 +39,7 @@ pub(super) static LIBRARY_5: Library = Library {
         captures: &[("route", "x.(*Context).path")],
         ..OF_REQUEST
     }],
-    ..ROUTER
+    ..LIBRARY
 };
 
 const ANNOTATIONS: &[Annotation] = &[Annotation {

@@ -1,10 +1,10 @@
 //! `github.com/gin-gonic/gin`: the route of a request is in its context, and empty where none was found.
 
-use super::{OF_REQUEST, PUTS_BACK, ROUTER};
-use crate::probes::library::{Annotation, Library};
+use super::{OF_REQUEST, PUTS_BACK};
+use crate::probes::library::{Annotation, LIBRARY, Library};
 
 /// The table.
-pub(super) static LIBRARY: Library = Library {
+pub(super) static TABLE: Library = Library {
     name: "github.com/gin-gonic/gin",
     description: "routes of gin",
     tested_versions: "1.7 to 1.12",
@@ -15,5 +15,5 @@ pub(super) static LIBRARY: Library = Library {
         captures: &[("route", "x.(*Context).fullPath")],
         ..OF_REQUEST
     }],
-    ..ROUTER
+    ..LIBRARY
 };

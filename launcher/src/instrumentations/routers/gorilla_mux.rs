@@ -1,11 +1,11 @@
 //! `github.com/gorilla/mux`: the request gets the route that was found, whose template is that of all routers around too. A route by host
 //! or method alone has none.
 
-use super::{OF_REQUEST, ROUTER};
-use crate::probes::library::{Annotation, Library, Moment};
+use super::OF_REQUEST;
+use crate::probes::library::{Annotation, LIBRARY, Library, Moment};
 
 /// The table.
-pub(super) static LIBRARY: Library = Library {
+pub(super) static TABLE: Library = Library {
     name: "github.com/gorilla/mux",
     description: "routes of gorilla/mux, and of what is built on it (kratos)",
     tested_versions: "1.7 to 1.8",
@@ -27,5 +27,5 @@ pub(super) static LIBRARY: Library = Library {
             ..OF_REQUEST
         },
     ],
-    ..ROUTER
+    ..LIBRARY
 };

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 
 use opentelemetry_sdk::trace::SpanData;
 
-use super::{OF_REQUEST, ROUTER};
+use super::OF_REQUEST;
 use crate::captured::Captured;
 use crate::instrumentations::routes;
-use crate::probes::library::{Annotation, Library, Moment};
+use crate::probes::library::{Annotation, LIBRARY, Library, Moment};
 
 /// The table.
-pub(super) static LIBRARY: Library = Library {
+pub(super) static TABLE: Library = Library {
     name: "github.com/julienschmidt/httprouter",
     description: "routes of httprouter",
     tested_versions: "1.2 to 1.3",
@@ -29,7 +29,7 @@ pub(super) static LIBRARY: Library = Library {
         span,
         ..OF_REQUEST
     }],
-    ..ROUTER
+    ..LIBRARY
 };
 
 fn span(captured: &Captured<'_>, span: &mut SpanData) {

@@ -14,38 +14,25 @@ use opentelemetry_sdk::trace::SpanData;
 
 use super::routes;
 use crate::captured::Captured;
-use crate::probes::library::{ANNOTATION, About, Annotation, Library, Moment};
+use crate::probes::library::{ANNOTATION, About, Annotation, Moment};
 use crate::probes::plan::Instrumentation;
 
 /// The catalog entry of gin.
-pub static GIN: Instrumentation = Instrumentation::table(&gin::LIBRARY);
+pub static GIN: Instrumentation = Instrumentation::table(&gin::TABLE);
 /// Those of chi, which changed its path twice.
-pub static CHI: Instrumentation = Instrumentation::table(&chi::LIBRARY);
+pub static CHI: Instrumentation = Instrumentation::table(&chi::TABLE);
 /// The same.
-pub static CHI_5: Instrumentation = Instrumentation::table(&chi::LIBRARY_5);
+pub static CHI_5: Instrumentation = Instrumentation::table(&chi::TABLE_5);
 /// Those of echo.
-pub static ECHO: Instrumentation = Instrumentation::table(&echo::LIBRARY);
+pub static ECHO: Instrumentation = Instrumentation::table(&echo::TABLE);
 /// The same.
-pub static ECHO_4: Instrumentation = Instrumentation::table(&echo::LIBRARY_4);
+pub static ECHO_4: Instrumentation = Instrumentation::table(&echo::TABLE_4);
 /// The same.
-pub static ECHO_5: Instrumentation = Instrumentation::table(&echo::LIBRARY_5);
+pub static ECHO_5: Instrumentation = Instrumentation::table(&echo::TABLE_5);
 /// That of gorilla/mux.
-pub static GORILLA_MUX: Instrumentation = Instrumentation::table(&gorilla_mux::LIBRARY);
+pub static GORILLA_MUX: Instrumentation = Instrumentation::table(&gorilla_mux::TABLE);
 /// That of httprouter.
-pub static HTTPROUTER: Instrumentation = Instrumentation::table(&httprouter::LIBRARY);
-
-/// What the tables have in common.
-const ROUTER: Library = Library {
-    name: "",
-    description: "",
-    tested_versions: "",
-    package: "",
-    inside: &[],
-    operations: &[],
-    closes: &[],
-    annotations: &[],
-    errors: &[],
-};
+pub static HTTPROUTER: Instrumentation = Instrumentation::table(&httprouter::TABLE);
 
 /// Of the request that is served, `route` is captured.
 const OF_REQUEST: Annotation = Annotation { about: About::Served, span: route, ..ANNOTATION };

@@ -46,6 +46,7 @@ impl Program {
             library: "functions",
             function: "main.f".to_owned(),
             kind: SpanKind::Internal,
+            lasts: false,
             span: |_captured, _span| {},
             captures: [Vec::new(), Vec::new()],
             known: 0..0,

@@ -2,6 +2,7 @@
 
 use super::*;
 use bpf::config::Propagators;
+use bpf::config::grpc::{CarrierConfig, GrpcClientConfig};
 use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
 use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig, RequestLayout};
 use bpf::config::parents::ParentsConfig;
@@ -30,7 +31,7 @@ fn the_verifier_accepts_every_program() {
     }
 }
 
-const BODIES: [Body; 7] = [
+const BODIES: [Body; 9] = [
     Body::HttpServer,
     Body::Http2Request,
     Body::HttpClient,
@@ -38,11 +39,13 @@ const BODIES: [Body; 7] = [
     Body::Operations,
     Body::Annotations,
     Body::NewGoroutine,
+    Body::ServedOperations,
+    Body::GrpcClient,
 ];
 
 /// Instructions that the verifier may look at for each BPF program: a million is its limit, and each costs every start about a
 /// microsecond and a half. BPF programs are verified at the same time.
-const VERIFIED_AT_MOST: [u32; 7] = [10_500, 5_200, 11_500, 1_200, 13_500, 7_000, 500];
+const VERIFIED_AT_MOST: [u32; 9] = [10_500, 5_200, 12_000, 1_200, 13_500, 7_000, 500, 20_000, 10_000];
 
 /// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
 #[test]
@@ -99,7 +102,13 @@ fn verification_is_short() {
             header_map,
             ..EMPTY_HTTP_CLIENT
         };
-        let layouts = vec![(Layout::HttpServer, config.as_bytes().to_vec()), (Layout::HttpClient, client.as_bytes().to_vec())];
+        let grpc = GrpcClientConfig { encoder: at(8), buffer: at(16), writer: at(24), padding: at(0) };
+        let layouts = vec![
+            (Layout::HttpServer, config.as_bytes().to_vec()),
+            (Layout::HttpClient, client.as_bytes().to_vec()),
+            (Layout::Carrier, CarrierConfig { map: header_map }.as_bytes().to_vec()),
+            (Layout::GrpcClient, grpc.as_bytes().to_vec()),
+        ];
         let config = ParentsConfig {
             server_key: Setting::new(0x50_0000),
             span_key: Setting::new(0x50_1000),

@@ -3,9 +3,12 @@
 
 use std::mem::offset_of;
 
-use bpf::slots::{SLOT_WORDS, Slot, meant_for, site};
+use bpf::slots::{SLOT_WORDS, Slot, drops, meant_for, site};
 use iced_x86::IcedError;
-use iced_x86::code_asm::{CodeAssembler, CodeLabel, byte_ptr, eax, ptr, qword_ptr, r8, r9, rax, rbx, rcx, rdi, rdx, rsi, rsp};
+use iced_x86::code_asm::{
+    CodeAssembler, CodeLabel, byte_ptr, dword_ptr, eax, ebx, ptr, qword_ptr, r8, r9, rax, rbp, rbx, rcx, rdi, rdx, rsi, rsp,
+    word_ptr,
+};
 
 use super::{R8, RAX, RCX, RDI, RSI, TAG, copy, field, keep, meant, offset, tag, take_back};
 
@@ -31,6 +34,57 @@ pub(super) fn at_field(asm: &mut CodeAssembler, number: u32, done: CodeLabel) ->
     asm.cmp(byte_ptr(rbx), i32::from(b':'))?;
     asm.je(done)?;
     arm(asm, number)
+}
+
+/// The same function: goes to `left_out` for a field that the slot at RDX says is a copy of what came, for which its text has another one.
+/// Names are of small letters (RFC 9113 §8.2).
+pub(super) fn at_copied(asm: &mut CodeAssembler, left_out: CodeLabel) -> Result<(), IcedError> {
+    let (mut others, mut end) = (asm.create_label(), asm.create_label());
+    asm.cmp(field(offset_of!(Slot, drops)), 0)?;
+    asm.je(end)?;
+    asm.mov(rcx, qword_ptr(rsp + RAX))?;
+    asm.cmp(meant(meant_for::ENCODER), rcx)?;
+    asm.jne(end)?;
+    asm.mov(rcx, qword_ptr(rsp + RCX))?;
+    asm.test(byte_ptr(rdx + offset(offset_of!(Slot, drops))), drop_bit(drops::TRACE_PARENT))?;
+    asm.je(others)?;
+    asm.cmp(rcx, 11)?;
+    asm.jne(others)?;
+    asm.mov(rax, u64::from_le_bytes(*b"tracepar"))?;
+    asm.cmp(qword_ptr(rbx), rax)?;
+    asm.je(left_out)?;
+    asm.set_label(&mut others)?;
+    asm.test(byte_ptr(rdx + offset(offset_of!(Slot, drops))), drop_bit(drops::B3))?;
+    asm.je(end)?;
+    let mut longer = asm.create_label();
+    asm.cmp(rcx, 2)?;
+    asm.jne(longer)?;
+    asm.cmp(word_ptr(rbx), i32::from(u16::from_le_bytes(*b"b3")))?;
+    asm.je(left_out)?;
+    asm.set_label(&mut longer)?;
+    asm.cmp(rcx, 10)?;
+    asm.jb(end)?;
+    asm.cmp(dword_ptr(rbx), i32::from_le_bytes(*b"x-b3"))?;
+    asm.je(left_out)?;
+    asm.set_label(&mut end)?;
+    // A label wants an instruction.
+    asm.nop()
+}
+
+/// A bit of [`Slot::drops`], as an instruction takes it.
+const fn drop_bit(bit: u64) -> i32 {
+    #[expect(clippy::cast_possible_truncation, reason = "of the lowest")]
+    let bit = bit as i32;
+    bit
+}
+
+/// Returns from the function to its caller, without an error: `PUSHQ BP` is all that it has done.
+pub(super) fn leave(asm: &mut CodeAssembler) -> Result<(), IcedError> {
+    super::restore(asm)?;
+    asm.pop(rbp)?;
+    asm.xor(eax, eax)?;
+    asm.xor(ebx, ebx)?;
+    asm.ret()
 }
 
 /// `Write(p []byte)`, the buffer in RAX, the slice in RBX, RCX and RDI: appends the bytes to the text in the slot, once, and

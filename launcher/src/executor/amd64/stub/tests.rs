@@ -212,6 +212,44 @@ fn the_first_field_that_is_none_of_the_protocols_arms_the_slot() {
     }
 }
 
+/// `WriteField(f)` of a field that is a copy: it returns nil to its caller, and has done nothing; before the slot is armed, and when it is.
+#[test]
+fn a_field_that_is_a_copy_is_left_out() {
+    use bpf::slots::drops::{B3, TRACE_PARENT};
+    let (mut machine, goroutines) = (Machine::new(Moment::Field), Goroutines::new());
+    let g = goroutines.address();
+    for (name, drops, is_left_out) in [
+        ("traceparent", TRACE_PARENT, true),
+        ("traceparent", TRACE_PARENT | B3, true),
+        ("traceparent", B3, false),
+        ("traceparent", 0, false),
+        ("tracestate!", TRACE_PARENT, false),
+        ("traceparents", TRACE_PARENT, false),
+        ("b3", B3, true),
+        ("b4", B3, false),
+        ("b3", TRACE_PARENT, false),
+        ("x-b3-traceid", B3, true),
+        ("x-b3-flags", B3, true),
+        ("x-b3-", B3, false),
+        ("x-b4-traceid", B3, false),
+        (":path", TRACE_PARENT | B3, false),
+    ] {
+        for (tag, encoder) in [(QUEUED, ENCODER), (ARMED, ENCODER), (ARMED, ENCODER + 8)] {
+            fill_text(&mut machine, g + tag, 0);
+            // SAFETY: nobody else has it.
+            unsafe { machine.buckets[bpf::slots::bucket(g) as usize].slots[2].get() }.drops = drops;
+            let arguments = [encoder, name.len() as u64, 3, 4, 5, 6, 7];
+            let (registers, ..) = machine.call_with(g, FIXED, arguments, name);
+            let is_here = is_left_out && encoder == ENCODER;
+            assert_eq!(machine.taken.get().is_null(), is_here, "{name} {drops} {tag}");
+            let [result, rest @ ..] = registers;
+            assert_eq!((result, rest), (if is_here { 0 } else { encoder }, arguments[1..].try_into().unwrap()), "{name} {drops}");
+            let is_armed = tag == ARMED || !name.starts_with(':');
+            assert_eq!(tag_of(&machine, g), g + if is_armed { ARMED } else { QUEUED }, "{name}");
+        }
+    }
+}
+
 /// `Write(p)`, with the buffer in RAX and the slice in RBX, RCX and RDI: what it gets afterwards.
 #[test]
 fn the_buffer_gets_the_text_and_then_the_field() {

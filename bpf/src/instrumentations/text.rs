@@ -11,14 +11,14 @@ use crate::trace::extracted::{MAX_BAGGAGE, MAX_TRACE_STATE};
 use crate::write;
 
 /// `Traceparent: 00-` + 32 digits + `-` + 16 digits + `-` + 2 digits + CR LF.
-pub(super) const LINE: u64 = 70;
+pub(crate) const LINE: u64 = 70;
 /// The same as a field.
 const FIELD: u64 = 1 + 1 + 11 + 1 + 55;
 
 /// Writes what is to be injected for this span into the slot, from its word `AT` on, and the number of bytes into
 /// [`Slot::length`]. `extracted` is the number of the texts that are propagated with it.
 #[inline(always)]
-pub(super) fn compose<T: Target, const HTTP2: bool, const AT: usize>(
+pub(crate) fn compose<T: Target, const HTTP2: bool, const AT: usize>(
     target: &T,
     slot: &mut Slot,
     span: &SpanIdentity,

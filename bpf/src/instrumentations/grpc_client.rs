@@ -1,0 +1,164 @@
+//! The client of gRPC: the context of a call is injected into its metadata, which are header fields of HTTP/2.
+//!
+//! `createHeaderFields` makes the fields of a call, on its goroutine; the goroutine of the connection encodes them one by one, in
+//! `writeHeader`, for a buffer of its own. The array of the fields is the same in both. There the program hands on one more field, as in
+//! [`super::net_http_client`]: literal and without indexing, so that the dynamic tables of both sides stay in step.
+//!
+//! match-go: v1.30.0..: google.golang.org/grpc/internal/transport.(*http2Client).createHeaderFields(t, ctx, callHdr)
+//! match-go: v1.30.0..: google.golang.org/grpc/internal/transport.(*loopyWriter).writeHeader(l, streamID, endStream, hf, onWrite)
+
+use core::mem::MaybeUninit;
+
+use crate::config::grpc::{GrpcClientConfig, event};
+use crate::config::operations::flag;
+use crate::config::propagator;
+use crate::go::header::Found;
+use crate::go::{header, results};
+use crate::instrumentations::text;
+use crate::missed::{Done, Missed};
+use crate::records::SpanIdentity;
+use crate::scratch::Scratch;
+use crate::slots::site;
+use crate::target::Target;
+use crate::trace::{frames, injection, traceparent};
+use crate::write;
+
+/// Words of what `createHeaderFields` returns: a slice, and the type of the error.
+const RESULTS: usize = 4;
+/// Bytes that limits of peers for lists of header fields are a multiple of: 8 KiB in most implementations, up to 16 MiB.
+const LIMITS: u64 = 8 << 10;
+/// What an injected list of fields adds at least.
+const ADDED: u64 = 32 + 11 + 55;
+
+/// Any probe of the client that is no operation's; the cookie says which.
+#[inline(always)]
+pub fn any<T: Target>(target: &T, config: &GrpcClientConfig) -> Done {
+    match target.cookie().event {
+        event::FIELDS => queue(target),
+        _ => inject(target, config),
+    }
+}
+
+/// The header fields of a call have been made: remembers what is to be injected behind them.
+#[inline(always)]
+fn queue<T: Target>(target: &T) -> Done {
+    let address = target.registers().goroutine();
+    let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
+    let open = goroutine.frames();
+    if open == 0 {
+        return Err(Missed::NothingToDo);
+    }
+    let own = frames::key(address, open - 1);
+    let frame = target.frame(own).ok_or(Missed::NothingToDo)?;
+    let recipe = target.operation(frame.operation.get()).ok_or(Missed::NothingToDo)?;
+    if recipe.flags & flag::INJECTS == 0 {
+        return Err(Missed::NothingToDo);
+    }
+    let [fields, count, _, error] = results::read_by::<T, RESULTS>(target, target.cookie().recipe).ok_or(Missed::NothingToDo)?;
+    if fields == 0 || error != 0 {
+        return Err(Missed::NothingToDo);
+    }
+    target.with_scratch(|scratch| {
+        let texts = frame.texts.get();
+        if !frame.span.copy_of(own, &mut scratch.span) {
+            return Err(Missed::Evicted);
+        }
+        let mut around = SpanIdentity::NONE;
+        if open > 1 {
+            let outer = frames::key(address, open - 2);
+            target.frame(outer).map(|frame| frame.span.copy_of(outer, &mut around));
+        } else {
+            goroutine.active().map(|served| served.span.copy_of(address, &mut around));
+        }
+        remember(target, scratch, &Call { fields, count, texts, around })
+    })
+}
+
+/// A call whose header fields have been made.
+struct Call {
+    /// Their array.
+    fields: u64,
+    count: u64,
+    /// Under which number the texts are remembered that go with it.
+    texts: u64,
+    /// What it is made for.
+    around: SpanIdentity,
+}
+
+/// Whether the metadata names the parent of what the call is made for: a proxy has copied it.
+#[inline(always)]
+fn is_copied<T: Target>(target: &T, found: &Found, around: &SpanIdentity) -> bool {
+    if found.trace_parent == 0 {
+        return false;
+    }
+    let [address, length]: [u64; 2] = target.read_or_zero(found.trace_parent);
+    let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
+    length == traceparent::LENGTH as u64
+        && target
+            .read_into(address, &mut text)
+            .and_then(|text| traceparent::parse(text, length))
+            .is_some_and(|parent| around.is_child_of(&parent.trace_id, &parent.parent_id))
+}
+
+/// Remembers it by the address of the array. What the program has set itself stays the only one of its kind.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn remember<T: Target>(target: &T, scratch: &mut Scratch, call: &Call) -> Done {
+    let Scratch { span, headers, injection, .. } = scratch;
+    let Call { fields, count, texts, around } = *call;
+    let size = header::find_in_fields(target, fields, count, header::lengths(target.propagators()), headers);
+    span.propagation =
+        injection::to_inject(target.propagators(), span.propagation, &headers.found, is_copied(target, &headers.found, &around));
+    if span.propagation == 0 {
+        return Err(Missed::NothingToDo);
+    }
+    // A list that a peer takes must not become one that it refuses. How much is added besides is not known yet: of a state and of baggage
+    // a kilobyte and a half, at most.
+    let added = if span.propagation & !(injection::IDS | propagator::COPIED) == 0 { 2 * ADDED } else { 2 * ADDED + 1_600 };
+    if size == u64::MAX || size / LIMITS != size.wrapping_add(added) / LIMITS {
+        return Err(Missed::NotInjected);
+    }
+    injection.span.set(span, fields);
+    injection.extracted.set(texts);
+    injection.reset();
+    target.set_injection(fields, injection);
+    Ok(())
+}
+
+/// Header fields are about to be encoded, by the goroutine of the connection: nobody else writes to its buffer.
+#[inline(always)]
+fn inject<T: Target>(target: &T, config: &GrpcClientConfig) -> Done {
+    let registers = target.registers();
+    let (writer, fields, goroutine) = (registers.argument(0), registers.argument(3), registers.goroutine());
+    let Some(injection) = target.injection(fields) else {
+        // Of a server, or not sampled; what a call before has left behind is not written here.
+        write::release(target, goroutine, site::HEADER_FIELDS);
+        return Err(Missed::NothingToDo);
+    };
+    let mut span = SpanIdentity::NONE;
+    let is_its = injection.span.copy_of(fields, &mut span);
+    let extracted = injection.extracted.get();
+    target.forget_injection(fields);
+    if !is_its {
+        return Err(Missed::NotInjected);
+    }
+    let encoder: u64 = target.read(writer.wrapping_add(config.encoder.get().into())).ok_or(Missed::NotInjected)?;
+    let buffer: u64 = target.read(writer.wrapping_add(config.buffer.get().into())).ok_or(Missed::NotInjected)?;
+    // The data pointer of the interface: the encoder writes to this buffer.
+    if target.read::<u64>(encoder.wrapping_add(config.writer.get().into()).wrapping_add(8)) != Some(buffer) {
+        return Err(Missed::NotInjected);
+    }
+    let claimed = write::claim(target, goroutine, site::HEADER_FIELDS, target.now()).ok_or(Missed::NotInjected)?;
+    let slot = &mut *claimed.slot;
+    // As `meant_for` numbers them; no connection hands the whole on.
+    slot.meant_for = [encoder, buffer, 0];
+    slot.drops = target.opaque(injection::dropped(span.propagation));
+    span.propagation &= !propagator::COPIED;
+    text::compose::<T, true, 0>(target, slot, &span, extracted);
+    claimed.publish();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

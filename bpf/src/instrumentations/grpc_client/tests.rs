@@ -1,0 +1,175 @@
+//! Calls from their header fields to what is queued for the connection, as the executor sees it.
+
+use super::*;
+use crate::config::operations::OperationRecipe;
+use crate::config::{Cookie, EMPTY_RECIPE, EndRecipe, Propagators, ResultLocation, Setting};
+use crate::go::abi::{INTEGERS, Registers};
+use crate::slots::{Slot, bucket};
+use crate::target::fake::{FakeProcess, layouts};
+use crate::trace::frames::{Opening, Standing};
+use crate::trace::sealed::SealedSpan;
+
+const ENCODER: u32 = 40;
+const BUFFER: u32 = 48;
+const WRITER: u32 = 80;
+const CONFIG: GrpcClientConfig = GrpcClientConfig {
+    encoder: Setting::new(ENCODER),
+    buffer: Setting::new(BUFFER),
+    writer: Setting::new(WRITER),
+    padding: Setting::new(0),
+};
+
+/// A process with two goroutines: one that makes a call, and one that writes for the connection.
+struct Client {
+    process: FakeProcess,
+    caller: u64,
+    writer: u64,
+    /// The `loopyWriter`, its encoder and its buffer.
+    loopy: [u64; 3],
+}
+
+/// Results as they are in the registers at `RET`.
+fn at_ret() -> EndRecipe {
+    let mut recipe = EndRecipe { guarded: Setting::new(0), ..EMPTY_RECIPE };
+    for (result, register) in recipe.results.iter_mut().zip(INTEGERS) {
+        *result = ResultLocation {
+            base: Setting::new(u32::try_from(register).unwrap()),
+            loads: Setting::new(0),
+            offset: Setting::new(0),
+            mask: Setting::new(u64::MAX),
+            ..EMPTY_RECIPE.results[0]
+        };
+    }
+    recipe
+}
+
+impl Client {
+    /// One whose call has a span with this number.
+    fn calling(number: u8, flags: u32) -> Self {
+        let mut process = FakeProcess::new(layouts::GO_1_27);
+        process.recipes = vec![at_ret()];
+        process.operations.push(OperationRecipe { flags, ..OperationRecipe::default() });
+        let [caller, writer] = [process.goroutine_struct(), process.goroutine_struct()];
+        let [loopy, encoder, buffer] = [64, 128, 64].map(|size| process.memory.allocate(size));
+        process.memory.write_words(loopy + u64::from(ENCODER), &[encoder, buffer]);
+        process.memory.write_words(encoder + u64::from(WRITER), &[0x4e_0000, buffer]);
+        let client = Self { process, caller, writer, loopy: [loopy, encoder, buffer] };
+        let span = SpanIdentity { trace_id: [number; 16], span_id: [number; 8], trace_flags: 1, ..SpanIdentity::NONE };
+        let standing = Standing { address: caller, goid: 1, depth: 0x100 };
+        let opening = Opening { level: 0, operation: 0, layer: 4, flags, time: 1, object: 0 };
+        let goroutine = client.process.goroutine_or_new(caller).unwrap();
+        let opened = client.process.with_scratch(|scratch| {
+            span.copy_to(&mut scratch.span);
+            frames::open(&client.process, goroutine, &standing, &opening, scratch)
+        });
+        opened.unwrap();
+        client
+    }
+
+    /// An array of header fields, and how many.
+    fn fields(&self, fields: &[(&str, &str)]) -> [u64; 2] {
+        let mut words = Vec::new();
+        for (name, value) in fields {
+            words.extend(self.process.string(name));
+            words.extend(self.process.string(value));
+            words.push(0);
+        }
+        let address = self.process.memory.allocate(words.len() as u64 * 8);
+        self.process.memory.write_words(address, &words);
+        [address, fields.len() as u64]
+    }
+
+    fn hit(&self, event: u32, goroutine: u64, registers: &[u64]) -> Done {
+        self.process.registers.set(Registers::calling(registers, goroutine));
+        self.process.cookie.set(Cookie { event, recipe: 0 });
+        any(&self.process, &CONFIG)
+    }
+
+    /// The fields have been made.
+    fn made(&self, [address, count]: [u64; 2]) -> Done {
+        self.hit(event::FIELDS, self.caller, &[address, count, count, 0])
+    }
+
+    /// They are encoded.
+    fn written(&self, [address, count]: [u64; 2]) -> Done {
+        self.hit(event::WRITE, self.writer, &[self.loopy[0], 1, 0, address, count, count])
+    }
+
+    fn queued(&self) -> Option<&Slot> {
+        let bucket = self.process.bucket(bucket(self.writer)).unwrap();
+        let way = bucket.tags.iter().position(|tag| tag.get() == self.writer + u64::from(site::HEADER_FIELDS))?;
+        // SAFETY: no probe runs while the test looks.
+        Some(unsafe { bucket.slots[way].get() })
+    }
+}
+
+const PLAIN: [(&str, &str); 2] = [(":path", "/shop.Orders/Place"), ("content-type", "application/grpc")];
+
+#[test]
+fn a_call_sends_its_own_context_once() {
+    let client = Client::calling(7, flag::INJECTS);
+    let fields = client.fields(&PLAIN);
+    client.made(fields).unwrap();
+    assert!(client.queued().is_none());
+    client.written(fields).unwrap();
+    let slot = client.queued().unwrap();
+    let [_, encoder, buffer] = client.loopy;
+    assert_eq!(slot.meant_for, [encoder, buffer, 0]);
+    let text: &[u8] = bytemuck::cast_slice(&slot.words);
+    let value = format!("00-{}-{}-01", "07".repeat(16), "07".repeat(8));
+    let field = [&b"\x00\x0btraceparent\x37"[..], value.as_bytes()].concat();
+    assert_eq!((slot.length, &text[..69]), (69, field.as_slice()));
+    // The same array again is another call's, or a server's.
+    assert_eq!(client.written(fields), Err(Missed::NothingToDo));
+    assert!(client.queued().is_none(), "what was left behind is nobody's");
+}
+
+#[test]
+fn what_the_program_has_set_is_the_only_one() {
+    let client = Client::calling(7, flag::INJECTS);
+    let fields = client.fields(&[PLAIN[0], PLAIN[1], ("traceparent", "00-own")]);
+    assert_eq!(client.made(fields), Err(Missed::NothingToDo));
+    assert_eq!(client.written(fields), Err(Missed::NothingToDo));
+}
+
+/// Fields that could not be made, of what is no call, or of a goroutine that makes none.
+#[test]
+fn nothing_is_injected_into_what_is_no_call() {
+    let client = Client::calling(7, flag::INJECTS);
+    let fields = client.fields(&PLAIN);
+    assert_eq!(client.hit(event::FIELDS, client.caller, &[fields[0], 2, 2, 0x4e_0000]), Err(Missed::NothingToDo));
+    assert_eq!(client.hit(event::FIELDS, client.writer, &[fields[0], 2, 2, 0]), Err(Missed::NothingToDo));
+    let other = Client::calling(7, 0);
+    assert_eq!(other.made(other.fields(&PLAIN)), Err(Missed::NothingToDo));
+}
+
+/// A list that a peer takes must not become one that it refuses.
+#[test]
+fn a_list_does_not_grow_beyond_a_limit() {
+    let client = Client::calling(7, flag::INJECTS);
+    for (length, is_injected) in [(7_000, true), (8_000, false), (8_100, true), (15_000, true), (16_100, false)] {
+        let value = "x".repeat(length);
+        let fields = client.fields(&[("content-type", "application/grpc"), ("big", &value)]);
+        assert_eq!(client.made(fields).is_ok(), is_injected, "{length}");
+    }
+}
+
+/// What was remembered for an array is not another call's, whose array lies at the same address.
+#[test]
+fn memory_that_is_anothers_by_now() {
+    let client = Client::calling(7, flag::INJECTS);
+    let fields = client.fields(&PLAIN);
+    client.made(fields).unwrap();
+    let mut other = client.process.injection(fields[0]).unwrap().clone();
+    other.span = SealedSpan::new(&SpanIdentity::NONE, 0x1234);
+    client.process.set_injection(fields[0], &other);
+    assert_eq!(client.written(fields), Err(Missed::NotInjected));
+    // An encoder that writes elsewhere.
+    client.made(fields).unwrap();
+    client.process.memory.write_words(client.loopy[1] + u64::from(WRITER), &[0x4e_0000, 0x77]);
+    assert_eq!(client.written(fields), Err(Missed::NotInjected));
+    let mut process = client.process;
+    process.propagators = Propagators(Setting::new(0));
+    let nothing = Client { process, ..client };
+    assert_eq!(nothing.made(fields), Err(Missed::NothingToDo));
+}

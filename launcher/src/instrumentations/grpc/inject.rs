@@ -1,0 +1,80 @@
+//! What injects the context into the metadata of calls: probes where a call's header fields are made and where they are encoded, and the
+//! detours that add some.
+//!
+//! `bpf/src/instrumentations/grpc_client.rs` says what the probes do.
+//!
+//! match-go: v0.17.0..: golang.org/x/net/http2.(*Framer).WriteHeaders(f, p)
+
+use bpf::config::ReadOnlyData as _;
+use bpf::config::grpc::{EMPTY_GRPC_CLIENT, GrpcClientConfig, event};
+use bpf::slots::site;
+
+use crate::executor::{IS_AVAILABLE, Moment};
+use crate::probes::facts::Facts;
+use crate::probes::fields::FieldReader;
+use crate::probes::library::Carrier;
+use crate::probes::plan::{Layout, LeftOut, Planned, PlannedDetour};
+use crate::probes::probe::{Body, Event, Probe, When};
+
+const FIELDS: &str = "google.golang.org/grpc/internal/transport.(*http2Client).createHeaderFields";
+/// Writes the header fields of calls, for clients alone.
+const ORIGINATE: &str = "google.golang.org/grpc/internal/transport.(*loopyWriter).originateStream";
+const WRITE: &str = "google.golang.org/grpc/internal/transport.(*loopyWriter).writeHeader";
+const WRITE_FIELD: &str = "golang.org/x/net/http2/hpack.(*Encoder).WriteField";
+const WRITE_FRAME: &str = "golang.org/x/net/http2.(*Framer).WriteHeaders";
+const BUFFER_WRITE: &str = "bytes.(*Buffer).Write";
+
+const WRITER: &str = "google.golang.org/grpc/internal/transport.loopyWriter";
+const ENCODER: &str = "golang.org/x/net/http2/hpack.Encoder";
+
+/// See the file's head.
+pub(super) static CARRIER: Carrier = Carrier {
+    functions: &[FIELDS, ORIGINATE, WRITE, WRITE_FIELD, WRITE_FRAME, BUFFER_WRITE],
+    types: &[WRITER, ENCODER, "runtime.g", "runtime.stack"],
+    plan,
+};
+
+/// Words of what `createHeaderFields` returns that are read: a slice, and the type of the error.
+const RESULTS: usize = 4;
+
+fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
+    if let Some(why) = facts.not_written {
+        return Err(LeftOut::NotUnderstood(why.to_owned()));
+    }
+    if !IS_AVAILABLE {
+        return Err(LeftOut::NotUnderstood("only programs for amd64 are given the detours that this takes".to_owned()));
+    }
+    let mut fields = FieldReader::new(&facts.layouts);
+    let event = |number: u32, meaning: &'static str| Event { meaning, when: When::Inject, body: Body::GrpcClient, number };
+    let made = facts.at_ends(FIELDS, RESULTS, event(event::FIELDS, "the header fields of a call are made"))?;
+    let written = written(facts, event(event::WRITE, "the header fields of a call are encoded"))?;
+    let stack_high = fields.required("runtime.g", "stack")?.get() + fields.required("runtime.stack", "hi")?.get();
+    let detour = |name: &str, moment: Moment| {
+        let Some(place) = facts.binary.detour_site(facts.function(name)?)? else {
+            return Err(LeftOut::NotUnderstood(format!("the code of {name} leaves no room for a detour")));
+        };
+        Ok(PlannedDetour { function: name.to_owned(), site: site::HEADER_FIELDS, moment, place, stack_high })
+    };
+    let detours =
+        vec![detour(WRITE_FIELD, Moment::Field)?, detour(BUFFER_WRITE, Moment::Buffer)?, detour(WRITE_FRAME, Moment::Frame)?];
+    let config = GrpcClientConfig {
+        encoder: fields.required(WRITER, "hEnc")?,
+        buffer: fields.required(WRITER, "hBuf")?,
+        writer: fields.required(ENCODER, "w")?,
+        ..EMPTY_GRPC_CLIENT
+    };
+    let layouts = vec![(Layout::GrpcClient, config.as_bytes().to_vec())];
+    Ok(Planned { probes: vec![made, written], fields: fields.sources, layouts, detours, ..Planned::default() })
+}
+
+/// The probe where header fields are encoded: those of calls alone, where clients have a function for that.
+fn written(facts: &Facts<'_>, event: Event) -> Result<Probe, LeftOut> {
+    let entry = facts.function(WRITE)?.entry;
+    if let Ok(originate) = facts.function(ORIGINATE) {
+        let mut calls = facts.binary.calls(originate)?.filter(|call| call.target == entry);
+        if let (Some(call), None) = (calls.next(), calls.next()) {
+            return facts.at_call(ORIGINATE, call.site, event);
+        }
+    }
+    facts.at_entry(WRITE, event)
+}

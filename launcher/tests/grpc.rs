@@ -1,0 +1,313 @@
+//! gRPC: what calls of every kind become on both sides, and what goes with them, in the versions in which its functions have changed.
+//!
+//! Needs root, or `CAP_BPF`, `CAP_PERFMON` and `CAP_SYS_PTRACE`, and a kernel with uprobes: `make test` as root.
+
+#![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
+
+mod support;
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use support::apps::{self, GoVersion, ModuleFile, Variant, tests_all};
+use support::receiver::Attributes as _;
+use support::server::{Client, Left, Server, launcher};
+use support::traces::{hexadecimal, is_child, orphans};
+
+/// The oldest version with the oldest Go, and the newest with the newest; with `TEST_ALL` all of them, with both.
+fn builds() -> Vec<(PathBuf, String)> {
+    let files = ModuleFile::of("grpc", "grpc");
+    let mut wanted: Vec<(&ModuleFile, GoVersion, Variant)> = Vec::new();
+    for file in &files {
+        for version in file.go_versions() {
+            wanted.extend([Variant::Stripped, Variant::Default].map(|variant| (file, version, variant)));
+        }
+    }
+    if !tests_all() {
+        wanted = vec![wanted[0], wanted[wanted.len() - 1]];
+    }
+    let build = |(file, version, variant): (&ModuleFile, GoVersion, Variant)| {
+        (apps::build_with("grpc", version, variant, file), format!("{file:?} {version:?} {variant:?}"))
+    };
+    wanted.into_iter().map(build).collect()
+}
+
+/// A program whose requests each have a trace of their own.
+struct Program {
+    server: Server,
+    client: std::cell::RefCell<Client>,
+    traces: Cell<u64>,
+}
+
+/// What became of a request: the lines that the program has answered with, and its trace.
+struct Asked {
+    said: Vec<String>,
+    trace: u64,
+}
+
+impl Program {
+    fn start(command: std::process::Command, app: &Path) -> Self {
+        let server = Server::start_with(command, app, &[], 1);
+        let client = Client::connect(server.addresses[0]).into();
+        Self { server, client, traces: Cell::new(0) }
+    }
+
+    fn ask(&self, path: &str) -> Asked {
+        self.ask_with(path, &[])
+    }
+
+    fn ask_with(&self, path: &str, more: &[(&str, &str)]) -> Asked {
+        let trace = self.traces.get() + 1;
+        self.traces.set(trace);
+        let mut headers = vec![("traceparent".to_owned(), format!("00-{trace:032x}-00000000000000aa-01"))];
+        headers.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let mut client = self.client.borrow_mut();
+        assert_eq!(client.send("GET", path, &headers, ""), Some(200), "{path}");
+        let said = String::from_utf8(client.body.clone()).unwrap();
+        Asked { said: said.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect(), trace }
+    }
+}
+
+/// The spans of one request: that of the HTTP server, then those of calls, each with that of its server if it has one.
+fn calls<'s>(spans: &'s [Span], asked: &Asked) -> Vec<(&'s Span, Option<&'s Span>)> {
+    let id = format!("{:032x}", asked.trace);
+    let own: Vec<&Span> = spans.iter().filter(|span| hexadecimal(&span.trace_id) == id).collect();
+    let [front] =
+        own.iter().filter(|span| span.text("url.path").is_some() && span.kind() == SpanKind::Server).collect::<Vec<_>>()[..]
+    else {
+        panic!("{id}: not one request: {own:?}");
+    };
+    let clients = own.iter().filter(|span| span.kind() == SpanKind::Client);
+    let mut found = Vec::new();
+    for client in clients {
+        assert!(is_child(client, front), "{client:?} is no child of {front:?}");
+        let servers: Vec<&&Span> = own.iter().filter(|span| is_child(span, client)).collect();
+        assert!(servers.len() < 2, "{servers:?}");
+        found.push((*client, servers.first().map(|span| **span)));
+    }
+    let known = 1 + found.len() + found.iter().filter(|(_, server)| server.is_some()).count();
+    assert_eq!(own.len(), known, "{own:?}");
+    found
+}
+
+/// The only call of a request.
+fn call<'s>(spans: &'s [Span], asked: &Asked) -> (&'s Span, Option<&'s Span>) {
+    let found = calls(spans, asked);
+    let [one] = found[..] else { panic!("{:?}: {found:?}", asked.said) };
+    one
+}
+
+/// A span in a few words: its name, status code, and what the span itself says of that.
+fn line(span: &Span) -> String {
+    let code = span.text("rpc.response.status_code").unwrap_or_default();
+    let status = span.status.clone().unwrap_or_default();
+    let failed = if status.code() == StatusCode::Error { format!(" ! {}", status.message) } else { String::new() };
+    assert_eq!(span.text("rpc.system.name").as_deref(), Some("grpc"));
+    format!("{} {code}{failed}", span.name)
+}
+
+fn lines((client, server): (&Span, Option<&Span>)) -> (String, String) {
+    (line(client), server.map(line).unwrap_or_default())
+}
+
+/// The header that a call has sent, by its span.
+fn traceparent(span: &Span) -> String {
+    format!("traceparent: 00-{}-{}-01", hexadecimal(&span.trace_id), hexadecimal(&span.span_id))
+}
+
+const CODES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
+/// Calls of every kind, over every transport: one span on each side, the server's the child of the client's.
+#[test]
+fn calls_of_every_kind() {
+    for (app, what) in builds() {
+        let program = Program::start(launcher(), &app);
+        let kinds = ["/unary", "/plain", "/tls", "/unix", "/handler", "/server", "/client", "/both", "/goroutine"];
+        let asked = kinds.map(|path| program.ask(&format!("{path}?say=hi")));
+        let long = program.ask("/unary?length=10485760");
+        let Left { spans, stderr, .. } = program.server.end();
+        for (path, asked) in kinds.iter().zip(&asked) {
+            let (client, server) = call(&spans, asked);
+            let server = server.unwrap_or_else(|| panic!("{what} {path}: no server: {stderr}"));
+            let method = match *path {
+                "/server" => "Server",
+                "/client" => "Client",
+                "/both" => "Both",
+                _ => "Unary",
+            };
+            for span in [client, server] {
+                assert_eq!(line(span), format!("test.Echo/{method} OK"), "{what} {path}");
+                assert_eq!(span.text("rpc.method"), Some(format!("test.Echo/{method}")), "{what} {path}");
+            }
+            assert_eq!((client.kind(), server.kind()), (SpanKind::Client, SpanKind::Server), "{what} {path}");
+            assert!(client.start_time_unix_nano <= server.start_time_unix_nano, "{what} {path}");
+            assert!(asked.said.contains(&traceparent(client)), "{what} {path}: {:?}, not {}", asked.said, traceparent(client));
+            let sent = asked.said.iter().filter(|line| line.starts_with("traceparent")).count();
+            assert_eq!(sent, asked.said.iter().filter(|line| *line == "hi").count(), "{what} {path}: {:?}", asked.said);
+            if *path == "/unix" {
+                assert!(client.text("server.address").unwrap().ends_with("/socket"), "{what}");
+                continue;
+            }
+            for (span, name) in [(client, "network.peer.address"), (client, "server.address"), (server, "network.peer.address")] {
+                assert_eq!(span.text(name).as_deref(), Some("127.0.0.1"), "{what} {path} {name}");
+            }
+            assert_eq!(client.number("network.peer.port"), client.number("server.port"), "{what} {path}");
+            assert!(server.number("network.peer.port").is_some(), "{what} {path}");
+        }
+        assert_eq!(lines(call(&spans, &long)), ("test.Echo/Unary OK".to_owned(), "test.Echo/Unary OK".to_owned()), "{what}");
+    }
+}
+
+/// Each status code on both sides, with its message; which of them are errors, the conventions say.
+#[test]
+fn statuses() {
+    for (app, what) in builds() {
+        let program = Program::start(launcher(), &app);
+        let unary: Vec<Asked> = (0..CODES.len()).map(|code| program.ask(&format!("/unary?say=code%20{code}"))).collect();
+        let streams: Vec<Asked> = (0..CODES.len()).map(|code| program.ask(&format!("/both?say=code%20{code}"))).collect();
+        let others =
+            ["/deadline", "/cancelled", "/refused", "/lost", "/unary?say=panic", "/retried"].map(|path| program.ask(path));
+        let unknown =
+            ["/test.Echo/Nope", "/test.Nope/Unary", "/nope"].map(|method| program.ask(&format!("/unknown?method={method}")));
+        let Left { spans, stderr, .. } = program.server.end();
+        for (kind, all) in [("Unary", &unary), ("Both", &streams)] {
+            for ((number, code), asked) in CODES.iter().enumerate().zip(all) {
+                let (client, server) = call(&spans, asked);
+                let plain = format!("test.Echo/{kind} {code}");
+                // A status of OK is no error to gRPC: the answer is empty.
+                let failed = format!("{plain} ! as was asked");
+                let server = server.unwrap();
+                if number == 0 {
+                    continue;
+                }
+                assert_eq!(line(client), failed, "{what}: {stderr}");
+                assert_eq!(client.text("error.type").as_deref(), Some(*code), "{what}");
+                let is_servers = [2, 4, 12, 13, 14, 15].contains(&number);
+                assert_eq!(line(server), if is_servers { failed } else { plain }, "{what}");
+                assert_eq!(server.text("error.type").is_some(), is_servers, "{what} {code}");
+            }
+        }
+        let [deadline, cancelled, refused, lost, panicked, retried] = &others;
+        let (client, server) = lines(call(&spans, deadline));
+        assert!(client.starts_with("test.Echo/Unary DEADLINE_EXCEEDED ! "), "{what}: {client}");
+        assert!(server.starts_with("test.Echo/Unary ") && !server.ends_with("OK"), "{what}: {server}");
+        let (client, server) = lines(call(&spans, cancelled));
+        assert!(client.starts_with("test.Echo/Server CANCELLED ! "), "{what}: {client}");
+        assert!(server.starts_with("test.Echo/Server CANCELLED"), "{what}: {server}");
+        let (client, server) = call(&spans, refused);
+        assert!(line(client).starts_with("test.Echo/Unary UNAVAILABLE ! "), "{what}: {}", line(client));
+        assert_eq!(server, None, "{what}");
+        let (client, _server) = lines(call(&spans, lost));
+        assert!(client.starts_with("test.Echo/Server UNAVAILABLE ! "), "{what}: {client}");
+        let (client, server) = lines(call(&spans, panicked));
+        assert_eq!(client, "test.Echo/Unary INTERNAL ! panicked: as was asked", "{what}");
+        assert_eq!(server, client, "{what}");
+        if retried.said[0] == "OK" {
+            // One span for the client, three for the server.
+            let id = format!("{:032x}", retried.trace);
+            let own: Vec<&Span> = spans.iter().filter(|span| hexadecimal(&span.trace_id) == id).collect();
+            let [client] = own.iter().filter(|span| span.kind() == SpanKind::Client).collect::<Vec<_>>()[..] else {
+                panic!("{what}: {own:?}");
+            };
+            let attempts: Vec<&&Span> = own.iter().filter(|span| is_child(span, client)).collect();
+            assert_eq!((line(client), attempts.len(), own.len()), ("test.Echo/Unary OK".to_owned(), 3, 5), "{what}");
+            assert_eq!(client.number("rpc.request.resend_count"), Some(2), "{what}");
+        } else {
+            assert!(what.contains("v1.30"), "{what}: {:?}", retried.said);
+        }
+        for (asked, method) in unknown.iter().zip(["test.Echo/Nope", "test.Nope/Unary", "nope"]) {
+            let (client, server) = call(&spans, asked);
+            assert_eq!(client.text("rpc.method").as_deref(), Some(method), "{what}");
+            let Some(server) = server else { panic!("{what}: {method}") };
+            assert_eq!((server.name.as_str(), server.text("rpc.method").as_deref()), ("grpc", Some("_OTHER")), "{what}");
+            assert_eq!(server.text("rpc.method_original").as_deref(), Some(method), "{what}");
+            let is_malformed = method == "nope" && line(client).starts_with("nope RESOURCE_EXHAUSTED ! ");
+            let is_unknown = line(client).starts_with(&format!("{method} UNIMPLEMENTED ! "));
+            assert!(is_unknown || is_malformed, "{what}: {}", line(client));
+        }
+        assert!(!stderr.contains("had no start"), "{what}: {stderr}");
+    }
+}
+
+/// What goes with a call besides: baggage and a state of elsewhere; and what the program has set stays the only one.
+#[test]
+fn what_is_propagated() {
+    for (app, what) in builds() {
+        let program = Program::start(launcher(), &app);
+        let came = program.ask_with("/unary", &[("tracestate", "a=1"), ("baggage", "user=7")]);
+        let own = format!("00-{:032x}-00000000000000bb-01", 0xabc);
+        let set = program.ask(&format!("/own?traceparent={own}"));
+        let Left { spans, .. } = program.server.end();
+        let (client, server) = call(&spans, &came);
+        assert_eq!(came.said, ["OK", "baggage: user=7", &traceparent(client), "tracestate: a=1"], "{what}");
+        assert!(server.is_some(), "{what}");
+        assert_eq!(set.said, ["OK".to_owned(), format!("traceparent: {own}")], "{what}");
+    }
+}
+
+/// A proxy by gRPC that hands on the metadata of the calls that it serves: what is behind it is its child, not its caller's.
+#[test]
+fn a_proxy_is_in_the_trace() {
+    for (app, what) in builds() {
+        let program = Program::start(launcher(), &app);
+        let asked = program.ask_with("/unary?say=relay", &[("tracestate", "a=1")]);
+        let Left { spans, .. } = program.server.end();
+        let id = format!("{:032x}", asked.trace);
+        let own: Vec<&Span> = spans.iter().filter(|span| hexadecimal(&span.trace_id) == id).collect();
+        let mut row: Vec<&&Span> = own.iter().filter(|span| hexadecimal(&span.parent_span_id) == "00000000000000aa").collect();
+        while let Some(next) = row.last().and_then(|last| own.iter().find(|span| is_child(span, last))) {
+            row.push(next);
+        }
+        assert_eq!((own.len(), row.len()), (5, 5), "{what}: {own:#?}");
+        assert_eq!(asked.said, ["OK", "OK", &traceparent(row[3]), "tracestate: a=1"], "{what}");
+    }
+}
+
+/// A thousand streams at once on one connection, and others: each call sends its own context, once.
+#[test]
+fn many_at_once() {
+    for (app, what) in builds() {
+        let program = Program::start(launcher(), &app);
+        let asked = program.ask("/many?n=1000&times=4");
+        let Left { spans, stderr, .. } = program.server.end();
+        assert_eq!(asked.said, ["4000 contexts, 0 wrong"], "{what}: {stderr}");
+        let found = calls(&spans, &asked);
+        assert_eq!(found.len(), 4_000, "{what}: {stderr}");
+        assert!(found.iter().all(|(client, server)| server.is_some_and(|server| line(server) == line(client))), "{what}");
+    }
+}
+
+/// Propagation may be off: there are spans all the same.
+#[test]
+fn without_writing() {
+    let (app, what) = builds().pop().unwrap();
+    let mut command = launcher();
+    command.arg("--no-write");
+    let program = Program::start(command, &app);
+    let asked = program.ask("/unary?say=hi");
+    let Left { spans, .. } = program.server.end();
+    assert_eq!(asked.said, ["OK", "hi"], "{what}");
+    let servers = spans.iter().filter(|span| span.text("rpc.method").is_some() && span.kind() == SpanKind::Server);
+    assert_eq!((servers.count(), calls(&spans, &asked).len(), orphans(&spans).len()), (1, 1, 1), "{what}");
+}
