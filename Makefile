@@ -12,7 +12,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export GOCACHE := $(CURDIR)/target/go/cache
 export GOFLAGS := -buildvcs=false
 
-.PHONY: help setup demo test test-all container-test arm64-test lint bench release fuzz libraries clean
+.PHONY: help setup demo test test-all container-test arm64-test kernels-test lint bench release fuzz libraries clean
 
 help:
 	@echo "make demo     an example shop service under the launcher, with its traces drawn in the terminal"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-all the same, with every way to build a program, every version of Go and more requests (nightly)"
 	@echo "make container-test  those through a Docker engine (root); IMAGES=\"tag …\" tests these images"
 	@echo "make arm64-test  the native engine on arm64, in a virtual machine (root, Debian)"
+	@echo "make kernels-test  both engines with other kernels, each in a virtual machine (root, Debian); KERNELS=\"file …\" takes these"
 	@echo "make lint     formatting, clippy for both architectures, licences and advisories, workflows, manifests"
 	@echo "make bench    the benchmark: bare, traced, and with the OpenTelemetry SDK in the code (root)"
 	@echo "make release  the static binary, target/release-static/go-auto-launch; ARCH=arm64 for the other architecture"
@@ -50,6 +51,9 @@ lint: setup
 
 arm64-test: setup
 	@scripts/arm64
+
+kernels-test: setup
+	@scripts/kernels $(KERNELS)
 
 bench: setup
 	cargo build --release

@@ -57,8 +57,17 @@ pub struct Candidate<'a, 's, 't> {
     pub exe: MappedExe,
     /// What the kernel told it about itself, where that is known.
     pub auxv: Option<Auxv>,
-    /// It stands at its exec stop, so that code can be put into it.
-    pub held: Option<&'s mut Stopped<'t>>,
+    /// How it waits.
+    pub held: Held<'s, 't>,
+}
+
+/// Whether code can be put into a process.
+#[derive(Debug)]
+pub enum Held<'s, 't> {
+    /// It stands at its exec stop, so that it can.
+    AtExec(&'s mut Stopped<'t>),
+    /// It cannot, and why.
+    Not(String),
 }
 
 /// Opens the file and arms the process.
@@ -66,7 +75,7 @@ pub(crate) fn open_and_arm(
     pid: NonZeroU32,
     exe: &Exe,
     auxv: Option<Auxv>,
-    held: Option<&mut Stopped<'_>>,
+    held: Held<'_, '_>,
     config: &Config,
 ) -> Result<Armed, Untraced> {
     let file = MappedExe::open(exe);
@@ -143,9 +152,10 @@ fn read(file: &[u8], auxv: Option<Auxv>, is_held: bool, placement: &dyn Placemen
 /// The native engine, where it can be used, else BPF. One of them, and never both.
 fn arm_process(candidate: Candidate<'_, '_, '_>, config: &Config) -> Result<Armed, Untraced> {
     let Candidate { pid, path, exe, auxv, mut held } = candidate;
-    let not_native = match native_obstacle(held.is_some(), config) {
-        Some(obstacle) => obstacle.to_owned(),
-        None => match arm_natively(&exe, auxv, held.as_deref_mut(), config)? {
+    let not_native = match (native_obstacle(config), &mut held) {
+        (Some(obstacle), _) => obstacle.to_owned(),
+        (None, Held::Not(why)) => why.clone(),
+        (None, Held::AtExec(stopped)) => match arm_natively(&exe, auxv, stopped, config)? {
             Ok((attached, read)) => return Ok(armed(attached, EngineKind::Native, None, read, exe)),
             Err(why) => why,
         },
@@ -154,7 +164,7 @@ fn arm_process(candidate: Candidate<'_, '_, '_>, config: &Config) -> Result<Arme
         return Err(Untraced::NotNative(not_native));
     }
     // The file may be hostile.
-    let read = lowered(|| exe.read(|file| read(file, auxv, held.is_some(), &Uprobes, config)))?;
+    let read = lowered(|| exe.read(|file| read(file, auxv, matches!(held, Held::AtExec(_)), &Uprobes, config)))?;
     let kind = config.uprobes.unwrap_or_else(|| KernelSupport::gather().uprobe_kind());
     let attached = attach(&read.plan, &sampling(config), kind, path, pid);
     // The other one is out of the question for a process that runs already.
@@ -165,7 +175,7 @@ fn arm_process(candidate: Candidate<'_, '_, '_>, config: &Config) -> Result<Arme
         Err(bpf) => return Err(Untraced::NoEngine { native: not_native, bpf: Box::new(bpf) }),
     };
     let armed = armed(attached, EngineKind::Bpf, (!is_chosen).then_some(not_native), read, exe);
-    if let Some(stopped) = held {
+    if let Held::AtExec(stopped) = held {
         place_executor(stopped, &armed);
     }
     Ok(armed)
@@ -176,14 +186,12 @@ fn armed(attached: Attached, engine: EngineKind, not_native: Option<String>, rea
     Armed { attached, engine, not_native, plan, build_info, exe, load_bias, syscall }
 }
 
-/// Why the native engine is not to be tried.
-pub(crate) fn native_obstacle(is_held: bool, config: &Config) -> Option<&'static str> {
+/// Why the native engine is not to be tried with any process.
+pub(crate) fn native_obstacle(config: &Config) -> Option<&'static str> {
     if config.engine == Some(EngineKind::Bpf) {
         Some("--engine bpf")
     } else if !config.may_write {
         Some("--no-write")
-    } else if !is_held {
-        Some("the process is not held at its first instruction")
     } else {
         None
     }
@@ -193,12 +201,9 @@ pub(crate) fn native_obstacle(is_held: bool, config: &Config) -> Option<&'static
 fn arm_natively(
     exe: &MappedExe,
     auxv: Option<Auxv>,
-    held: Option<&mut Stopped<'_>>,
+    stopped: &mut Stopped<'_>,
     config: &Config,
 ) -> Result<Result<(Attached, Read), String>, Untraced> {
-    let Some(stopped) = held else {
-        return Ok(Err("the process is not held".to_owned()));
-    };
     let read = match lowered(|| exe.read(|file| read(file, auxv, true, &native::Detours, config))) {
         Err(Untraced::NothingKnown(reasons)) if config.engine.is_none() => return Ok(Err(reasons)),
         other => other?,

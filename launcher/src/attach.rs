@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::num::NonZeroU32;
 use std::time::Instant;
 
-use crate::arm::{Untraced, open_and_arm};
+use crate::arm::{Held, Untraced, open_and_arm};
 use crate::capabilities::{drop_for_good, raised};
 use crate::child::{Other, Signals};
 use crate::command_line::CommandLine;
@@ -70,7 +70,7 @@ fn begin(pid: NonZeroU32, tracing: &mut Tracing<'_>) -> Result<Other, AttachErro
     let exe = process.exe().map_err(refused)?;
     let config = tracing.config_of(process.variables("OTEL_").as_deref());
     let facts = gather::process(pid.get());
-    let armed = open_and_arm(pid, &exe, process.auxv(), None, &config);
+    let armed = open_and_arm(pid, &exe, process.auxv(), Held::Not("the process runs already".to_owned()), &config);
     if process.has_ended() {
         return Err(AttachError::Ended);
     }

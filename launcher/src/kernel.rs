@@ -70,7 +70,7 @@ impl KernelSupport {
         let Self { release, multi_uprobe, capabilities } = self;
         let has = |name: &str| capabilities.contains(&name);
         if version(release).is_some_and(|version| version < OLDEST) {
-            return Some(format!("Linux {}.{} or newer is needed (bpf_loop)", OLDEST.0, OLDEST.1));
+            return Some(format!("Linux {}.{} or newer is needed (for the stacks of the BPF programs)", OLDEST.0, OLDEST.1));
         }
         match multi_uprobe {
             Support::Unknown(why) => Some(format!("BPF needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN ({why})")),
@@ -83,8 +83,9 @@ impl KernelSupport {
     }
 }
 
-/// The oldest kernel whose verifier takes the BPF programs: the first with `bpf_loop`.
-const OLDEST: (u32, u32) = (5, 17);
+/// The oldest kernel whose verifier takes the BPF programs: the first in which each function has a stack of 512 bytes
+/// (`bpf_enable_private_stack`), and not all that call each other.
+const OLDEST: (u32, u32) = (6, 13);
 
 /// Major and minor number of a release such as `6.18.44-amd64`.
 fn version(release: &str) -> Option<(u32, u32)> {
@@ -118,13 +119,13 @@ mod tests {
         let two = ["CAP_BPF", "CAP_PERFMON"];
         assert_eq!(obstacle("6.18.44", Support::Yes, &two), None);
         assert_eq!(obstacle("6.18.44-amd64", Support::Yes, &["CAP_SYS_ADMIN"]), None);
-        assert_eq!(obstacle("5.17.0", Support::No, &["CAP_SYS_ADMIN"]), None);
+        assert_eq!(obstacle("6.13.0", Support::No, &["CAP_SYS_ADMIN"]), None);
         let named = |release, multi, capabilities, what: &str| {
             let why = obstacle(release, multi, capabilities).unwrap();
             assert!(why.contains(what), "{why}");
         };
-        named("5.16-rc1", Support::No, &["CAP_SYS_ADMIN"], "Linux 5.17");
-        named("6.1.0", Support::No, &two, "CAP_SYS_ADMIN");
+        named("6.12-rc1", Support::No, &["CAP_SYS_ADMIN"], "Linux 6.13");
+        named("6.13.0", Support::No, &two, "CAP_SYS_ADMIN");
         named("6.18.44", Support::Yes, &["CAP_BPF"], "CAP_PERFMON");
         named("6.18.44", Support::Unknown("EPERM".to_owned()), &[], "(EPERM)");
     }

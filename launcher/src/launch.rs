@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use nix::unistd::Pid;
 
-use crate::arm::{Untraced, native_obstacle, open_and_arm};
+use crate::arm::{Held, Untraced, native_obstacle, open_and_arm};
 use crate::binary::GoBinary;
 use crate::capabilities::{drop_for_good, lowered, may_trace, raised, reset_tracing};
 use crate::child::{self, AtBarrier, Command, Event, Exe, Exited, Follow, MappedExe, Signals, SpawnError, Stopped, Tree};
@@ -141,7 +141,7 @@ impl Launch<'_> {
             return self.untraced(stopped, exe.name(), &Untraced::NotWanted(why));
         }
         let auxv = stopped.auxv();
-        match open_and_arm(pid, &exe, auxv, Some(&mut stopped), &config) {
+        match open_and_arm(pid, &exe, auxv, Held::AtExec(&mut stopped), &config) {
             Ok(armed) => {
                 // The thread is started while the process is still held: its memory is in nobody's way then.
                 self.tracing.add(pid, exe.name(), gather::process(pid.get()), armed, &config, begin);
@@ -174,7 +174,7 @@ impl Launch<'_> {
 
     /// Whether what a process starts could be traced: by the native engine, which needs no rights, or by BPF.
     fn could_trace(&self) -> bool {
-        native_obstacle(true, self.config).is_none() || may_trace()
+        native_obstacle(self.config).is_none() || may_trace()
     }
 
     fn remember(&mut self, file: Option<FileId>, exe: &Exe, follow: Follow) {
@@ -235,7 +235,7 @@ impl Launch<'_> {
         log::debug(format_args!("{}: {}", path.display(), barrier.reason()));
         let armed = match self.config.untraced_by_choice() {
             Some(why) => Err(Untraced::NotWanted(why)),
-            None => open_and_arm(pid, &Exe::at(&path), None, None, self.config),
+            None => open_and_arm(pid, &Exe::at(&path), None, Held::Not(barrier.reason().to_string()), self.config),
         };
         match armed {
             Ok(armed) => {

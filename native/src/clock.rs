@@ -50,7 +50,8 @@ impl Clock {
         let next = self.version.load(Ordering::Relaxed).wrapping_add(1);
         let Line { at, time, rate } = line;
         for (word, value) in self.lines[usize::from(next & 1 != 0)].iter().zip([at, time, rate]) {
-            word.store(value, Ordering::Relaxed);
+            // Who sees it sees the version before, too: so a reader of that line's predecessor sees that it has been replaced.
+            word.store(value, Ordering::Release);
         }
         self.version.store(next, Ordering::Release);
     }

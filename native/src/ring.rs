@@ -7,6 +7,7 @@
 
 mod consumer;
 
+use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::control::Control;
@@ -48,7 +49,9 @@ unsafe impl Sync for Ring<'_> {}
 /// Room for a record that is nobody else's until it is committed.
 #[derive(Debug)]
 pub struct Reserved<'m> {
-    header: &'m AtomicU64,
+    /// The address of a word of the ring, behind which the record is.
+    header: *const AtomicU64,
+    ring: PhantomData<&'m AtomicU64>,
     size: usize,
     /// The record has crossed the middle of the ring: the launcher is to be woken.
     pub is_half_full: bool,
@@ -73,20 +76,26 @@ impl<'m> Ring<'m> {
         Self { control, data, size }
     }
 
-    /// The word at a position.
+    /// The address of the word at a position, behind which a record may be.
     #[inline(always)]
-    fn word(&self, position: u64) -> &'m AtomicU64 {
+    fn address(&self, position: u64) -> *const AtomicU64 {
         #[expect(clippy::cast_possible_truncation, reason = "cut to the size")]
         let at = (position as usize & (self.size - 1)) / 8;
         // SAFETY: below the size, within what is mapped (`new`).
-        unsafe { &*self.data.add(at) }
+        unsafe { self.data.add(at) }
+    }
+
+    /// The word at a position.
+    #[inline(always)]
+    fn word(&self, position: u64) -> &'m AtomicU64 {
+        // SAFETY: mapped for as long as `'m`, and atomic (`new`).
+        unsafe { &*self.address(position) }
     }
 
     /// The word with this number behind a position, without wrapping: the memory goes on.
     fn behind(&self, position: u64, word: usize) -> &'m AtomicU64 {
-        let first = core::ptr::from_ref(self.word(position));
         // SAFETY: of a record, which is shorter than the second half.
-        unsafe { &*first.add(word) }
+        unsafe { &*self.address(position).add(word) }
     }
 
     /// Room for a record of so many bytes, at most [`MAX_RECORD`]; `None` where the ring is full.
@@ -111,11 +120,10 @@ impl<'m> Ring<'m> {
             match producer.0.compare_exchange_weak(begin, begin.wrapping_add(taken), Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => {
                     let is_half_full = used < all / 2 && used + taken >= all / 2;
-                    let header = self.word(begin);
                     // By this a record is passed over whose producer is killed before it is there. (If that is before this, what stands behind
                     // it is found by its zeros.)
-                    header.store(size as u64, Ordering::Relaxed);
-                    return Some(Reserved { header, size, is_half_full });
+                    self.word(begin).store(size as u64, Ordering::Relaxed);
+                    return Some(Reserved { header: self.address(begin), ring: PhantomData, size, is_half_full });
                 }
                 Err(other) => begin = other,
             }
@@ -129,20 +137,21 @@ impl Reserved<'_> {
     #[must_use]
     #[inline(always)]
     pub fn address(&self) -> u64 {
-        core::ptr::from_ref(self.header) as u64
+        self.header as u64
     }
 
     /// Fills the record from `bytes`, of which it takes as many as were reserved, and hands it over.
     #[inline(always)]
     pub fn commit(self, bytes: &[u8]) {
-        let Self { header, size, is_half_full: _ } = self;
+        let Self { header, ring: _, size, is_half_full: _ } = self;
         let length = size.min(bytes.len());
-        // SAFETY: so many bytes behind the header were reserved, are mapped, and are nobody else's; `bytes` has as many.
+        // SAFETY: so many bytes behind the header were reserved, are mapped, and are nobody else's; `bytes` has as many. The header is a
+        // word of the ring.
         unsafe {
-            let record = core::ptr::from_ref(header).add(1).cast::<u8>().cast_mut();
+            let record = header.add(1).cast::<u8>().cast_mut();
             core::ptr::copy_nonoverlapping(bytes.as_ptr(), record, length);
+            (*header).store(size as u64 | COMMITTED, Ordering::Release);
         }
-        header.store(size as u64 | COMMITTED, Ordering::Release);
     }
 }
 

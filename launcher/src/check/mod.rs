@@ -177,7 +177,7 @@ fn native_plan(
     config: &Config,
     circumstances: Circumstances<'_>,
 ) -> Result<Result<Plan, String>, BinaryError> {
-    if let Some(why) = native_obstacle(true, config) {
+    if let Some(why) = native_obstacle(config) {
         return Ok(Err(why.to_owned()));
     }
     let plan = Plan::new(CATALOG, binary, &Detours, circumstances)?;

@@ -64,7 +64,7 @@ pub fn end<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Done
         let mut flags = 0;
         if event != u64::from(event::END) {
             match panic::current(target, &config.panic, holder) {
-                Some(panic) if !panic.goexit => return report_panic(target, config, time, scratch, &served, panic),
+                Some(panic) if !panic.goexit => return report_panic(target, config, time, scratch, (&served, panic)),
                 Some(_goexit) => flags = end_flag::GOEXIT,
                 None => {}
             }
@@ -131,15 +131,15 @@ fn report_end<T: Target>(
     record.submit(target, kind::HTTP_SERVER_END, span.span_id[0].is_multiple_of(8))
 }
 
-/// A call of its own in BPF: panics are rare, and its stack is free again when it returns.
+/// A call of its own in BPF: panics are rare, and its stack is free again when it returns. With five parameters: Linux 7.2 wants a sixth
+/// on the stack, even where the compiler leaves one out.
 #[inline(never)]
 fn report_panic<T: Target>(
     target: &T,
     config: &HttpServerConfig,
     time: u64,
     scratch: &mut Scratch,
-    served: &Served,
-    panic: Panic,
+    (served, panic): (&Served, Panic),
 ) -> Done {
     let Scratch { span, record, texts, .. } = scratch;
     let value = words::held(target, panic.data);

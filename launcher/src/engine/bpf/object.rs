@@ -35,10 +35,10 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bp
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
     /// The kernel refused a map or the object as a whole.
-    #[error("the kernel refused the BPF maps ({}); CAP_BPF (or CAP_SYS_ADMIN) is needed", source_chain(.0))]
+    #[error("the kernel refused the BPF maps ({}); Linux 6.13 and CAP_BPF (or CAP_SYS_ADMIN) are needed", source_chain(.0))]
     Load(#[source] EbpfError),
     /// The kernel's verifier refused a program.
-    #[error("the kernel refused the BPF program {name} ({}); CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) are needed", source_chain(.source))]
+    #[error("the kernel refused the BPF program {name} ({}); Linux 6.13, CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) are needed", source_chain(.source))]
     Verify {
         /// Name of the BPF program.
         name: &'static str,

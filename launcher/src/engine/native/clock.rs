@@ -1,6 +1,7 @@
 //! How the code in the program tells the time: a line from the processor's counter to `CLOCK_BOOTTIME`, drawn anew with each look at the
 //! ring; or the kernel's function in the vDSO, where the kernel does not trust the counter either.
 
+use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -142,41 +143,35 @@ impl Renewal {
     }
 }
 
-/// The address of `__vdso_clock_gettime` in a process whose vDSO is at `base` (`AT_SYSINFO_EHDR`): where it is in this process's own, which
-/// is the same.
-pub(super) fn function(base: u64) -> Option<u64> {
-    use object::{Object as _, ObjectSymbol as _};
+/// The address of `__vdso_clock_gettime` in a process whose vDSO is at `base` (`AT_SYSINFO_EHDR`), where `read` reads. Not in this
+/// process's own: a launcher with capabilities may not read its own memory by `/proc` (its files are root's then, proc(5)).
+pub(super) fn function(base: u64, read: impl Fn(u64, usize) -> io::Result<Vec<u8>>) -> Option<u64> {
+    use object::elf::FileHeader64;
+    use object::{NativeEndian, Object as _, ObjectSymbol as _};
     const NAME: &str = "__vdso_clock_gettime";
     if cfg!(not(target_arch = "x86_64")) {
         // Every kernel tells the time by the counter there.
         return None;
     }
-    // SAFETY: getauxval takes a number and touches no memory.
-    let own = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) };
-    if own == 0 || base == 0 {
-        return None;
-    }
-    let image = std::fs::read("/proc/self/maps").ok().and_then(|maps| own_image(&maps, own))?;
+    let begin = read(base, size_of::<FileHeader64<NativeEndian>>()).ok()?;
+    let (header, _) = object::pod::from_bytes::<FileHeader64<NativeEndian>>(&begin).ok()?;
+    // The whole file is mapped, and at its end are the headers of its sections.
+    let sections = u64::from(header.e_shentsize.get(NativeEndian)) * u64::from(header.e_shnum.get(NativeEndian));
+    let size = header.e_shoff.get(NativeEndian).checked_add(sections).filter(|size| *size <= LARGEST_VDSO)?;
+    let image = read(base, usize::try_from(size).ok()?).ok()?;
     let file = object::File::parse(image.as_slice()).ok()?;
     let symbol = file.dynamic_symbols().find(|symbol| symbol.name() == Ok(NAME))?;
     Some(base.wrapping_add(symbol.address()))
 }
 
-/// The bytes of this process's vDSO, which is mapped at `begin`.
-fn own_image(maps: &[u8], begin: u64) -> Option<Vec<u8>> {
-    use std::io::{Read as _, Seek as _};
-    let maps = String::from_utf8_lossy(maps);
-    let line = maps.lines().find(|line| line.starts_with(&format!("{begin:x}-")))?;
-    let end = u64::from_str_radix(line.split(['-', ' ']).nth(1)?, 16).ok()?;
-    let mut memory = std::fs::File::open("/proc/self/mem").ok()?;
-    memory.seek(std::io::SeekFrom::Start(begin)).ok()?;
-    let mut bytes = vec![0; usize::try_from(end.checked_sub(begin)?).ok()?];
-    memory.read_exact(&mut bytes).ok()?;
-    Some(bytes)
-}
+/// Those of kernels have two or three pages.
+const LARGEST_VDSO: u64 = 1 << 16;
 
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt as _;
+
     use super::*;
 
     #[test]
@@ -209,9 +204,15 @@ mod tests {
 
     #[test]
     fn the_kernels_function_is_found_and_tells_the_same_time() {
-        // SAFETY: as in `function`.
+        // SAFETY: getauxval takes a number and touches no memory.
         let base = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) };
-        let address = function(base).unwrap();
+        let memory = File::open("/proc/self/mem").unwrap();
+        let read = |address, size| {
+            let mut bytes = vec![0; size];
+            memory.read_exact_at(&mut bytes, address).map(|()| bytes)
+        };
+        let address = function(base, read).unwrap();
+        assert_eq!(function(0, read), None);
         // SAFETY: it is the function of that name.
         let function: ClockGettime = unsafe { std::mem::transmute(usize::try_from(address).unwrap()) };
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -135,7 +135,7 @@ fn map_parts(
     let slots = if injects { control + SLOTS_AT as u64 } else { 0 };
     let clock_gettime = match wanted.auxv.and_then(|auxv| auxv.vdso) {
         _ if clock::is_trusted() => 0,
-        Some(base) => clock::function(base).ok_or(NativeError::NoClock)?,
+        Some(base) => clock::function(base, |address, size| injector.read(address, size)).ok_or(NativeError::NoClock)?,
         None => return Err(NativeError::NoClock),
     };
     Ok(Addresses { control, slots, ring, state, code, clock_gettime })

@@ -1,4 +1,4 @@
-// app is traced: its front is a server that sends a request to its back, another server.
+// app is traced: its front is a server that sends a request to its back, another server, by HTTP/1 or HTTP/2.
 //
 // It prints "listening <address>", and exits on SIGTERM. The body of a response of the front is the traceparent that the back has got.
 package main
@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/signal"
 	"runtime"
@@ -16,20 +17,29 @@ import (
 	"time"
 )
 
+// callC calls a function in C, where there is one.
+var callC = func() {}
+
 func main() {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
-	back := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, r.Header.Get("Traceparent"))
-	}))
+	})
+	back := "http://" + serve(answer)
+	newer := httptest.NewUnstartedServer(answer)
+	newer.EnableHTTP2 = true
+	newer.StartTLS()
 	mux := http.NewServeMux()
-	mux.HandleFunc("/direct", func(w http.ResponseWriter, r *http.Request) { forward(w, r, back) })
+	mux.HandleFunc("/direct", func(w http.ResponseWriter, r *http.Request) { forward(w, r, http.DefaultClient, back) })
+	mux.HandleFunc("/http2", func(w http.ResponseWriter, r *http.Request) { forward(w, r, newer.Client(), newer.URL) })
 	mux.HandleFunc("/goroutine", func(w http.ResponseWriter, r *http.Request) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			grown(40, func() { forward(w, r, back) })
+			grown(40, func() { forward(w, r, http.DefaultClient, back) })
 		}()
+		callC()
 		<-done
 	})
 	mux.HandleFunc("/nil", func(http.ResponseWriter, *http.Request) {
@@ -68,12 +78,12 @@ func grown(depth int, f func()) {
 }
 
 // forward sends a request to the back, and passes on what that says.
-func forward(w http.ResponseWriter, r *http.Request, back string) {
-	request, err := http.NewRequestWithContext(r.Context(), "GET", "http://"+back+"/back", nil)
+func forward(w http.ResponseWriter, r *http.Request, client *http.Client, back string) {
+	request, err := http.NewRequestWithContext(r.Context(), "GET", back+"/back", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return

@@ -1,3 +1,0 @@
-module example.test/arm64
-
-go 1.22

@@ -1,0 +1,3 @@
+module example.test/machine
+
+go 1.22
