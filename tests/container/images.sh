@@ -19,7 +19,8 @@ build_launcher() {
       cargo build --quiet --locked --profile demo --package go-auto-launch --target "$target")
     binary=$root/target/$target/demo/go-auto-launch
   fi
-  cp "$binary" "$context/go-auto-launch"
+  # What a debugger reads is no part of an image.
+  strip --strip-debug -o "$context/go-auto-launch" "$binary"
 }
 
 # go-auto-launch-debian: this machine's own distribution, as small as it comes.

@@ -61,7 +61,9 @@ impl Driver {
         }
         let (oldest, newest) = (files[0].clone(), files[files.len() - 1].clone());
         let oldest_go = versions(&oldest)[0];
-        vec![(oldest, oldest_go, ways[0]), (newest, GoVersion::GO_1_27, ways[ways.len() - 1])]
+        let newest = (newest, GoVersion::GO_1_27, ways[ways.len() - 1]);
+        // Each version of SQLite takes a minute to compile.
+        if self.system == "sqlite" { vec![newest] } else { vec![(oldest, oldest_go, ways[0]), newest] }
     }
 }
 
