@@ -1,11 +1,15 @@
 //! What this kernel and these capabilities allow, asked once, with three answers: yes, no, and "could not find out".
 
+mod preemption;
+
 use std::fmt;
 
 use aya::sys::{UProbeMultiFeature, is_uprobe_multi_supported};
 use serde::Serialize;
 
 use crate::capabilities::{held, raised};
+
+pub use preemption::Preemption;
 
 /// How uprobes are attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -38,6 +42,9 @@ pub struct KernelSupport {
     pub multi_uprobe: Support,
     /// The capabilities permitted to us, as far as they matter.
     pub capabilities: Vec<&'static str>,
+    /// How it preempts itself, if it does.
+    #[serde(skip)]
+    pub preemption: Option<Preemption>,
 }
 
 impl KernelSupport {
@@ -50,7 +57,7 @@ impl KernelSupport {
             Ok(false) => Support::No,
             Err(error) => Support::Unknown(error.to_string()),
         };
-        Self { release, multi_uprobe, capabilities: held() }
+        Self { release, multi_uprobe, capabilities: held(), preemption: Preemption::of_this_kernel() }
     }
 
     /// The way to attach uprobes here.
@@ -67,10 +74,13 @@ impl KernelSupport {
     /// Why nothing can be traced here, as far as can be told without loading anything.
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {
-        let Self { release, multi_uprobe, capabilities } = self;
+        let Self { release, multi_uprobe, capabilities, preemption: _ } = self;
         let has = |name: &str| capabilities.contains(&name);
         if version(release).is_some_and(|version| version < OLDEST) {
             return Some(format!("Linux {}.{} or newer is needed (for the stacks of the BPF programs)", OLDEST.0, OLDEST.1));
+        }
+        if let Some(preemption) = self.preemption {
+            return Some(format!("BPF must not be used in a kernel that preempts itself ({preemption})"));
         }
         match multi_uprobe {
             Support::Unknown(why) => Some(format!("BPF needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN ({why})")),
@@ -95,7 +105,7 @@ fn version(release: &str) -> Option<(u32, u32)> {
 
 impl fmt::Display for KernelSupport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { release, multi_uprobe, capabilities } = self;
+        let Self { release, multi_uprobe, capabilities, preemption: _ } = self;
         let held = if capabilities.is_empty() { "none that matters".to_owned() } else { capabilities.join(", ") };
         let how = match multi_uprobe {
             Support::Yes => "one multi-uprobe link per BPF program",
@@ -111,7 +121,8 @@ mod tests {
     use super::*;
 
     fn obstacle(release: &str, multi_uprobe: Support, capabilities: &[&'static str]) -> Option<String> {
-        KernelSupport { release: release.to_owned(), multi_uprobe, capabilities: capabilities.to_vec() }.obstacle()
+        let (release, capabilities) = (release.to_owned(), capabilities.to_vec());
+        KernelSupport { release, multi_uprobe, capabilities, preemption: None }.obstacle()
     }
 
     #[test]

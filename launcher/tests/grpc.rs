@@ -298,6 +298,48 @@ fn many_at_once() {
     }
 }
 
+/// The same with constant garbage collection, the race detector, and in other ways to build; these and the rest of the versions are built
+/// with `TEST_ALL` alone.
+#[test]
+fn many_at_once_under_stress() {
+    let newest = ModuleFile::of("grpc", "grpc").pop().unwrap();
+    let ways = [Variant::Stripped, Variant::PieStripped, Variant::Cgo, Variant::CgoPieStripped, Variant::Race];
+    // That of the other tests.
+    let ways = if tests_all() { &ways[..] } else { &[Variant::Default] };
+    for &variant in ways {
+        let app = apps::build_with("grpc", GoVersion::GO_1_27, variant, &newest);
+        let mut command = launcher();
+        command.env("GOGC", "1").env("GODEBUG", "gcstoptheworld=1");
+        let program = Program::start(command, &app);
+        let asked = program.ask("/many?n=100&times=40");
+        let Left { spans, stderr, .. } = program.server.end();
+        assert_eq!(asked.said, ["4000 contexts, 0 wrong"], "{variant:?}: {stderr}");
+        let found = calls(&spans, &asked);
+        assert!(found.len() == 4_000 && found.iter().all(|(_, server)| server.is_some()), "{variant:?}: {stderr}");
+    }
+}
+
+/// A stream that is open when the program ends by a signal is unfinished on both sides, and lasts until then.
+#[test]
+fn a_stream_that_is_open_at_the_end() {
+    for (app, what) in builds() {
+        let program = Program::start(launcher(), &app);
+        let address = program.server.addresses[0];
+        program.ask("/unary?say=hi");
+        let waiting = std::thread::spawn(move || Client::connect(address).send("GET", "/open", &[], ""));
+        // The server has its request when it says so.
+        let program = Program { server: program.server.until_printed(&["open"]), ..program };
+        let Left { spans, .. } = program.server.end();
+        assert_eq!(waiting.join().unwrap(), None, "{what}: nobody answers");
+        let open: Vec<&Span> = spans.iter().filter(|span| span.name == "test.Echo/Server").collect();
+        let kinds: std::collections::BTreeSet<i32> = open.iter().map(|span| span.kind).collect();
+        assert_eq!((open.len(), kinds.len()), (2, 2), "{what}: {open:?}");
+        for span in open {
+            assert_eq!(span.text("error.type").as_deref(), Some("unfinished"), "{what}");
+        }
+    }
+}
+
 /// Propagation may be off: there are spans all the same.
 #[test]
 fn without_writing() {

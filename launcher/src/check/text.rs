@@ -191,7 +191,8 @@ mod tests {
             not_native: Some("--no-write".to_owned()),
             plan: Plan { left_out, ..Plan::default() },
         };
-        let kernel = KernelSupport { release: "6.18.44".to_owned(), multi_uprobe: Support::Yes, capabilities: vec!["CAP_BPF"] };
+        let (release, capabilities) = ("6.18.44".to_owned(), vec!["CAP_BPF"]);
+        let kernel = KernelSupport { release, multi_uprobe: Support::Yes, capabilities, preemption: None };
         let obstacle = kernel.obstacle();
         Report { program: PathBuf::from("/app"), finding: Finding::Go(Box::new(program)), kernel, obstacle }
     }

@@ -223,6 +223,8 @@ func open(all transports) call {
 		}
 		check(opened.SendMsg(&wrapperspb.StringValue{Value: "wait"}))
 		check(opened.CloseSend())
+		check(opened.RecvMsg(new(wrapperspb.StringValue)))
+		fmt.Println("open")
 		return []string{err(opened.RecvMsg(new(wrapperspb.StringValue)))}
 	}
 }

@@ -15,7 +15,7 @@ use super::program;
 use super::ring::RingRecords;
 use super::routes::Routes;
 use crate::engine::{Attached, Probes, Sampling};
-use crate::kernel::UprobeKind;
+use crate::kernel::{Preemption, UprobeKind};
 use crate::log;
 use crate::probes::plan::Plan;
 use crate::probes::probe::{Body, Probe};
@@ -24,6 +24,11 @@ use crate::probes::site::Site;
 /// Why no probes could be attached.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
+    /// BPF programs must not run in this kernel.
+    #[error(
+        "this kernel preempts itself ({0}), and its BPF programs for uprobes may share a stack then; boot it with preempt=voluntary"
+    )]
+    Preempts(Preemption),
     /// The BPF object was refused.
     #[error(transparent)]
     Object(#[from] ObjectError),
@@ -78,7 +83,7 @@ pub struct BpfProbes {
 /// Loads what `plan` needs and attaches it to the file at `path` for the process `pid` alone.
 ///
 /// # Errors
-/// Where the kernel refuses the object, a BPF program or a link. Nothing stays attached then.
+/// Where the kernel preempts itself, or refuses the object, a BPF program or a link. Nothing stays attached then.
 pub fn attach(
     plan: &Plan,
     sampling: &Sampling,
@@ -86,6 +91,9 @@ pub fn attach(
     path: &Path,
     pid: NonZeroU32,
 ) -> Result<BpfAttached, AttachError> {
+    if let Some(preemption) = Preemption::of_this_kernel() {
+        return Err(AttachError::Preempts(preemption));
+    }
     let mut object = Object::load(plan, sampling)?;
     let mut by_body: BTreeMap<Body, Vec<(&Probe, &Site)>> = BTreeMap::new();
     for (probe, site) in plan.sites() {
