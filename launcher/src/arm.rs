@@ -164,7 +164,13 @@ fn arm_process(candidate: Candidate<'_, '_, '_>, config: &Config) -> Result<Arme
         return Err(Untraced::NotNative(not_native));
     }
     // The file may be hostile.
-    let read = lowered(|| exe.read(|file| read(file, auxv, matches!(held, Held::AtExec(_)), &Uprobes, config)))?;
+    let read = match lowered(|| exe.read(|file| read(file, auxv, matches!(held, Held::AtExec(_)), &Uprobes, config))) {
+        // Not what the program is like, but that there is no BPF for arm64.
+        Err(Untraced::NothingKnown(_)) if !executor::IS_AVAILABLE && matches!(held, Held::Not(_)) => {
+            return Err(Untraced::NotNative(not_native));
+        }
+        read => read?,
+    };
     let kind = config.uprobes.unwrap_or_else(|| KernelSupport::gather().uprobe_kind());
     let attached = attach(&read.plan, &sampling(config), kind, path, pid);
     // The other one is out of the question for a process that runs already.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 )
 
 // yama tries what the levels of Yama leave of tracing (Documentation/admin-guide/LSM/Yama.rst), where the kernel has it. From the last
@@ -16,6 +17,9 @@ func yama(try func(run)) {
 		return
 	}
 	byBPF := run{name: "root, by BPF", user: root, armedBefore: true, without: withoutBPF()}
+	if runtime.GOARCH != "amd64" {
+		byBPF.without = "Yama"
+	}
 	for level, runs := range [][]run{
 		{{name: "nobody", flags: native}},
 		{{name: "nobody", flags: native}},
