@@ -43,7 +43,7 @@ impl Preemption {
             return Some(Self::RealTime);
         }
         let in_brackets = chosen.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(name, _)| name);
-        let asked = || command_line.split_whitespace().filter_map(|word| word.strip_prefix("preempt=")).last();
+        let asked = || command_line.split_whitespace().filter_map(|word| word.strip_prefix("preempt=")).next_back();
         match in_brackets.or_else(|| asked().filter(|_| built("PREEMPT_DYNAMIC"))) {
             Some("full") => Some(Self::Full),
             Some("lazy") => Some(Self::Lazy),
