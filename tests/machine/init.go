@@ -41,6 +41,7 @@ func main() {
 			fmt.Printf("machine: %s: ok\n", one.name)
 		}
 	}
+	// Stripped, PIE, with cgo, with the race detector.
 	programs, err := filepath.Glob("/app*")
 	check(err)
 	for _, program := range programs {
