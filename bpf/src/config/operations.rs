@@ -124,9 +124,9 @@ pub mod flag {
     pub const IS_CLIENT: u32 = 1;
     /// No operation: something is learnt of the one around.
     pub const IS_ANNOTATION: u32 = 4;
-    /// It goes on until its object ends, where it returns one and no error.
+    /// It goes on until its object ends, where it returns one and no error. One that is resumed ends where it returns an error.
     pub const HAS_OBJECT: u32 = 2;
-    /// No operation: it ends the object of one.
+    /// No operation: it ends the object of one; where one is resumed, in any case.
     pub const ENDS_OBJECT: u32 = 8;
     /// No operation: its object is a key, and what is known by it is forgotten.
     pub const FORGETS: u32 = 16;
@@ -138,6 +138,8 @@ pub mod flag {
     pub const RESUMES: u32 = 128;
     /// An annotation of the request that is served, whatever is open within that. Its object is the request, where that is known.
     pub const ABOUT_SERVED: u32 = 256;
+    /// A round trip of `net/http` sends its request, and is no operation of its own.
+    pub const BY_HTTP: u32 = 512;
 }
 
 /// What a hit means: the low eight bits of [`super::Cookie::event`]; above it is the number of the [`OperationRecipe`].

@@ -3,6 +3,7 @@
 //! Such a file says which functions and fields it needs, where its probes go, and how its records become spans.
 //! The probe bodies are in the `bpf` package, under the same name.
 
+pub mod connect;
 pub mod database;
 pub mod database_sql;
 pub mod grpc;
@@ -13,6 +14,7 @@ pub mod net_http_server;
 pub mod pgx;
 pub mod routers;
 pub mod routes;
+pub mod rpc;
 
 use crate::probes::plan::Instrumentation;
 
@@ -25,6 +27,8 @@ pub static CATALOG: &[&Instrumentation] = &[
     &pgx::INSTRUMENTATION_4,
     &grpc::SERVER_INSTRUMENTATION,
     &grpc::CLIENT_INSTRUMENTATION,
+    &connect::SERVER_INSTRUMENTATION,
+    &connect::CLIENT_INSTRUMENTATION,
     &routers::GIN,
     &routers::CHI_5,
     &routers::CHI,

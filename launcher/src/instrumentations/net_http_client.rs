@@ -8,7 +8,7 @@ mod http1;
 mod http2;
 mod span;
 
-pub use span::{finish, start};
+pub use span::{add_peer, finish, start};
 
 use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, NO_PEER, PeerLayout, event};
 use bpf::config::{ReadOnlyData as _, Setting};

@@ -74,7 +74,16 @@ pub struct Resume {
     pub functions: &'static [&'static str],
     /// The object.
     pub object: &'static str,
+    /// The object's type, of the library's package: by that, what is captured at the end knows it as `object`. Empty: the receiver is it.
+    pub object_type: &'static str,
+    /// The error with which it ends where the function returns; empty: none.
+    pub error: &'static str,
+    /// Whether it ends there without an error, too.
+    pub ends: bool,
 }
+
+/// What most of these leave as it is.
+pub const RESUME: Resume = Resume { package: "", functions: &[], object: "", object_type: "", error: "", ends: false };
 
 /// A function by which more is known of an operation: an operation without a span.
 #[derive(Debug)]
@@ -90,6 +99,8 @@ pub struct Annotation {
     pub about: About,
     /// It annotates only where this holds then; empty: always.
     pub only: &'static str,
+    /// An error, of which all is captured that is of an operation's; empty: none.
+    pub error: &'static str,
     /// What is captured. An annotation of a request of which nothing can be captured is none.
     pub captures: &'static [(&'static str, &'static str)],
     /// Adds that to the span around.
@@ -123,6 +134,7 @@ pub const ANNOTATION: Annotation = Annotation {
     moment: Moment::Start,
     about: About::Around,
     only: "",
+    error: "",
     captures: &[],
     span: |_captured, _span| {},
 };
@@ -144,6 +156,8 @@ pub struct Operation {
     pub carrier: &'static str,
     /// Whether its context is injected into what it sends; the library's [`Carrier`] says how.
     pub injects: bool,
+    /// Whether a round trip of `net/http` sends its request, which then has no span of its own: the header names that of the operation.
+    pub by_http: bool,
     /// An object that says with what it is done, for example a pool of connections, and what is captured of that: once a second for each,
     /// while its address stays the same. Empty: nothing.
     pub known_by: &'static str,
@@ -179,6 +193,7 @@ pub const OPERATION: Operation = Operation {
     context: "",
     carrier: "",
     injects: false,
+    by_http: false,
     known_by: "",
     known: &[],
     start: &[],

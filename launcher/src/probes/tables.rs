@@ -137,6 +137,7 @@ impl Planning<'_, '_> {
             recipe.error(facts, declared, &error, Stage::End, &self.errors)?;
         }
         let mut flags = if operation.injects { flag::INJECTS } else { 0 };
+        flags |= if operation.by_http { flag::BY_HTTP } else { 0 };
         if !operation.carrier.is_empty() {
             recipe.carrier(facts, declared, &expression(operation.carrier)?)?;
             flags |= flag::SERVES;

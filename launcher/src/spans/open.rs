@@ -14,7 +14,7 @@ use super::{ById, limits};
 use crate::clock::WallClock;
 use crate::config::{KnownMethods, Limits, SpanSettings};
 use crate::events::decode::{Happened, Record, ServerEnd, ServerPanic};
-use crate::instrumentations::{net_http_client, net_http_server};
+use crate::instrumentations::{net_http_client, net_http_server, rpc};
 use crate::panic_value::TypeNames;
 use crate::probes::operations::About;
 
@@ -79,6 +79,7 @@ impl OpenSpan {
             WithoutEnd::Another => return None,
         };
         data.end_time = data.start_time + std::time::Duration::from_nanos(now.saturating_sub(started));
+        rpc::settle(&mut data);
         if !is_answered {
             data.attributes.push(KeyValue::new(semconv::ERROR_TYPE, UNFINISHED));
             data.status = Status::error("the end of this operation was not seen");
@@ -150,6 +151,10 @@ impl<N: TypeNames> OpenSpans<N> {
                 }
             }
             Record::OperationEvent(event) => self.operations.event(event, &mut self.names, finished),
+            Record::HttpClientStart(start) if self.operations.has(start.span.span_id) => {
+                self.operations.sends(start.span.span_id);
+            }
+            Record::HttpClientEnd(end) if self.operations.has_sent(&end.head) => {}
             Record::HttpServerStart(_)
             | Record::HttpServerEnd(_)
             | Record::HttpServerUnfinished(_)
@@ -242,6 +247,7 @@ impl<N: TypeNames> OpenSpans<N> {
         }
         data.end_time = data.start_time + std::time::Duration::from_nanos(time.saturating_sub(started));
         complete(&mut data);
+        rpc::settle(&mut data);
         limits::apply(&self.limits, &mut data);
         Some(data)
     }

@@ -1,10 +1,11 @@
 //! Operations of tables between their start and their end: records in, finished spans out.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bpf::records::http_client::HttpClientEnd;
 use bpf::records::operation::OperationEvent;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::{Link, SpanContext, SpanKind, Status, TraceState};
@@ -19,7 +20,7 @@ use crate::captured::{Captured, Value};
 use crate::clock::WallClock;
 use crate::config::{Database, Limits};
 use crate::events::decode::{Happened, OperationHappened, OperationStarted, RawValue};
-use crate::instrumentations::identity;
+use crate::instrumentations::{identity, net_http_client};
 use crate::panic_value::{PanicValue, TypeNames};
 use crate::probes::operations::{About, KEY, MAKES, WITHIN};
 
@@ -57,6 +58,8 @@ pub(super) struct OpenOperations {
     makers: HashMap<u64, SpanContext>,
     /// What is known by the addresses of objects.
     known: HashMap<u64, Arc<Values>>,
+    /// Those for which a round trip of `net/http` is under way.
+    sending: HashSet<[u8; 8]>,
     panics: Panics,
     limits: Limits,
     database: Database,
@@ -77,6 +80,7 @@ impl OpenOperations {
             objects: HashMap::new(),
             makers: HashMap::new(),
             known: HashMap::new(),
+            sending: HashSet::new(),
             panics: Panics::default(),
             limits,
             database,
@@ -276,6 +280,23 @@ impl OpenOperations {
     /// Whether the operation of this span is open.
     pub(super) fn has(&self, span_id: [u8; 8]) -> bool {
         self.open.contains_key(&span_id)
+    }
+
+    /// A round trip of `net/http` begins that sends the request of this one.
+    pub(super) fn sends(&mut self, span_id: [u8; 8]) {
+        if self.sending.len() >= MAX_REMEMBERED {
+            self.sending.clear();
+        }
+        self.sending.insert(span_id);
+    }
+
+    /// A round trip has ended; whether it is that of one of these, which may have ended before.
+    pub(super) fn has_sent(&mut self, end: &HttpClientEnd) -> bool {
+        let is_ours = self.sending.remove(&end.span_id);
+        if let Some(open) = self.open.get_mut(&end.span_id).filter(|_| is_ours) {
+            net_http_client::add_peer(&mut open.data, &end.peer);
+        }
+        is_ours
     }
 
     /// How many are open.

@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 
 use super::{depth, redirects};
 use crate::config::http_client::HttpClientConfig;
-use crate::config::instrumentation;
+use crate::config::{instrumentation, propagator};
 use crate::go::header::{self, SCRATCH_WORDS, Walk};
 use crate::go::string::GoString;
 use crate::go::words::{string, word};
@@ -174,7 +174,12 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch) -> u64 {
     // A proxy that copies the headers of the request that it serves has not named a parent.
     let served = &search.parent;
     let is_copied = search.found != 0 && served.is_child_of(&remote.trace_id, &remote.parent_id);
-    let decision = if remote.found != 0 && !is_copied {
+    let is_sent_for = search.found != 0 && search.parent.propagation & propagator::BY_HTTP != 0;
+    let decision = if is_sent_for {
+        // That of the operation whose request it is.
+        search.parent.copy_to(span);
+        Some(search.parent.trace_flags & 1 != 0)
+    } else if remote.found != 0 && !is_copied {
         span.trace_id = remote.trace_id;
         span.parent_span_id = remote.parent_id;
         remote.decision()

@@ -1,6 +1,7 @@
 //! An operation begins: its parent, its identity, the sampler's decision, and then what is captured.
 
-use crate::config::operations::OperationRecipe;
+use crate::config::operations::{OperationRecipe, flag};
+use crate::config::propagator;
 use crate::missed::{Done, Missed};
 use crate::records::kind;
 use crate::records::operation::OperationStart;
@@ -47,6 +48,7 @@ fn open<T: Target>(
     let context = scratch.evaluation.context;
     parents::find(target, goroutine, &mut scratch.search, address, context);
     identify(target, scratch);
+    scratch.span.propagation |= by_http(recipe.flags);
     #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
     let level = level as u32;
     let opening = Opening { level, operation: number, layer: recipe.layer, flags: recipe.flags, time, object: 0 };
@@ -75,6 +77,13 @@ pub(super) fn reported<T: Target>(
     reported
 }
 
+/// [`propagator::BY_HTTP`] of an operation with these flags, without a branch.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "one bit")]
+const fn by_http(flags: u32) -> u8 {
+    ((flags & flag::BY_HTTP) / (flag::BY_HTTP / propagator::BY_HTTP as u32)) as u8
+}
+
 /// Gives a new span its identity, under the parent that was found.
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
@@ -87,7 +96,7 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch) {
         span.trace_id = search.parent.trace_id;
         span.parent_span_id = search.parent.span_id;
         // What came with the request around is propagated to what is sent within it.
-        span.propagation = search.parent.propagation;
+        span.propagation = search.parent.propagation & !propagator::BY_HTTP;
         Some(search.parent.trace_flags & 1 != 0)
     } else {
         span.trace_id = random.trace_id();

@@ -52,11 +52,12 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) 
         if recipe.flags & (flag::SERVES | flag::RESUMES) != 0 {
             served(target, frame, &scratch.span, frames::holder(address, level));
         }
-        if recipe.flags & flag::RESUMES != 0 {
+        if recipe.flags & (flag::RESUMES | flag::HAS_OBJECT) == flag::RESUMES {
             // It goes on elsewhere.
             return Err(Missed::NothingToDo);
         }
-        if scratch.span.trace_flags & 1 == 0 {
+        // What sends its request must find it, sampled or not.
+        if scratch.span.trace_flags & 1 == 0 && recipe.flags & (flag::RESUMES | flag::BY_HTTP) == 0 {
             target.count_unsampled(operation::kind::OF_TABLE, time.wrapping_sub(began));
             return Err(Missed::NothingToDo);
         }
@@ -138,9 +139,21 @@ fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe
     let object = scratch.evaluation.object;
     let goes_on = recipe.flags & flag::HAS_OBJECT != 0 && object != 0 && scratch.evaluation.error[0] == 0;
     let mut what = kind::OPERATION_END;
-    if goes_on {
+    if recipe.flags & flag::RESUMES != 0 {
+        let ends = !goes_on || recipe.flags & flag::ENDS_OBJECT != 0;
+        if !ends || target.object(object).is_none() {
+            return Err(Missed::NothingToDo);
+        }
+        target.forget_object(object);
+    } else if goes_on {
         super::object::remember(target, object, &scratch.span, ended.began);
         what = kind::OPERATION_RETURNED;
+    }
+    if scratch.span.trace_flags & 1 == 0 {
+        if what == kind::OPERATION_END {
+            target.count_unsampled(operation::kind::OF_TABLE, ended.time.wrapping_sub(ended.began));
+        }
+        return Err(Missed::NothingToDo);
     }
     let Ended { time, address: goroutine, number: operation, began: _ } = *ended;
     let span_id = u64::from_ne_bytes(scratch.span.span_id);

@@ -9,7 +9,7 @@ use crate::shared::Shared;
 use crate::target::Target;
 use crate::trace::frames::{self, Opening, Standing};
 use crate::trace::sealed::SealedSpan;
-use crate::trace::unwinding;
+use crate::trace::{operation, unwinding};
 
 /// An operation whose object is open.
 #[repr(C)]
@@ -64,7 +64,7 @@ pub(super) fn close<T: Target>(target: &T, number: u32, is_closing: bool) -> Don
         }
         target.forget_object(object);
         if !is_closing {
-            return report(target, scratch, recipe, number);
+            return report(target, scratch, recipe, number, began);
         }
         let (layer, flags) = (recipe.layer, recipe.flags);
         go_on(target, scratch, &Opening { level: 0, operation: number, layer, flags, time: began, object })
@@ -90,7 +90,7 @@ pub(super) fn resume<T: Target>(target: &T, number: u32) -> Done {
             return Err(Missed::Evicted);
         }
         let (layer, flags) = (recipe.layer, recipe.flags);
-        go_on(target, scratch, &Opening { level: 0, operation: number, layer, flags, time: began, object: 0 })
+        go_on(target, scratch, &Opening { level: 0, operation: number, layer, flags, time: began, object })
     })
 }
 
@@ -98,10 +98,14 @@ pub(super) fn resume<T: Target>(target: &T, number: u32) -> Done {
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe, number: u32) -> Done {
+fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe, number: u32, began: u64) -> Done {
     report::begin(target, scratch);
     target.follow(recipe.start, scratch);
     let (time, span_id) = (scratch.evaluation.time, u64::from_ne_bytes(scratch.span.span_id));
+    if scratch.span.trace_flags & 1 == 0 {
+        target.count_unsampled(operation::kind::OF_TABLE, time.wrapping_sub(began));
+        return Err(Missed::NothingToDo);
+    }
     let (goroutine, object) = (target.registers().goroutine(), scratch.evaluation.object);
     let event = Event { kind: kind::OPERATION_END, operation: number, time, span_id, goroutine, object, level: 0 };
     report::submit(target, scratch, &event)

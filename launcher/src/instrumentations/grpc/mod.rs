@@ -14,7 +14,7 @@ use opentelemetry::trace::SpanKind;
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
 use crate::probes::library::{
-    ANNOTATION, Annotation, CLOSE, Carrier, Close, ErrorType, LIBRARY, Library, OPERATION, Operation, Resume,
+    ANNOTATION, Annotation, CLOSE, Carrier, Close, ErrorType, LIBRARY, Library, OPERATION, Operation, RESUME, Resume,
 };
 use crate::probes::plan::{Instrumentation, Layout, LeftOut, Planned};
 use bpf::config::ReadOnlyData as _;
@@ -131,13 +131,13 @@ static CLIENT: Library = Library {
     }],
     // Attempts of a call that has failed are made again on the goroutine of whoever sees it fail.
     resumes: &[Resume {
-        package: "",
         functions: &[
             "func (cs *clientStream) retryLocked(attempt *csAttempt, lastErr error) error",
             // Up to 1.45.
             "func (cs *clientStream) retryLocked(lastErr error) error",
         ],
         object: "cs",
+        ..RESUME
     }],
     errors: &[ErrorType {
         type_name: "*google.golang.org/grpc/internal/status.Error",

@@ -79,10 +79,7 @@ fn escape_path(url: &mut String, path: &[u8]) {
 
 /// Completes the span of a round trip; `error` describes the error that it returned, if it did.
 pub fn finish(span: &mut SpanData, end: &HttpClientEnd, error: Option<PanicValue>) {
-    if let Some(address) = peer(&end.peer) {
-        span.attributes.push(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, address.to_string()));
-        span.attributes.push(KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(end.peer.port)));
-    }
+    add_peer(span, &end.peer);
     if let Ok(again @ 1..) = i64::try_from(end.writes.saturating_sub(1)) {
         resent(span, again);
     }
@@ -101,6 +98,17 @@ pub fn finish(span: &mut SpanData, end: &HttpClientEnd, error: Option<PanicValue
     if let Some(PanicValue { type_name, message }) = error {
         let message = message.unwrap_or_default();
         fail(span, error_type(type_name, &message), &message);
+    }
+}
+
+/// Adds to whom the request was sent.
+pub fn add_peer(span: &mut SpanData, to: &Peer) {
+    let (own_address, own_port) = (semconv::NETWORK_PEER_ADDRESS, semconv::NETWORK_PEER_PORT);
+    if let Some(address) = peer(to) {
+        // Of several, the last counts.
+        span.attributes.retain(|attribute| attribute.key.as_str() != own_address && attribute.key.as_str() != own_port);
+        span.attributes.push(KeyValue::new(own_address, address.to_string()));
+        span.attributes.push(KeyValue::new(own_port, i64::from(to.port)));
     }
 }
 

@@ -110,6 +110,9 @@ impl Planning<'_, '_> {
             let only = Condition { expression: named(about, &only.expression), ..only };
             recipe.require(facts, declared, &only, stage)?;
         }
+        if !annotation.error.is_empty() {
+            recipe.error(facts, declared, &named(about, &expression(annotation.error)?), stage, &self.errors)?;
+        }
         let mut why = None;
         for (name, text) in annotation.captures {
             let expression = named(about, &expression(text)?);

@@ -10,7 +10,10 @@ use crate::probes::left_out::LeftOut;
 use crate::probes::library::{Carrier, Close, Library, Resume, SpanFunction};
 use crate::probes::plan::Planned;
 use crate::probes::recipe::{Declared, Recipe};
-use crate::signature::{Signature, find};
+use crate::signature::{GoType, Parameter, Signature, find};
+
+/// What expressions call an object by its type.
+const OBJECT: &str = "object";
 
 /// The functions in which operations go on, as the linker calls them.
 pub(super) fn functions(library: &'static Library, resume: &'static Resume) -> impl Iterator<Item = String> {
@@ -70,8 +73,18 @@ impl Planning<'_, '_> {
         let (facts, declared) = (self.facts, Declared { signature, found: &found });
         let mut recipe = Recipe::default();
         recipe.object(facts, declared, &expression(resume.object)?, Stage::Start)?;
+        let mut flags = flag::RESUMES | flag::INJECTS;
+        if !resume.error.is_empty() {
+            let by_object = with_object(signature, resume.object_type)?;
+            let declared = Declared { signature: &by_object, found: &found };
+            recipe.error(facts, declared, &expression(resume.error)?, Stage::End, &self.errors)?;
+            flags |= flag::HAS_OBJECT;
+        }
+        if resume.ends {
+            flags |= flag::HAS_OBJECT | flag::ENDS_OBJECT;
+        }
         let about = (SpanKind::Client, (|_captured, _span| {}) as SpanFunction, found.function.name.clone());
-        self.add(recipe, declared, event::RESUME, true, flag::RESUMES | flag::INJECTS, about)
+        self.add(recipe, declared, event::RESUME, true, flags, about)
     }
 
     /// Adds what is code.
@@ -87,4 +100,15 @@ impl Planning<'_, '_> {
             Err(why) => self.planned.missing.push(format!("the trace context is neither extracted nor injected: {why}")),
         }
     }
+}
+
+/// The declaration of a function at whose end an object of this type is known, as a receiver is.
+fn with_object(signature: &Signature, object_type: &str) -> Result<Signature, LeftOut> {
+    let mut signature = signature.clone();
+    if !object_type.is_empty() {
+        let go_type = GoType::parse(&signature.package, object_type)
+            .map_err(|error| LeftOut::NotUnderstood(format!("{object_type}: {error}")))?;
+        signature.receiver = Some(Parameter { name: Some(OBJECT.to_owned()), go_type });
+    }
+    Ok(signature)
 }

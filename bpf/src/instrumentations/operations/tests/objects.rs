@@ -126,6 +126,36 @@ fn closing_propagates_nothing_of_others() {
     rows.program.is_clean();
 }
 
+/// `func (object *T) next() (err error)`, within which the operation goes on, and ends where that returns an error; another one where it
+/// ends in any case.
+#[test]
+fn what_is_resumed_may_end_there() {
+    let mut rows = rows();
+    let next = |flags: u32| Function {
+        begin: vec![words(0, 0), step(code::NOTE_OBJECT, 0, 0)],
+        end: vec![results(0, 1), step(code::NOTE_ERROR, 0, 0), step(code::OBJECT, 0, 0), step(code::CAPTURE_WORD, 4, 0)],
+        flags: flag::RESUMES | flag::HAS_OBJECT | flags,
+        ..Function::default()
+    };
+    let (reads, closes) = (rows.program.add(next(0)), rows.program.add(next(flag::ENDS_OBJECT)));
+    let span = rows.returned(OBJECT);
+    let program = &rows.program;
+    let resumed = |function: u32, results: &[u64]| {
+        program.resume(function, 300, OBJECT).unwrap();
+        assert_eq!(program.open(), 1);
+        program.end(function, 300, results)
+    };
+    assert_eq!(resumed(reads, &[0, 0]), Err(Missed::NothingToDo), "it goes on");
+    assert_eq!(resumed(reads, &[7, 7]), Ok(()));
+    let end = program.event(kind::OPERATION_END);
+    assert_eq!((end.span_id, end.operation, &end.values), (span, reads, &vec![Value::word(4, OBJECT)]));
+    assert_eq!(program.resume(closes, 300, OBJECT), Err(Missed::NothingToDo), "it has ended");
+    let span = rows.returned(OBJECT);
+    assert_eq!(resumed(closes, &[0, 0]), Ok(()));
+    assert_eq!(program.event(kind::OPERATION_END).span_id, span);
+    program.is_clean();
+}
+
 #[test]
 fn with_an_error_there_is_no_object() {
     let rows = rows();

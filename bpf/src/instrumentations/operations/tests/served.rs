@@ -17,7 +17,7 @@ impl Program {
         crate::instrumentations::operations::served(&self.process, &self.process.layout.header_map)
     }
 
-    fn resume(&self, number: u32, depth: u64, object: u64) -> Done {
+    pub(super) fn resume(&self, number: u32, depth: u64, object: u64) -> Done {
         self.hit_served(event::RESUME, number, depth, &[object])
     }
 
