@@ -127,10 +127,10 @@ fn calls_of_every_kind_by_every_protocol() {
             let Asked { path, said } = asked;
             let (client, server) = call(&spans, number);
             assert_eq!(line(client), *by_client, "{what} {path}: {stderr}");
-            let served = server.map(line).unwrap_or_default();
+            let by_it = server.map(line).unwrap_or_default();
             // That its client has closed the response, a server may see or not.
-            let is_closed = path.starts_with("/closed") && served == "Server canceled";
-            assert!(served == *by_server || is_closed, "{what} {path}: {served}: {stderr}");
+            let is_closed = path.starts_with("/closed") && by_it == "Server canceled";
+            assert!(by_it == *by_server || is_closed, "{what} {path}: {by_it}: {stderr}");
             for span in server.iter().chain([&client]).filter(|_| by_server.is_empty()) {
                 assert_eq!(span.text("network.peer.address"), None, "{what} {path}");
             }

@@ -71,6 +71,14 @@ const HTTPROUTER: &[Case] = &[
     ("GET", "/pets/", 301, ""),
 ];
 
+const GATEWAY: &[Case] = &[
+    ("GET", "/v1/pets", 200, "/v1/pets"),
+    ("GET", "/v1/pets/7?x=1", 200, "/v1/pets/{id}"),
+    ("POST", "/v1/pets/7:feed", 200, "/v1/pets/{id}:feed"),
+    ("GET", "/old", 200, ""),
+    ("GET", "/nothing", 404, ""),
+];
+
 const MUXES: &[Case] = &[
     ("GET", "/pets/7", 200, "/pets/"),
     ("GET", "/api/status", 200, "/api/status"),
@@ -100,6 +108,7 @@ const ROUTERS: &[Router] = &[
     ("echo4", &[COLONS, ECHO]),
     ("mux", &[MUX]),
     ("httprouter", &[COLONS, HTTPROUTER]),
+    ("gateway", &[GATEWAY]),
 ];
 /// A mux tells its patterns in programs whose `go.mod` says Go 1.22 or newer.
 const WITH_MUXES: &[Router] = &[("muxes", &[MUXES]), ("mixed", &[MIXED])];

@@ -37,4 +37,5 @@ pub static CATALOG: &[&Instrumentation] = &[
     &routers::ECHO,
     &routers::GORILLA_MUX,
     &routers::HTTPROUTER,
+    &routers::GRPC_GATEWAY_2,
 ];

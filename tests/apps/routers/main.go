@@ -27,6 +27,7 @@ var routers = map[string]func() http.Handler{
 	"echo4":      newEcho4,
 	"mux":        newMux,
 	"httprouter": newHttprouter,
+	"gateway":    newGateway,
 	"muxes":      newMuxes,
 	"mixed":      newMixed,
 }

@@ -8,6 +8,7 @@ mod chi;
 mod echo;
 mod gin;
 mod gorilla_mux;
+mod grpc_gateway;
 mod httprouter;
 
 use opentelemetry_sdk::trace::SpanData;
@@ -33,6 +34,8 @@ pub static ECHO_5: Instrumentation = Instrumentation::table(&echo::TABLE_5);
 pub static GORILLA_MUX: Instrumentation = Instrumentation::table(&gorilla_mux::TABLE);
 /// That of httprouter.
 pub static HTTPROUTER: Instrumentation = Instrumentation::table(&httprouter::TABLE);
+/// That of grpc-gateway.
+pub static GRPC_GATEWAY_2: Instrumentation = Instrumentation::table(&grpc_gateway::TABLE_2);
 
 /// Of the request that is served, `route` is captured.
 const OF_REQUEST: Annotation = Annotation { about: About::Served, span: route, ..ANNOTATION };
