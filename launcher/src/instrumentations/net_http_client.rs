@@ -15,7 +15,6 @@ use bpf::config::{ReadOnlyData as _, Setting};
 
 use bpf::instrumentations::net_http_client::{ADDRESS_WORDS, REQUEST_WORDS, RESPONSE_WORDS, URL_WORDS};
 
-use crate::executor::Moment;
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
 use crate::probes::plan::{How, Instrumentation, Layout, LeftOut, Planned, PlannedDetour};
@@ -127,7 +126,7 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
         ..EMPTY_HTTP_CLIENT
     };
     // From there on the depth of a stack is counted.
-    let stack_high = fields.required("runtime.g", "stack")?.get() + fields.required("runtime.stack", "hi")?.get();
+    let stack_high = fields.stack_high()?;
     let (mut missing, mut detours) = (Vec::from_iter(without), Vec::new());
     if let Some(why) = facts.not_written {
         missing.push(format!("the trace context is not injected ({why})"));
@@ -212,23 +211,4 @@ fn round_trips(facts: &Facts<'_>) -> Result<(Vec<Probe>, Option<String>), LeftOu
         }
     };
     Ok((probes, missing))
-}
-
-/// The probe at the first call of `target` in `caller`.
-fn call_of(facts: &Facts<'_>, caller: &str, target: &str, event: Event) -> Result<Probe, LeftOut> {
-    let (function, entry) = (facts.function(caller)?, facts.function(target)?.entry);
-    let mut calls = facts.binary.calls(function)?.filter(|call| call.target == entry);
-    let Some(call) = calls.next() else {
-        return Err(LeftOut::NotUnderstood(format!("{caller} does not call {target}")));
-    };
-    facts.at_call(caller, call.site, event)
-}
-
-/// The detour of the function `name`, behind its stack check.
-fn detour(facts: &Facts<'_>, name: &str, (site, moment): (u32, Moment), stack_high: u32) -> Result<PlannedDetour, LeftOut> {
-    let function = facts.function(name)?;
-    let Some(place) = facts.binary.detour_site(function)? else {
-        return Err(LeftOut::NotUnderstood(format!("the code of {name} leaves no room for a detour")));
-    };
-    Ok(PlannedDetour { function: name.to_owned(), site, moment, place, stack_high })
 }

@@ -3,9 +3,11 @@
 use std::cell::OnceCell;
 
 use super::left_out::LeftOut;
+use super::plan::PlannedDetour;
 use super::probe::{Event, Point, Probe};
 use super::site::{Ends, Placement, Site};
 use crate::binary::{Function, Functions, GoBinary, Inlined, Layouts, VirtAddr};
+use crate::executor::Moment;
 
 /// What was found in the binary, for all instrumentations at once.
 #[derive(Debug)]
@@ -93,6 +95,30 @@ impl Facts<'_> {
     pub fn at_call(&self, name: &str, call: VirtAddr, event: Event) -> Result<Probe, LeftOut> {
         let function = self.function(name)?;
         Ok(probe(function, event, Point::Call, vec![self.placement.call(self.binary, function, call)?]))
+    }
+
+    /// Observes the first direct call of the function `target` within the function `caller`.
+    ///
+    /// # Errors
+    /// Where the program has not both, or the one does not call the other.
+    pub fn at_call_of(&self, caller: &str, target: &str, event: Event) -> Result<Probe, LeftOut> {
+        let (function, entry) = (self.function(caller)?, self.function(target)?.entry);
+        let Some(call) = self.binary.calls(function)?.find(|call| call.target == entry) else {
+            return Err(LeftOut::NotUnderstood(format!("{caller} does not call {target}")));
+        };
+        self.at_call(caller, call.site, event)
+    }
+
+    /// The detour of the function `name`, behind its stack check; see [`PlannedDetour`].
+    ///
+    /// # Errors
+    /// Where the program does not have it, or its code leaves no room.
+    pub fn detour(&self, name: &str, (site, moment): (u32, Moment), stack_high: u32) -> Result<PlannedDetour, LeftOut> {
+        let function = self.function(name)?;
+        let Some(place) = self.binary.detour_site(function)? else {
+            return Err(LeftOut::NotUnderstood(format!("the code of {name} leaves no room for a detour")));
+        };
+        Ok(PlannedDetour { function: name.to_owned(), site, moment, place, stack_high })
     }
 
     /// Observes all returns of the function `name`, and reads its first `results` result words.

@@ -71,6 +71,18 @@ impl<'a> FieldReader<'a> {
         Setting::new(if outer == ABSENT || inner == ABSENT { ABSENT } else { outer.saturating_add(inner) })
     }
 
+    /// `runtime.g.stack.hi`, from which the depth of a stack is counted.
+    ///
+    /// # Errors
+    /// Where the program does not describe it.
+    pub fn stack_high(&mut self) -> Result<u32, LeftOut> {
+        let high = self.nested("runtime.g", "stack", "runtime.stack", "hi").get();
+        if high == ABSENT {
+            return Err(LeftOut::NotUnderstood("the program does not describe where a goroutine's stack ends".to_owned()));
+        }
+        Ok(high)
+    }
+
     /// How to read the map type `type_name`, whose keys are strings and whose elements are slices.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! [`crate::engine`]'s.
 
 pub mod contexts;
+mod disabled;
 pub mod facts;
 pub mod fields;
 pub mod left_out;

@@ -20,23 +20,17 @@ pub(super) struct AtEnd {
 }
 
 /// The probes of a function: at its start `begin` happens, at its end, where that is wanted, an operation ends. `number` is that of its
-/// recipe, within its [`super::plan::Planned`]; `serves` says whether a request from elsewhere is served.
+/// recipe, within its [`super::plan::Planned`]; `body` runs at its start.
 pub(super) fn probes(
     facts: &Facts<'_>,
     declared: Declared<'_>,
-    (begin, serves): (u32, bool),
+    (begin, body): (u32, Body),
     end: Option<AtEnd>,
     number: usize,
 ) -> Result<Vec<Probe>, LeftOut> {
     let function = &declared.found.function;
-    let event = |kind: u32, when: When, meaning: &'static str| {
+    let event = |kind: u32, body: Body, when: When, meaning: &'static str| {
         let number = u32::try_from(number).unwrap_or(u32::MAX >> 8) << 8 | kind;
-        let body = match begin {
-            event::ANNOTATE => Body::Annotations,
-            event::BEGIN if serves && kind == event::BEGIN => Body::ServedOperations,
-            event::RESUME if kind == event::RESUME => Body::ServedOperations,
-            _ => Body::Operations,
-        };
         Event { meaning, when, body, number }
     };
     let (when, meaning) = match begin {
@@ -49,7 +43,7 @@ pub(super) fn probes(
     let mut probes = Vec::new();
     // What is learnt when a function returns needs nothing when it is called.
     if !(is_annotation && end.is_some()) {
-        probes.push(facts.at_entry_of(function, event(begin, when, meaning))?);
+        probes.push(facts.at_entry_of(function, event(begin, body, when, meaning))?);
     }
     if let Some(AtEnd { reads_memory, is_whole }) = end {
         let ends = Ends {
@@ -66,8 +60,11 @@ pub(super) fn probes(
             event::ANNOTATE => meaning,
             _ => "an operation ends",
         };
-        let (kind, when) = if is_annotation { (event::ANNOTATE, When::Annotate) } else { (event::END, When::End) };
-        probes.push(facts.at_ends_of(function, ends, event(kind, when, meaning))?);
+        let (kind, body, when) = match is_annotation {
+            true => (event::ANNOTATE, body, When::Annotate),
+            false => (event::END, Body::Operations, When::End),
+        };
+        probes.push(facts.at_ends_of(function, ends, event(kind, body, when, meaning))?);
     }
     Ok(probes)
 }

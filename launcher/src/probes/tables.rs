@@ -15,6 +15,7 @@ use super::library::{Library, Operation};
 use super::operation_sites::{in_tail, probes, result_words, tail_probe};
 use super::operations::{MAKES, PlannedOperation, WITHIN};
 use super::plan::Planned;
+use super::probe::Body;
 use super::recipe::{AboutFunction, Declared, Errors, Recipe};
 use crate::expression::{Condition, Expression, Stage, Unreadable};
 use crate::signature::{Found, Signature, find};
@@ -242,8 +243,12 @@ impl Planning<'_, '_> {
     ) -> Result<(), LeftOut> {
         // What serves a request does so until all that it calls has returned.
         let end = has_end.then(|| recipe.at_end(flags & (flag::SERVES | flag::RESUMES) != 0));
-        let begins = (begin, flags & flag::SERVES != 0);
-        let probes = probes(self.facts, declared, begins, end, self.planned.operations.len())?;
+        let body = match begin {
+            event::ANNOTATE => Body::Annotations,
+            _ if flags & (flag::SERVES | flag::RESUMES) != 0 => Body::ServedOperations,
+            _ => Body::Operations,
+        };
+        let probes = probes(self.facts, declared, (begin, body), end, self.planned.operations.len())?;
         let about = AboutFunction { library: self.library.package, function, kind, span };
         self.planned.missing.extend(recipe.missing.iter().cloned());
         let operation: PlannedOperation = recipe.finish(flags, about);

@@ -89,7 +89,7 @@ fn instance(
         }
     }
     let end = Some(recipe.at_end(true));
-    let probes = probes(facts, declared, (event::BEGIN, false), end, planned.operations.len())?;
+    let probes = probes(facts, declared, (event::BEGIN, Body::Operations), end, planned.operations.len())?;
     let name = function.signature.symbol().replace("%2e", ".");
     let about = AboutFunction { library: SCOPE, function: name, kind: SpanKind::Internal, span };
     Ok((probes, recipe.finish(0, about)))

@@ -3,6 +3,7 @@
 //! A span is an [`opentelemetry_sdk::trace::SpanData`]: the SDK's own model, which every exporter takes.
 
 mod failures;
+mod known;
 pub mod limits;
 mod names;
 pub mod open;
@@ -12,3 +13,6 @@ mod values;
 
 /// By the ids of spans, which are random already.
 type ById<T> = std::collections::HashMap<[u8; 8], T, foldhash::fast::RandomState>;
+
+/// Objects of which something is remembered at once, by their addresses.
+const MAX_REMEMBERED: usize = 16_384;

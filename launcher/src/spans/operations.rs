@@ -13,9 +13,11 @@ use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::failures::{fail, panicked, unfinished};
+use super::known::Known;
 use super::names::Names;
 use super::panics::Panics;
-use super::{ById, limits, values};
+use super::values::Values;
+use super::{ById, MAX_REMEMBERED, limits, values};
 use crate::captured::{Captured, Value};
 use crate::clock::WallClock;
 use crate::config::{Database, Limits};
@@ -23,12 +25,6 @@ use crate::events::decode::{Happened, OperationHappened, OperationStarted, RawVa
 use crate::instrumentations::{identity, net_http_client};
 use crate::panic_value::{PanicValue, TypeNames};
 use crate::probes::operations::{About, KEY, MAKES, WITHIN};
-
-/// Objects that were made by operations, which are remembered at once.
-const MAX_REMEMBERED: usize = 16_384;
-
-/// Names and values.
-type Values = Vec<(Cow<'static, str>, Value)>;
 
 /// An operation without its end.
 #[derive(Debug)]
@@ -56,8 +52,7 @@ pub(super) struct OpenOperations {
     objects: HashMap<u64, [u8; 8]>,
     /// The spans of operations that have made an object, by its address.
     makers: HashMap<u64, SpanContext>,
-    /// What is known by the addresses of objects.
-    known: HashMap<u64, Arc<Values>>,
+    known: Known,
     /// Those for which a round trip of `net/http` is under way.
     sending: HashSet<[u8; 8]>,
     panics: Panics,
@@ -79,7 +74,7 @@ impl OpenOperations {
             open: ById::default(),
             objects: HashMap::new(),
             makers: HashMap::new(),
-            known: HashMap::new(),
+            known: Known::default(),
             sending: HashSet::new(),
             panics: Panics::default(),
             limits,
@@ -102,7 +97,7 @@ impl OpenOperations {
         let is_known = |value: &&RawValue<'_>| about.known.contains(&usize::from(value.number));
         let (about_object, own): (Vec<_>, Vec<_>) = raw.iter().partition(is_known);
         values::add(&mut found, &own, &about.captures[0], names);
-        let known = self.known(&about, &found, &about_object, names);
+        let known = object(&found, KEY).and_then(|key| self.known.of(key, &about, &about_object, names));
         let scope = self.scopes.entry(about.library).or_insert_with(|| identity::scope(about.library)).clone();
         let mut data = identity::open_span(about.kind.clone(), &head.span, TraceState::default(), scope, clock.time(head.time));
         if let Some(maker) = object(&found, WITHIN).and_then(|object| self.makers.get(&object)) {
@@ -112,31 +107,6 @@ impl OpenOperations {
         self.panics.go_on(goroutine, started);
         let open = OpenOperation { about, data, started, values: found, known, goroutine, level, returned: None };
         self.open.insert(head.span.span_id, open);
-    }
-
-    /// What is known of an operation's object: what was captured now, or the last time.
-    fn known<N: TypeNames>(
-        &mut self,
-        about: &About,
-        own: &[(Cow<'static, str>, Value)],
-        raw: &[&RawValue<'_>],
-        names: &mut Names<N>,
-    ) -> Option<Arc<Values>> {
-        let key = object(own, KEY)?;
-        if raw.is_empty() {
-            return self.known.get(&key).cloned();
-        }
-        let mut found = Vec::new();
-        values::add(&mut found, raw, &about.captures[0], names);
-        if self.known.len() >= MAX_REMEMBERED {
-            self.known.clear();
-        }
-        let found = match self.known.get(&key) {
-            Some(before) if **before == found => before.clone(),
-            Some(_) | None => Arc::new(found),
-        };
-        self.known.insert(key, found.clone());
-        Some(found)
     }
 
     /// Something has happened to one of these.

@@ -10,13 +10,11 @@ use crate::expression::ValueKind;
 use crate::panic_value::{PanicValue, TypeNames};
 use bpf::records::operation::MAX_VALUE;
 
+/// Names and values.
+pub(super) type Values = Vec<(Cow<'static, str>, Value)>;
+
 /// Adds what was captured, by its names. What has no name, or not the form that it should have, is left out.
-pub(super) fn add<N: TypeNames>(
-    values: &mut Vec<(Cow<'static, str>, Value)>,
-    raw: &[&RawValue<'_>],
-    captures: &[Named],
-    names: &mut Names<N>,
-) {
+pub(super) fn add<N: TypeNames>(values: &mut Values, raw: &[&RawValue<'_>], captures: &[Named], names: &mut Names<N>) {
     for one in raw {
         if let Some(Named { name, kind }) = captures.get(usize::from(one.number))
             && let Some(value) = value(one, *kind, names)

@@ -182,13 +182,15 @@ func many(all transports) call {
 		var mutex sync.Mutex
 		seen, wrong := map[string]bool{}, 0
 		var group sync.WaitGroup
+		expect(n)
 		for worker := 0; worker < n; worker++ {
 			worker := worker
 			group.Add(1)
 			go func() {
 				defer group.Done()
 				for number := 0; number < times; number++ {
-					said := fmt.Sprint("nap ", worker, "-", number)
+					// The first ones are all open at the same time.
+					said := fmt.Sprint(map[bool]string{true: "together "}[number == 0], worker, "-", number)
 					kind := []string{"Unary", "Both"}[(worker+number)%2]
 					var got []string
 					if kind == "Unary" {

@@ -7,8 +7,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -86,10 +86,35 @@ func answer(ctx context.Context, said string) (*wrapperspb.StringValue, error) {
 		came, _ := metadata.FromIncomingContext(ctx)
 		said := once(metadata.NewOutgoingContext(ctx, came.Copy()), relayed, "")
 		return &wrapperspb.StringValue{Value: strings.Join(said, "\n")}, nil
-	case "nap":
-		time.Sleep(time.Millisecond)
+	case "together":
+		meet()
 	}
 	return &wrapperspb.StringValue{Value: sent(ctx) + said}, nil
+}
+
+// together is how many calls are to be open at the same time, before any of them is answered.
+var together = struct {
+	sync.Mutex
+	missing int
+	there   chan struct{}
+}{}
+
+// expect says how many of the calls that come will wait for each other.
+func expect(calls int) {
+	together.Lock()
+	defer together.Unlock()
+	together.missing, together.there = calls, make(chan struct{})
+}
+
+// meet waits until all are there.
+func meet() {
+	together.Lock()
+	there := together.there
+	if together.missing--; together.missing == 0 {
+		close(there)
+	}
+	together.Unlock()
+	<-there
 }
 
 // sent is the metadata by which traces are propagated, one name a line.

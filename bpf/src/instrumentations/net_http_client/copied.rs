@@ -105,15 +105,23 @@ impl Step for Lines {
             return true;
         }
         let fits = |length: u64| line.wrapping_add(length) <= self.end;
-        let [parent, single, multiple] = &mut self.found.clone();
-        if &name == b"Tracepar" && fits(FLAGS + 2) && lookup.read_or_zero::<[u8; 8]>(line.wrapping_add(8)) == *b"ent: 00-" {
-            *parent = if self.is_trace(lookup, line.wrapping_add(16)) { line } else { 0 };
-        } else if name.starts_with(b"B3: ") && fits(SINGLE + 16) {
-            *single = if self.is_trace(lookup, line.wrapping_add(4)) { line } else { 0 };
-        } else if &name == b"X-B3-Spa" && lookup.read_or_zero::<[u8; 5]>(line.wrapping_add(8)) == *b"nid: " {
-            *multiple = line;
+        let behind = |at: u64| lookup.read_or_zero::<[u8; 8]>(line.wrapping_add(at));
+        let is_parent = &name == b"Tracepar" && fits(FLAGS + 2) && behind(8) == *b"ent: 00-";
+        let is_single = name.starts_with(b"B3: ") && fits(SINGLE + 16);
+        let is_multiple = &name == b"X-B3-Spa" && behind(8).starts_with(b"nid: ");
+        let is_ours = is_parent && self.is_trace(lookup, line.wrapping_add(16))
+            || is_single && self.is_trace(lookup, line.wrapping_add(4))
+            || is_multiple;
+        if is_ours {
+            let [parent, single, multiple] = &mut self.found;
+            *(if is_parent {
+                parent
+            } else if is_single {
+                single
+            } else {
+                multiple
+            }) = line;
         }
-        self.found = [*parent, *single, *multiple];
         true
     }
 }

@@ -14,13 +14,21 @@ use crate::trace::{parents, sampling, unwinding};
 /// A function is called where an operation begins.
 #[inline(always)]
 pub(super) fn begin<T: Target>(target: &T, number: u32) -> Done {
+    let (recipe, goroutine, address) = called(target, number)?;
+    target.with_scratch(|scratch| open(target, scratch, recipe, number, goroutine, address))
+}
+
+/// The recipe with this number, the goroutine that calls its function, and the address of that's `g`; an error where it is switched off, or
+/// there is no room for the goroutine.
+#[inline(always)]
+pub(super) fn called<T: Target>(target: &T, number: u32) -> Result<(&OperationRecipe, &Goroutine, u64), Missed> {
     let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
     if target.settings().is_off(recipe.layer) {
         return Err(Missed::NothingToDo);
     }
     let address = target.registers().goroutine();
     let goroutine = target.goroutine_or_new(address).ok_or(Missed::NoRoom)?;
-    target.with_scratch(|scratch| open(target, scratch, recipe, number, goroutine, address))
+    Ok((recipe, goroutine, address))
 }
 
 #[inline(always)]

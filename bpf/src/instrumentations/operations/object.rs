@@ -45,23 +45,12 @@ pub(super) fn remember<T: Target>(target: &T, object: u64, span: &SpanIdentity, 
 pub(super) fn close<T: Target>(target: &T, number: u32, is_closing: bool) -> Done {
     let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
     target.with_scratch(|scratch| {
-        scratch.evaluation.begin(&target.registers(), target.opaque(0));
-        scratch.evaluation.time = target.now();
-        target.follow(recipe.begin, scratch);
-        let Scratch { evaluation, span, .. } = scratch;
-        let object = evaluation.object;
-        if evaluation.refused != 0 || object == 0 {
-            return Err(Missed::NothingToDo);
-        }
+        let object = named(target, scratch, recipe)?;
         if recipe.flags & flag::FORGETS != 0 {
             target.forget_known(object);
             return Ok(());
         }
-        let open = target.object(object).ok_or(Missed::NothingToDo)?;
-        let began = open.began.get();
-        if !open.span.copy_of(object, span) {
-            return Err(Missed::Evicted);
-        }
+        let began = find(target, scratch, object)?;
         target.forget_object(object);
         if !is_closing {
             return report(target, scratch, recipe, number, began);
@@ -76,22 +65,29 @@ pub(super) fn close<T: Target>(target: &T, number: u32, is_closing: bool) -> Don
 pub(super) fn resume<T: Target>(target: &T, number: u32) -> Done {
     let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
     target.with_scratch(|scratch| {
-        scratch.evaluation.begin(&target.registers(), target.opaque(0));
-        scratch.evaluation.time = target.now();
-        target.follow(recipe.begin, scratch);
-        let Scratch { evaluation, span, .. } = scratch;
-        let object = evaluation.object;
-        if evaluation.refused != 0 || object == 0 {
-            return Err(Missed::NothingToDo);
-        }
-        let open = target.object(object).ok_or(Missed::NothingToDo)?;
-        let began = open.began.get();
-        if !open.span.copy_of(object, span) {
-            return Err(Missed::Evicted);
-        }
+        let object = named(target, scratch, recipe)?;
+        let began = find(target, scratch, object)?;
         let (layer, flags) = (recipe.layer, recipe.flags);
         go_on(target, scratch, &Opening { level: 0, operation: number, layer, flags, time: began, object })
     })
+}
+
+/// The object that a recipe names.
+#[inline(always)]
+fn named<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe) -> Result<u64, Missed> {
+    scratch.evaluation.begin(&target.registers(), target.opaque(0));
+    scratch.evaluation.time = target.now();
+    target.follow(recipe.begin, scratch);
+    let object = scratch.evaluation.object;
+    if scratch.evaluation.refused != 0 || object == 0 { Err(Missed::NothingToDo) } else { Ok(object) }
+}
+
+/// Leaves the span of the operation that has this object in `scratch`; returns when it began.
+#[inline(always)]
+fn find<T: Target>(target: &T, scratch: &mut Scratch, object: u64) -> Result<u64, Missed> {
+    let open = target.object(object).ok_or(Missed::NothingToDo)?;
+    let began = open.began.get();
+    if open.span.copy_of(object, &mut scratch.span) { Ok(began) } else { Err(Missed::Evicted) }
 }
 
 /// The operation ends here.

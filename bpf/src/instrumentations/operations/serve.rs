@@ -17,12 +17,7 @@ use crate::trace::{extracted, remote, sampling, unwinding};
 /// A function is called where a request is served; `map` is how its carrier is read.
 #[inline(always)]
 pub(super) fn serve<T: Target>(target: &T, map: &MapLayout, number: u32) -> Done {
-    let recipe = target.operation(number).ok_or(Missed::NothingToDo)?;
-    if target.settings().is_off(recipe.layer) {
-        return Err(Missed::NothingToDo);
-    }
-    let address = target.registers().goroutine();
-    let goroutine = target.goroutine_or_new(address).ok_or(Missed::NoRoom)?;
+    let (recipe, goroutine, address) = begin::called(target, number)?;
     target.with_scratch(|scratch| open(target, map, scratch, recipe, number, goroutine, address))
 }
 

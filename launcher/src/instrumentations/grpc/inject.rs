@@ -13,7 +13,7 @@ use crate::executor::{IS_AVAILABLE, Moment};
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
 use crate::probes::library::Carrier;
-use crate::probes::plan::{Layout, LeftOut, Planned, PlannedDetour};
+use crate::probes::plan::{Layout, LeftOut, Planned};
 use crate::probes::probe::{Body, Event, Probe, When};
 
 const FIELDS: &str = "google.golang.org/grpc/internal/transport.(*http2Client).createHeaderFields";
@@ -48,13 +48,8 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     let event = |number: u32, meaning: &'static str| Event { meaning, when: When::Inject, body: Body::GrpcClient, number };
     let made = facts.at_ends(FIELDS, RESULTS, event(event::FIELDS, "the header fields of a call are made"))?;
     let written = written(facts, event(event::WRITE, "the header fields of a call are encoded"))?;
-    let stack_high = fields.required("runtime.g", "stack")?.get() + fields.required("runtime.stack", "hi")?.get();
-    let detour = |name: &str, moment: Moment| {
-        let Some(place) = facts.binary.detour_site(facts.function(name)?)? else {
-            return Err(LeftOut::NotUnderstood(format!("the code of {name} leaves no room for a detour")));
-        };
-        Ok(PlannedDetour { function: name.to_owned(), site: site::HEADER_FIELDS, moment, place, stack_high })
-    };
+    let stack_high = fields.stack_high()?;
+    let detour = |name: &str, moment: Moment| facts.detour(name, (site::HEADER_FIELDS, moment), stack_high);
     let detours =
         vec![detour(WRITE_FIELD, Moment::Field)?, detour(BUFFER_WRITE, Moment::Buffer)?, detour(WRITE_FRAME, Moment::Frame)?];
     let config = GrpcClientConfig {
@@ -69,12 +64,9 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
 
 /// The probe where header fields are encoded: those of calls alone, where clients have a function for that.
 fn written(facts: &Facts<'_>, event: Event) -> Result<Probe, LeftOut> {
-    let entry = facts.function(WRITE)?.entry;
-    if let Ok(originate) = facts.function(ORIGINATE) {
-        let mut calls = facts.binary.calls(originate)?.filter(|call| call.target == entry);
-        if let (Some(call), None) = (calls.next(), calls.next()) {
-            return facts.at_call(ORIGINATE, call.site, event);
-        }
+    // Of a writer without one, those of servers are looked at too, and are nobody's.
+    if let Ok(probe) = facts.at_call_of(ORIGINATE, WRITE, event) {
+        return Ok(probe);
     }
     facts.at_entry(WRITE, event)
 }

@@ -5,13 +5,13 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use opentelemetry::trace::Status;
 use opentelemetry::{KeyValue, Value as Attribute};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::target;
 use crate::captured::{Captured, Failure};
+use crate::instrumentations::rpc::{self, Code};
 
 /// Under this name the address of the other end is captured.
 pub(super) const PEER_ADDRESS: &str = "peer address";
@@ -19,6 +19,7 @@ pub(super) const PEER_ADDRESS: &str = "peer address";
 pub(super) const PEER_PORT: &str = "peer port";
 /// Address and port in one: where a server of `net/http` has the connection.
 pub(super) const REMOTE: &str = "remote";
+const SYSTEM: &str = "grpc";
 /// How often grpc itself has made the call again.
 const RETRIES: &str = "rpc.request.resend_count";
 /// What a method is called that a server does not have: who calls may call it anything.
@@ -28,57 +29,9 @@ const UNKNOWN: [&str; 2] = ["unknown service ", "unknown method "];
 /// The same of a name that is none: with `UNIMPLEMENTED`, or `RESOURCE_EXHAUSTED` in older versions.
 const MALFORMED: &str = "malformed method name";
 
-/// A status code (`codes/codes.go`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Code(i64);
-
-impl Code {
-    const OK: Self = Self(0);
-    const CANCELLED: Self = Self(1);
-    const UNKNOWN: Self = Self(2);
-    const DEADLINE_EXCEEDED: Self = Self(4);
-    const UNIMPLEMENTED: Self = Self(12);
-    const NAMES: [&str; 17] = [
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ];
-
-    fn name(self) -> Cow<'static, str> {
-        let known = usize::try_from(self.0).ok().and_then(|number| Self::NAMES.get(number));
-        known.map_or_else(|| Cow::Owned(self.0.to_string()), |name| Cow::Borrowed(*name))
-    }
-
-    /// Whether the conventions call it an error of the server: one of those that say that it is the server's fault.
-    fn is_servers_fault(self) -> bool {
-        matches!(
-            self.name().as_ref(),
-            "UNKNOWN" | "DEADLINE_EXCEEDED" | "UNIMPLEMENTED" | "INTERNAL" | "UNAVAILABLE" | "DATA_LOSS"
-        )
-    }
-}
-
-/// Adds a status, of an error with its message.
-fn add_status(code: Code, is_error: bool, message: &str, span: &mut SpanData) {
-    span.attributes.push(KeyValue::new(semconv::RPC_RESPONSE_STATUS_CODE, code.name()));
-    if is_error {
-        span.attributes.push(KeyValue::new(semconv::ERROR_TYPE, code.name()));
-        span.status = Status::error(message.to_owned());
-    }
+/// As the conventions write it; the number of one that has no name.
+fn code_name(code: Code) -> Cow<'static, str> {
+    code.name().map_or_else(|| Cow::Owned(code.0.to_string()), Cow::Borrowed)
 }
 
 fn attribute<'s>(span: &'s SpanData, name: &str) -> Option<&'s Attribute> {
@@ -93,7 +46,7 @@ pub(super) fn status(captured: &Captured<'_>, span: &mut SpanData) {
     // Of a `Status` of nil there is nothing to be read: it is OK.
     let code = Code(captured.integer("code").unwrap_or_default());
     let message = captured.text("message").unwrap_or_default();
-    add_status(code, code.is_servers_fault(), message, span);
+    rpc::add_status(code_name(code), code.is_servers_fault(), message, span);
     let is_unknown = code == Code::UNIMPLEMENTED && UNKNOWN.iter().any(|known| message.starts_with(known));
     if is_unknown || message.starts_with(MALFORMED) {
         span.attributes.push(KeyValue::new(semconv::RPC_METHOD, OTHER));
@@ -102,25 +55,21 @@ pub(super) fn status(captured: &Captured<'_>, span: &mut SpanData) {
 
 /// A call that a server has handled.
 pub(super) fn served(captured: &Captured<'_>, span: &mut SpanData) {
-    let method = method(captured);
-    span.attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, "grpc"));
+    let procedure = captured.text("method").unwrap_or_default();
     if attribute(span, semconv::RPC_METHOD).is_some() {
-        span.name = Cow::Borrowed("grpc");
-        span.attributes.push(KeyValue::new(semconv::RPC_METHOD_ORIGINAL, method.to_owned()));
+        span.name = Cow::Borrowed(SYSTEM);
+        span.attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, SYSTEM));
+        span.attributes.push(KeyValue::new(semconv::RPC_METHOD_ORIGINAL, rpc::method(procedure).to_owned()));
     } else {
-        span.name = Cow::Owned(method.to_owned());
-        span.attributes.push(KeyValue::new(semconv::RPC_METHOD, method.to_owned()));
+        rpc::name(span, SYSTEM, procedure);
     }
     peer(captured, span);
 }
 
 /// A call that a client has made.
 pub(super) fn called(captured: &Captured<'_>, span: &mut SpanData) {
-    let method = method(captured);
-    span.name = Cow::Owned(method.to_owned());
     span.attributes.reserve(8);
-    span.attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, "grpc"));
-    span.attributes.push(KeyValue::new(semconv::RPC_METHOD, method.to_owned()));
+    rpc::name(span, SYSTEM, captured.text("method").unwrap_or_default());
     let (host, port) = target::address(captured.text("target").unwrap_or_default());
     span.attributes.extend(host.map(|host| KeyValue::new(semconv::SERVER_ADDRESS, host.to_owned())));
     span.attributes.extend(port.map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))));
@@ -132,28 +81,14 @@ pub(super) fn called(captured: &Captured<'_>, span: &mut SpanData) {
         return;
     }
     let failure = captured.failure().filter(|failure| !is_end_of_stream(failure));
-    let code = match (&failure, captured.integer("code")) {
-        (None, _) => Code::OK,
-        (Some(_), Some(code)) => Code(code),
-        (Some(failure), None) => match failure.type_name.as_str() {
-            "context.Canceled" => Code::CANCELLED,
-            "context.DeadlineExceeded" => Code::DEADLINE_EXCEEDED,
-            _ => Code::UNKNOWN,
-        },
-    };
+    let code = failure.as_ref().map_or(Code::OK, |failure| Code::of(captured, failure));
     let message = captured.text("message").or(failure.as_ref().and_then(|failure| failure.message.as_deref()));
-    add_status(code, code != Code::OK, message.unwrap_or_default(), span);
+    rpc::add_status(code_name(code), code != Code::OK, message.unwrap_or_default(), span);
 }
 
 /// Whether an error says that a stream has come to its end (`io.EOF`).
 fn is_end_of_stream(failure: &Failure) -> bool {
     failure.type_name == "*errors.errorString" && failure.message.as_deref() == Some("EOF")
-}
-
-/// The full method: `pkg.Service/Method`.
-fn method<'c>(captured: &Captured<'c>) -> &'c str {
-    let method = captured.text("method").unwrap_or_default();
-    method.strip_prefix('/').unwrap_or(method)
 }
 
 /// Adds the other end of the connection.

@@ -9,7 +9,7 @@ use bpf::config::http_client::{HttpClientConfig, event};
 use bpf::instrumentations::net_http_client::WRITER_WORDS;
 use bpf::slots::site;
 
-use super::{Writing, call_of, detour};
+use super::Writing;
 use crate::executor::Moment;
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
@@ -35,13 +35,13 @@ pub(super) fn plan(
     config: &mut HttpClientConfig,
 ) -> Result<Writing, LeftOut> {
     let probe =
-        call_of(facts, WRITE, WRITE_HEADER, super::event(event::INJECT, When::Inject, "the header of a request is written"))?;
+        facts.at_call_of(WRITE, WRITE_HEADER, super::event(event::INJECT, When::Inject, "the header of a request is written"))?;
     let (mut probes, mut detours) = (vec![probe], Vec::new());
     if facts.placement.stores() {
         probes.extend(lines(facts)?);
-        probes.push(call_of(facts, WRITE, END_HEADER, super::event(event::WRITTEN, When::Inject, "the header was written"))?);
+        probes.push(facts.at_call_of(WRITE, END_HEADER, super::event(event::WRITTEN, When::Inject, "the header was written"))?);
     } else {
-        detours.push(detour(facts, WRITE_HEADER, (site::WRITE_SUBSET, Moment::Depth), stack_high)?);
+        detours.push(facts.detour(WRITE_HEADER, (site::WRITE_SUBSET, Moment::Depth), stack_high)?);
     }
     let Some(table) = facts.binary.itab("*bufio.Writer", "io.Writer")? else {
         return Err(LeftOut::NotUnderstood("the program does not use *bufio.Writer as io.Writer".to_owned()));

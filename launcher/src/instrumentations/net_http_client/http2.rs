@@ -23,7 +23,7 @@ use bpf::config::Setting;
 use bpf::config::http_client::{Http2ClientLayout, HttpClientConfig, event};
 use bpf::slots::site;
 
-use super::{Writing, call_of, detour};
+use super::Writing;
 use crate::binary::Architecture;
 use crate::executor::Moment;
 use crate::probes::facts::Facts;
@@ -115,11 +115,11 @@ pub(super) fn plan(
         return Err(LeftOut::NotUnderstood(format!("{} does not keep its arguments where they are expected", client.encode)));
     };
     // That they are written by this function.
-    call_of(facts, client.encode, client.write, encoded)?;
+    facts.at_call_of(client.encode, client.write, encoded)?;
     let detours = vec![
-        detour(facts, client.write_field, (site::HEADER_FIELDS, Moment::Field), stack_high)?,
-        detour(facts, client.write, (site::HEADER_FIELDS, Moment::Headers), stack_high)?,
-        detour(facts, BUFFER_WRITE, (site::HEADER_FIELDS, Moment::Buffer), stack_high)?,
+        facts.detour(client.write_field, (site::HEADER_FIELDS, Moment::Field), stack_high)?,
+        facts.detour(client.write, (site::HEADER_FIELDS, Moment::Headers), stack_high)?,
+        facts.detour(BUFFER_WRITE, (site::HEADER_FIELDS, Moment::Buffer), stack_high)?,
     ];
     let connection = format!("{}ClientConn", client.types);
     let layout = Http2ClientLayout {
@@ -139,7 +139,7 @@ pub(super) fn plan(
 
 /// The probe where a request's header fields are encoded: the connection is this goroutine's there.
 fn encoding(facts: &Facts<'_>, client: &Http2Client, event: Event) -> Result<Probe, LeftOut> {
-    let site = |encoder: &&str| call_of(facts, client.encode, encoder, event).ok();
+    let site = |encoder: &&str| facts.at_call_of(client.encode, encoder, event).ok();
     // Whether the program uses it at all.
     facts.function(client.encode)?;
     let found = client.encoders.iter().find_map(site);
