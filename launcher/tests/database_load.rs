@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use bpf::trace::goroutine::Goroutine;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -19,10 +18,8 @@ use support::apps::{self, GoVersion, ModuleFile, Variant, tests_all};
 use support::receiver::Attributes as _;
 use support::server::{Client, Server, bpf_launcher, launcher};
 use support::traces::{by_trace, is_child, of_kind, orphans};
+use support::until::seen;
 use support::{load, maps};
-
-/// Far above what the launcher takes to see the last statement.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One at a time: an unoptimized launcher has a core to itself then, and its ring never fills.
 static ONE: Mutex<()> = Mutex::new(());
@@ -63,19 +60,14 @@ fn get(server: &Server, path: &str) {
 
 /// Holds that no statement is open, on any goroutine and of any rows.
 fn nothing_is_left(server: &Server) {
-    let begin = Instant::now();
     let word = |value: &[u8], at: usize| u64::from_ne_bytes(value[at..at + 8].try_into().unwrap());
     // The numbers of what is open stand side by side.
     let is_open = |value: &Vec<u8>| word(value, Goroutine::OPEN_AT) != 0;
-    loop {
+    let look = || {
         let open = maps::values(server.pid(), "GOROUTINES").iter().filter(|value| is_open(value)).count();
-        let left = (open, maps::entries(server.pid())["OBJECTS"]);
-        if left == (0, 0) {
-            return;
-        }
-        assert!(begin.elapsed() < PATIENCE, "{left:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        (open, maps::entries(server.pid())["OBJECTS"])
+    };
+    seen("no open goroutine and no open rows", look, |left| *left == (0, 0));
 }
 
 fn ids(spans: &[Span]) -> usize {

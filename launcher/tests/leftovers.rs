@@ -7,7 +7,6 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use bpf::trace::goroutine::Goroutine;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -17,12 +16,11 @@ use support::receiver::Attributes as _;
 use support::server::{Client, Server, bpf_launcher};
 use support::sink::Sink;
 use support::traces::sum_of_ids;
+use support::until::seen;
 use support::{load, maps};
 
 /// Half of the requests end with a return of the handler and of its client.
 const ENDS: [&str; 8] = ["ok", "panic", "ok", "panic-within", "ok", "timeout", "ok", "hijack"];
-/// Far above what the last goroutines of the program take to end.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Requests, half of which end by panics, timeouts or a connection that is taken over. Of eight, six get as far as sending, and
 /// are answered.
@@ -78,22 +76,15 @@ fn left_by(version: GoVersion, requests: usize) {
     let counted = sink.end();
     assert_eq!((counted.good, counted.missing), (requests as u64 * 3 / 4, 0), "{version:?}: {counted:?}");
     // The program's last goroutines end when it has seen that connections are closed.
-    let begin = Instant::now();
-    let mut alive = goroutines(&server);
-    let mut entries = maps::entries(server.pid());
-    let is_clean = |entries: &BTreeMap<String, usize>, alive: usize| {
+    let is_clean = |(alive, entries): &(usize, BTreeMap<String, usize>)| {
         let is_empty = |name| entries.get(name) == Some(&0);
         is_empty("CONTEXTS")
             && is_empty("INJECTIONS")
             && is_empty("EXTRACTED")
-            && entries.get("CREATORS").is_some_and(|creators| *creators <= alive)
+            && entries.get("CREATORS").is_some_and(|creators| creators <= alive)
     };
-    while !is_clean(&entries, alive) {
-        assert!(begin.elapsed() < PATIENCE, "{version:?}: {alive} goroutines, entries {entries:?}");
-        std::thread::sleep(Duration::from_millis(100));
-        alive = goroutines(&server);
-        entries = maps::entries(server.pid());
-    }
+    let look = || (goroutines(&server), maps::entries(server.pid()));
+    seen(&format!("{version:?}: no entry but those of living goroutines"), look, is_clean);
     assert_eq!(open_goroutines(&server), 0, "{version:?}: a request or a round trip");
     assert_maps_are_known(&server);
     let left = server.end();
@@ -226,11 +217,7 @@ fn nothing_is_left_of_rows() {
         let address = server.addresses[0];
         load::send(address, 8, 4_000, |number| QUERIES[number % QUERIES.len()].to_owned());
         // database/sql closes rows whose context is cancelled on a goroutine of its own.
-        let begin = Instant::now();
-        while maps::entries(server.pid()).get("OBJECTS") != Some(&0) {
-            assert!(begin.elapsed() < PATIENCE, "{version:?}: {:?}", maps::entries(server.pid()));
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        seen(&format!("{version:?}: no open rows"), || maps::entries(server.pid()), |entries| entries.get("OBJECTS") == Some(&0));
         assert_eq!(open_goroutines(&server), 0, "{version:?}");
         // Those that are never closed are bounded.
         load::send(address, 8, 10_000, |_| "/rows-open".to_owned());

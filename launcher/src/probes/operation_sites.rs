@@ -60,10 +60,8 @@ pub(super) fn probes(
             event::ANNOTATE => meaning,
             _ => "an operation ends",
         };
-        let (kind, body, when) = match is_annotation {
-            true => (event::ANNOTATE, body, When::Annotate),
-            false => (event::END, Body::Operations, When::End),
-        };
+        let (kind, body, when) =
+            if is_annotation { (event::ANNOTATE, body, When::Annotate) } else { (event::END, Body::Operations, When::End) };
         probes.push(facts.at_ends_of(function, ends, event(kind, body, when, meaning))?);
     }
     Ok(probes)

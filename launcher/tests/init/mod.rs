@@ -14,8 +14,11 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Far above what anything here takes; reaching it is a failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+#[allow(clippy::duplicate_mod, reason = "a test binary may have either folder, or both")]
+#[path = "../support/until.rs"]
+mod until;
+
+pub(crate) use until::{PATIENCE, until};
 
 /// The launcher, given `args`.
 pub(crate) fn launcher(args: &[&str]) -> Command {
@@ -159,15 +162,6 @@ impl Drop for Launched {
 /// Starts it, waits for its end and returns the exit code.
 pub(crate) fn code(command: &mut Command) -> Option<i32> {
     Launched::start(command).end().code()
-}
-
-/// Waits for a condition; panics when it takes too long.
-pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "waited too long for {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// The children of a process, zombies included.

@@ -1,6 +1,6 @@
 //! A launcher that is killed, or kept from running: the program serves on.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use native::control::disabled;
 use native::ring::RING_BYTES;
@@ -11,17 +11,7 @@ use crate::process::{disabled, waiting};
 use crate::support::apps::{self, GoVersion, Variant, tests_all};
 use crate::support::load;
 use crate::support::server::{Client, Server};
-
-/// Far above what anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < PATIENCE, "waited for {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
+use crate::support::until::until;
 
 /// Kills the launcher while the program serves; returns when nothing is left of it but its program.
 fn kill_launcher(server: &Server, after: Duration) {

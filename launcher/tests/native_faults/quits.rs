@@ -2,13 +2,13 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use nix::unistd::Pid;
 
 use crate::driving::{planting, start};
 use crate::support::apps::{self, GoVersion, Variant, tests_all};
 use crate::support::server::{Client, Server};
+use crate::support::until::until;
 
 /// What stands in a report that Go could not finish, or where it has lost its way.
 const SIGNS: [&str; 6] =
@@ -27,9 +27,7 @@ fn quit(server: &Server, answered_before: usize) {
                 }
             });
         }
-        while answered.load(Ordering::Relaxed) < answered_before {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        until("enough answers", || answered.load(Ordering::Relaxed) >= answered_before);
         quit_busy_thread(server.program());
     });
 }

@@ -16,3 +16,4 @@ pub(crate) mod seccomp;
 pub(crate) mod server;
 pub(crate) mod sink;
 pub(crate) mod traces;
+pub(crate) mod until;

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -13,48 +12,55 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use prost::Message as _;
 
+use super::until::PATIENCE;
+
 /// The receiver; its threads end with the test process.
 #[derive(Clone, Debug)]
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
-    requests: Arc<Mutex<Vec<ExportTraceServiceRequest>>>,
+    arrived: Arc<Arrived>,
+}
+
+/// What has come, and the news of it.
+#[derive(Debug, Default)]
+struct Arrived {
+    requests: Mutex<Vec<ExportTraceServiceRequest>>,
+    one_more: Condvar,
 }
 
 impl Receiver {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let requests = Arc::default();
-        let shared = Arc::clone(&requests);
+        let arrived = Arc::default();
+        let shared = Arc::clone(&arrived);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = Arc::clone(&shared);
                 std::thread::spawn(move || serve(stream, &shared));
             }
         });
-        Self { address, requests }
+        Self { address, arrived }
     }
 
     /// All requests so far.
     pub(crate) fn requests(&self) -> Vec<ExportTraceServiceRequest> {
-        self.requests.lock().unwrap().clone()
+        self.arrived.requests.lock().unwrap().clone()
     }
 
     /// All spans so far.
     pub(crate) fn spans(&self) -> Vec<Span> {
-        let scopes = self.requests().into_iter().flat_map(|request| request.resource_spans).flat_map(|one| one.scope_spans);
-        scopes.flat_map(|scope| scope.spans).collect()
+        self.requests().iter().flat_map(spans_of).cloned().collect()
     }
 }
 
 impl Receiver {
     /// Waits until a span has arrived.
     pub(crate) fn wait_for(&self, wanted: impl Fn(&Span) -> bool) {
-        let begin = Instant::now();
-        while !self.spans().iter().any(&wanted) {
-            assert!(begin.elapsed() < PATIENCE, "the span has not arrived within {PATIENCE:?}");
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let requests = self.arrived.requests.lock().unwrap();
+        let is_missing = |requests: &mut Vec<_>| !requests.iter().flat_map(spans_of).any(&wanted);
+        let outcome = self.arrived.one_more.wait_timeout_while(requests, PATIENCE, is_missing).unwrap();
+        assert!(!outcome.1.timed_out(), "the span has not arrived within {PATIENCE:?}");
     }
 
     /// The service names of all server spans so far, and the number of them of each. (A program that requests something
@@ -71,11 +77,12 @@ impl Receiver {
     }
 }
 
-/// Far above what anything here takes; reaching it is a failure.
-const PATIENCE: Duration = Duration::from_secs(20);
+fn spans_of(request: &ExportTraceServiceRequest) -> impl Iterator<Item = &Span> {
+    request.resource_spans.iter().flat_map(|one| &one.scope_spans).flat_map(|scope| &scope.spans)
+}
 
 /// Answers requests on one connection until it ends.
-fn serve(stream: TcpStream, requests: &Mutex<Vec<ExportTraceServiceRequest>>) -> Option<()> {
+fn serve(stream: TcpStream, arrived: &Arrived) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut length = 0;
@@ -96,7 +103,8 @@ fn serve(stream: TcpStream, requests: &Mutex<Vec<ExportTraceServiceRequest>>) ->
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
-        requests.lock().unwrap().push(ExportTraceServiceRequest::decode(body.as_slice()).unwrap());
+        arrived.requests.lock().unwrap().push(ExportTraceServiceRequest::decode(body.as_slice()).unwrap());
+        arrived.one_more.notify_all();
         let answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
         reader.get_mut().write_all(answer).ok()?;
     }
