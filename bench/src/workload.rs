@@ -90,7 +90,7 @@ const FUNCTIONS: [&str; 20] = [
 ];
 
 /// All of them.
-pub(crate) static WORKLOADS: [Workload; 10] = [
+pub(crate) static WORKLOADS: [Workload; 11] = [
     Workload {
         name: "server",
         description: "A small JSON server; per request",
@@ -193,6 +193,19 @@ pub(crate) static WORKLOADS: [Workload; 10] = [
         functions: FUNCTIONS.split_at(1).1,
         starts: 0,
         divisor: 4,
+        modes: WITHOUT_SDK,
+    },
+    Workload {
+        name: "go-statement",
+        description: "Goroutines that do nothing, in a program with an HTTP server and a client; per 1,000 `go` statements",
+        app: "goroutine",
+        asked: Asked::ByItself(""),
+        outgoing: 0,
+        spans: 0,
+        kind: Kind::Operations { count: 1_000, most: 0.02, is_paced: true },
+        functions: &[],
+        starts: 0,
+        divisor: 10,
         modes: WITHOUT_SDK,
     },
     Workload {
