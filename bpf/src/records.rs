@@ -6,9 +6,11 @@
 mod buffer;
 pub mod http_client;
 pub mod http_server;
+mod lines;
 pub mod operation;
 
 pub use buffer::{Append, MAX_TEXT, RecordBuffer};
+pub use lines::append_lines;
 
 use bytemuck::{Pod, Zeroable};
 

@@ -102,6 +102,25 @@ fn the_programs_own() {
     ]);
 }
 
+/// Several lines of one header are one list (RFC 9110 §5.3), and sent on in one.
+#[test]
+fn several_lines() {
+    let (members, lines) = ("key=value,other=1", "a=1,,b=2");
+    propagated(&[
+        Case {
+            incoming: &[PARENT, ("tracestate", "vendor=opaque"), ("tracestate", "other=1,third=x")],
+            own: &[],
+            tracestate: &["vendor=opaque,other=1,third=x"],
+            baggage: &[],
+        },
+        Case { incoming: &[("baggage", "key=value"), ("baggage", "other=1")], own: &[], tracestate: &[], baggage: &[members] },
+        Case { incoming: &[("baggage", "a=1"), ("baggage", ""), ("Baggage", "b=2")], own: &[], tracestate: &[], baggage: &[lines] },
+        // Of the whole list the grammar forbids the second line.
+        Case { incoming: &[PARENT, ("tracestate", "vendor=1"), ("tracestate", "other")], own: &[], tracestate: &[], baggage: &[] },
+        Case { incoming: &[], own: &[], tracestate: &[], baggage: &[] },
+    ]);
+}
+
 /// The same of requests that come by HTTP/2.
 #[test]
 fn from_http2() {

@@ -228,6 +228,11 @@ impl Target for Hit {
     }
 
     #[inline(always)]
+    fn take_text<const N: usize>(&self, record: &RecordBuffer, text: &mut [u8; N]) {
+        records::take_text(record, text);
+    }
+
+    #[inline(always)]
     fn append<const N: usize>(&self, words: &mut [u64; SLOT_WORDS], at: u64, text: &[u8; N], length: u64) -> u64 {
         slots::append(words, at, text, length)
     }

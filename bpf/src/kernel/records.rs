@@ -1,7 +1,7 @@
 //! The ring buffer, and the counters of what no record comes of.
 
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
-use aya_ebpf::helpers::generated::bpf_ringbuf_output;
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_ringbuf_output};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
 use bpf::missed::{COUNTED, Done, Missed};
@@ -51,6 +51,14 @@ pub(super) fn count_unsampled(kind: u32, duration: u64) {
 fn add(word: *mut u64, amount: u64) {
     // SAFETY: the word is valid and aligned for 8 bytes; the instruction only adds to it, atomically.
     unsafe { core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) word, in(reg) amount) };
+}
+
+/// Copies the first bytes of a record to `text`.
+#[inline(always)]
+pub(super) fn take_text<const N: usize>(record: &RecordBuffer, text: &mut [u8; N]) {
+    const { assert!(N <= size_of::<RecordBuffer>() - 8) };
+    // SAFETY: both have so many bytes. Of a copy the compiler would make a loop over bytes.
+    let _never = unsafe { bpf_probe_read_kernel(text.as_mut_ptr().cast(), N as u32, record.bytes.as_ptr().cast()) };
 }
 
 #[inline(always)]

@@ -74,6 +74,16 @@ impl RecordBuffer {
         self.length = at + 8;
     }
 
+    /// Appends a byte, likewise.
+    #[inline(always)]
+    pub fn push_byte(&mut self, byte: u8) {
+        #[expect(clippy::cast_possible_truncation, reason = "at most the size of the bytes")]
+        let at = self.length.min((MAX - 1) as u64) as usize;
+        // SAFETY: within the record.
+        unsafe { self.bytes.as_mut_ptr().add(at).write(byte) }
+        self.length += 1;
+    }
+
     /// Sets the word that begins at the byte `at`, a multiple of eight.
     #[inline(always)]
     pub fn set_word(&mut self, at: u64, word: u64) {

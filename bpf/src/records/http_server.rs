@@ -47,22 +47,22 @@ pub mod text {
     pub const FORWARDED_FOR: usize = 6;
     /// Header `X-Forwarded-Proto`.
     pub const FORWARDED_PROTO: usize = 7;
-    /// Header `Tracestate`.
-    pub const TRACE_STATE: usize = 8;
     /// Header `Upgrade`.
-    pub const UPGRADE: usize = 9;
+    pub const UPGRADE: usize = 8;
     /// Header `X-Forwarded-Host`.
-    pub const FORWARDED_HOST: usize = 10;
+    pub const FORWARDED_HOST: usize = 9;
     /// Header `Forwarded`, its first line.
-    pub const FORWARDED: usize = 11;
+    pub const FORWARDED: usize = 10;
     /// Header `Forwarded`, its second line.
-    pub const FORWARDED_NEXT: usize = 12;
+    pub const FORWARDED_NEXT: usize = 11;
     /// Header `X-Forwarded-For`, its second line.
-    pub const FORWARDED_FOR_NEXT: usize = 13;
+    pub const FORWARDED_FOR_NEXT: usize = 12;
+    /// Header `Tracestate`, its lines joined: the last.
+    pub const TRACE_STATE: usize = 13;
 }
 
 /// How many bytes of each string a record holds at most.
-pub static CAPACITIES: [u32; TEXTS] = [64, 2_048, 2_048, 256, 64, 512, 256, 16, 512, 64, 256, 512, 256, 256];
+pub static CAPACITIES: [u32; TEXTS] = [64, 2_048, 2_048, 256, 64, 512, 256, 16, 64, 256, 512, 256, 256, 512];
 /// The same of the pattern of a route, and of the text of a panic.
 pub const CAPACITY: u32 = 252;
 

@@ -155,6 +155,8 @@ pub trait Target: Lookup {
     fn forget_extracted(&self, key: u64);
     /// Copies `text[..length]` into `words` from the byte `at` on; both are cut so that they fit. Not zero where that failed.
     fn append<const N: usize>(&self, words: &mut [u64; SLOT_WORDS], at: u64, text: &[u8; N], length: u64) -> u64;
+    /// Copies the first bytes of a record to `text`.
+    fn take_text<const N: usize>(&self, record: &RecordBuffer, text: &mut [u8; N]);
     /// A bucket of what the process is to write; `None` where nothing may be written.
     fn bucket(&self, number: u32) -> Option<&Bucket>;
     /// Makes the tag `new` if it is `old`, at once; false where it was something else.

@@ -238,6 +238,13 @@ impl Target for Hit<'_> {
     }
 
     #[inline(always)]
+    fn take_text<const N: usize>(&self, record: &RecordBuffer, text: &mut [u8; N]) {
+        if let Some(bytes) = record.bytes.first_chunk() {
+            *text = *bytes;
+        }
+    }
+
+    #[inline(always)]
     fn append<const N: usize>(&self, words: &mut [u64; SLOT_WORDS], at: u64, text: &[u8; N], length: u64) -> u64 {
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(words);
         let (at, length) = ((at as usize).min(bytes.len()), (length as usize).min(N));

@@ -15,7 +15,7 @@ use crate::go::string::GoString;
 use crate::go::words::{string, word};
 use crate::missed::{Done, Missed};
 use crate::records::http_server::{CAPACITIES, HttpServerStart, TEXTS, text};
-use crate::records::{Append, kind};
+use crate::records::{Append, append_lines, kind};
 use crate::scratch::Scratch;
 use crate::target::{Memory, Target};
 use crate::trace::goroutine::{Goroutine, unopened};
@@ -215,9 +215,13 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch) {
 #[inline(never)]
 fn report_start<T: Target>(target: &T, config: &HttpServerConfig, time: u64, scratch: &mut Scratch, request: &Request) -> Done {
     read_texts(target, config, request, scratch);
-    let Scratch { span, record, texts, .. } = scratch;
+    let Scratch { span, record, texts, headers: Walk { found, .. }, remote, .. } = scratch;
     record.length = target.opaque(size_of::<HttpServerStart>() as u64);
     target.repeat(TEXTS as u32, &mut Append { record, strings: texts, capacities: &CAPACITIES, next: target.opaque(0) });
+    let trace_state = &mut texts[text::TRACE_STATE];
+    if remote.is_w3c != 0 && found.trace_state != 0 && trace_state.length == 0 {
+        trace_state.length = append_lines(target, record, found.trace_state, CAPACITIES[text::TRACE_STATE]);
+    }
     let head: &mut HttpServerStart = record.head();
     head.time = time;
     span.copy_to(&mut head.span);
@@ -253,7 +257,7 @@ fn read_texts<T: Target>(target: &T, config: &HttpServerConfig, request: &Reques
     texts[text::FORWARDED_HOST] = GoString::first_of_slice(target, found.forwarded_host);
     texts[text::UPGRADE] = GoString::first_of_slice(target, found.upgrade);
     let trace_state = if remote.is_w3c == 0 { 0 } else { found.trace_state };
-    // Of several lines one alone would be another state.
+    // Several lines are joined at the record's end.
     texts[text::TRACE_STATE] =
         if trace_state == 0 { GoString::none(target) } else { GoString::only_of_slice(target, trace_state) };
     let [first, next] = GoString::first_two_of_slice(target, found.forwarded_for);

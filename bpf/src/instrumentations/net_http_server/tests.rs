@@ -202,9 +202,12 @@ impl Server {
     }
 }
 
-/// Whole texts, in the order of `server_text`; those behind them are empty.
-fn texts(first: [&str; 9]) -> [(String, bool); TEXTS] {
-    std::array::from_fn(|index| (first.get(index).copied().unwrap_or_default().to_owned(), false))
+/// Whole texts, in the order of `server_text`, and the last of them; those between them are empty.
+fn texts(first: [&str; 8], trace_state: &str) -> [(String, bool); TEXTS] {
+    std::array::from_fn(|index| {
+        let text = if index == server_text::TRACE_STATE { Some(trace_state) } else { first.get(index).copied() };
+        (text.unwrap_or_default().to_owned(), false)
+    })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -243,8 +246,8 @@ fn a_request_from_start_to_end() {
         assert_eq!(hex(&start.span.parent_span_id), PARENT);
         assert_eq!(start.span.parent_is_remote, 1);
         let expected =
-            ["POST", "/items/7", "page=2", "shop.example:8080", "192.0.2.7:50000", "curl/8.5", "203.0.113.7", "https", "a=b"];
-        assert_eq!(start.texts, texts(expected), "{release}");
+            ["POST", "/items/7", "page=2", "shop.example:8080", "192.0.2.7:50000", "curl/8.5", "203.0.113.7", "https"];
+        assert_eq!(start.texts, texts(expected, "a=b"), "{release}");
 
         let end = server.end();
         assert_eq!((end.time, end.status, end.body_size, end.flags), (2000, 201, 1234, 0), "{release}");
@@ -270,8 +273,8 @@ fn a_request_without_anything_optional() {
         let start = server.start(&request);
         assert_eq!((start.content_length, start.tls), (-1, 0), "{release}");
         assert_eq!((start.span.parent_span_id, start.span.parent_is_remote), ([0; 8], 0));
-        let expected = ["POST", "/items/7", "", "shop.example:8080", "192.0.2.7:50000", "", "", "", ""];
-        assert_eq!(start.texts, texts(expected), "{release}");
+        let expected = ["POST", "/items/7", "", "shop.example:8080", "192.0.2.7:50000", "", "", ""];
+        assert_eq!(start.texts, texts(expected, ""), "{release}");
         assert_eq!(server.end().pattern, "");
     });
 }
@@ -355,8 +358,8 @@ fn http2_requests() {
             let writer = server.process.http2_writer(layout, 204, 99);
             let start = server.start_at(site, writer, &request);
             assert_eq!((start.proto, start.tls, start.content_length), ((2, 0), 1, 42), "{release}, site {site}");
-            let expected = ["POST", "/items/7", "page=2", "shop.example:8080", "192.0.2.7:50000", "h2", "", "", ""];
-            assert_eq!(start.texts, texts(expected), "{release}, site {site}");
+            let expected = ["POST", "/items/7", "page=2", "shop.example:8080", "192.0.2.7:50000", "h2", "", ""];
+            assert_eq!(start.texts, texts(expected, ""), "{release}, site {site}");
             let end = server.unwind();
             assert_eq!((end.status, end.body_size, end.flags), (204, 99, 0), "{release}, site {site}");
             assert_eq!(end.span_id, start.span.span_id);

@@ -163,6 +163,10 @@ impl Target for FakeProcess {
         self.extracted.forget(key);
     }
 
+    fn take_text<const N: usize>(&self, record: &RecordBuffer, text: &mut [u8; N]) {
+        *text = *record.bytes.first_chunk().unwrap();
+    }
+
     fn append<const N: usize>(&self, words: &mut [u64; SLOT_WORDS], at: u64, text: &[u8; N], length: u64) -> u64 {
         let (at, length) = (usize::try_from(at).unwrap(), usize::try_from(length).unwrap().min(N));
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(words);
