@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -216,5 +216,38 @@ fn reverse_proxies_are_in_the_trace() {
             through_proxies(version, true, propagators);
             through_proxies(version, false, propagators);
         }
+    }
+}
+
+/// Requests that share one header map, one at a time and many: none carries another one's span, and alone each carries its own.
+fn sharing_a_header_map(version: GoVersion, role: &str) {
+    const REQUESTS: usize = 2_000;
+    let receiver = Receiver::start();
+    let last = traced(version, &receiver, &[role]);
+    let scheme = if role == "secure" { "https" } else { "http" };
+    let first = traced(version, &receiver, &["shared", &format!("{scheme}://{}", last.addresses[0])]);
+    load::send(first.addresses[0], 1, 100, |number| format!("/alone/{number}"));
+    load::send(first.addresses[0], 32, REQUESTS, |number| format!("/many/{number}"));
+    let said = end([first, last]);
+    let spans = receiver.spans();
+    let clients: HashMap<&[u8], &Span> =
+        spans.iter().filter(|span| span.kind() == SpanKind::Client).map(|span| (&*span.span_id, span)).collect();
+    let mut joined: BTreeMap<String, usize> = BTreeMap::new();
+    for served in spans.iter().filter(|span| span.kind() == SpanKind::Server) {
+        let Some(client) = clients.get(&*served.parent_span_id) else { continue };
+        let path = served.text("url.path").unwrap();
+        let sent = client.text("url.full").unwrap();
+        assert!(sent.ends_with(&path), "{version:?} {role}: {path} carries the span of {sent}: {said}");
+        *joined.entry(path.split('/').nth(1).unwrap().to_owned()).or_default() += 1;
+    }
+    assert_eq!(clients.len(), 100 + REQUESTS, "{version:?} {role}: {said}");
+    assert_eq!(joined.get("alone"), Some(&100), "{version:?} {role}: {said}");
+}
+
+#[test]
+fn requests_that_share_a_header_map() {
+    for &version in GoVersion::sampled() {
+        sharing_a_header_map(version, "backend");
+        sharing_a_header_map(version, "secure");
     }
 }

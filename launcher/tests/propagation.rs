@@ -114,9 +114,19 @@ fn several_lines() {
             baggage: &[],
         },
         Case { incoming: &[("baggage", "key=value"), ("baggage", "other=1")], own: &[], tracestate: &[], baggage: &[members] },
-        Case { incoming: &[("baggage", "a=1"), ("baggage", ""), ("Baggage", "b=2")], own: &[], tracestate: &[], baggage: &[lines] },
+        Case {
+            incoming: &[("baggage", "a=1"), ("baggage", ""), ("Baggage", "b=2")],
+            own: &[],
+            tracestate: &[],
+            baggage: &[lines],
+        },
         // Of the whole list the grammar forbids the second line.
-        Case { incoming: &[PARENT, ("tracestate", "vendor=1"), ("tracestate", "other")], own: &[], tracestate: &[], baggage: &[] },
+        Case {
+            incoming: &[PARENT, ("tracestate", "vendor=1"), ("tracestate", "other")],
+            own: &[],
+            tracestate: &[],
+            baggage: &[],
+        },
         Case { incoming: &[], own: &[], tracestate: &[], baggage: &[] },
     ]);
 }

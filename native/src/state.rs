@@ -8,6 +8,7 @@ use bpf::instrumentations::operations::OpenObject;
 use bpf::scratch::Scratch;
 use bpf::shared::{Shared, Taken};
 use bpf::trace::answered;
+use bpf::trace::carriers::CARRIERS;
 use bpf::trace::creators::Sweep;
 use bpf::trace::extracted::Extracted;
 use bpf::trace::frames::Frame;
@@ -88,6 +89,8 @@ pub struct State {
     pub injections: Table<Injection, 2_048, ANYWHERE>,
     /// The texts that came with requests, by the id of the span.
     pub extracted: Table<Extracted, 512, ANYWHERE>,
+    /// How many requests of a header map wait.
+    pub carriers: [Shared<u64>; CARRIERS as usize],
     /// The spans of requests that have been answered.
     pub answered: [answered::Bucket; answered::BUCKETS as usize],
 }

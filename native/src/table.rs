@@ -92,14 +92,16 @@ impl<V, const BUCKETS: usize, const SHIFT: u32> Table<V, BUCKETS, SHIFT> {
     /// Sets the value of a key. One that it has stays what it is for those who hold it.
     #[inline(always)]
     pub fn set(&self, key: u64, value: &V, may_go: impl Fn(u64, &V) -> bool) -> bool {
-        let old = self.find(key);
         let Some((tag, slot)) = self.claim(key, |other, value| other != published(key) && may_go(other, value)) else {
             return false;
         };
         slot.store(value);
         tag.store(published(key), Ordering::Release);
-        if let Some((old, _)) = old {
-            let _removed = old.compare_exchange(published(key), FREE, Ordering::AcqRel, Ordering::Relaxed);
+        // Others may have set it at the same time.
+        for (other, _) in self.ways(published(key)).filter(|(other, _)| !core::ptr::eq(*other, tag)) {
+            if other.load(Ordering::Relaxed) == published(key) {
+                let _removed = other.compare_exchange(published(key), FREE, Ordering::AcqRel, Ordering::Relaxed);
+            }
         }
         true
     }

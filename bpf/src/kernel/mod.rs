@@ -213,6 +213,11 @@ impl Target for Hit {
     }
 
     #[inline(always)]
+    fn carrier(&self, number: u32) -> Option<&Shared<u64>> {
+        requests::carrier(number)
+    }
+
+    #[inline(always)]
     fn set_extracted(&self, key: u64, extracted: &Extracted) {
         requests::set_extracted(key, extracted);
     }

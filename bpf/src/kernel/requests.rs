@@ -1,7 +1,9 @@
 //! What is to be injected into outgoing requests, and the texts that were extracted from served ones.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::LruHashMap;
+use aya_ebpf::maps::{Array, LruHashMap};
+use bpf::shared::Shared;
+use bpf::trace::carriers;
 use bpf::trace::extracted::Extracted;
 use bpf::trace::injection::Injection;
 
@@ -9,6 +11,9 @@ use bpf::trace::injection::Injection;
 /// be written.
 #[map(name = "INJECTIONS")]
 static INJECTIONS: LruHashMap<u64, Injection> = LruHashMap::with_max_entries(2_048, 0);
+/// How many requests of a header map wait.
+#[map(name = "CARRIERS")]
+static CARRIERS: Array<Shared<u64>> = Array::with_max_entries(carriers::CARRIERS, 0);
 /// The texts that came with requests, by the id of the span. The oldest go where there are too many, or whose requests have ended
 /// unseen.
 #[map(name = "EXTRACTED")]
@@ -29,6 +34,12 @@ pub(super) fn injection(carrier: u64) -> Option<&'static Injection> {
 #[inline(always)]
 pub(super) fn forget_injection(carrier: u64) {
     let _absent = INJECTIONS.remove(&carrier);
+}
+
+#[inline(always)]
+pub(super) fn carrier(number: u32) -> Option<&'static Shared<u64>> {
+    // SAFETY: valid, aligned and initialised; all changes are of the whole word.
+    CARRIERS.get_ptr(number).map(|word| unsafe { &*word })
 }
 
 #[inline(always)]

@@ -35,7 +35,6 @@ use crate::scratch::{NEW_SCRATCH, Scratch};
 use crate::shared::Shared;
 use crate::slots::{BUCKETS, Bucket, SLOT_WORDS};
 use crate::target::{Lookup, Memory, Step, Target, Visit};
-use crate::trace::answered;
 use crate::trace::creators::{Look, NOT_SWEEPING, Sweep};
 use crate::trace::extracted::Extracted;
 use crate::trace::frames::{Frame, NEW_FRAME};
@@ -43,6 +42,7 @@ use crate::trace::goroutine::{Goroutine, NEW_GOROUTINE};
 use crate::trace::ids::Random;
 use crate::trace::injection::Injection;
 use crate::trace::sealed::SealedSpan;
+use crate::trace::{answered, carriers};
 
 /// Fills scratch memory before a probe has it: what a probe has not written shows.
 pub const UNWRITTEN: u8 = 0xa5;
@@ -76,6 +76,8 @@ pub struct FakeProcess {
     pub context_types: BTreeMap<u64, ContextType>,
     /// The goroutines that serve requests, by context.
     pub contexts: Remembered<u64>,
+    /// Words of header maps.
+    pub carriers: Vec<Shared<u64>>,
     /// The spans of requests that have been answered.
     pub answered: Vec<answered::Bucket>,
     /// The look for creators of goroutines that are no more.
@@ -133,6 +135,7 @@ impl FakeProcess {
             context_types: BTreeMap::new(),
             contexts: Remembered::default(),
             answered: vec![answered::NONE_ANSWERED; answered::BUCKETS as usize],
+            carriers: (0..carriers::CARRIERS).map(|_| carriers::NO_CARRIER).collect(),
             sweep: NOT_SWEEPING,
             creators: Remembered::default(),
             injections: Remembered::default(),

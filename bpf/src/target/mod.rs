@@ -147,6 +147,8 @@ pub trait Target: Lookup {
     fn injection(&self, carrier: u64) -> Option<&Injection>;
     /// Forgets it.
     fn forget_injection(&self, carrier: u64);
+    /// The word of carriers with this number ([`crate::trace::carriers`]).
+    fn carrier(&self, number: u32) -> Option<&Shared<u64>>;
     /// Remembers the texts of a request under this number.
     fn set_extracted(&self, key: u64, extracted: &Extracted);
     /// The texts with this number; once they are copied, [`Extracted::is_of`] says whether they still were.

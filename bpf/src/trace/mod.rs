@@ -2,6 +2,7 @@
 
 pub mod answered;
 pub mod b3;
+pub mod carriers;
 pub mod chain;
 pub mod creators;
 pub mod extracted;

@@ -3,8 +3,8 @@
 use crate::missed::Done;
 use crate::shared::Shared;
 use crate::target::Target;
-use crate::trace::extracted;
 use crate::trace::sealed::SealedSpan;
+use crate::trace::{carriers, extracted};
 
 /// Values of [`Operation::kind`]: what was begun, and so which layouts its words have.
 pub mod kind {
@@ -95,6 +95,9 @@ impl Operation {
                 target.forget_extracted(extracted::key(self.span.span_id()));
             }
         } else {
+            if target.injection(object).is_some_and(|injection| injection.writes.get() == 0) {
+                carriers::ended_unwritten(target, object);
+            }
             target.forget_injection(object);
         }
     }

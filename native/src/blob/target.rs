@@ -223,6 +223,11 @@ impl Target for Hit<'_> {
     }
 
     #[inline(always)]
+    fn carrier(&self, number: u32) -> Option<&Shared<u64>> {
+        state().carriers.get(number as usize)
+    }
+
+    #[inline(always)]
     fn set_extracted(&self, key: u64, extracted: &Extracted) {
         state().extracted.set(key, extracted, |_, _| true);
     }

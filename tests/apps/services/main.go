@@ -6,6 +6,8 @@
 //	services drop URL            serve; each request makes one to URL, without a header
 //	services hand-on URL         the same, with the headers that came
 //	services proxy URL           a reverse proxy of the standard library; by HTTP/2 where the URL begins with https
+//	services shared URL          serve; each request makes one to its path below URL, all with one header map
+//	services dump URL            serve; each request dumps one to URL, which is not sent, and then makes it
 //	services sdk URL             the same, with the OpenTelemetry SDK, whose spans are printed
 package main
 
@@ -44,6 +46,10 @@ func main() {
 		}), false)
 	case "proxy":
 		serve(proxy(os.Args[2]), false)
+	case "shared":
+		serve(shared(os.Args[2]), false)
+	case "dump":
+		serve(dump(os.Args[2]), false)
 	case "sdk":
 		serve(withSDK(os.Args[2]), false)
 	default:
@@ -103,6 +109,41 @@ func relay(forward func(out, in http.Header)) http.Handler {
 		if err := fetch(r.Context(), http.DefaultClient, target, add, 1); err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 		}
+	})
+}
+
+// shared makes a request for each it gets; they have one header map.
+func shared(target string) http.Handler {
+	header := http.Header{"X-Shared": {"yes"}}
+	client := &http.Client{Transport: &http.Transport{
+		MaxIdleConnsPerHost: 64, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true,
+	}}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request, err := http.NewRequestWithContext(r.Context(), "GET", target+r.URL.Path, nil)
+		check(err)
+		request.Header = header
+		response, err := client.Do(request)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		defer response.Body.Close()
+		io.Copy(w, response.Body)
+	})
+}
+
+// dump makes a request for each it gets, of which it wants to see the bytes.
+func dump(target string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request, err := http.NewRequestWithContext(r.Context(), "GET", target, nil)
+		check(err)
+		bytes, err := httputil.DumpRequestOut(request, true)
+		check(err)
+		if err := fetch(r.Context(), http.DefaultClient, target, nil, 1); err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		w.Write(bytes)
 	})
 }
 

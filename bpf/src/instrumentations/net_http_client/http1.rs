@@ -9,7 +9,7 @@ use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
 use crate::slots::{Slot, meant_for, site};
 use crate::target::Target;
-use crate::trace::injection;
+use crate::trace::{carriers, injection};
 use crate::write;
 
 /// The header of a request is about to be written: the span's context is written before it.
@@ -22,16 +22,23 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     if registers.argument(3) == 0 || table != buffered {
         return Err(Missed::NothingToDo);
     }
-    let injection = target.injection(carrier).ok_or(Missed::NothingToDo)?;
+    let Some(injection) = target.injection(carrier) else {
+        // That of another request with this carrier, which has ended, has taken its place.
+        carriers::written(target, carrier);
+        return Err(Missed::NothingToDo);
+    };
+    let mut span = SpanIdentity::NONE;
+    let is_its = injection.span.copy_of(carrier, &mut span);
+    // Behind the copy: who has begun meanwhile has said so before.
+    let is_certain = carriers::written(target, carrier);
     let words: [u64; WRITER_WORDS] = target.read(writer).ok_or(Missed::NotInjected)?;
     let at = |offset: u32| word(&words, offset);
+    if !(is_its & is_certain) {
+        return Err(Missed::NotInjected);
+    }
     // The data pointer of the interface is the `*persistConn`.
     let connection = at(config.destination.get() + 8);
     peer::note(target, &config.peer, connection.wrapping_add(config.peer.persist_conn.get().into()), injection);
-    let mut span = SpanIdentity::NONE;
-    if !injection.span.copy_of(carrier, &mut span) {
-        return Err(Missed::NotInjected);
-    }
     if span.propagation & propagator::COPIED != 0 {
         // What the program writes itself is made ours when it stands in the buffer ([`super::copied`]); one that does not store leaves it.
         if T::STORES {

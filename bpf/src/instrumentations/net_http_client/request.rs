@@ -17,7 +17,7 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::{self, Operation};
-use crate::trace::{injection, parents, remote, sampling};
+use crate::trace::{carriers, injection, parents, remote, sampling};
 
 /// A round trip begins.
 #[inline(always)]
@@ -116,6 +116,8 @@ fn queue_injection<T: Target>(target: &T, scratch: &mut Scratch, carrier: u64, e
     injection.span.set(span, carrier);
     injection.extracted.set(extracted);
     injection.reset();
+    // Before it can be found.
+    carriers::begin(target, carrier);
     target.set_injection(carrier, injection);
 }
 

@@ -245,8 +245,7 @@ fn a_request_from_start_to_end() {
         assert_eq!(hex(&start.span.trace_id), TRACE);
         assert_eq!(hex(&start.span.parent_span_id), PARENT);
         assert_eq!(start.span.parent_is_remote, 1);
-        let expected =
-            ["POST", "/items/7", "page=2", "shop.example:8080", "192.0.2.7:50000", "curl/8.5", "203.0.113.7", "https"];
+        let expected = ["POST", "/items/7", "page=2", "shop.example:8080", "192.0.2.7:50000", "curl/8.5", "203.0.113.7", "https"];
         assert_eq!(start.texts, texts(expected, "a=b"), "{release}");
 
         let end = server.end();

@@ -151,6 +151,10 @@ impl Target for FakeProcess {
         self.injections.forget(carrier);
     }
 
+    fn carrier(&self, number: u32) -> Option<&Shared<u64>> {
+        self.carriers.get(number as usize)
+    }
+
     fn set_extracted(&self, key: u64, extracted: &Extracted) {
         self.extracted.set(key, *extracted);
     }

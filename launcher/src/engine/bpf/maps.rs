@@ -91,7 +91,9 @@ impl Sizes {
             loader.map_max_entries("GOROUTINES", goroutines);
         }
         if !injects {
-            loader.map_max_entries("INJECTIONS", 1).map_max_entries("EXTRACTED", 1).map_max_entries("SLOTS", 1);
+            for name in ["CARRIERS", "EXTRACTED", "INJECTIONS", "SLOTS"] {
+                loader.map_max_entries(name, 1);
+            }
         }
         if !has_parents {
             for name in ["ANSWERED", "CONTEXTS", "CONTEXT_TYPES", "CREATORS"] {

@@ -1,0 +1,152 @@
+//! How many requests of one header map have not been written yet. A program may give one map to several requests at once: nobody can
+//! tell whose header is written then, and so it gets nobody's span.
+//!
+//! A word for each map, changed by compare-and-swap alone: that others wait is noted before any of them can find the other's span
+//! ([`crate::trace::injection`]), and looked at behind it. Maps whose word another one has are not counted.
+
+use crate::shared::Shared;
+use crate::target::Target;
+
+/// Number of words. A power of two.
+pub const CARRIERS: u32 = 1_024;
+/// The bits of a word below the map's address: how many, whether there were several at once, and since when.
+const BITS: u32 = 16;
+const COUNT: u64 = 0xff;
+const IS_AMBIGUOUS: u64 = 1 << 8;
+const SINCE: u32 = 9;
+const SINCE_BITS: u64 = 0x7f;
+/// A unit of time, 4.3 s, as a shift of nanoseconds.
+const UNIT: u32 = 32;
+/// Units after which those that wait are not waited for: one of them may have ended without being written.
+const PATIENCE: u64 = 8;
+/// Turns of a change that others interfere with.
+const TURNS: u32 = 4;
+
+/// A request with this carrier begins, and waits.
+#[inline(always)]
+pub fn begin<T: Target>(target: &T, carrier: u64) {
+    let now = target.now() >> UNIT & SINCE_BITS;
+    change(target, carrier, |word| {
+        let since = word >> SINCE & SINCE_BITS;
+        let is_over = word & COUNT == 0 || now.wrapping_sub(since) & SINCE_BITS >= PATIENCE;
+        if is_over { carrier << BITS | now << SINCE | 1 } else { more(word) | IS_AMBIGUOUS }
+    });
+}
+
+/// The header of a request with this carrier is written. Whether it can be told whose it is.
+#[inline(always)]
+#[expect(clippy::must_use_candidate, reason = "of a request that has nothing to inject nobody asks")]
+pub fn written<T: Target>(target: &T, carrier: u64) -> bool {
+    change(target, carrier, less) & IS_AMBIGUOUS == 0
+}
+
+/// The request with this carrier has ended before its header was written.
+#[inline(always)]
+pub fn ended_unwritten<T: Target>(target: &T, carrier: u64) {
+    // Of several it is not known.
+    change(target, carrier, |word| if word & IS_AMBIGUOUS == 0 { less(word) } else { word });
+}
+
+/// One more; of so many that they are not counted, it stays with these.
+#[inline(always)]
+const fn more(word: u64) -> u64 {
+    if word & COUNT == COUNT { word } else { word + 1 }
+}
+
+/// One less; without any, the word is free.
+#[inline(always)]
+const fn less(word: u64) -> u64 {
+    if word & COUNT <= 1 { 0 } else { word - 1 }
+}
+
+/// Changes the word of a carrier, if it is its own or nobody's, and returns what it was; 0 where it is another one's.
+#[inline(always)]
+fn change<T: Target>(target: &T, carrier: u64, changed: impl Fn(u64) -> u64) -> u64 {
+    let Some(word) = target.carrier(index(carrier)) else {
+        return 0;
+    };
+    for _ in 0..TURNS {
+        let old = word.get();
+        if old != 0 && (old ^ carrier << BITS) >> BITS != 0 {
+            return 0;
+        }
+        let new = changed(old);
+        if new == old {
+            return old;
+        }
+        if target.swap_tag(word, old, new) {
+            return old;
+        }
+    }
+    // So many at once: nothing is certain.
+    IS_AMBIGUOUS
+}
+
+/// Objects of Go are aligned by 8 at least.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "below the number of words")]
+const fn index(carrier: u64) -> u32 {
+    (carrier.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u32 & (CARRIERS - 1)
+}
+
+/// No request.
+pub const NO_CARRIER: Shared<u64> = Shared::new(0);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::fake::{FakeProcess, layouts};
+
+    const MAP: u64 = 0xc000_1230_40;
+
+    fn process() -> FakeProcess {
+        FakeProcess::new(layouts::GO_1_27)
+    }
+
+    #[test]
+    fn one_after_the_other_is_certain() {
+        let process = process();
+        for _ in 0..3 {
+            begin(&process, MAP);
+            assert!(written(&process, MAP));
+        }
+        begin(&process, MAP);
+        ended_unwritten(&process, MAP);
+        begin(&process, MAP);
+        assert!(written(&process, MAP));
+        assert_eq!(process.carrier(index(MAP)).unwrap().get(), 0);
+    }
+
+    #[test]
+    fn several_at_once_are_not_until_all_are_written() {
+        let process = process();
+        begin(&process, MAP);
+        begin(&process, MAP);
+        assert!(!written(&process, MAP));
+        begin(&process, MAP);
+        assert!(!written(&process, MAP) && !written(&process, MAP));
+        begin(&process, MAP);
+        assert!(written(&process, MAP));
+    }
+
+    #[test]
+    fn who_has_ended_unseen_is_not_waited_for_without_end() {
+        let process = process();
+        begin(&process, MAP);
+        begin(&process, MAP);
+        ended_unwritten(&process, MAP);
+        assert!(!written(&process, MAP));
+        process.now.set(PATIENCE << UNIT);
+        begin(&process, MAP);
+        assert!(written(&process, MAP));
+    }
+
+    #[test]
+    fn another_map_with_the_same_word_is_not_counted() {
+        let process = process();
+        let other = (1..1_u64 << 24).map(|step| MAP + step * 8).find(|other| index(*other) == index(MAP)).unwrap();
+        begin(&process, MAP);
+        begin(&process, other);
+        assert!(written(&process, other) && written(&process, MAP));
+    }
+}
