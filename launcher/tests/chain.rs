@@ -251,3 +251,19 @@ fn requests_that_share_a_header_map() {
         sharing_a_header_map(version, "secure");
     }
 }
+
+/// What `httputil.DumpRequestOut` shows is not sent: it has no span, and what is sent afterwards has its own.
+#[test]
+fn a_request_that_is_only_dumped() {
+    for version in VERSIONS {
+        let receiver = Receiver::start();
+        let last = traced(version, &receiver, &["backend"]);
+        let first = traced(version, &receiver, &["dump", &url(last.addresses[0])]);
+        load::send(first.addresses[0], 4, 100, |_| "/".to_owned());
+        let said = end([first, last]);
+        let spans = receiver.spans();
+        let traces = by_trace(&spans);
+        let rows = traces.values().filter(|trace| is_a_row(trace, 3)).count();
+        assert_eq!((spans.len(), traces.len(), rows), (300, 100, 100), "{version:?}: {said}");
+    }
+}

@@ -8,6 +8,12 @@ use super::{ABSENT, MapLayout, NO_MAP, Offset, ReadOnlyData, Setting};
 pub struct HttpClientConfig {
     /// `*bufio.Writer` as `io.Writer`: the itab's address in the file; 0 where headers are not written.
     pub buffered_writer: Setting<u64>,
+    /// Where the function begins, in the file, by which `httputil.DumpRequestOut` dials; 0 where the program does not have it.
+    pub dump_dial: Setting<u64>,
+    /// `Transport.Dial`, a function.
+    pub dial: Offset,
+    /// Zero.
+    pub padding: Setting<u32>,
     /// `Request.Method string`.
     pub method: Offset,
     /// `Request.URL *url.URL`.
@@ -136,6 +142,9 @@ pub const NO_PEER: PeerLayout = PeerLayout {
 /// Before the launcher has set anything.
 pub const EMPTY_HTTP_CLIENT: HttpClientConfig = HttpClientConfig {
     buffered_writer: Setting::new(0),
+    dump_dial: Setting::new(0),
+    dial: Setting::new(ABSENT),
+    padding: Setting::new(0),
     method: Setting::new(ABSENT),
     url: Setting::new(ABSENT),
     header: Setting::new(ABSENT),
@@ -164,7 +173,7 @@ pub const EMPTY_HTTP_CLIENT: HttpClientConfig = HttpClientConfig {
 
 /// What a hit of the client's probes means ([`super::Cookie::event`]).
 pub mod event {
-    /// Start of `(*Transport).roundTrip` or `(*http2.Transport).RoundTripOpt`: RBX the `*http.Request`.
+    /// Start of `(*Transport).roundTrip` or `(*http2.Transport).RoundTripOpt`: RAX the transport, RBX the `*http.Request`.
     pub const START: u32 = 1;
     /// `CALL Header.writeSubset` in `(*Request).write`: RAX the header, RBX, RCX the `io.Writer`, RDI the names left out.
     pub const INJECT: u32 = 2;
@@ -181,7 +190,7 @@ pub mod event {
     pub const END: u32 = 16;
 }
 
-const _: () = assert!(size_of::<HttpClientConfig>() == 8 + 4 * (22 + 10 + 16 + 16));
+const _: () = assert!(size_of::<HttpClientConfig>() == 16 + 4 * (24 + 10 + 16 + 16));
 
-// SAFETY: 32-bit settings behind one of 64 bits, an even number of them (see the size assertion above).
+// SAFETY: 32-bit settings behind two of 64 bits, an even number of them (see the size assertion above).
 unsafe impl ReadOnlyData for HttpClientConfig {}

@@ -11,7 +11,7 @@ mod span;
 pub use span::{add_peer, finish, start};
 
 use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, NO_PEER, PeerLayout, event};
-use bpf::config::{ReadOnlyData as _, Setting};
+use bpf::config::{ABSENT, ReadOnlyData as _, Setting};
 
 use bpf::instrumentations::net_http_client::{ADDRESS_WORDS, REQUEST_WORDS, RESPONSE_WORDS, URL_WORDS};
 
@@ -42,6 +42,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         http2::CLIENTS[2].encoder,
         "bufio.Writer",
         "net/http.persistConn",
+        "net/http.Transport",
         "net.netFD",
         "net.TCPAddr",
         "crypto/tls.Conn",
@@ -71,8 +72,12 @@ const XNET_ROUND_TRIPS: [&str; 3] = [
     "golang.org/x/net/http2.(*Transport).RoundTripOpt",
 ];
 
+/// The first function literal of `DumpRequestOut`, its transport's `Dial` (`net/http/httputil/dump.go`, Go 1.21 to 1.27).
+const DUMP_DIAL: &str = "net/http/httputil.DumpRequestOut.func1";
+
 const FUNCTIONS: &[&str] = &[
     ROUND_TRIP,
+    DUMP_DIAL,
     XNET_ROUND_TRIPS[0],
     XNET_ROUND_TRIPS[1],
     XNET_ROUND_TRIPS[2],
@@ -125,6 +130,11 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
         header_map: fields.string_map("net/http.Header")?,
         ..EMPTY_HTTP_CLIENT
     };
+    if let Ok(function) = facts.function(DUMP_DIAL) {
+        config.dial = fields.optional("net/http.Transport", "Dial");
+        let is_known = config.dial.get() != ABSENT && facts.load_bias.is_some();
+        config.dump_dial = Setting::new(if is_known { function.entry.0 } else { 0 });
+    }
     // From there on the depth of a stack is counted.
     let stack_high = fields.stack_high()?;
     let (mut missing, mut detours) = (Vec::from_iter(without), Vec::new());

@@ -32,10 +32,22 @@ pub fn start<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     }
     // Until there is an operation.
     goroutine.not_opened(unopened::ROUND_TRIP);
-    if target.settings().is_off(instrumentation::HTTP_CLIENT) {
+    if is_dump(target, config, registers.argument(0)) || target.settings().is_off(instrumentation::HTTP_CLIENT) {
         return Err(Missed::NothingToDo);
     }
     target.with_scratch(|scratch| begin(target, config, scratch, goroutine, &Sent { request, goroutine: address, depth }))
+}
+
+/// Whether the transport is that of `httputil.DumpRequestOut`, which sends nothing.
+#[inline(always)]
+fn is_dump<T: Target>(target: &T, config: &HttpClientConfig, transport: u64) -> bool {
+    let dial = config.dump_dial.get();
+    if dial == 0 {
+        return false;
+    }
+    // A function value is the address of a word that has that of its code (`runtime.funcval`).
+    let function: u64 = target.read_or_zero(transport.wrapping_add(config.dial.get().into()));
+    function != 0 && target.read_or_zero::<u64>(function) == dial.wrapping_add(target.load_bias())
 }
 
 /// Whether a round trip that begins at this depth of the stack is made by one that has not ended, which then knows of it. One that a

@@ -5,7 +5,7 @@ use bytemuck::Pod;
 use super::any;
 use crate::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, event};
 use crate::config::http_server::HttpServerConfig;
-use crate::config::{Cookie, EMPTY_RECIPE, EndRecipe, ResultLocation, Setting};
+use crate::config::{ABSENT, Cookie, EMPTY_RECIPE, EndRecipe, ResultLocation, Setting};
 use crate::go::abi::Registers;
 use crate::missed::{Done, Missed};
 use crate::records::http_client::{CAPACITIES, CAPACITY, HttpClientEnd, HttpClientStart, TEXTS};
@@ -47,6 +47,9 @@ struct Start {
 
 fn layout(server: &HttpServerConfig) -> HttpClientConfig {
     HttpClientConfig {
+        dump_dial: Setting::new(0),
+        dial: Setting::new(ABSENT),
+        padding: Setting::new(0),
         buffered_writer: Setting::new(BUFFERED),
         method: server.request.method,
         url: server.request.url,
