@@ -7,7 +7,8 @@
 mod support;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::SocketAddr;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -16,7 +17,7 @@ use support::apps::{self, GoVersion, Variant};
 use support::load;
 use support::plain::Plain;
 use support::receiver::{Attributes as _, Receiver};
-use support::server::{Server, launcher};
+use support::server::{Client, Server, launcher};
 use support::traces::{by_trace, hexadecimal, is_child, of_kind, orphans};
 
 const VERSIONS: [GoVersion; 3] = [GoVersion::GO_1_21, GoVersion::GO_1_24, GoVersion::GO_1_27];
@@ -265,5 +266,41 @@ fn a_request_that_is_only_dumped() {
         let traces = by_trace(&spans);
         let rows = traces.values().filter(|trace| is_a_row(trace, 3)).count();
         assert_eq!((spans.len(), traces.len(), rows), (300, 100, 100), "{version:?}: {said}");
+    }
+}
+
+/// The head of the first request to a listener, which is answered.
+fn first_request(listener: &TcpListener) -> String {
+    let (connection, _) = listener.accept().unwrap();
+    let mut reader = BufReader::new(&connection);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(reader.read_line(&mut head).unwrap(), 0, "{head}");
+    }
+    (&connection).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    head
+}
+
+/// The SDK's propagator knows no baggage: that of the request is passed on under the SDK's span all the same; its state the SDK passes on.
+#[test]
+fn baggage_under_a_span_of_the_sdk() {
+    for version in VERSIONS {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let receiver = Receiver::start();
+        let middle = traced(version, &receiver, &["sdk", &url(listener.local_addr().unwrap())]);
+        let sink = std::thread::spawn(move || first_request(&listener));
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let headers = [
+            header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+            header("tracestate", "vendor=opaque"),
+            header("baggage", "key=value"),
+        ];
+        assert_eq!(Client::connect(middle.addresses[0]).send("GET", "/", &headers, ""), Some(200));
+        let head = sink.join().unwrap();
+        for (name, value) in [("Baggage: ", "key=value"), ("Tracestate: ", "vendor=opaque"), ("Traceparent: ", "00-4bf92f")] {
+            let values: Vec<&str> = head.lines().filter_map(|line| line.strip_prefix(name)).collect();
+            assert!(matches!(values[..], [one] if one.starts_with(value)), "{version:?} {name}: {head}");
+        }
+        middle.end();
     }
 }

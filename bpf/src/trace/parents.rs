@@ -1,8 +1,8 @@
 //! Whose child a new span is: found through the `context.Context` of the operation, else through the goroutine that it
 //! runs on, else through the goroutine that created that one.
 
-use crate::config::ABSENT;
 use crate::config::parents::{ContextType, ParentsConfig, context_kind};
+use crate::config::{ABSENT, propagator};
 use crate::missed::Missed;
 use crate::records::SpanIdentity;
 use crate::target::{Lookup, Step, Target};
@@ -25,6 +25,8 @@ pub struct ParentSearch {
     from_server: u64,
     /// 1 where the parent is a request of `net/http` that is being served.
     pub is_request: u64,
+    /// 1 where the parent is a span of the OpenTelemetry API.
+    is_sdk: u64,
     /// Under which number the texts are remembered that are propagated with it ([`crate::trace::extracted`]).
     pub texts: u64,
     /// The parent.
@@ -36,7 +38,7 @@ pub const BY_CONTEXT: u64 = 2;
 
 /// No parent.
 pub const NO_SEARCH: ParentSearch =
-    ParentSearch { table: 0, data: 0, found: 0, from_server: 0, is_request: 0, texts: 0, parent: SpanIdentity::NONE };
+    ParentSearch { table: 0, data: 0, found: 0, from_server: 0, is_request: 0, is_sdk: 0, texts: 0, parent: SpanIdentity::NONE };
 
 /// Finds the parent of an operation that begins on the goroutine at `address` with the context whose interface value is
 /// `context`, and notes it in `search`.
@@ -44,10 +46,30 @@ pub const NO_SEARCH: ParentSearch =
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
 pub fn find<T: Target>(target: &T, goroutine: &Goroutine, search: &mut ParentSearch, address: u64, context: [u64; 2]) {
+    search.is_sdk = target.opaque(0);
     look(target, goroutine, search, address, context);
     search.texts = extracted::key(search.parent.span_id);
+    if search.is_sdk != 0 {
+        take_texts(goroutine, search, address);
+    }
     if target.parents().has_frames.get() != 0 {
         frames::take_innermost(target, goroutine, address, search);
+    }
+}
+
+/// Under a span of the OpenTelemetry API, what came with the request that is served is passed on as well, if that is of the same trace.
+/// What the program's propagators have set already stays the only one ([`crate::trace::injection::to_inject`]).
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn take_texts(goroutine: &Goroutine, search: &mut ParentSearch, address: u64) {
+    let mut served = SpanIdentity::NONE;
+    let is_its = goroutine.active().is_some_and(|operation| operation.span.copy_of(address, &mut served));
+    let [trace, trace_end]: [u64; 2] = bytemuck::cast(served.trace_id);
+    let [other, other_end]: [u64; 2] = bytemuck::cast(search.parent.trace_id);
+    if is_its && (trace ^ other) | (trace_end ^ other_end) == 0 {
+        search.parent.propagation = served.propagation & (propagator::TRACE_STATE | propagator::BAGGAGE);
+        search.texts = extracted::key(served.span_id);
     }
 }
 
@@ -191,6 +213,7 @@ impl ParentSearch {
         }
         let words: [u64; 5] = [trace, trace_end, id, lookup.opaque(0), flags & 0xff];
         self.take(bytemuck::cast_ref(&words));
+        self.is_sdk = 1;
         true
     }
 }

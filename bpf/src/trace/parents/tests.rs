@@ -2,7 +2,7 @@
 
 use super::{NO_SEARCH, find};
 use crate::config::parents::{ContextType, ParentsConfig, context_kind};
-use crate::config::{ABSENT, Setting};
+use crate::config::{ABSENT, Setting, propagator};
 use crate::missed::Missed;
 use crate::records::SpanIdentity;
 use crate::target::fake::{FakeProcess, layouts};
@@ -143,6 +143,30 @@ fn a_span_of_the_opentelemetry_api_is_nearer_than_the_request() {
         sdk(SPAN, KEY + BIAS, 0x3333, 1),
     ] {
         assert_eq!(not_taken, Some(span(1)));
+    }
+}
+
+/// Baggage and state of the request that the goroutine serves, if they are of the same trace.
+#[test]
+fn under_a_span_of_the_api_what_came_with_the_request_is_passed_on() {
+    let process = process();
+    for (trace, is_same) in [(1, true), (2, false)] {
+        let address = process.goroutine_struct();
+        let goroutine = process.goroutine_or_new(address).unwrap();
+        let operation = goroutine.next().unwrap();
+        operation.kind.set(kind::HTTP1_SERVER);
+        let propagators = propagator::TRACE_STATE | propagator::BAGGAGE;
+        operation.span.set(&SpanIdentity { propagation: propagators, ..span(1) }, address);
+        goroutine.opened(0);
+        let value = process.memory.allocate(256);
+        let trace = u64::from_ne_bytes([trace; 8]);
+        process.memory.write_words(value + 96, &[trace, trace, 0x3333, 1, 0, 0, 0, 0]);
+        let context = context(&process, VALUE, 0, &[0, 0, KEY + BIAS, 0, SPAN, value]);
+        let mut search = NO_SEARCH;
+        find(&process, goroutine, &mut search, address, context);
+        assert_eq!(u64::from_ne_bytes(search.parent.span_id), 0x3333);
+        let expected = if is_same { (propagators, u64::from_ne_bytes([1; 8])) } else { (0, 0x3333) };
+        assert_eq!((search.parent.propagation, search.texts), expected);
     }
 }
 
