@@ -4,6 +4,7 @@
 //! whole: half of one could mean something else.
 
 use crate::config::propagator;
+use crate::go::header::Values;
 use crate::go::string::GoString;
 use crate::scratch::Scratch;
 use crate::target::{Lookup, Step, Target};
@@ -59,7 +60,7 @@ pub fn key(span_id: [u8; 8]) -> u64 {
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub fn extract<T: Target>(target: &T, scratch: &mut Scratch) {
+pub fn extract<T: Target, V: Values>(target: &T, scratch: &mut Scratch) {
     let Scratch { span, headers, remote, grammar, extracted, .. } = scratch;
     let (found, propagators) = (&headers.found, target.propagators());
     let has_state = propagators.has(propagator::TRACE_CONTEXT) && remote.is_w3c != 0 && found.trace_state != 0;
@@ -70,14 +71,14 @@ pub fn extract<T: Target>(target: &T, scratch: &mut Scratch) {
     extracted.trace_state_length = target.opaque(0);
     extracted.baggage_length = target.opaque(0);
     if has_state {
-        let length = copy(target, found.trace_state, &mut extracted.trace_state);
+        let length = copy::<_, V, _>(target, found.trace_state, &mut extracted.trace_state);
         if is_trace_state(target, &extracted.trace_state, length, grammar) {
             extracted.trace_state_length = length;
             span.propagation |= propagator::TRACE_STATE;
         }
     }
     if has_baggage {
-        extracted.baggage_length = copy(target, found.baggage, &mut extracted.baggage);
+        extracted.baggage_length = copy::<_, V, _>(target, found.baggage, &mut extracted.baggage);
         if extracted.baggage_length != 0 {
             span.propagation |= propagator::BAGGAGE;
         }
@@ -120,8 +121,8 @@ impl Step for Check<'_> {
 
 /// Copies the only string of a header, if it is not too long. Its length; 0 where there is none.
 #[inline(always)]
-fn copy<T: Target, const N: usize>(target: &T, element: u64, text: &mut [u8; N]) -> u64 {
-    let GoString { address, length } = GoString::only_of_slice(target, element);
+fn copy<T: Target, V: Values, const N: usize>(target: &T, element: u64, text: &mut [u8; N]) -> u64 {
+    let GoString { address, length } = V::only(target, element);
     // What is read is cut once more, of a number of its own: of one that is compared less one, older verifiers do not know the bounds.
     #[expect(clippy::cast_possible_truncation, reason = "at most the size of the text")]
     let is_read = length != 0 && length <= N as u64 && target.read_bytes(address, target.opaque(length) as u32, text);

@@ -1,0 +1,56 @@
+//! The values of a header that was found: how they are reached from what [`super::Found`] has of it.
+
+use crate::go::string::GoString;
+use crate::target::Memory;
+
+/// Where the values of headers are.
+pub trait Values {
+    /// The first value; no string where `element` is 0.
+    fn first<M: Memory>(memory: &M, element: u64) -> GoString;
+    /// The first two, as of a header with several lines.
+    fn first_two<M: Memory>(memory: &M, element: u64) -> [GoString; 2];
+    /// The value, if it is the only one; no string where `element` is 0.
+    fn only<M: Memory>(memory: &M, element: u64) -> GoString;
+}
+
+/// In slices: an element is the address of a `[]string`, as in `http.Header`.
+#[derive(Clone, Copy, Debug)]
+pub struct InSlices;
+
+impl Values for InSlices {
+    #[inline(always)]
+    fn first<M: Memory>(memory: &M, element: u64) -> GoString {
+        GoString::first_of_slice(memory, element)
+    }
+
+    #[inline(always)]
+    fn first_two<M: Memory>(memory: &M, element: u64) -> [GoString; 2] {
+        GoString::first_two_of_slice(memory, element)
+    }
+
+    #[inline(always)]
+    fn only<M: Memory>(memory: &M, element: u64) -> GoString {
+        if element == 0 { GoString::none(memory) } else { GoString::only_of_slice(memory, element) }
+    }
+}
+
+/// In place: an element is the address of a `string` or a `[]byte`, as in a list of names and values.
+#[derive(Clone, Copy, Debug)]
+pub struct InPlace;
+
+impl Values for InPlace {
+    #[inline(always)]
+    fn first<M: Memory>(memory: &M, element: u64) -> GoString {
+        if element == 0 { GoString::none(memory) } else { GoString::at(memory, element) }
+    }
+
+    #[inline(always)]
+    fn first_two<M: Memory>(memory: &M, element: u64) -> [GoString; 2] {
+        [Self::first(memory, element), GoString::none(memory)]
+    }
+
+    #[inline(always)]
+    fn only<M: Memory>(memory: &M, element: u64) -> GoString {
+        Self::first(memory, element)
+    }
+}
