@@ -38,6 +38,8 @@ pub static CATALOG: &[&Instrumentation] = &[
     &routers::ECHO_5,
     &routers::ECHO_4,
     &routers::ECHO,
+    &routers::FIBER_3,
+    &routers::FIBER_2,
     &routers::GORILLA_MUX,
     &routers::HTTPROUTER,
     &routers::GRPC_GATEWAY_2,

@@ -67,6 +67,18 @@ pub struct Call {
     pub target: VirtAddr,
 }
 
+impl Call {
+    /// Where it returns to.
+    #[must_use]
+    pub const fn back(&self, architecture: Architecture) -> VirtAddr {
+        let length = match architecture {
+            Architecture::Amd64 => 5,
+            Architecture::Arm64 => 4,
+        };
+        VirtAddr(self.site.0 + length)
+    }
+}
+
 /// A place in a function before its file offset is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Site {
