@@ -7,18 +7,23 @@ use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic
 
 /// Instructions that are looked at behind `PUSHQ BP`.
 const MAX_INSTRUCTIONS: usize = 12;
+/// The same where the program panics.
+const MAX_PANICKING: usize = 4;
 /// The saved BP and the return address lie between the frame and the places of the arguments.
 const BEHIND_FRAME: u64 = 16;
 
 /// Offsets from the stack pointer, wherever the function calls another one, of its first two arguments (RAX and RBX at its
-/// start). `None` where it is not plain that it puts them there.
-pub(super) fn first_two(code: &[u8], start: u64, push: u64) -> Option<[u32; 2]> {
+/// start). `None` where it is not plain that it puts them there. A function that `panics`, such as `runtime.panicIndex`, is none that it calls.
+pub(super) fn first_two(code: &[u8], start: u64, push: u64, panics: &impl Fn(u64) -> bool) -> Option<[u32; 2]> {
     let begin = usize::try_from(push.checked_sub(start)?).ok()?;
     let behind = code.get(begin + 1..)?;
     let (mut frame, mut stored) = (None, [false; 2]);
     for instruction in Decoder::with_ip(64, behind, push + 1, DecoderOptions::NONE).into_iter().take(MAX_INSTRUCTIONS) {
-        if instruction.flow_control() != FlowControl::Next {
-            break;
+        match instruction.flow_control() {
+            FlowControl::Next => {}
+            // A check of bounds.
+            FlowControl::ConditionalBranch if leads_to_panic(code, start, &instruction, panics) => continue,
+            _ => break,
         }
         if let Some(size) = frame_size(&instruction) {
             frame = Some(size);
@@ -38,6 +43,18 @@ pub(super) fn first_two(code: &[u8], start: u64, push: u64) -> Option<[u32; 2]> 
         }
     }
     None
+}
+
+/// Whether a jump leads to the call of a function that panics.
+fn leads_to_panic(code: &[u8], start: u64, jump: &Instruction, panics: &impl Fn(u64) -> bool) -> bool {
+    let target = jump.near_branch_target();
+    let at = target.checked_sub(start).and_then(|at| usize::try_from(at).ok());
+    let Some(there) = at.and_then(|at| code.get(at..)) else {
+        return false;
+    };
+    let there = Decoder::with_ip(64, there, target, DecoderOptions::NONE).into_iter().take(MAX_PANICKING);
+    let call = there.into_iter().find(|instruction| instruction.flow_control() != FlowControl::Next);
+    call.is_some_and(|call| call.flow_control() == FlowControl::Call && panics(call.near_branch_target()))
 }
 
 /// `SUBQ $frame, SP` or `ADDQ $-128, SP`.
@@ -74,7 +91,7 @@ mod tests {
     /// CMPQ SP, 16(R14); JBE; PUSHQ BP; MOVQ SP, BP; SUBQ $0x70, SP; then `rest`.
     fn spilled(rest: &[&[u8]]) -> Option<[u32; 2]> {
         let prologue: &[u8] = &[0x49, 0x3b, 0x66, 0x10, 0x76, 0x40, 0x55, 0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, 0x70];
-        first_two(&[prologue, &rest.concat()].concat(), 0x1000, 0x1006)
+        first_two(&[prologue, &rest.concat()].concat(), 0x1000, 0x1006, &|target| target == 0x2000)
     }
 
     /// MOVQ AX, 0x80(SP); MOVQ BX, 0x88(SP).
