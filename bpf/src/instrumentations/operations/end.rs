@@ -173,25 +173,25 @@ pub(super) fn annotate<T: Target>(target: &T, number: u32, site: u32) -> Done {
     let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
     target.with_scratch(|scratch| {
         scratch.evaluation.time = target.now();
-        let is_end = recipe.end.count != 0;
-        if (is_end || recipe.flags & flag::RETURNS != 0) && !begin(target, scratch, site) {
-            return Err(Missed::NothingToDo);
-        }
         if !annotated(target, scratch, recipe, goroutine, address) {
             return Err(Missed::NothingToDo);
         }
-        if !is_end {
-            let object = scratch.evaluation.object;
-            scratch.evaluation.begin(&target.registers(), target.opaque(0));
-            scratch.evaluation.object = object;
+        let object = scratch.evaluation.object;
+        let is_end = recipe.end.count | (recipe.flags & flag::RETURNS) != 0;
+        if is_end && !begin(target, scratch, site) {
+            return Err(Missed::NothingToDo);
         }
+        if !is_end {
+            scratch.evaluation.begin(&target.registers(), target.opaque(0));
+        }
+        scratch.evaluation.object = object;
         target.follow(recipe.begin, scratch);
         if scratch.evaluation.refused != 0 {
             return Err(Missed::NothingToDo);
         }
         report::begin(target, scratch);
         let nothing = scratch.record.length;
-        target.follow(if is_end { recipe.end } else { recipe.start }, scratch);
+        target.follow(if recipe.end.count != 0 { recipe.end } else { recipe.start }, scratch);
         let (Scratch { evaluation, span, record, .. }, is_served) = (&mut *scratch, recipe.flags & flag::ABOUT_SERVED != 0);
         if is_served && record.length == nothing {
             return Err(Missed::NothingToDo);

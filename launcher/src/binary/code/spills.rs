@@ -106,6 +106,17 @@ mod tests {
         assert_eq!(spilled(&[OTHER, RAX, OTHER, RBX]), Some([0x80, 0x88]));
     }
 
+    /// JBE 0x1021; both stores; RET; then a call.
+    #[test]
+    fn behind_a_check_that_panics() {
+        let checked = |call: &[u8]| spilled(&[&[0x76, 0x11], RAX, RBX, &[0xc3], call]);
+        // CALL 0x2000.
+        assert_eq!(checked(&[0xe8, 0xda, 0x0f, 0, 0]), Some([0x80, 0x88]));
+        // CALL 0x3000; no call at all.
+        assert_eq!(checked(&[0xe8, 0xda, 0x1f, 0, 0]), None);
+        assert_eq!(checked(&[0xc3]), None);
+    }
+
     #[test]
     fn what_is_not_plain_is_refused() {
         // XORL AX, AX before the store; a call before it; another place; only one of them.
