@@ -39,8 +39,7 @@ fn builds() -> Vec<(PathBuf, String)> {
 
 /// The spans of requests that the test has sent, in the order of their start.
 fn of_test(spans: &[Span]) -> Vec<&Span> {
-    let mut own: Vec<&Span> =
-        spans.iter().filter(|span| span.kind() == SpanKind::Server && !is_within(span, spans)).collect();
+    let mut own: Vec<&Span> = spans.iter().filter(|span| span.kind() == SpanKind::Server && !is_within(span, spans)).collect();
     own.sort_by_key(|span| span.start_time_unix_nano);
     own
 }
@@ -92,7 +91,8 @@ fn requests_by_the_conventions() {
     for (app, what) in builds() {
         let server = Server::start_with(launcher(), &app, &["plain", "stream", "small", "tls", "six"], 5);
         let [plain, stream, small, secure, six] = server.addresses[..] else { panic!("five servers") };
-        let headers = [("User-Agent", "the test/1"), ("traceparent", PARENT)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let headers =
+            [("User-Agent", "the test/1"), ("traceparent", PARENT)].map(|(name, value)| (name.to_owned(), value.to_owned()));
         for address in [plain, stream] {
             let mut client = Client::connect(address);
             for (method, target, body, status, _) in CASES {
@@ -188,6 +188,27 @@ fn children() {
     }
 }
 
+/// The headers that are listed name the parent, whatever their case.
+#[test]
+fn headers_of_b3() {
+    let (app, what) = builds().pop().unwrap();
+    let mut command = launcher();
+    command.env("OTEL_PROPAGATORS", "b3,b3multi");
+    let server = Server::start_with(command, &app, &["plain", "small"], 2);
+    let (trace, span) = ids(PARENT);
+    let multi = [("x-b3-traceid", &trace), ("X-B3-SPANID", &span)].map(|(name, value)| (name.to_owned(), value.clone()));
+    let single = [("b3".to_owned(), format!("{trace}-{span}-1")), ("traceparent".to_owned(), PARENT.replace("00f0", "00f1"))];
+    let [plain, small] = server.addresses[..] else { panic!("two servers") };
+    for (address, headers) in [(plain, &multi), (small, &multi), (plain, &single), (small, &single)] {
+        assert_eq!(Client::connect(address).send("GET", "/pets/7", headers, ""), Some(201));
+    }
+    let not_sampled = [("X-B3-Sampled".to_owned(), "0".to_owned())];
+    assert_eq!(Client::connect(plain).send("GET", "/pets/7", &not_sampled, ""), Some(201));
+    let Left { spans, stderr, .. } = server.end();
+    assert_eq!(spans.len(), 4, "{what}: {stderr}");
+    assert!(spans.iter().all(|own| (hexadecimal(&own.trace_id), hexadecimal(&own.parent_span_id)) == ids(PARENT)), "{what}");
+}
+
 /// Requests that do not wait for the answer to the one before, and one whose client asks first whether it may send its body.
 #[test]
 fn requests_on_one_connection() {
@@ -195,7 +216,8 @@ fn requests_on_one_connection() {
         let server = Server::start_with(launcher(), &app, &["plain", "stream"], 2);
         for address in &server.addresses {
             let request = "GET /pets/7 HTTP/1.1\r\nHost: a\r\n\r\n";
-            let last = "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
+            let last =
+                "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
             let answer = said(*address, &(request.repeat(3) + last));
             assert_eq!(answer.matches("HTTP/1.1 201").count(), 3, "{what}: {answer}");
             assert!(answer.ends_with("\r\n\r\n3"), "{what}: {answer}");
@@ -236,7 +258,10 @@ fn ends_of_the_program() {
             if error == "string" {
                 assert_eq!(span.status.clone().unwrap_or_default().message, "panic: as was asked", "{what}");
                 let [event] = &span.events[..] else { panic!("{what}: {span:#?}") };
-                assert_eq!((&*event.name, event.attributes.text("exception.message")), ("exception", Some("as was asked".to_owned())));
+                assert_eq!(
+                    (&*event.name, event.attributes.text("exception.message")),
+                    ("exception", Some("as was asked".to_owned()))
+                );
             }
         }
     }

@@ -41,10 +41,8 @@ fn builds() -> Vec<(PathBuf, &'static [&'static str])> {
     let newest = ModuleFile::named("fiber", "newest");
     let (old, new): (&[&str], &[&str]) = (&["fiber2"], &["fiber2", "fiber3"]);
     let build = |version, variant| (apps::build_tagged("fiber", version, variant, "newest", Some(&newest)), new);
-    let mut builds = vec![
-        (apps::build("fiber", GoVersion::GO_1_21, Variant::Stripped), old),
-        build(GoVersion::GO_1_27, Variant::Default),
-    ];
+    let mut builds =
+        vec![(apps::build("fiber", GoVersion::GO_1_21, Variant::Stripped), old), build(GoVersion::GO_1_27, Variant::Default)];
     if tests_all() {
         builds.push((apps::build("fiber", GoVersion::GO_1_24, Variant::PieStripped), old));
         builds.push((apps::build("fiber", GoVersion::GO_1_27, Variant::Stripped), old));

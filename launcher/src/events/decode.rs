@@ -239,11 +239,7 @@ fn fasthttp_start<'a>(reader: &mut Reader<'a>) -> Result<ServerStart<'a>, Decode
     Ok(server_start_of(&start, HttpServer::Fasthttp(peer), texts))
 }
 
-fn server_start_of<'a>(
-    head: &HttpServerStart,
-    server: HttpServer,
-    texts: [Text<'a>; http_server::TEXTS],
-) -> ServerStart<'a> {
+fn server_start_of<'a>(head: &HttpServerStart, server: HttpServer, texts: [Text<'a>; http_server::TEXTS]) -> ServerStart<'a> {
     let HttpServerStart { header: _, time, span, content_length, proto_major, proto_minor, tls, lengths: _ } = *head;
     ServerStart { time, span, content_length, version: (proto_major, proto_minor), tls: tls != 0, server, texts }
 }

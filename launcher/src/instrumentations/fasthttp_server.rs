@@ -2,7 +2,7 @@
 //! those of any server of HTTP ([`super::net_http_server`]).
 //!
 //! `(*Server).serveConn` (`serveConnCounted` in newer versions) serves the requests of a connection, one after the other (`server.go`,
-//! 1.34 to 1.78). When the header of one has been read, it calls `readLimitBody` or `readBodyStream`, once for each, and behind the handler
+//! 1.32 to 1.78). When the header of one has been read, it calls `readLimitBody` or `readBodyStream`, once for each, and behind the handler
 //! `writeResponse`, which compilers inline in older versions: then `(*Response).Write` is what is called. Errors are answered by
 //! `writeErrorResponse`, which does the same. Where the handler takes over the connection and wants nothing to be answered, a `go` statement
 //! comes instead. It recovers from no panic.
@@ -25,19 +25,8 @@ use crate::probes::probe::{Body, Event, Probe, When};
 pub static INSTRUMENTATION: Instrumentation = Instrumentation {
     name: "github.com/valyala/fasthttp/server",
     description: "servers of fasthttp, and of what is built on it (fiber)",
-    tested_versions: "1.34 to 1.78",
-    functions: &[
-        SERVES[0],
-        SERVES[1],
-        READS[0],
-        READS[1],
-        WRITES[0],
-        WRITES[1],
-        WRITE_ERROR,
-        GO,
-        RELEASE,
-        PANICS,
-    ],
+    tested_versions: "1.32 to 1.78",
+    functions: &[SERVES[0], SERVES[1], READS[0], READS[1], WRITES[0], WRITES[1], WRITE_ERROR, GO, RELEASE, PANICS],
     types: &[
         CONTEXT,
         REQUEST,
@@ -127,11 +116,17 @@ fn closed(facts: &Facts<'_>, serve: &str) -> Result<Probe, LeftOut> {
 
 /// The probe where it shows that nobody recovers from a panic: it ends the process.
 fn panics(facts: &Facts<'_>) -> Result<Probe, LeftOut> {
-    facts.at_entry(PANICS, event(event::PANIC, When::Exit, "a panic ends the program"))
+    facts.at_exit(PANICS, event(event::PANIC, When::Exit, "a panic ends the program"))
 }
 
 /// The probe where a function writes a response; the numbers are those of the events for each of [`WRITES`].
-fn at_write(facts: &Facts<'_>, within: &str, [context, response]: [u32; 2], when: When, meaning: &'static str) -> Result<Probe, LeftOut> {
+fn at_write(
+    facts: &Facts<'_>,
+    within: &str,
+    [context, response]: [u32; 2],
+    when: When,
+    meaning: &'static str,
+) -> Result<Probe, LeftOut> {
     let [write, inlined] = WRITES;
     at_only_call(facts, within, write, event(context, when, meaning))
         .or_else(|_| at_only_call(facts, within, inlined, event(response, when, meaning)))
@@ -153,7 +148,8 @@ fn only_call(facts: &Facts<'_>, within: &str, callee: &str) -> Result<Call, Left
 
 fn layouts(facts: &Facts<'_>, fields: &mut FieldReader<'_>) -> Result<FasthttpServerConfig, LeftOut> {
     list(facts)?;
-    let [request, response] = [REQUEST, RESPONSE].map(|owner| move |fields: &mut FieldReader<'_>, field: &str| in_header(fields, owner, field));
+    let [request, response] =
+        [REQUEST, RESPONSE].map(|owner| move |fields: &mut FieldReader<'_>, field: &str| in_header(fields, owner, field));
     let config = FasthttpServerConfig {
         peer: peer::layout(facts, fields)?,
         request: fields.required(CONTEXT, "Request")?,

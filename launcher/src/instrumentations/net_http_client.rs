@@ -10,8 +10,8 @@ mod span;
 
 pub use span::{add_peer, finish, start};
 
-use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, PeerLayout, event};
 use bpf::config::ReadOnlyData as _;
+use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, PeerLayout, event};
 
 use bpf::instrumentations::net_http_client::{REQUEST_WORDS, RESPONSE_WORDS, URL_WORDS};
 
@@ -150,10 +150,8 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
             take("HTTP/2", http2::plan(facts, client, &mut fields, stack_high, &mut config));
         }
     }
-    config.peer = PeerLayout {
-        persist_conn: fields.optional("net/http.persistConn", "conn"),
-        ..peer::layout(facts, &mut fields)?
-    };
+    config.peer =
+        PeerLayout { persist_conn: fields.optional("net/http.persistConn", "conn"), ..peer::layout(facts, &mut fields)? };
     let layouts = vec![(Layout::HttpClient, config.as_bytes().to_vec())];
     Ok(Planned { probes, fields: fields.sources, missing, layouts, detours, ..Planned::default() })
 }

@@ -86,7 +86,8 @@ fn hex(bytes: &[u8]) -> String {
 fn a_request_from_start_to_end() {
     let server = Server::new();
     let parent = format!("00-{TRACE}-{PARENT}-01");
-    let headers = [("Accept", "*/*"), ("Traceparent", parent.as_str()), ("Tracestate", "a=b"), ("X-Forwarded-For", "203.0.113.7")];
+    let headers =
+        [("Accept", "*/*"), ("Traceparent", parent.as_str()), ("Tracestate", "a=b"), ("X-Forwarded-For", "203.0.113.7")];
     let (context, head, texts) = server.start(&Request { headers: &headers, ..PLAIN }, 201);
     let FasthttpServerStart { start, peer } = head;
     assert_eq!((start.header.kind, start.time, start.content_length), (kind::FASTHTTP_SERVER_START, 1000, 42));

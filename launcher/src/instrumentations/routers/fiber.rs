@@ -33,11 +33,8 @@ pub(super) static TABLE_3: Library = Library {
     ..LIBRARY
 };
 
-const ROUTE: Annotation = Annotation {
-    captures: &[("route", "c.route.Path"), ("is a middleware's", "c.route.use")],
-    span,
-    ..OF_REQUEST
-};
+const ROUTE: Annotation =
+    Annotation { captures: &[("route", "c.route.Path"), ("is a middleware's", "c.route.use")], span, ..OF_REQUEST };
 
 fn span(captured: &Captured<'_>, span: &mut SpanData) {
     if captured.get("is a middleware's") == Some(&Value::Bool(false)) {

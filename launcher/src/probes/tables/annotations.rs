@@ -189,14 +189,7 @@ fn returns_to(facts: &Facts<'_>, function: &Function, caller: &str, number: usiz
     };
     drop(calls);
     // On each `RET`, where the stack pointer is what it was at the start.
-    let ends = Ends {
-        results: 0,
-        is_final: true,
-        is_whole: true,
-        behind: None,
-        reads_memory: true,
-        load_bias: facts.load_bias,
-    };
+    let ends = Ends { results: 0, is_final: true, is_whole: true, behind: None, reads_memory: true, load_bias: facts.load_bias };
     let mut probe = facts.at_ends_of(function, ends, learns(number))?;
     for recipe in probe.sites.iter_mut().flat_map(|site| &mut site.recipes) {
         recipe.guarded = Setting::new(1);
