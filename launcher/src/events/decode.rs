@@ -108,8 +108,9 @@ pub struct ServerStart<'a> {
 pub enum HttpServer {
     /// That of `net/http`, or of `golang.org/x/net/http2`.
     NetHttp,
-    /// That of `github.com/valyala/fasthttp`, with who has sent the request; there is no [`bpf::records::http_server::text::REMOTE`].
-    Fasthttp(Peer),
+    /// That of `github.com/valyala/fasthttp`, with the port from which the request has come; [`bpf::records::http_server::text::REMOTE`] is the
+    /// bytes of the address.
+    Fasthttp(u16),
 }
 
 impl ServerStart<'_> {
@@ -210,6 +211,12 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// The first bytes of the address in a [`FasthttpServerStart`].
+    fn peer(&self, length: u32) -> &'a [u8] {
+        let from = std::mem::offset_of!(FasthttpServerStart, peer) + std::mem::offset_of!(Peer, address);
+        self.bytes.get(from..).and_then(|bytes| bytes.get(..length as usize)).unwrap_or_default()
+    }
+
     /// Nothing may be left.
     fn end(&self) -> Result<(), DecodeError> {
         let is_whole = u32::try_from(self.bytes.len()) == Ok(self.header.size);
@@ -224,7 +231,7 @@ impl<'a> Reader<'a> {
 fn server_start<'a>(reader: &mut Reader<'a>) -> Result<ServerStart<'a>, DecodeError> {
     let head: HttpServerStart = reader.head()?;
     let texts = reader.texts(head.lengths, &http_server::CAPACITIES)?;
-    Ok(server_start_of(&head, HttpServer::NetHttp, texts))
+    Ok(server_start_of(&head, HttpServer::NetHttp, &texts))
 }
 
 /// What stands in the request line is taken apart here: path and query.
@@ -236,12 +243,13 @@ fn fasthttp_start<'a>(reader: &mut Reader<'a>) -> Result<ServerStart<'a>, Decode
     let is_path_cut = is_cut && query.is_none();
     texts[http_server::text::PATH] = (path, is_path_cut);
     texts[http_server::text::QUERY] = (query.unwrap_or_default(), is_cut && !is_path_cut);
-    Ok(server_start_of(&start, HttpServer::Fasthttp(peer), texts))
+    texts[http_server::text::REMOTE] = (reader.peer(peer.length), false);
+    Ok(server_start_of(&start, HttpServer::Fasthttp(u16::try_from(peer.port).unwrap_or_default()), &texts))
 }
 
-fn server_start_of<'a>(head: &HttpServerStart, server: HttpServer, texts: [Text<'a>; http_server::TEXTS]) -> ServerStart<'a> {
+fn server_start_of<'a>(head: &HttpServerStart, server: HttpServer, texts: &[Text<'a>; http_server::TEXTS]) -> ServerStart<'a> {
     let HttpServerStart { header: _, time, span, content_length, proto_major, proto_minor, tls, lengths: _ } = *head;
-    ServerStart { time, span, content_length, version: (proto_major, proto_minor), tls: tls != 0, server, texts }
+    ServerStart { time, span, content_length, version: (proto_major, proto_minor), tls: tls != 0, server, texts: *texts }
 }
 
 fn server_end<'a>(reader: &mut Reader<'a>) -> Result<ServerEnd<'a>, DecodeError> {

@@ -8,7 +8,7 @@
 //! comes instead. It recovers from no panic.
 
 use bpf::config::ReadOnlyData as _;
-use bpf::config::fasthttp_server::{EMPTY_FASTHTTP_SERVER, FasthttpServerConfig, event};
+use bpf::config::fasthttp_server::{FasthttpServerConfig, event};
 use bpf::config::http_server::PanicLayout;
 use bpf::config::{ABSENT, Offset, Setting};
 use bpf::go::header::{STRIDE, VALUE};
@@ -172,7 +172,6 @@ fn layouts(facts: &Facts<'_>, fields: &mut FieldReader<'_>) -> Result<FasthttpSe
             arg: fields.required("runtime._panic", "arg")?,
             goexit: fields.required("runtime._panic", "goexit")?,
         },
-        ..EMPTY_FASTHTTP_SERVER
     };
     let line = [&config.method, &config.target, &config.host, &config.user_agent].map(Offset::get);
     let from = line.into_iter().min().unwrap_or_default();

@@ -170,15 +170,19 @@ pub fn route_of_pattern(pattern: &str) -> Option<&str> {
     without_method.find('/').and_then(|at| without_method.get(at..))
 }
 
-/// The IP address of a peer; Go may hold one of version 4 in sixteen bytes.
+/// The IP address of a peer.
 #[must_use]
 pub fn peer_address(peer: &Peer) -> Option<IpAddr> {
-    let [a, b, c, d, ..] = peer.address;
-    match peer.length {
-        4 => Some(IpAddr::from([a, b, c, d])),
-        16 => Some(IpAddr::from(peer.address).to_canonical()),
-        _ => None,
+    ip_address(peer.address.get(..peer.length as usize)?)
+}
+
+/// An IP address by its bytes; Go may hold one of version 4 in sixteen of them.
+#[must_use]
+pub fn ip_address(bytes: &[u8]) -> Option<IpAddr> {
+    if let Ok(four) = <[u8; 4]>::try_from(bytes) {
+        return Some(IpAddr::from(four));
     }
+    Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?).to_canonical())
 }
 
 #[cfg(test)]

@@ -19,11 +19,12 @@ pub(super) fn first_two(code: &[u8], start: u64, push: u64, panics: &impl Fn(u64
     let behind = code.get(begin + 1..)?;
     let (mut frame, mut stored) = (None, [false; 2]);
     for instruction in Decoder::with_ip(64, behind, push + 1, DecoderOptions::NONE).into_iter().take(MAX_INSTRUCTIONS) {
-        match instruction.flow_control() {
-            FlowControl::Next => {}
-            // A check of bounds.
-            FlowControl::ConditionalBranch if leads_to_panic(code, start, &instruction, panics) => continue,
-            _ => break,
+        let is_check = instruction.flow_control() == FlowControl::ConditionalBranch;
+        if is_check && leads_to_panic(code, start, &instruction, panics) {
+            continue;
+        }
+        if instruction.flow_control() != FlowControl::Next {
+            break;
         }
         if let Some(size) = frame_size(&instruction) {
             frame = Some(size);

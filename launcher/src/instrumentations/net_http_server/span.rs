@@ -64,16 +64,17 @@ pub fn start(record: &ServerStart<'_>, clock: &WallClock, known: &KnownMethods, 
 
 /// Who has sent the request: an address, and a port where that is known.
 fn peer(record: &ServerStart<'_>) -> (Option<StringValue>, Option<u16>) {
+    let (remote, _cut) = record.texts[server_text::REMOTE];
+    let text = |address: &str| StringValue::from(Arc::<str>::from(address));
     match record.server {
         HttpServer::NetHttp => {
-            let remote = http::text(record.texts[server_text::REMOTE].0);
+            let remote = http::text(remote);
             let (address, port) = http::split_host_port(&remote);
-            (address.map(|address| Arc::<str>::from(address).into()), port)
+            (address.map(text), port)
         }
-        HttpServer::Fasthttp(peer) => {
-            let address = http::peer_address(&peer);
-            let port = address.and_then(|_| u16::try_from(peer.port).ok());
-            (address.map(|address| Arc::<str>::from(address.to_string()).into()), port)
+        HttpServer::Fasthttp(port) => {
+            let address = http::ip_address(remote);
+            (address.map(|address| text(&address.to_string())), address.map(|_| port))
         }
     }
 }

@@ -26,8 +26,8 @@ const SERVED_AS_WRITTEN: &str = "served";
 pub(super) fn functions(library: &'static Library, annotation: &'static Annotation) -> impl Iterator<Item = String> {
     let symbols = annotation.functions.iter().filter_map(|text| declaration(library, annotation.package, text).ok());
     let called = called(annotation);
-    let caller = match annotation.moment {
-        Moment::ReturnsTo(caller) => declaration(library, annotation.package, caller).ok(),
+    let returns_to = match annotation.moment {
+        Moment::ReturnsTo(function) => declaration(library, annotation.package, function).ok(),
         Moment::Start | Moment::End | Moment::Calls(..) => None,
     };
     let is_called = called.is_some();
@@ -35,7 +35,7 @@ pub(super) fn functions(library: &'static Library, annotation: &'static Annotati
         let deferred = DEFERRED.iter().filter(move |_| is_called).map(|end| [&symbol, *end].concat()).collect::<Vec<_>>();
         std::iter::once(symbol).chain(deferred)
     });
-    with_deferred.chain(called.into_iter().chain(caller).map(|signature| signature.symbol()))
+    with_deferred.chain(called.into_iter().chain(returns_to).map(|signature| signature.symbol()))
 }
 
 /// The function of whose parameters it is learnt.
