@@ -10,6 +10,7 @@
 //! match-go: v1.34.0..: github.com/valyala/fasthttp.writeResponse(ctx, w)
 //! match-go: v1.34.0..: github.com/valyala/fasthttp.(*Response).Write(resp, w)
 //! match-go: v1.34.0..: github.com/valyala/fasthttp.(*Server).releaseCtx(s, ctx)
+//! match-go: v1.34.0..: github.com/valyala/fasthttp.(*Server).writeErrorResponse(s, bw, ctx, serverName, err)
 //! match-go: 1.18..: runtime.preprintpanics(p)
 
 mod request;
