@@ -1,6 +1,7 @@
 //! A request that is served, whichever server of HTTP serves it: the operation of its goroutine, whose parent its headers name.
 
 use crate::go::header::{Values, Walk};
+use crate::go::string::GoString;
 use crate::missed::{Done, Missed};
 use crate::records::http_server::text;
 use crate::scratch::Scratch;
@@ -77,8 +78,9 @@ pub(super) fn header_texts<T: Target, V: Values>(target: &T, scratch: &mut Scrat
     let Scratch { remote, headers: Walk { found, .. }, texts, .. } = scratch;
     texts[text::FORWARDED_PROTO] = V::first(target, found.forwarded_proto);
     texts[text::FORWARDED_HOST] = V::first(target, found.forwarded_host);
+    let trace_state = if remote.is_w3c == 0 { 0 } else { found.trace_state };
     // Of several lines one alone would be another state.
-    texts[text::TRACE_STATE] = V::only(target, if remote.is_w3c == 0 { 0 } else { found.trace_state });
+    texts[text::TRACE_STATE] = if trace_state == 0 { GoString::none(target) } else { V::only(target, trace_state) };
     let [first, next] = V::first_two(target, found.forwarded_for);
     texts[text::FORWARDED_FOR] = first;
     texts[text::FORWARDED_FOR_NEXT] = next;

@@ -50,7 +50,7 @@ pub fn extract<T: Target, V: Values>(target: &T, found: &Found, remote: &mut Rem
     let propagators = target.propagators();
     if propagators.has(propagator::TRACE_CONTEXT) {
         // Several are none (§4.3 of W3C Trace Context: the header is sent once).
-        let value = V::only(target, found.trace_parent);
+        let value = if found.trace_parent == 0 { GoString::none(target) } else { V::only(target, found.trace_parent) };
         let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
         if value.length >= traceparent::LENGTH as u64
             && let Some(text) = target.read_into(value.address, &mut text)

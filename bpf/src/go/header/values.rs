@@ -9,7 +9,7 @@ pub trait Values {
     fn first<M: Memory>(memory: &M, element: u64) -> GoString;
     /// The first two, as of a header with several lines.
     fn first_two<M: Memory>(memory: &M, element: u64) -> [GoString; 2];
-    /// The value, if it is the only one; no string where `element` is 0.
+    /// The value, if it is the only one; `element` is not 0.
     fn only<M: Memory>(memory: &M, element: u64) -> GoString;
 }
 
@@ -30,7 +30,7 @@ impl Values for InSlices {
 
     #[inline(always)]
     fn only<M: Memory>(memory: &M, element: u64) -> GoString {
-        if element == 0 { GoString::none(memory) } else { GoString::only_of_slice(memory, element) }
+        GoString::only_of_slice(memory, element)
     }
 }
 
@@ -51,6 +51,6 @@ impl Values for InPlace {
 
     #[inline(always)]
     fn only<M: Memory>(memory: &M, element: u64) -> GoString {
-        Self::first(memory, element)
+        GoString::at(memory, element)
     }
 }

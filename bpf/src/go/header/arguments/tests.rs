@@ -15,7 +15,7 @@ fn found(process: &FakeProcess, headers: &[(&str, &str)]) -> Found {
 }
 
 fn text(process: &FakeProcess, element: u64) -> String {
-    let GoString { address, length } = InPlace::only(process, element);
+    let GoString { address, length } = InPlace::first(process, element);
     String::from_utf8((address..address + length).map(|at| process.read_or_zero::<u8>(at)).collect()).unwrap()
 }
 
