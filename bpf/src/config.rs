@@ -4,6 +4,7 @@
 //! have is removed when the object is loaded. [`Settings`] may change at any time.
 
 mod ends;
+pub mod fasthttp_server;
 pub mod grpc;
 pub mod http_client;
 pub mod http_server;
@@ -81,8 +82,10 @@ pub mod instrumentation {
     pub const HTTP_SERVER: u32 = 1;
     /// Clients of `net/http`.
     pub const HTTP_CLIENT: u32 = 2;
+    /// Servers of `fasthttp`.
+    pub const FASTHTTP_SERVER: u32 = 4;
     /// The lowest bit of what is described by tables; the others follow.
-    pub const FIRST_OF_TABLES: u32 = 4;
+    pub const FIRST_OF_TABLES: u32 = 8;
 }
 
 /// What a probe is told of the site that was hit (`bpf_get_attach_cookie`).

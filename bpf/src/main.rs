@@ -15,10 +15,11 @@ mod entry_points {
     use aya_ebpf::EbpfContext as _;
     use aya_ebpf::macros::uprobe;
     use aya_ebpf::programs::ProbeContext;
+    use bpf::config::fasthttp_server::{EMPTY_FASTHTTP_SERVER, FasthttpServerConfig};
     use bpf::config::grpc::{CarrierConfig, EMPTY_CARRIER, EMPTY_GRPC_CLIENT, GrpcClientConfig};
     use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
     use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig};
-    use bpf::instrumentations::{grpc_client, net_http_client, net_http_server, operations};
+    use bpf::instrumentations::{fasthttp_server, grpc_client, net_http_client, net_http_server, operations};
     use bpf::missed::{Done, Missed};
     use bpf::target::Target as _;
     use bpf::trace::creators;
@@ -32,6 +33,9 @@ mod entry_points {
     #[unsafe(no_mangle)]
     static HTTP_CLIENT: HttpClientConfig = EMPTY_HTTP_CLIENT;
 
+    /// Layouts of the process's server of `fasthttp`, set by the launcher.
+    #[unsafe(no_mangle)]
+    static FASTHTTP_SERVER: FasthttpServerConfig = EMPTY_FASTHTTP_SERVER;
     /// How the metadata of a call is read, set by the launcher.
     #[unsafe(no_mangle)]
     static CARRIER: CarrierConfig = EMPTY_CARRIER;
@@ -73,6 +77,7 @@ mod entry_points {
     probe!(annotations, annotations_p, |hit| operations::annotate(hit));
     probe!(served_operations, served_operations_p, |hit| operations::served(hit, &CARRIER.map));
     probe!(grpc_client, grpc_client_p, |hit| grpc_client::any(hit, &GRPC_CLIENT));
+    probe!(fasthttp_server, fasthttp_server_p, |hit| fasthttp_server::any(hit, &FASTHTTP_SERVER));
     probe!(new_goroutine, new_goroutine_p, |hit| creators::created(hit));
 
     #[panic_handler]

@@ -4,6 +4,7 @@
 //! as many as the head says, and at most as many as its kind of record takes ([`taken`]).
 
 mod buffer;
+pub mod fasthttp_server;
 pub mod http_client;
 pub mod http_server;
 mod lines;
@@ -55,6 +56,8 @@ pub mod kind {
     pub const OPERATION_PANIC: u32 = 12;
     /// The same: `runtime.Goexit` ends a goroutine, and all that is open there.
     pub const OPERATION_GOEXIT: u32 = 13;
+    /// [`super::fasthttp_server::FasthttpServerStart`]. Such requests end as those of other servers of HTTP do.
+    pub const FASTHTTP_SERVER_START: u32 = 14;
 }
 
 /// Bytes of a string of this length that a record holds which takes `capacity` of them at most.

@@ -21,7 +21,7 @@ use go_auto_launch::instrumentations::CATALOG;
 use go_auto_launch::kernel::UprobeKind;
 use go_auto_launch::probes::plan::{Circumstances, Plan};
 use nix::unistd::Pid;
-use support::apps::{self, GoVersion, Variant};
+use support::apps::{self, GoVersion, ModuleFile, Variant};
 use support::front::LIBRARIES;
 use support::plain::{Plain, everything};
 use support::receiver::Attributes as _;
@@ -72,6 +72,23 @@ fn two_hits_per_request() {
         assert!((40..=42).contains(&more), "{version:?}: {more} hits for 20 requests: {both:?}");
         server.end();
     }
+}
+
+/// The same of fasthttp; fiber tells the route by one more.
+#[test]
+fn hits_of_fasthttp() {
+    const REQUESTS: u64 = 100;
+    let _stats = enable_stats(Stats::RunTime).unwrap();
+    let newest = ModuleFile::named("fiber", "newest");
+    let app = apps::build_tagged("fiber", GoVersion::GO_1_27, Variant::Default, "newest", Some(&newest));
+    let server = Server::start_with(bpf_launcher(), &app, &["fiber3"], 1);
+    let mut client = Client::connect(server.addresses[0]);
+    for _ in 0..REQUESTS {
+        assert_eq!(client.send("GET", "/pets/7", &[], ""), Some(200));
+    }
+    let runs = runs(server.pid());
+    assert_eq!((runs["fasthttp_server"], runs["annotations"]), (2 * REQUESTS, REQUESTS), "{runs:?}");
+    server.end();
 }
 
 /// A program whose requests hold their routes themselves pays for the mux's probe for some time, and never again; one in which a

@@ -1,5 +1,6 @@
 //! What the launcher tells the code in the program, behind it in the same read-only memory: addresses, offsets, layouts, sites, recipes.
 
+use bpf::config::fasthttp_server::{EMPTY_FASTHTTP_SERVER, FasthttpServerConfig};
 use bpf::config::grpc::{CarrierConfig, EMPTY_CARRIER, EMPTY_GRPC_CLIENT, GrpcClientConfig};
 use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
 use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig};
@@ -51,6 +52,8 @@ pub mod body {
     pub const SERVED_OPERATIONS: u32 = 7;
     /// `grpc_client::any`.
     pub const GRPC_CLIENT: u32 = 8;
+    /// `fasthttp_server::any`.
+    pub const FASTHTTP_SERVER: u32 = 9;
 }
 
 /// Values of [`Configuration::planted`].
@@ -145,6 +148,8 @@ pub struct Configuration {
     pub carrier: CarrierConfig,
     /// Layouts of a client of gRPC.
     pub grpc_client: GrpcClientConfig,
+    /// Layouts of a server of `fasthttp`.
+    pub fasthttp_server: FasthttpServerConfig,
 }
 
 /// Before the launcher has set anything.
@@ -174,6 +179,7 @@ pub const EMPTY_CONFIGURATION: Configuration = Configuration {
     http_server: EMPTY_HTTP_SERVER,
     carrier: EMPTY_CARRIER,
     grpc_client: EMPTY_GRPC_CLIENT,
+    fasthttp_server: EMPTY_FASTHTTP_SERVER,
 };
 
 const _: () = assert!(
@@ -187,6 +193,7 @@ const _: () = assert!(
             + size_of::<ParentsConfig>()
             + size_of::<CarrierConfig>()
             + size_of::<GrpcClientConfig>()
+            + size_of::<FasthttpServerConfig>()
 );
 
 // SAFETY: no padding: words, pairs of 32-bit numbers, and layouts that have none (see the size assertion).

@@ -137,6 +137,8 @@ pub mod event {
     pub const EXIT: u32 = 18;
 }
 
+/// Not known.
+pub const NO_PANIC: PanicLayout = PanicLayout { g_panic: NO_OFFSET, arg: NO_OFFSET, goexit: NO_OFFSET };
 const NO_REQUEST: RequestLayout = RequestLayout {
     method: NO_OFFSET,
     url: NO_OFFSET,
@@ -163,7 +165,7 @@ pub const EMPTY_HTTP_SERVER: HttpServerConfig = HttpServerConfig {
     response: ResponseLayout { conn: NO_OFFSET, status: NO_OFFSET, written: NO_OFFSET, hijacked: NO_OFFSET, sent: NO_OFFSET },
     http2_writer: NO_WRITER,
     xnet_writer: NO_WRITER,
-    panic: PanicLayout { g_panic: NO_OFFSET, arg: NO_OFFSET, goexit: NO_OFFSET },
+    panic: NO_PANIC,
     header_map: NO_MAP,
 };
 

@@ -140,6 +140,9 @@ pub mod flag {
     pub const ABOUT_SERVED: u32 = 256;
     /// A round trip of `net/http` sends its request, and is no operation of its own.
     pub const BY_HTTP: u32 = 512;
+    /// An annotation that is learnt where a function returns: of parameters that it keeps on the stack, so that [`super::OperationRecipe::start`]
+    /// is followed; the cookie has the number of the recipe that says to whom.
+    pub const RETURNS: u32 = 1_024;
 }
 
 /// What a hit means: the low eight bits of [`super::Cookie::event`]; above it is the number of the [`OperationRecipe`].

@@ -3,13 +3,17 @@
 //! Swiss maps: `internal/runtime/maps/{map,table,group}.go`, Go ≥ 1.24. Older maps: `runtime/map.go`, Go ≤ 1.23.
 //! The map's hash function is not available, so the keys are looked at, group by group; a request has one or two groups.
 
+mod arguments;
 mod fields;
 mod names;
+mod values;
 
 use core::marker::PhantomData;
 
+pub use arguments::{STRIDE, VALUE, find_in_arguments};
 pub use fields::find_in_fields;
 pub use names::{Found, lengths, served_lengths};
+pub use values::{InPlace, InSlices, Values};
 
 use names::compare;
 

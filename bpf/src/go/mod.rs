@@ -3,6 +3,7 @@
 pub mod abi;
 pub mod header;
 pub mod panic;
+pub mod peer;
 pub mod results;
 pub mod string;
 pub mod words;

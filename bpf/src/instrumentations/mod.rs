@@ -1,7 +1,9 @@
 //! The probe bodies, one file per instrumented side of a library, named as in the launcher.
 
+pub mod fasthttp_server;
 pub mod grpc_client;
 pub mod net_http_client;
 pub mod net_http_server;
 pub mod operations;
+mod serving;
 mod text;

@@ -16,7 +16,6 @@ mod response;
 
 pub use http1::{WRITER_WORDS, inject, make_room};
 pub use http2::inject_http2;
-pub use peer::ADDRESS_WORDS;
 pub use request::{REQUEST_WORDS, URL_WORDS, start};
 pub use response::{RESPONSE_WORDS, end};
 

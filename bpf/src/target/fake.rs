@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "only tests use it: they panic rather than return errors")]
 
 pub mod disturbed;
+pub mod fasthttp;
 pub mod go;
 pub mod layouts;
 pub mod maps;

@@ -2,7 +2,7 @@
 
 use super::remote::{RemoteParent, sampled};
 use super::traceparent::eight_digits;
-use crate::go::header::Found;
+use crate::go::header::{Found, Values};
 use crate::go::string::GoString;
 use crate::target::Memory;
 
@@ -45,8 +45,8 @@ pub fn read_single<M: Memory>(memory: &M, value: GoString, remote: &mut RemotePa
 
 /// Reads `X-B3-TraceId`, `X-B3-SpanId`, `X-B3-Sampled` and `X-B3-Flags`.
 #[inline(always)]
-pub fn read_multi<M: Memory>(memory: &M, found: &Found, remote: &mut RemoteParent) {
-    let text = |element: u64| GoString::first_of_slice(memory, element);
+pub fn read_multi<M: Memory, V: Values>(memory: &M, found: &Found, remote: &mut RemoteParent) {
+    let text = |element: u64| V::first(memory, element);
     let (flags, letter) = (text(found.b3_flags), text(found.b3_sampled));
     let is_debug = flags.length == 1 && memory.read_or_zero::<u8>(flags.address) == b'1';
     let said = if is_debug {

@@ -4,8 +4,9 @@
 //! else. Those that came in several lines are sent on in one.
 
 use crate::config::propagator;
+use crate::go::header::Values;
 use crate::go::string::GoString;
-use crate::records::{RecordBuffer, append_lines};
+use crate::records::RecordBuffer;
 use crate::scratch::Scratch;
 use crate::target::{Lookup, Step, Target};
 use crate::trace::tracestate::Grammar;
@@ -60,7 +61,7 @@ pub fn key(span_id: [u8; 8]) -> u64 {
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub fn extract<T: Target>(target: &T, scratch: &mut Scratch) {
+pub fn extract<T: Target, V: Values>(target: &T, scratch: &mut Scratch) {
     let Scratch { span, headers, remote, grammar, extracted, record, .. } = scratch;
     let (found, propagators) = (&headers.found, target.propagators());
     let has_state = propagators.has(propagator::TRACE_CONTEXT) && remote.is_w3c != 0 && found.trace_state != 0;
@@ -71,14 +72,14 @@ pub fn extract<T: Target>(target: &T, scratch: &mut Scratch) {
     extracted.trace_state_length = target.opaque(0);
     extracted.baggage_length = target.opaque(0);
     if has_state {
-        let length = copy(target, record, found.trace_state, &mut extracted.trace_state);
+        let length = copy::<_, V, _>(target, record, found.trace_state, &mut extracted.trace_state);
         if is_trace_state(target, &extracted.trace_state, length, grammar) {
             extracted.trace_state_length = length;
             span.propagation |= propagator::TRACE_STATE;
         }
     }
     if has_baggage {
-        extracted.baggage_length = copy(target, record, found.baggage, &mut extracted.baggage);
+        extracted.baggage_length = copy::<_, V, _>(target, record, found.baggage, &mut extracted.baggage);
         if extracted.baggage_length != 0 {
             span.propagation |= propagator::BAGGAGE;
         }
@@ -122,18 +123,17 @@ impl Step for Check<'_> {
 /// Copies the value of a header, if it is not too long. Its length; 0 where there is none. Lines are joined in `record`, which is nobody's
 /// yet.
 #[inline(always)]
-fn copy<T: Target, const N: usize>(target: &T, record: &mut RecordBuffer, element: u64, text: &mut [u8; N]) -> u64 {
-    let [first, lines]: [u64; 2] = target.read_or_zero(element);
-    if lines == 1 {
-        let GoString { address, length } = GoString::at(target, first);
+fn copy<T: Target, V: Values, const N: usize>(target: &T, record: &mut RecordBuffer, element: u64, text: &mut [u8; N]) -> u64 {
+    let GoString { address, length } = V::only(target, element);
+    if length != 0 {
         // What is read is cut once more, of a number of its own: of one that is compared less one, older verifiers do not know the bounds.
         #[expect(clippy::cast_possible_truncation, reason = "at most the size of the text")]
-        let is_read = length != 0 && length <= N as u64 && target.read_bytes(address, target.opaque(length) as u32, text);
+        let is_read = length <= N as u64 && target.read_bytes(address, target.opaque(length) as u32, text);
         return if is_read { length } else { 0 };
     }
     record.length = target.opaque(0);
     #[expect(clippy::cast_possible_truncation, reason = "1,024 at most")]
-    let length = append_lines(target, record, element, N as u32);
+    let length = V::append_lines(target, record, element, N as u32);
     target.take_text(record, text);
     length
 }

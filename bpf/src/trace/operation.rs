@@ -14,12 +14,14 @@ pub mod kind {
     pub const HTTP2_SERVER: u32 = 1;
     /// One that the HTTP/2 server of `golang.org/x/net/http2` serves.
     pub const XNET_SERVER: u32 = 2;
+    /// A request that `fasthttp` serves.
+    pub const FASTHTTP_SERVER: u32 = 3;
     /// A round trip of an HTTP client.
-    pub const HTTP_CLIENT: u32 = 3;
+    pub const HTTP_CLIENT: u32 = 4;
     /// What is described by a table, whatever it is: these are [`crate::trace::frames::Frame`]s.
-    pub const OF_TABLE: u32 = 4;
+    pub const OF_TABLE: u32 = 5;
     /// How many there are.
-    pub const COUNT: u32 = 5;
+    pub const COUNT: u32 = 6;
 }
 
 /// An open operation of a goroutine.
@@ -39,7 +41,7 @@ pub struct Operation {
     pub depth: Shared<u32>,
     /// When it began, in nanoseconds of `CLOCK_BOOTTIME`.
     pub began: Shared<u64>,
-    /// What it is found by elsewhere, or 0. A server: the data pointer of the request's context. A client: its carrier, the
+    /// What it is found by elsewhere, or 0. A server: the data pointer of the request's context; of `fasthttp`, its `*RequestCtx`. A client: its carrier, the
     /// address of the header map, where something is to be injected.
     pub object: Shared<u64>,
     /// A server: the `*http.Request` whose `Pattern` is read at the end (0 where there is none), and the response writer. A client:

@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 
 use super::{b3, traceparent};
 use crate::config::propagator;
-use crate::go::header::Found;
+use crate::go::header::{Found, Values};
 use crate::go::string::GoString;
 use crate::target::Target;
 
@@ -42,7 +42,7 @@ pub const NO_REMOTE_PARENT: RemoteParent =
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub fn extract<T: Target>(target: &T, found: &Found, remote: &mut RemoteParent) {
+pub fn extract<T: Target, V: Values>(target: &T, found: &Found, remote: &mut RemoteParent) {
     let nothing = target.opaque(0);
     remote.found = nothing;
     remote.is_w3c = nothing;
@@ -50,8 +50,7 @@ pub fn extract<T: Target>(target: &T, found: &Found, remote: &mut RemoteParent) 
     let propagators = target.propagators();
     if propagators.has(propagator::TRACE_CONTEXT) {
         // Several are none (§4.3 of W3C Trace Context: the header is sent once).
-        let value =
-            if found.trace_parent == 0 { GoString::none(target) } else { GoString::only_of_slice(target, found.trace_parent) };
+        let value = if found.trace_parent == 0 { GoString::none(target) } else { V::only(target, found.trace_parent) };
         let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
         if value.length >= traceparent::LENGTH as u64
             && let Some(text) = target.read_into(value.address, &mut text)
@@ -67,10 +66,10 @@ pub fn extract<T: Target>(target: &T, found: &Found, remote: &mut RemoteParent) 
         }
     }
     if propagators.has(propagator::B3) {
-        b3::read_single(target, GoString::first_of_slice(target, found.b3), remote);
+        b3::read_single(target, V::first(target, found.b3), remote);
     }
     if propagators.has(propagator::B3_MULTI) && remote.found == 0 {
-        b3::read_multi(target, found, remote);
+        b3::read_multi::<_, V>(target, found, remote);
     }
 }
 

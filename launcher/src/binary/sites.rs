@@ -38,7 +38,9 @@ impl GoBinary<'_> {
         if entry.kind != EntryKind::PushFrame {
             return Ok(None);
         }
-        Ok(code::spilled_arguments(self.architecture(), self.code(function)?, function.entry, entry.address))
+        // What the compiler calls where an index is out of bounds (`cmd/compile/internal/ssagen/ssa.go`).
+        let panics = |address| self.function_at(address).is_some_and(|called| called.name.starts_with("runtime.panic"));
+        Ok(code::spilled_arguments(self.architecture(), self.code(function)?, (function.entry, entry.address), panics))
     }
 
     /// The address of a `SYSCALL` instruction (the bytes 0F 05, wherever they stand in Go code), or of `SVC $0`.

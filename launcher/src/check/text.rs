@@ -89,10 +89,12 @@ fn write_answer(text: &mut String, program: &GoProgram) -> fmt::Result {
     Ok(())
 }
 
-/// Whether a library that is described by a table is not in the program: of those there are many, and nothing more to say.
+/// Whether a library is not in the program: of those there are many, and nothing more to say.
 fn is_not_used(name: &str, reason: &LeftOut) -> bool {
     let is_table = CATALOG.iter().any(|one| one.name == name && one.library().is_some());
-    is_table && matches!(reason, LeftOut::NotUsed(_))
+    // Of `net/http` it is always said.
+    let is_from_elsewhere = name.split('/').next().is_some_and(|first| first.contains('.'));
+    (is_table || is_from_elsewhere) && matches!(reason, LeftOut::NotUsed(_))
 }
 
 /// What the process would pay, and what the program is.

@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 
-use bpf::records::http_client::{self, HttpClientEnd, HttpClientStart};
+use bpf::records::fasthttp_server::{self, FasthttpServerStart};
+use bpf::records::http_client::{self, HttpClientEnd, HttpClientStart, Peer};
 use bpf::records::http_server::{self, HttpServerEnd, HttpServerPanic, HttpServerStart, PATTERNS};
 use bpf::records::{RecordHeader, SpanIdentity, kind, taken};
 use bytemuck::AnyBitPattern;
 
 pub use super::operation::{Happened, OperationHappened, OperationStarted, RawValue};
 use super::operation::{operation_event, operation_start};
+use super::request_target;
 
 /// A string of the process as far as a record holds it, and whether it was cut.
 pub type Text<'a> = (&'a [u8], bool);
@@ -95,8 +97,20 @@ pub struct ServerStart<'a> {
     pub version: (u16, u16),
     /// Whether the connection is encrypted.
     pub tls: bool,
+    /// Which server has received it.
+    pub server: HttpServer,
     /// The strings, in the order of [`bpf::records::http_server::text`].
     pub texts: [Text<'a>; http_server::TEXTS],
+}
+
+/// A server of HTTP.
+#[derive(Clone, Copy, Debug)]
+pub enum HttpServer {
+    /// That of `net/http`, or of `golang.org/x/net/http2`.
+    NetHttp,
+    /// That of `github.com/valyala/fasthttp`, with the port from which the request has come; [`bpf::records::http_server::text::REMOTE`] is the
+    /// bytes of the address.
+    Fasthttp(u16),
 }
 
 impl ServerStart<'_> {
@@ -146,6 +160,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     let mut reader = Reader { header, bytes, rest: bytes };
     let record = match header.kind {
         kind::HTTP_SERVER_START => Record::HttpServerStart(server_start(&mut reader)?),
+        kind::FASTHTTP_SERVER_START => Record::HttpServerStart(fasthttp_start(&mut reader)?),
         kind::HTTP_SERVER_END => Record::HttpServerEnd(server_end(&mut reader)?),
         kind::HTTP_SERVER_UNFINISHED => Record::HttpServerUnfinished(server_end(&mut reader)?),
         kind::HTTP_SERVER_PANIC => Record::HttpServerPanic(server_panic(&mut reader)?),
@@ -196,6 +211,12 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// The first bytes of the address in a [`FasthttpServerStart`].
+    fn peer(&self, length: u32) -> &'a [u8] {
+        let from = std::mem::offset_of!(FasthttpServerStart, peer) + std::mem::offset_of!(Peer, address);
+        self.bytes.get(from..).and_then(|bytes| bytes.get(..length as usize)).unwrap_or_default()
+    }
+
     /// Nothing may be left.
     fn end(&self) -> Result<(), DecodeError> {
         let is_whole = u32::try_from(self.bytes.len()) == Ok(self.header.size);
@@ -209,9 +230,26 @@ impl<'a> Reader<'a> {
 
 fn server_start<'a>(reader: &mut Reader<'a>) -> Result<ServerStart<'a>, DecodeError> {
     let head: HttpServerStart = reader.head()?;
-    let HttpServerStart { header: _, time, span, content_length, proto_major, proto_minor, tls, lengths } = head;
-    let texts = reader.texts(lengths, &http_server::CAPACITIES)?;
-    Ok(ServerStart { time, span, content_length, version: (proto_major, proto_minor), tls: tls != 0, texts })
+    let texts = reader.texts(head.lengths, &http_server::CAPACITIES)?;
+    Ok(server_start_of(&head, HttpServer::NetHttp, &texts))
+}
+
+/// What stands in the request line is taken apart here: path and query.
+fn fasthttp_start<'a>(reader: &mut Reader<'a>) -> Result<ServerStart<'a>, DecodeError> {
+    let FasthttpServerStart { start, peer } = reader.head()?;
+    let mut texts = reader.texts(start.lengths, &fasthttp_server::CAPACITIES)?;
+    let (target, is_cut) = texts[http_server::text::PATH];
+    let (path, query) = request_target::path_and_query(target);
+    let is_path_cut = is_cut && query.is_none();
+    texts[http_server::text::PATH] = (path, is_path_cut);
+    texts[http_server::text::QUERY] = (query.unwrap_or_default(), is_cut && !is_path_cut);
+    texts[http_server::text::REMOTE] = (reader.peer(peer.length), false);
+    Ok(server_start_of(&start, HttpServer::Fasthttp(u16::try_from(peer.port).unwrap_or_default()), &texts))
+}
+
+fn server_start_of<'a>(head: &HttpServerStart, server: HttpServer, texts: &[Text<'a>; http_server::TEXTS]) -> ServerStart<'a> {
+    let HttpServerStart { header: _, time, span, content_length, proto_major, proto_minor, tls, lengths: _ } = *head;
+    ServerStart { time, span, content_length, version: (proto_major, proto_minor), tls: tls != 0, server, texts: *texts }
 }
 
 fn server_end<'a>(reader: &mut Reader<'a>) -> Result<ServerEnd<'a>, DecodeError> {

@@ -2,4 +2,5 @@
 
 pub mod decode;
 mod operation;
+mod request_target;
 pub mod ring;

@@ -3,10 +3,12 @@
 //! <https://opentelemetry.io/docs/specs/semconv/http/http-spans/>
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use bpf::records::SpanIdentity;
+use bpf::records::http_client::Peer;
 use opentelemetry::trace::{SpanKind, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::SpanData;
@@ -166,6 +168,21 @@ pub fn split_host_port(authority: &str) -> (Option<&str>, Option<u16>) {
 pub fn route_of_pattern(pattern: &str) -> Option<&str> {
     let without_method = pattern.split_once([' ', '\t']).map_or(pattern, |(_method, rest)| rest.trim_start());
     without_method.find('/').and_then(|at| without_method.get(at..))
+}
+
+/// The IP address of a peer.
+#[must_use]
+pub fn peer_address(peer: &Peer) -> Option<IpAddr> {
+    ip_address(peer.address.get(..peer.length as usize)?)
+}
+
+/// An IP address by its bytes; Go may hold one of version 4 in sixteen of them.
+#[must_use]
+pub fn ip_address(bytes: &[u8]) -> Option<IpAddr> {
+    if let Ok(four) = <[u8; 4]>::try_from(bytes) {
+        return Some(IpAddr::from(four));
+    }
+    Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?).to_canonical())
 }
 
 #[cfg(test)]

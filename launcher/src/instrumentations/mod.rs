@@ -6,11 +6,13 @@
 pub mod connect;
 pub mod database;
 pub mod database_sql;
+pub mod fasthttp_server;
 pub mod grpc;
 pub mod http;
 pub mod identity;
 pub mod net_http_client;
 pub mod net_http_server;
+pub mod peer;
 pub mod pgx;
 pub mod routers;
 pub mod routes;
@@ -22,6 +24,7 @@ use crate::probes::plan::Instrumentation;
 pub static CATALOG: &[&Instrumentation] = &[
     &net_http_server::INSTRUMENTATION,
     &net_http_client::INSTRUMENTATION,
+    &fasthttp_server::INSTRUMENTATION,
     &database_sql::INSTRUMENTATION,
     &pgx::INSTRUMENTATION_5,
     &pgx::INSTRUMENTATION_4,
@@ -35,6 +38,8 @@ pub static CATALOG: &[&Instrumentation] = &[
     &routers::ECHO_5,
     &routers::ECHO_4,
     &routers::ECHO,
+    &routers::FIBER_3,
+    &routers::FIBER_2,
     &routers::GORILLA_MUX,
     &routers::HTTPROUTER,
     &routers::GRPC_GATEWAY_2,

@@ -10,11 +10,12 @@ mod span;
 
 pub use span::{add_peer, finish, start};
 
-use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, NO_PEER, PeerLayout, event};
+use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, PeerLayout, event};
 use bpf::config::{ABSENT, ReadOnlyData as _, Setting};
 
-use bpf::instrumentations::net_http_client::{ADDRESS_WORDS, REQUEST_WORDS, RESPONSE_WORDS, URL_WORDS};
+use bpf::instrumentations::net_http_client::{REQUEST_WORDS, RESPONSE_WORDS, URL_WORDS};
 
+use super::peer;
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
 use crate::probes::plan::{How, Instrumentation, Layout, LeftOut, Planned, PlannedDetour};
@@ -72,7 +73,9 @@ const XNET_ROUND_TRIPS: [&str; 3] = [
     "golang.org/x/net/http2.(*Transport).RoundTripOpt",
 ];
 
-/// The first function literal of `DumpRequestOut`, its transport's `Dial` (`net/http/httputil/dump.go`, Go 1.21 to 1.27).
+/// The first function literal of `DumpRequestOut`, its transport's `Dial` (`net/http/httputil/dump.go`).
+///
+/// match-go: 1.21..: net/http/httputil.DumpRequestOut(req, body)
 const DUMP_DIAL: &str = "net/http/httputil.DumpRequestOut.func1";
 
 const FUNCTIONS: &[&str] = &[
@@ -159,28 +162,10 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
             take("HTTP/2", http2::plan(facts, client, &mut fields, stack_high, &mut config));
         }
     }
-    config.peer = peer(facts, &mut fields)?;
+    config.peer =
+        PeerLayout { persist_conn: fields.optional("net/http.persistConn", "conn"), ..peer::layout(facts, &mut fields)? };
     let layouts = vec![(Layout::HttpClient, config.as_bytes().to_vec())];
     Ok(Planned { probes, fields: fields.sources, missing, layouts, detours, ..Planned::default() })
-}
-
-/// How to find the other end of a connection; nothing where the program has no TCP connections as expected.
-fn peer(facts: &Facts<'_>, fields: &mut FieldReader<'_>) -> Result<PeerLayout, LeftOut> {
-    let [tcp, tls, address] = [("*net.TCPConn", "net.Conn"), ("*crypto/tls.Conn", "net.Conn"), ("*net.TCPAddr", "net.Addr")]
-        .map(|(concrete, interface)| facts.binary.itab(concrete, interface).map(|itab| itab.map_or(0, |itab| itab.0)));
-    let (tcp, tls, address) = (tcp?, tls?, address?);
-    if tcp == 0 || address == 0 || facts.load_bias.is_none() {
-        return Ok(NO_PEER);
-    }
-    Ok(PeerLayout {
-        tcp: Setting::new(tcp),
-        tls: Setting::new(tls),
-        address: Setting::new(address),
-        tls_inner: fields.optional("crypto/tls.Conn", "conn"),
-        persist_conn: fields.optional("net/http.persistConn", "conn"),
-        remote: fields.required("net.netFD", "raddr")?,
-        port: fields.within("net.TCPAddr", "Port", 1, ADDRESS_WORDS)?,
-    })
 }
 
 /// What makes the program write the context into its requests.

@@ -116,6 +116,9 @@ pub enum Moment {
     End,
     /// Where it calls this function of this package, itself or in what it defers: expressions speak of the parameters of that.
     Calls(&'static str, &'static str),
+    /// When it returns to this function of its package, which calls it once: expressions speak of its first two parameters, with the
+    /// receiver, where it keeps them on the stack.
+    ReturnsTo(&'static str),
 }
 
 /// What an annotation is about.

@@ -18,12 +18,12 @@ use super::probe::{Body, Event, Layout, Probe, When};
 use crate::binary::VirtAddr;
 
 /// Functions that are probed.
-pub const FUNCTIONS: [&str; 5] = [CREATE, QUEUE, SERVER, PANIC, GOEXIT];
+pub const FUNCTIONS: [&str; 6] = [CREATE, QUEUE, SERVERS[0], SERVERS[1], PANIC, GOEXIT];
 /// Types that are read.
 pub const TYPES: [&str; 3] = ["runtime.g", "runtime.m", "runtime.stack"];
 
-/// Every server of `net/http` has it.
-const SERVER: &str = "net/http.serverHandler.ServeHTTP";
+/// Every server of `net/http` has the one, and every server of `fasthttp` the other.
+const SERVERS: [&str; 2] = ["net/http.serverHandler.ServeHTTP", "github.com/valyala/fasthttp.(*Server).writeErrorResponse"];
 /// What each `go` statement executes on the thread's own stack (`runtime/proc.go`, `newproc`), …
 ///
 /// match-go: 1.18..: runtime.newproc(fn)
@@ -61,7 +61,7 @@ pub fn plan(facts: &Facts<'_>, operations: &Operations) -> Parents {
     let mut fields = FieldReader::new(&facts.layouts);
     let (mut missing, mut context_types) = (Vec::new(), Vec::new());
     // Spans come from served requests; a span of the SDK is found in its context without any of this.
-    let has_server = facts.function(SERVER).is_ok();
+    let has_server = SERVERS.iter().any(|server| facts.functions.has(server));
     let has_frames = operations.has_frames();
     let mut config =
         ParentsConfig { wanted: Setting::new(has_server.into()), has_frames: Setting::new(has_frames.into()), ..EMPTY_PARENTS };

@@ -110,6 +110,8 @@ pub enum Body {
     ServedOperations,
     /// `grpc_client::any`.
     GrpcClient,
+    /// `fasthttp_server::any`.
+    FasthttpServer,
 }
 
 impl Body {
@@ -123,7 +125,8 @@ impl Body {
             | Self::HttpRoute
             | Self::HttpClient
             | Self::NewGoroutine
-            | Self::GrpcClient => false,
+            | Self::GrpcClient
+            | Self::FasthttpServer => false,
         }
     }
 }
@@ -155,4 +158,6 @@ pub enum Layout {
     Carrier,
     /// [`bpf::config::grpc::GrpcClientConfig`].
     GrpcClient,
+    /// [`bpf::config::fasthttp_server::FasthttpServerConfig`].
+    FasthttpServer,
 }

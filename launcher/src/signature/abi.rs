@@ -35,6 +35,15 @@ pub struct Placed {
     pub(super) home: u64,
 }
 
+impl Placed {
+    /// It is where the function may save it.
+    pub fn keep(&mut self) {
+        for word in &mut self.words {
+            word.place = Place::Stack(u32::try_from(self.home.saturating_add(word.offset)).unwrap_or(u32::MAX));
+        }
+    }
+}
+
 /// A word of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word {

@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use bpf::go::abi::GOROUTINE;
-use bpf::instrumentations::{grpc_client, net_http_client, net_http_server, operations};
+use bpf::instrumentations::{fasthttp_server, grpc_client, net_http_client, net_http_server, operations};
 use bpf::missed::{Done, Missed};
 use bpf::target::{Memory as _, Target as _};
 use bpf::trace::creators;
@@ -54,6 +54,7 @@ pub(super) unsafe extern "C" fn hit(saved: *const Saved, number: u64, frame: *mu
         body::ANNOTATIONS => operations::annotate(&hit),
         body::NEW_GOROUTINE => created(&hit),
         body::SERVED_OPERATIONS => operations::served(&hit, &configuration.carrier.map),
+        body::FASTHTTP_SERVER => fasthttp_server::any(&hit, &configuration.fasthttp_server),
         body::GRPC_CLIENT => grpc_client::any(&hit, &configuration.grpc_client),
         _ => Err(Missed::NothingToDo),
     };

@@ -7,7 +7,7 @@ use core::mem::MaybeUninit;
 use super::{depth, redirects};
 use crate::config::http_client::HttpClientConfig;
 use crate::config::{instrumentation, propagator};
-use crate::go::header::{self, SCRATCH_WORDS, Walk};
+use crate::go::header::{self, InSlices, SCRATCH_WORDS, Walk};
 use crate::go::string::GoString;
 use crate::go::words::{string, word};
 use crate::missed::{Done, Missed};
@@ -182,7 +182,7 @@ fn is_within<T: Target>(target: &T, outer: &Operation, depth: u64) -> bool {
 #[inline(always)]
 fn identify<T: Target>(target: &T, scratch: &mut Scratch) -> u64 {
     let Scratch { span, search, random, headers, remote, .. } = scratch;
-    remote::extract(target, &headers.found, remote);
+    remote::extract::<_, InSlices>(target, &headers.found, remote);
     span.span_id = random.span_id();
     span.parent_is_remote = 0;
     // A proxy that copies the headers of the request that it serves has not named a parent.

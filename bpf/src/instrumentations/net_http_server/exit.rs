@@ -28,7 +28,8 @@ impl Visit for Unfinished<'_> {
         let Some((_, operation)) = goroutine.served() else {
             return;
         };
-        if operation.is_reported.get() == 0 {
+        if operation.is_reported.get() == 0 || operation.kind.get() == operation::kind::FASTHTTP_SERVER {
+            // Of another server nothing more is known: it writes what it answers when its handler has returned.
             return;
         }
         let served = Served::of(goroutine, operation);

@@ -10,17 +10,17 @@ use core::mem::MaybeUninit;
 use super::server_of;
 use crate::config::http_server::{HttpServerConfig, RequestLayout, event};
 use crate::config::instrumentation;
-use crate::go::header::{self, Walk};
+use crate::go::header::{self, InSlices, Values as _, Walk};
 use crate::go::string::GoString;
 use crate::go::words::{string, word};
+use crate::instrumentations::serving;
 use crate::missed::{Done, Missed};
 use crate::records::http_server::{CAPACITIES, HttpServerStart, TEXTS, text};
 use crate::records::{Append, append_lines, kind};
 use crate::scratch::Scratch;
 use crate::target::{Memory, Target};
-use crate::trace::goroutine::{Goroutine, unopened};
-use crate::trace::operation::Operation;
-use crate::trace::{extracted, remote, sampling, unwinding};
+use crate::trace::extracted;
+use crate::trace::goroutine::Goroutine;
 
 /// Words of a request that are read at once; all fields that are needed at the start lie in them.
 pub const REQUEST_WORDS: usize = 32;
@@ -68,7 +68,7 @@ pub fn start<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Do
     let registers = target.registers();
     let (second, third, fourth) = (registers.argument(1), registers.argument(2), registers.argument(3));
     let holder = registers.goroutine();
-    let goroutine = prepared(target, holder)?;
+    let goroutine = serving::prepared(target, holder, instrumentation::HTTP_SERVER)?;
     target.with_scratch(|scratch| {
         scratch.event = event.into();
         // Not the number itself: the verifier would know it from here on, and follow what comes behind for each.
@@ -88,24 +88,11 @@ pub fn start_http2_request<T: Target>(target: &T, config: &HttpServerConfig) -> 
     let holder = registers.goroutine();
     // It has no pattern, and the `*http.Request` that is made of it is not known here.
     let handled = Handled { writer: registers.argument(2), request: registers.argument(3), with_pattern: 0 };
-    let goroutine = prepared(target, holder)?;
+    let goroutine = serving::prepared(target, holder, instrumentation::HTTP_SERVER)?;
     target.with_scratch(|scratch| {
         scratch.event = event::START_HTTP2_REQUEST.into();
         start_request(target, config, &config.http2_request, scratch, (goroutine, holder), handled)
     })
-}
-
-/// The goroutine at `holder`, with nothing open: whatever it has left, this request's end must not be taken for that one's.
-#[inline(always)]
-fn prepared<T: Target>(target: &T, holder: u64) -> Result<&Goroutine, Missed> {
-    let goroutine = target.goroutine_or_new(holder).ok_or(Missed::NoRoom)?;
-    goroutine.close(target, 0);
-    if target.parents().has_frames.get() != 0 && goroutine.frames() != 0 {
-        unwinding::all_unwound(target, goroutine, holder, target.now());
-    }
-    // Until there is an operation.
-    goroutine.not_opened(unopened::SERVED);
-    if target.settings().is_off(instrumentation::HTTP_SERVER) { Err(Missed::NothingToDo) } else { Ok(goroutine) }
 }
 
 /// What a handler is called with: addresses.
@@ -140,12 +127,12 @@ fn start_request<T: Target>(
     }
     let map = &config.header_map;
     header::find(target, map, request.header, header::served_lengths(target.propagators()), &mut scratch.headers);
-    identify(target, scratch);
+    serving::identify::<_, InSlices>(target, scratch);
     // The data pointer of the interface: a context that was made for this request.
     let context_at = address.wrapping_add(layout.context.get().into()).wrapping_add(8);
     let context: u64 = if target.parents().wanted.get() == 0 { 0 } else { target.read_or_zero(context_at) };
     if context != 0 {
-        extracted::extract(target, scratch);
+        extracted::extract::<_, InSlices>(target, scratch);
     }
     let operation = goroutine.next().ok_or(Missed::NoRoom)?;
     operation.kind.set(server_of(scratch.event, request.proto_major));
@@ -154,32 +141,11 @@ fn start_request<T: Target>(
     let [request_word, writer_word] = &operation.words;
     request_word.set(with_pattern);
     writer_word.set(writer);
-    open(target, scratch, goroutine, operation, holder)?;
+    serving::open(target, scratch, goroutine, operation, holder)?;
     if scratch.span.trace_flags & 1 == 0 {
         return Ok(());
     }
     operation.reported(report_start(target, config, time, scratch, &request))
-}
-
-/// Opens the operation of a request, which has the new span. An error where the memory is another goroutine's by now.
-///
-/// A call of its own in BPF: what it branches on is forgotten when it returns.
-#[inline(never)]
-fn open<T: Target>(target: &T, scratch: &Scratch, goroutine: &Goroutine, operation: &Operation, holder: u64) -> Done {
-    operation.span.set(&scratch.span, holder);
-    operation.nested.set(0);
-    operation.is_reported.set(1);
-    operation.depth.set(u32::MAX);
-    goroutine.forget_routes();
-    goroutine.opened(unopened::SERVED);
-    if !goroutine.is_held_by(holder) {
-        return Err(Missed::Evicted);
-    }
-    let context = operation.object.get();
-    if context != 0 {
-        target.remember_context(context, holder);
-    }
-    Ok(())
 }
 
 impl Request {
@@ -187,28 +153,6 @@ impl Request {
     fn is_preface<M: Memory>(&self, memory: &M) -> bool {
         memory.read::<[u8; 3]>(self.method.address) == Some(*b"PRI")
     }
-}
-
-/// Gives a new span its identity, under the parent that the request's headers name if they do.
-///
-/// A call of its own in BPF: what it branches on is forgotten when it returns.
-#[inline(never)]
-fn identify<T: Target>(target: &T, scratch: &mut Scratch) {
-    let Scratch { span, random, headers, remote, .. } = scratch;
-    remote::extract(target, &headers.found, remote);
-    span.span_id = random.span_id();
-    span.propagation = 0;
-    if remote.found != 0 {
-        span.trace_id = remote.trace_id;
-        span.parent_span_id = remote.parent_id;
-        span.parent_is_remote = 1;
-    } else {
-        span.trace_id = random.trace_id();
-        span.parent_span_id = [0; 8];
-        span.parent_is_remote = 0;
-    }
-    let sampled = sampling::is_sampled(target.settings(), &span.trace_id, remote.decision());
-    span.trace_flags = u8::from(sampled);
 }
 
 /// A call of its own in BPF: its stack is free again when it returns.
@@ -242,7 +186,7 @@ fn report_start<T: Target>(target: &T, config: &HttpServerConfig, time: u64, scr
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
 fn read_texts<T: Target>(target: &T, config: &HttpServerConfig, request: &Request, scratch: &mut Scratch) {
-    let Scratch { remote, headers: Walk { found, scratch: words, .. }, texts, .. } = scratch;
+    let Scratch { headers: Walk { found, scratch: words, .. }, texts, .. } = scratch;
     let url = &config.url;
     let from = url.path.get().min(url.raw_query.get());
     // Both strings of the URL at once; they are neighbours but for a few words.
@@ -252,18 +196,7 @@ fn read_texts<T: Target>(target: &T, config: &HttpServerConfig, request: &Reques
     texts[text::QUERY] = string(words, url.raw_query.get() - from);
     texts[text::HOST] = request.host;
     texts[text::REMOTE] = request.remote;
-    texts[text::USER_AGENT] = GoString::first_of_slice(target, found.user_agent);
-    texts[text::FORWARDED_PROTO] = GoString::first_of_slice(target, found.forwarded_proto);
-    texts[text::FORWARDED_HOST] = GoString::first_of_slice(target, found.forwarded_host);
-    texts[text::UPGRADE] = GoString::first_of_slice(target, found.upgrade);
-    let trace_state = if remote.is_w3c == 0 { 0 } else { found.trace_state };
-    // Several lines are joined at the record's end.
-    texts[text::TRACE_STATE] =
-        if trace_state == 0 { GoString::none(target) } else { GoString::only_of_slice(target, trace_state) };
-    let [first, next] = GoString::first_two_of_slice(target, found.forwarded_for);
-    texts[text::FORWARDED_FOR] = first;
-    texts[text::FORWARDED_FOR_NEXT] = next;
-    let [first, next] = GoString::first_two_of_slice(target, found.forwarded);
-    texts[text::FORWARDED] = first;
-    texts[text::FORWARDED_NEXT] = next;
+    texts[text::USER_AGENT] = InSlices::first(target, found.user_agent);
+    texts[text::UPGRADE] = InSlices::first(target, found.upgrade);
+    serving::header_texts::<_, InSlices>(target, scratch);
 }

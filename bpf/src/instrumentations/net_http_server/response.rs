@@ -9,6 +9,7 @@ use crate::config::http_server::{Http2WriterLayout, HttpServerConfig, event};
 use crate::go::panic::{self, Panic};
 use crate::go::string::GoString;
 use crate::go::words::{self, word};
+use crate::instrumentations::serving;
 use crate::missed::{Done, Missed};
 use crate::records::http_server::{CAPACITY, HttpServerEnd, HttpServerPanic, PATTERNS, TEXTS, end_flag};
 use crate::records::{Append, RecordBuffer, kind};
@@ -16,7 +17,7 @@ use crate::scratch::Scratch;
 use crate::target::{Memory, Target};
 use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::Operation;
-use crate::trace::{answered, creators, operation, unwinding};
+use crate::trace::{operation, unwinding};
 
 /// What is remembered of a request, as of the moment when it ends.
 #[derive(Clone, Copy)]
@@ -60,7 +61,7 @@ pub fn end<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Done
     let event = target.opaque(event.into());
     let ended = target.with_scratch(|scratch| {
         let served = Served::of(goroutine, operation);
-        close(target, scratch, goroutine, (number, operation), time, holder)?;
+        serving::close(target, scratch, goroutine, (number, operation), time, holder)?;
         let mut flags = 0;
         if event != u64::from(event::END) {
             match panic::current(target, &config.panic, holder) {
@@ -76,37 +77,6 @@ pub fn end<T: Target>(target: &T, config: &HttpServerConfig, event: u32) -> Done
         goroutine.close(target, number);
     }
     ended
-}
-
-/// Closes the operation of a goroutine, and leaves its span in `scratch`. An error where there is nothing to be reported.
-#[inline(always)]
-fn close<T: Target>(
-    target: &T,
-    scratch: &mut Scratch,
-    goroutine: &Goroutine,
-    (number, operation): (u32, &Operation),
-    now: u64,
-    holder: u64,
-) -> Done {
-    let is_ours = operation.span.copy_of(holder, &mut scratch.span);
-    let (kind, began) = (operation.kind.get(), operation.began.get());
-    let (is_reported, context) = (operation.is_reported.get(), operation.object.get());
-    // What another goroutine has by now is not closed by this one's end.
-    if !(is_ours & goroutine.is_held_by(holder)) {
-        return Err(Missed::Evicted);
-    }
-    if context != 0 {
-        // First: at no moment is it neither served nor answered.
-        answered::remember(target, context, &scratch.span);
-        creators::sweep(target, now);
-    }
-    // A round trip that the handler's panic has unwound, too.
-    goroutine.close(target, number);
-    if scratch.span.trace_flags & 1 == 0 {
-        target.count_unsampled(kind, now.wrapping_sub(began));
-        return Err(Missed::NothingToDo);
-    }
-    if is_reported == 0 { Err(Missed::NothingToDo) } else { Ok(()) }
 }
 
 #[inline(always)]

@@ -177,7 +177,7 @@ pub(super) fn annotate<T: Target>(target: &T, number: u32, site: u32) -> Done {
             return Err(Missed::NothingToDo);
         }
         let object = scratch.evaluation.object;
-        let is_end = recipe.end.count != 0;
+        let is_end = recipe.end.count | (recipe.flags & flag::RETURNS) != 0;
         if is_end && !begin(target, scratch, site) {
             return Err(Missed::NothingToDo);
         }
@@ -191,7 +191,7 @@ pub(super) fn annotate<T: Target>(target: &T, number: u32, site: u32) -> Done {
         }
         report::begin(target, scratch);
         let nothing = scratch.record.length;
-        target.follow(if is_end { recipe.end } else { recipe.start }, scratch);
+        target.follow(if recipe.end.count != 0 { recipe.end } else { recipe.start }, scratch);
         let (Scratch { evaluation, span, record, .. }, is_served) = (&mut *scratch, recipe.flags & flag::ABOUT_SERVED != 0);
         if is_served && record.length == nothing {
             return Err(Missed::NothingToDo);

@@ -5,7 +5,7 @@
 use super::begin;
 use crate::config::MapLayout;
 use crate::config::operations::OperationRecipe;
-use crate::go::header;
+use crate::go::header::{self, InSlices};
 use crate::missed::{Done, Missed};
 use crate::scratch::Scratch;
 use crate::target::Target;
@@ -61,7 +61,7 @@ fn open<T: Target>(
 #[inline(never)]
 fn identify<T: Target>(target: &T, scratch: &mut Scratch) {
     let is_within = scratch.search.found == BY_CONTEXT;
-    remote::extract(target, &scratch.headers.found, &mut scratch.remote);
+    remote::extract::<_, InSlices>(target, &scratch.headers.found, &mut scratch.remote);
     let Scratch { span, search, random, remote, .. } = scratch;
     if search.is_request != 0 {
         // One request, and one span: that of the protocol within HTTP.
@@ -90,6 +90,6 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch) {
     span.trace_flags = u8::from(sampling::is_sampled(target.settings(), &span.trace_id, decision));
     if !is_within {
         search.texts = extracted::key(span.span_id);
-        extracted::extract(target, scratch);
+        extracted::extract::<_, InSlices>(target, scratch);
     }
 }

@@ -67,6 +67,18 @@ pub struct Call {
     pub target: VirtAddr,
 }
 
+impl Call {
+    /// Where it returns to.
+    #[must_use]
+    pub const fn back(&self, architecture: Architecture) -> VirtAddr {
+        let length = match architecture {
+            Architecture::Amd64 => 5,
+            Architecture::Arm64 => 4,
+        };
+        VirtAddr(self.site.0 + length)
+    }
+}
+
 /// A place in a function before its file offset is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Site {
@@ -101,10 +113,15 @@ pub(super) fn detour_site(architecture: Architecture, code: &[u8], start: VirtAd
 }
 
 /// Where the first two arguments are on the stack, from the stack pointer at the function's calls; `None` where that is not
-/// plain, or on another architecture.
-pub(super) fn spilled_arguments(architecture: Architecture, code: &[u8], start: VirtAddr, push: VirtAddr) -> Option<[u32; 2]> {
+/// plain, or on another architecture. What `panics` is none of these.
+pub(super) fn spilled_arguments(
+    architecture: Architecture,
+    code: &[u8],
+    (start, push): (VirtAddr, VirtAddr),
+    panics: impl Fn(VirtAddr) -> bool,
+) -> Option<[u32; 2]> {
     match architecture {
-        Architecture::Amd64 => spills::first_two(code, start.0, push.0),
+        Architecture::Amd64 => spills::first_two(code, start.0, push.0, &|address| panics(VirtAddr(address))),
         Architecture::Arm64 => None,
     }
 }

@@ -7,16 +7,22 @@ use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic
 
 /// Instructions that are looked at behind `PUSHQ BP`.
 const MAX_INSTRUCTIONS: usize = 12;
+/// The same where the program panics.
+const MAX_PANICKING: usize = 4;
 /// The saved BP and the return address lie between the frame and the places of the arguments.
 const BEHIND_FRAME: u64 = 16;
 
 /// Offsets from the stack pointer, wherever the function calls another one, of its first two arguments (RAX and RBX at its
-/// start). `None` where it is not plain that it puts them there.
-pub(super) fn first_two(code: &[u8], start: u64, push: u64) -> Option<[u32; 2]> {
+/// start). `None` where it is not plain that it puts them there. A function that `panics`, such as `runtime.panicIndex`, is none that it calls.
+pub(super) fn first_two(code: &[u8], start: u64, push: u64, panics: &impl Fn(u64) -> bool) -> Option<[u32; 2]> {
     let begin = usize::try_from(push.checked_sub(start)?).ok()?;
     let behind = code.get(begin + 1..)?;
     let (mut frame, mut stored) = (None, [false; 2]);
     for instruction in Decoder::with_ip(64, behind, push + 1, DecoderOptions::NONE).into_iter().take(MAX_INSTRUCTIONS) {
+        let is_check = instruction.flow_control() == FlowControl::ConditionalBranch;
+        if is_check && leads_to_panic(code, start, &instruction, panics) {
+            continue;
+        }
         if instruction.flow_control() != FlowControl::Next {
             break;
         }
@@ -38,6 +44,18 @@ pub(super) fn first_two(code: &[u8], start: u64, push: u64) -> Option<[u32; 2]> 
         }
     }
     None
+}
+
+/// Whether a jump leads to the call of a function that panics.
+fn leads_to_panic(code: &[u8], start: u64, jump: &Instruction, panics: &impl Fn(u64) -> bool) -> bool {
+    let target = jump.near_branch_target();
+    let at = target.checked_sub(start).and_then(|at| usize::try_from(at).ok());
+    let Some(there) = at.and_then(|at| code.get(at..)) else {
+        return false;
+    };
+    let there = Decoder::with_ip(64, there, target, DecoderOptions::NONE).into_iter().take(MAX_PANICKING);
+    let call = there.into_iter().find(|instruction| instruction.flow_control() != FlowControl::Next);
+    call.is_some_and(|call| call.flow_control() == FlowControl::Call && panics(call.near_branch_target()))
 }
 
 /// `SUBQ $frame, SP` or `ADDQ $-128, SP`.
@@ -74,7 +92,7 @@ mod tests {
     /// CMPQ SP, 16(R14); JBE; PUSHQ BP; MOVQ SP, BP; SUBQ $0x70, SP; then `rest`.
     fn spilled(rest: &[&[u8]]) -> Option<[u32; 2]> {
         let prologue: &[u8] = &[0x49, 0x3b, 0x66, 0x10, 0x76, 0x40, 0x55, 0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, 0x70];
-        first_two(&[prologue, &rest.concat()].concat(), 0x1000, 0x1006)
+        first_two(&[prologue, &rest.concat()].concat(), 0x1000, 0x1006, &|target| target == 0x2000)
     }
 
     /// MOVQ AX, 0x80(SP); MOVQ BX, 0x88(SP).
@@ -87,6 +105,17 @@ mod tests {
     fn behind_the_return_address() {
         assert_eq!(spilled(&[RAX, RBX]), Some([0x80, 0x88]));
         assert_eq!(spilled(&[OTHER, RAX, OTHER, RBX]), Some([0x80, 0x88]));
+    }
+
+    /// JBE 0x1021; both stores; RET; then a call.
+    #[test]
+    fn behind_a_check_that_panics() {
+        let checked = |call: &[u8]| spilled(&[&[0x76, 0x11], RAX, RBX, &[0xc3], call]);
+        // CALL 0x2000.
+        assert_eq!(checked(&[0xe8, 0xda, 0x0f, 0, 0]), Some([0x80, 0x88]));
+        // CALL 0x3000; no call at all.
+        assert_eq!(checked(&[0xe8, 0xda, 0x1f, 0, 0]), None);
+        assert_eq!(checked(&[0xc3]), None);
     }
 
     #[test]

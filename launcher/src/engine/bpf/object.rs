@@ -91,6 +91,7 @@ const fn symbol(layout: Layout) -> &'static str {
         Layout::Parents => "PARENTS",
         Layout::Carrier => "CARRIER",
         Layout::GrpcClient => "GRPC_CLIENT",
+        Layout::FasthttpServer => "FASTHTTP_SERVER",
     }
 }
 

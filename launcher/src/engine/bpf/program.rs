@@ -22,6 +22,8 @@ pub(super) const fn name(body: Body, kind: UprobeKind) -> &'static str {
         (Body::ServedOperations, UprobeKind::PerfEvent) => "served_operations_p",
         (Body::GrpcClient, UprobeKind::Multi) => "grpc_client",
         (Body::GrpcClient, UprobeKind::PerfEvent) => "grpc_client_p",
+        (Body::FasthttpServer, UprobeKind::Multi) => "fasthttp_server",
+        (Body::FasthttpServer, UprobeKind::PerfEvent) => "fasthttp_server_p",
         (Body::NewGoroutine, UprobeKind::Multi) => "new_goroutine",
         (Body::NewGoroutine, UprobeKind::PerfEvent) => "new_goroutine_p",
     }

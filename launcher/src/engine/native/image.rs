@@ -76,6 +76,7 @@ pub(super) fn image(
             Layout::Parents => std::mem::offset_of!(Configuration, parents),
             Layout::Carrier => std::mem::offset_of!(Configuration, carrier),
             Layout::GrpcClient => std::mem::offset_of!(Configuration, grpc_client),
+            Layout::FasthttpServer => std::mem::offset_of!(Configuration, fasthttp_server),
         };
         if let Some(place) = bytes.get_mut(at..at + of_layout.len()) {
             place.copy_from_slice(of_layout);

@@ -152,5 +152,6 @@ const fn body(body: Body) -> u32 {
         Body::NewGoroutine => number::NEW_GOROUTINE,
         Body::ServedOperations => number::SERVED_OPERATIONS,
         Body::GrpcClient => number::GRPC_CLIENT,
+        Body::FasthttpServer => number::FASTHTTP_SERVER,
     }
 }

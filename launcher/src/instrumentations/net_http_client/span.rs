@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::net::IpAddr;
 
 use bpf::records::http_client::{HttpClientEnd, Peer};
 use opentelemetry::trace::{SpanKind, Status, TraceState};
@@ -104,7 +103,7 @@ pub fn finish(span: &mut SpanData, end: &HttpClientEnd, error: Option<PanicValue
 /// Adds to whom the request was sent.
 pub fn add_peer(span: &mut SpanData, to: &Peer) {
     let (own_address, own_port) = (semconv::NETWORK_PEER_ADDRESS, semconv::NETWORK_PEER_PORT);
-    if let Some(address) = peer(to) {
+    if let Some(address) = http::peer_address(to) {
         // Of several, the last counts.
         span.attributes.retain(|attribute| attribute.key.as_str() != own_address && attribute.key.as_str() != own_port);
         span.attributes.push(KeyValue::new(own_address, address.to_string()));
@@ -128,16 +127,6 @@ fn has_body(span: &SpanData, status: u32) -> bool {
         100..200 | 204 | 304 => false,
         200..300 => !http::has_method(span, "HEAD") && !http::has_method(span, "CONNECT"),
         _ => !http::has_method(span, "HEAD"),
-    }
-}
-
-/// The IP address of a peer; Go may hold one of version 4 in sixteen bytes.
-fn peer(peer: &Peer) -> Option<IpAddr> {
-    let [a, b, c, d, ..] = peer.address;
-    match peer.length {
-        4 => Some(IpAddr::from([a, b, c, d])),
-        16 => Some(IpAddr::from(peer.address).to_canonical()),
-        _ => None,
     }
 }
 

@@ -1,21 +1,25 @@
 //! The records of a request into a SERVER span, by the semantic conventions for HTTP servers.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bpf::records::http_server::{HttpServerEnd, end_flag, text as server_text};
 use bpf::trace::tracestate::is_valid;
 use opentelemetry::trace::{SpanKind, Status, TraceState};
-use opentelemetry::{KeyValue, StringValue};
+use opentelemetry::{InstrumentationScope, KeyValue, StringValue};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::forwarded::Forwarded;
 use crate::clock::WallClock;
 use crate::config::KnownMethods;
-use crate::events::decode::{ServerEnd, ServerPanic, ServerStart};
-use crate::instrumentations::{http, routes};
+use crate::events::decode::{HttpServer, ServerEnd, ServerPanic, ServerStart};
+use crate::instrumentations::{http, identity, routes};
 use crate::panic_value::PanicValue;
+
+/// The instrumentation scope of spans of `fasthttp`.
+static FASTHTTP: LazyLock<InstrumentationScope> =
+    LazyLock::new(|| identity::scope_named("go-auto-launch/github.com/valyala/fasthttp"));
 
 /// A span has at most this many attributes of ours; room is made once.
 const ATTRIBUTES: usize = 17;
@@ -33,10 +37,8 @@ pub fn start(record: &ServerStart<'_>, clock: &WallClock, known: &KnownMethods, 
         attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, host.to_owned()));
         attributes.extend(port.map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))));
     }
-    let remote = text(server_text::REMOTE);
-    let (peer, peer_port) = http::split_host_port(&remote);
     // Without a proxy both are the same, and share their text.
-    let peer = peer.map(|peer| StringValue::from(Arc::<str>::from(peer)));
+    let (peer, peer_port) = peer(record);
     let client = forwarded.client.map(|client| client.into_owned().into()).or_else(|| peer.clone());
     attributes.extend(client.map(|client: StringValue| KeyValue::new(semconv::CLIENT_ADDRESS, client)));
     if let Some(peer) = peer {
@@ -53,7 +55,28 @@ pub fn start(record: &ServerStart<'_>, clock: &WallClock, known: &KnownMethods, 
     }
     let time = clock.time(record.time);
     let open = http::open_span(SpanKind::Server, &record.span, trace_state(record), time);
-    SpanData { name, attributes, ..open }
+    let instrumentation_scope = match record.server {
+        HttpServer::NetHttp => open.instrumentation_scope,
+        HttpServer::Fasthttp(_) => FASTHTTP.clone(),
+    };
+    SpanData { name, attributes, instrumentation_scope, ..open }
+}
+
+/// Who has sent the request: an address, and a port where that is known.
+fn peer(record: &ServerStart<'_>) -> (Option<StringValue>, Option<u16>) {
+    let (remote, _cut) = record.texts[server_text::REMOTE];
+    let text = |address: &str| StringValue::from(Arc::<str>::from(address));
+    match record.server {
+        HttpServer::NetHttp => {
+            let remote = http::text(remote);
+            let (address, port) = http::split_host_port(&remote);
+            (address.map(text), port)
+        }
+        HttpServer::Fasthttp(port) => {
+            let address = http::ip_address(remote);
+            (address.map(|address| text(&address.to_string())), address.map(|_| port))
+        }
+    }
 }
 
 /// A tracestate that was cut would be wrong; one that is malformed is dropped, as W3C Trace Context §3.3.1 says.
@@ -175,9 +198,9 @@ fn status(span: &mut SpanData, code: u32) {
     }
 }
 
-/// What the handler wrote is what was sent, but for HEAD, whose answer has no body.
+/// What the handler wrote is what was sent, but for HEAD, whose answer has no body. Of a stream it is not known (below 0).
 fn body_size(span: &mut SpanData, end: &HttpServerEnd) {
-    if http::has_method(span, "HEAD") {
+    if http::has_method(span, "HEAD") || end.body_size < 0 {
         return;
     }
     span.attributes.push(KeyValue::new(semconv::HTTP_RESPONSE_BODY_SIZE, end.body_size));

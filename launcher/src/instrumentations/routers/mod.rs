@@ -1,4 +1,4 @@
-//! Routers of `net/http` servers: no spans of their own, but the route of the request that is served, in the router's own syntax.
+//! Routers of servers: no spans of their own, but the route of the request that is served, in the router's own syntax.
 //!
 //! Each is a table of one annotation. What they tell is about the goroutine that serves, never about a request that is passed on: a
 //! middleware may have made another one of it. A router that takes its context from a pool is looked at where it puts it back: once for each
@@ -6,6 +6,7 @@
 
 mod chi;
 mod echo;
+mod fiber;
 mod gin;
 mod gorilla_mux;
 mod grpc_gateway;
@@ -30,6 +31,10 @@ pub static ECHO: Instrumentation = Instrumentation::table(&echo::TABLE);
 pub static ECHO_4: Instrumentation = Instrumentation::table(&echo::TABLE_4);
 /// The same.
 pub static ECHO_5: Instrumentation = Instrumentation::table(&echo::TABLE_5);
+/// Those of fiber, whose server is that of fasthttp.
+pub static FIBER_2: Instrumentation = Instrumentation::table(&fiber::TABLE_2);
+/// The same.
+pub static FIBER_3: Instrumentation = Instrumentation::table(&fiber::TABLE_3);
 /// That of gorilla/mux.
 pub static GORILLA_MUX: Instrumentation = Instrumentation::table(&gorilla_mux::TABLE);
 /// That of httprouter.

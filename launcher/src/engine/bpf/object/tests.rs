@@ -2,9 +2,10 @@
 
 use super::*;
 use bpf::config::Propagators;
+use bpf::config::fasthttp_server::FasthttpServerConfig;
 use bpf::config::grpc::{CarrierConfig, GrpcClientConfig};
-use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
-use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig, RequestLayout};
+use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, PeerLayout};
+use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig, PanicLayout, RequestLayout};
 use bpf::config::parents::ParentsConfig;
 use bpf::config::{MapLayout, Offset};
 use bpf::shared::Shared;
@@ -31,7 +32,7 @@ fn the_verifier_accepts_every_program() {
     }
 }
 
-const BODIES: [Body; 9] = [
+const BODIES: [Body; 10] = [
     Body::HttpServer,
     Body::Http2Request,
     Body::HttpClient,
@@ -41,11 +42,44 @@ const BODIES: [Body; 9] = [
     Body::NewGoroutine,
     Body::ServedOperations,
     Body::GrpcClient,
+    Body::FasthttpServer,
 ];
 
 /// Instructions that the verifier may look at for each BPF program: a million is its limit, and each costs every start about a
 /// microsecond and a half. BPF programs are verified at the same time.
-const VERIFIED_AT_MOST: [u32; 9] = [13_500, 7_000, 15_000, 1_200, 14_000, 7_000, 500, 20_000, 10_000];
+const VERIFIED_AT_MOST: [u32; 10] = [13_500, 7_000, 15_000, 1_200, 14_000, 7_000, 500, 20_000, 10_000, 11_000];
+
+/// The layouts of fasthttp 1.34.
+fn fasthttp() -> FasthttpServerConfig {
+    let at = |offset: u32| Offset::new(offset);
+    FasthttpServerConfig {
+        peer: PeerLayout {
+            tcp: Setting::new(0x50_0000),
+            tls: Setting::new(0x50_1000),
+            address: Setting::new(0x50_2000),
+            tls_inner: at(0),
+            persist_conn: at(0),
+            remote: at(112),
+            port: at(24),
+        },
+        request: at(0),
+        response: at(856),
+        connection: at(1400),
+        method: at(48),
+        target: at(72),
+        host: at(120),
+        user_agent: at(168),
+        fields: at(192),
+        content_length: at(8),
+        no_http11: at(1),
+        is_tls: at(800),
+        status: at(8),
+        body_stream: at(344),
+        body_raw: at(392),
+        body: at(384),
+        panic: PanicLayout { g_panic: at(32), arg: at(8), goexit: at(80) },
+    }
+}
 
 /// Needs root or `CAP_BPF` and `CAP_PERFMON`; `make test` runs as root.
 #[test]
@@ -108,6 +142,7 @@ fn verification_is_short() {
             (Layout::HttpClient, client.as_bytes().to_vec()),
             (Layout::Carrier, CarrierConfig { map: header_map }.as_bytes().to_vec()),
             (Layout::GrpcClient, grpc.as_bytes().to_vec()),
+            (Layout::FasthttpServer, fasthttp().as_bytes().to_vec()),
         ];
         let config = ParentsConfig {
             server_key: Setting::new(0x50_0000),
