@@ -35,7 +35,6 @@ pub fn begin<T: Target>(target: &T, carrier: u64) {
 
 /// The header of a request with this carrier is written. Whether it can be told whose it is.
 #[inline(always)]
-#[expect(clippy::must_use_candidate, reason = "of a request that has nothing to inject nobody asks")]
 pub fn written<T: Target>(target: &T, carrier: u64) -> bool {
     change(target, carrier, less) & IS_AMBIGUOUS == 0
 }
@@ -84,7 +83,6 @@ fn change<T: Target>(target: &T, carrier: u64, changed: impl Fn(u64) -> u64) -> 
 
 /// Objects of Go are aligned by 8 at least.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "below the number of words")]
 const fn index(carrier: u64) -> u32 {
     (carrier.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u32 & (CARRIERS - 1)
 }
@@ -97,7 +95,7 @@ mod tests {
     use super::*;
     use crate::target::fake::{FakeProcess, layouts};
 
-    const MAP: u64 = 0xc000_1230_40;
+    const MAP: u64 = 0xc0_0012_3040;
 
     fn process() -> FakeProcess {
         FakeProcess::new(layouts::GO_1_27)
