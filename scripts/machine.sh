@@ -45,29 +45,41 @@ fetch_kernel() {
   unset APT_CONFIG
 }
 
-# A static launcher for $1 with debug assertions: these have the code in which faults are planted.
-build_launcher() {
+# cargo for $1 with the rest as arguments: for static programs with debug assertions, which have the code in which faults are planted.
+cargo_for() {
   local target linker
   target=$(scripts/cross "$1")
   linker=CARGO_TARGET_${target^^}_LINKER
+  shift
   env "${linker//-/_}=${target%%-*}-linux-gnu-gcc" RUSTFLAGS="-C target-feature=+crt-static" \
     CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=none \
-    cargo build --quiet --locked --package go-auto-launch --target "$target" --target-dir "$work/build"
-  cp "$work/build/$target/debug/go-auto-launch" "$work/initramfs/"
+    cargo "$@" --quiet --locked --package go-auto-launch --target "$target" --target-dir "$work/build"
+}
+
+# A launcher for $1.
+build_launcher() {
+  cargo_for "$1" build
+  cp "$work/build/$(scripts/cross "$1")/debug/go-auto-launch" "$work/initramfs/"
+}
+
+# Builds a program for $1, with the compiler of C for it, from the folder $2 by the rest, which is for `go build`.
+go_build() {
+  local compiler folder=$2
+  compiler=$(scripts/cross "$1") && compiler=${compiler%%-*}-linux-gnu-gcc
+  env GOARCH="$1" GOCACHE="${GOCACHE:-$PWD/target/go/cache}" GOFLAGS="${GOFLAGS:--buildvcs=false}" GOWORK=off CC="$compiler" \
+    go build -C "$folder" -trimpath "${@:3}"
 }
 
 # The programs for $1: the first process, and the traced one, built in several ways.
 build_programs() {
-  local compiler libraries library
+  local libraries library compiler app=tests/machine/app into=$work/initramfs
   compiler=$(scripts/cross "$1") && compiler=${compiler%%-*}-linux-gnu-gcc
-  local build=(env GOARCH="$1" GOCACHE="${GOCACHE:-$PWD/target/go/cache}" GOFLAGS="${GOFLAGS:--buildvcs=false}" GOWORK=off
-    CC="$compiler" go build -C tests/machine -trimpath)
-  CGO_ENABLED=0 "${build[@]}" -o "$work/initramfs/init" .
+  CGO_ENABLED=0 go_build "$1" tests/machine -o "$into/init" .
   # Stripped, as programs are deployed.
-  CGO_ENABLED=0 "${build[@]}" -ldflags="-s -w" -o "$work/initramfs/app" ./app
-  CGO_ENABLED=0 "${build[@]}" -ldflags="-s -w" -buildmode=pie -o "$work/initramfs/app-pie" ./app
-  CGO_ENABLED=1 "${build[@]}" -ldflags="-s -w" -o "$work/initramfs/app-cgo" ./app
-  CGO_ENABLED=1 "${build[@]}" -race -o "$work/initramfs/app-race" ./app
+  CGO_ENABLED=0 go_build "$1" $app -ldflags="-s -w" -o "$into/app" .
+  CGO_ENABLED=0 go_build "$1" $app -ldflags="-s -w" -buildmode=pie -o "$into/app-pie" .
+  CGO_ENABLED=1 go_build "$1" $app -ldflags="-s -w" -o "$into/app-cgo" .
+  CGO_ENABLED=1 go_build "$1" $app -race -o "$into/app-race" .
   # What these are linked with.
   for library in app-pie app-cgo app-race; do
     readelf -ld "$work/initramfs/$library"
@@ -80,6 +92,13 @@ build_programs() {
   done <"$work/libraries"
 }
 
+# The traced program for $1 by the oldest and the newest version of Go, by the latter with the newest gRPC.
+build_versions() {
+  local app=tests/machine/app into=$work/initramfs
+  CGO_ENABLED=0 GOTOOLCHAIN=go1.21.13 go_build "$1" $app -ldflags="-s -w" -o "$into/app-go1.21" .
+  CGO_ENABLED=0 GOTOOLCHAIN=go1.27.3 go_build "$1" $app -ldflags="-s -w" -modfile=newest.mod -o "$into/app-go1.27" .
+}
+
 # All of it, for $1, into a file system.
 build_machine() {
   local missing=()
@@ -90,6 +109,7 @@ build_machine() {
   mkdir -p "$work/initramfs"
   build_launcher "$1"
   build_programs "$1"
+  [ "$1" = amd64 ] || build_versions "$1"
   (cd "$work/initramfs" && find . | cpio --quiet -o -H newc) | gzip -1 >"$work/initramfs.cpio.gz"
 }
 

@@ -23,14 +23,23 @@ impl Claimed<'_> {
     /// Lets the program find the slot.
     #[inline(always)]
     pub fn publish(self) {
-        self.tag.set(self.published);
+        give(self.tag, self.published);
     }
 
     /// Frees the slot.
     #[inline(always)]
     pub fn abandon(self) {
-        self.tag.set(0);
+        give(self.tag, 0);
     }
+}
+
+/// Sets the tag behind all that was stored in its slot: whoever takes that over, on another processor, must not see the tag first. BPF
+/// has no such barrier; where it writes, on x86-64, stores are in order.
+#[inline(always)]
+fn give(tag: &Shared<u64>, value: u64) {
+    #[cfg(not(target_arch = "bpf"))]
+    core::sync::atomic::fence(core::sync::atomic::Ordering::Release);
+    tag.set(value);
 }
 
 /// The slot of `goroutine` with the number `site`: its own, else a free one, else one that somebody has left behind. `None` where
@@ -66,6 +75,9 @@ fn take_way<T: Target>(target: &T, bucket: &Bucket, published: u64) -> usize {
         let now = target.now();
         (0..WAYS).find(|&way| {
             let old = tags[way].get();
+            // Of the slot, no less than was there when its tag was set ([`give`]).
+            #[cfg(not(target_arch = "bpf"))]
+            core::sync::atomic::fence(core::sync::atomic::Ordering::Acquire);
             // SAFETY: valid and aligned; a time that is written meanwhile is one that is not old.
             let queued_at = unsafe { (&raw const (*slots[way].as_ptr()).queued_at).read_volatile() };
             is_stale(old, queued_at, now) && target.swap_tag(&tags[way], old, taken)

@@ -131,9 +131,9 @@ fn read(file: &[u8], auxv: Option<Auxv>, is_held: bool, placement: &dyn Placemen
         return Err(Untraced::NothingKnown(why));
     }
     let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
-    let can_write = placement.stores() || executor::IS_AVAILABLE;
+    let can_write = placement.stores() || executor::IS_FOR_BPF;
     let not_written = config.not_written().or(match (can_write, is_held, load_bias) {
-        (false, ..) => Some("by BPF only programs for amd64 are made to write"),
+        (false, ..) => Some(executor::NOT_FOR_BPF),
         (true, false, _) => Some("the process is not stopped at its first instruction"),
         (true, true, None) => Some("where it was loaded is not known"),
         (true, true, Some(_)) => None,
@@ -166,7 +166,7 @@ fn arm_process(candidate: Candidate<'_, '_, '_>, config: &Config) -> Result<Arme
     // The file may be hostile.
     let read = match lowered(|| exe.read(|file| read(file, auxv, matches!(held, Held::AtExec(_)), &Uprobes, config))) {
         // Not what the program is like, but that there is no BPF for arm64.
-        Err(Untraced::NothingKnown(_)) if !executor::IS_AVAILABLE && matches!(held, Held::Not(_)) => {
+        Err(Untraced::NothingKnown(_)) if !executor::IS_FOR_BPF && matches!(held, Held::Not(_)) => {
             return Err(Untraced::NotNative(not_native));
         }
         read => read?,

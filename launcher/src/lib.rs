@@ -32,6 +32,10 @@ pub mod engine;
 
 pub mod executor;
 
+// What iced-x86 is for amd64.
+#[cfg(any(test, target_arch = "aarch64"))]
+mod arm64;
+
 pub mod tracing;
 
 pub mod telemetry;

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -55,13 +54,10 @@ func (u user) attributes() *syscall.SysProcAttr {
 }
 
 // routes are the paths that requests are sent to. Those of the first one are answered by a handler that panics.
-var routes = []string{"/nil", "/direct", "/goroutine", "/http2"}
+var routes = []string{"/nil", "/direct", "/goroutine", "/http2", "/grpc"}
 
-// propagates tells whether what a request to this route causes is known to be caused by it.
-func (r *run) propagates(route string) bool {
-	// Nothing is injected by HTTP/2 on arm64.
-	return !r.armedBefore && r.without == "" && (route != "/http2" || runtime.GOARCH == "amd64")
-}
+// propagates tells whether what a request causes is known to be caused by it.
+func (r *run) propagates() bool { return !r.armedBefore && r.without == "" }
 
 // problems runs the program under the launcher, and returns what is wrong.
 func (r *run) problems(spans *receiver) (problems []string) {
@@ -89,7 +85,7 @@ func (r *run) problems(spans *receiver) (problems []string) {
 	address := strings.Fields(line)[1]
 	for _, route := range routes {
 		// What a probe was doing when it panicked is lost.
-		problems = append(problems, sendAll(address, route, r.requests, r.planted != "panic" && r.propagates(route))...)
+		problems = append(problems, sendAll(address, route, r.requests, r.planted != "panic" && r.propagates())...)
 	}
 	check(command.Process.Signal(syscall.SIGTERM))
 	if err := command.Wait(); err != nil {
@@ -147,8 +143,14 @@ func (r *run) compared(spans []span) (problems []string) {
 			if !ok || route == "/nil" {
 				continue
 			}
-			if client, ok := only("the client", trace, front.id, 3, front); ok && r.propagates(route) {
-				only("the back", trace, client.id, 2, client)
+			client, ok := only("the client", trace, front.id, 3, front)
+			if !ok || !r.propagates() {
+				continue
+			}
+			only("the back", trace, client.id, 2, client)
+			// Noted where headers are written.
+			if route != "/grpc" && client.peer != "127.0.0.1" {
+				problems = append(problems, fmt.Sprintf("the client of trace %s has %q at the other end", trace, client.peer))
 			}
 		}
 	}

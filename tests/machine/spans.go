@@ -11,6 +11,8 @@ import (
 // span is what matters here of a span of OTLP.
 type span struct {
 	trace, id, parent, name string
+	// The attribute network.peer.address.
+	peer string
 	// 2 is a server's, 3 a client's (opentelemetry/proto/trace/v1/trace.proto).
 	kind       uint64
 	begin, end uint64
@@ -66,9 +68,30 @@ func parsed(message []byte) (s span) {
 			s.begin = value
 		case 8:
 			s.end = value
+		case 9:
+			if name, text := attribute(bytes); name == "network.peer.address" {
+				s.peer = text
+			}
 		}
 	})
 	return s
+}
+
+// attribute returns the name of an attribute, and its value where that is a string (opentelemetry/proto/common/v1/common.proto).
+func attribute(message []byte) (name, text string) {
+	fields(message, func(number, _ uint64, bytes []byte) {
+		switch number {
+		case 1:
+			name = string(bytes)
+		case 2:
+			fields(bytes, func(number, _ uint64, bytes []byte) {
+				if number == 1 {
+					text = string(bytes)
+				}
+			})
+		}
+	})
+	return name, text
 }
 
 // messages returns the fields with this number, which are messages.

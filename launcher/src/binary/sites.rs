@@ -22,7 +22,7 @@ impl GoBinary<'_> {
     /// The function's code is not in the file or is not code.
     pub fn detour_site(&self, function: &Function) -> Result<Option<DetourSite>, BinaryError> {
         let entry = self.entry_site(function)?;
-        if entry.kind != EntryKind::PushFrame {
+        if !is_behind_stack_check(entry.kind) {
             return Ok(None);
         }
         Ok(code::detour_site(self.architecture(), self.code(function)?, function.entry, entry.address))
@@ -35,7 +35,7 @@ impl GoBinary<'_> {
     /// The function's code is not in the file or is not code.
     pub fn spilled_arguments(&self, function: &Function) -> Result<Option<[u32; 2]>, BinaryError> {
         let entry = self.entry_site(function)?;
-        if entry.kind != EntryKind::PushFrame {
+        if !is_behind_stack_check(entry.kind) {
             return Ok(None);
         }
         // What the compiler calls where an index is out of bounds (`cmd/compile/internal/ssagen/ssa.go`).
@@ -111,6 +111,11 @@ impl GoBinary<'_> {
     pub fn register_calls(&self, function: &Function) -> Result<impl Iterator<Item = Call>, BinaryError> {
         Ok(code::register_calls(self.architecture(), self.code(function)?, function.entry))
     }
+}
+
+/// Whether what follows the entry probe runs once for each call: on arm64 the probe stands on the branch of the stack check.
+const fn is_behind_stack_check(kind: EntryKind) -> bool {
+    matches!(kind, EntryKind::PushFrame | EntryKind::BranchNotTaken)
 }
 
 /// What the search for ends asks.

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::engine::EngineKind;
 use crate::engine::bpf::Uprobes;
 use crate::engine::native::Detours;
+use crate::executor::NOT_FOR_BPF;
 use crate::instrumentations::CATALOG;
 use crate::kernel::KernelSupport;
 use crate::probes::plan::{Circumstances, Plan};
@@ -151,7 +152,11 @@ impl GoProgram {
             Circumstances { functions: &config.functions, disabled, load_bias: Some(0), not_written: config.not_written() };
         let (plan, not_native) = match native_plan(&binary, config, circumstances)? {
             Ok(plan) => (plan, None),
-            Err(why) => (Plan::new(CATALOG, &binary, &Uprobes, circumstances)?, Some(why)),
+            Err(why) => {
+                let is_written = binary.architecture() == Architecture::Amd64;
+                let not_written = circumstances.not_written.or((!is_written).then_some(NOT_FOR_BPF));
+                (Plan::new(CATALOG, &binary, &Uprobes, Circumstances { not_written, ..circumstances })?, Some(why))
+            }
         };
         let engine = if not_native.is_some() { EngineKind::Bpf } else { EngineKind::Native };
         let deps = info.deps.iter().map(|dep| (dep.module.path.as_str(), dep.version()));

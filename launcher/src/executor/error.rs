@@ -8,11 +8,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ExecutorError {
     /// No machine code can be made for these sites.
-    #[cfg(target_arch = "x86_64")]
     #[error(transparent)]
     Stub(#[from] super::StubError),
-    /// There are detours for one architecture only.
-    #[error("only programs for amd64 are given detours that write")]
+    /// There are detours for BPF on one architecture only.
+    #[error("{}", super::NOT_FOR_BPF)]
     NoDetours,
     /// The memory that is shared with BPF could not be handed over.
     #[error("the slots could not be handed to the program ({0})")]

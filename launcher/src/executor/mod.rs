@@ -4,7 +4,7 @@
 //! ```text
 //! detour sites + SLOTS map ─> stub (machine code) ─> mapped into the program ─> jumps placed ─> ready
 //! ```
-//! What is planned (here) knows no architecture; how it is done does: one module for each, and one for those that have none.
+//! What is planned (here) knows no architecture; how it is done does: one module for each.
 //! BPF decides at a probe and queues addresses and bytes in a slot (`bpf::slots`); some instructions later the same
 //! goroutine comes to the detour, which performs the stores and empties the slot. No capability is needed for the writes
 //! and kernel lockdown does not forbid them, other than those of `bpf_probe_write_user`. An empty slot costs 2 ns.
@@ -13,9 +13,9 @@
 
 #[cfg(target_arch = "x86_64")]
 mod amd64;
+#[cfg(target_arch = "aarch64")]
+mod arm64;
 mod error;
-#[cfg(not(target_arch = "x86_64"))]
-mod none;
 pub(crate) mod process;
 mod share;
 
@@ -25,15 +25,17 @@ use crate::binary::DetourSite;
 pub(crate) use amd64::code;
 #[cfg(target_arch = "x86_64")]
 pub use amd64::{MOST_BYTES, Places, Stub, StubError, place, place_into};
+#[cfg(target_arch = "aarch64")]
+pub(crate) use arm64::code;
+#[cfg(target_arch = "aarch64")]
+pub use arm64::{MOST_BYTES, StubError, place_into};
 pub use error::ExecutorError;
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) use none::code;
-#[cfg(not(target_arch = "x86_64"))]
-pub use none::{MOST_BYTES, place_into};
 pub use share::Offer;
 
-/// Whether programs of this architecture can be made to write by detours. Where not, none are planned.
-pub const IS_AVAILABLE: bool = cfg!(target_arch = "x86_64");
+/// Whether programs of this architecture can be made to write what BPF decides. By the native engine all can.
+pub const IS_FOR_BPF: bool = cfg!(target_arch = "x86_64");
+/// What is said of others.
+pub const NOT_FOR_BPF: &str = "by BPF only programs for amd64 are made to write";
 
 /// How a detour knows that a slot is meant for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub enum Moment {
     /// In `(*bytes.Buffer).Write`: an armed one, by the buffer. Its text is written before what the program writes.
     Buffer,
     /// In `(*ClientConn).writeHeaders`: by the connection. The slot is freed; a text that was not written is appended to the
-    /// slice in RSI, R8 and R9, the fifth to seventh argument, if there is room.
+    /// slice in the fifth to seventh argument, if there is room.
     Headers,
     /// In `(*http2.Framer).WriteHeaders`: an armed one is freed.
     Frame,

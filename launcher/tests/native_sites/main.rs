@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "tests panic rather than return errors")]
 
 #[cfg(target_arch = "x86_64")]
+mod arm64;
+#[cfg(target_arch = "x86_64")]
 mod everywhere;
 #[cfg(target_arch = "x86_64")]
 mod running;
@@ -279,23 +281,4 @@ fn a_function_that_the_executor_uses_is_observed_too() {
         // POPQ BP, the hit, PUSHQ BP, MOVQ SP, BP.
         assert_eq!((found[6].code(), found[6].near_branch_target()), (Code::Jmp_rel32_64, then.code), "{version:?}");
     }
-}
-
-/// What is observed of a program for amd64 is observed of the same one for arm64: one instruction at each site.
-#[test]
-fn programs_for_arm64_have_the_same_sites() {
-    let probes = |variant: Variant| {
-        let file = std::fs::read(apps::build("http_server", GoVersion::GO_1_27, variant)).unwrap();
-        let plan = plan(&GoBinary::parse(&file).unwrap(), &Detours, &[], 0);
-        assert!(matches!(plan.runtime, Some(Ok(_))), "{:?}", plan.runtime);
-        let windows = plan.sites().map(|(_, site)| site.patch.clone().unwrap());
-        if variant == Variant::Arm64Stripped {
-            assert!(windows.into_iter().all(|window| window.bytes.len() == 4 && window.stack == 0));
-        }
-        let names = plan.probes().map(|probe| (probe.function.clone(), probe.event.meaning)).collect::<Vec<_>>();
-        (names, left_out(&plan))
-    };
-    let (amd64, arm64) = (probes(Variant::Stripped), probes(Variant::Arm64Stripped));
-    assert!(!arm64.0.is_empty());
-    assert_eq!(amd64, arm64);
 }

@@ -1,4 +1,4 @@
-// app is traced: its front is a server that sends a request to its back, another server, by HTTP/1 or HTTP/2.
+// app is traced: its front is a server that sends a request to its back, another server, by HTTP/1, HTTP/2 or gRPC.
 //
 // It prints "listening <address>", and exits on SIGTERM. The body of a response of the front is the traceparent that the back has got.
 package main
@@ -30,9 +30,11 @@ func main() {
 	newer := httptest.NewUnstartedServer(answer)
 	newer.EnableHTTP2 = true
 	newer.StartTLS()
+	calls := backByGRPC()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/direct", func(w http.ResponseWriter, r *http.Request) { forward(w, r, http.DefaultClient, back) })
 	mux.HandleFunc("/http2", func(w http.ResponseWriter, r *http.Request) { forward(w, r, newer.Client(), newer.URL) })
+	mux.HandleFunc("/grpc", func(w http.ResponseWriter, r *http.Request) { call(w, r, calls) })
 	mux.HandleFunc("/goroutine", func(w http.ResponseWriter, r *http.Request) {
 		done := make(chan struct{})
 		go func() {

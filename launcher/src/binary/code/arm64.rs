@@ -31,7 +31,7 @@ pub(super) fn entry_site(code: &[u8], start: u64) -> Option<Site> {
 }
 
 /// Where a direct branch leads that is no call.
-fn branch_target(address: u64, word: u32) -> Option<u64> {
+pub(super) fn branch_target(address: u64, word: u32) -> Option<u64> {
     // The distance in instructions: this many bits from this one on.
     let (bits, first) = match word {
         _ if word & 0xfc00_0000 == 0x1400_0000 => (26, 0), // B
@@ -50,7 +50,12 @@ pub(super) fn targets(code: &[u8], start: u64) -> impl Iterator<Item = u64> {
 
 /// Whether there is a `BR`: a jump to an address in a register.
 pub(super) fn has_indirect_branch(code: &[u8]) -> bool {
-    words(code, 0).any(|(_, word)| word & 0xffff_fc1f == 0xd61f_0000)
+    words(code, 0).any(|(_, word)| is_indirect_branch(word))
+}
+
+/// Whether it is one.
+pub(super) fn is_indirect_branch(word: u32) -> bool {
+    word & 0xffff_fc1f == 0xd61f_0000
 }
 
 /// Whether the instruction does the same at any other address, goes on to the next one, and reads and writes no memory but the stack,
@@ -96,7 +101,8 @@ fn address_of(register: u32, (page_at, page): (u64, u32), (offset_at, offset): (
     })
 }
 
-fn words(code: &[u8], start: u64) -> impl Iterator<Item = (u64, u32)> {
+/// Instructions and their addresses.
+pub(super) fn words(code: &[u8], start: u64) -> impl Iterator<Item = (u64, u32)> {
     let words = code.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word));
     (0..).map(move |index: u64| start.wrapping_add(4 * index)).zip(words)
 }
@@ -126,6 +132,20 @@ pub(super) fn cost_of_first(code: &[u8]) -> Option<Cost> {
         || word & 0xff9f_fc1f == 0xd61f_0000 // BR, BLR, RET
         || word & 0x1f00_0000 == 0x1000_0000; // ADR, ADRP
     Some(if simulated { Cost::Emulated } else { Cost::SingleStep })
+}
+
+/// How large a frame the instruction makes: `MOVD.W R30, -n(RSP)` or `SUB $n, RSP, R20` (`cmd/internal/obj/arm64/obj7.go`).
+pub(super) fn frame(word: u32) -> Option<u32> {
+    if word & 0xfff0_0fff == 0xf810_0ffe {
+        // Nine bits, which are negative.
+        return Some(0x200 - (word >> 12 & 0x1ff));
+    }
+    (word & 0xffc0_03ff == 0xd100_03f4).then_some(word >> 10 & 0xfff)
+}
+
+/// Whether it is `BL` or `BLR`.
+pub(super) fn is_call(word: u32) -> bool {
+    word & 0xfc00_0000 == 0x9400_0000 || word & 0xffff_fc1f == 0xd63f_0000
 }
 
 /// The `BL` instructions in the order of addresses.

@@ -1,8 +1,10 @@
-//! Where a function can be made to take a detour: the instructions behind `PUSHQ BP` that a jump can replace.
+//! Where a function can be made to take a detour: the instructions behind `PUSHQ BP` that a jump can replace. (amd64; `arm64` is below.)
 //!
 //! In a function with a frame these are `SUBQ $frame, SP` and a move to the stack, else `MOVQ SP, BP` and what follows it. They run
 //! once per call, behind the probe at `PUSHQ BP` and before all that the function does. A debugger puts its breakpoint of a function at the
 //! `SUBQ` (the end of the prologue in DWARF): there it may take the place of a jump's first byte, but of no other.
+
+pub(super) mod arm64;
 
 use serde::Serialize;
 

@@ -103,26 +103,25 @@ pub(super) fn entry_site(
     Some(EntrySite { address, offset: file_offset(address)?, kind: site?.kind, cost: site?.cost })
 }
 
-/// The instructions behind the `PUSHQ BP` at `push` that a jump may replace; `None` where there are none, or on another
-/// architecture.
-pub(super) fn detour_site(architecture: Architecture, code: &[u8], start: VirtAddr, push: VirtAddr) -> Option<DetourSite> {
+/// The instructions behind the function's entry probe at `entry` that a jump may replace; `None` where there are none.
+pub(super) fn detour_site(architecture: Architecture, code: &[u8], start: VirtAddr, entry: VirtAddr) -> Option<DetourSite> {
     match architecture {
-        Architecture::Amd64 => detour::site(code, start.0, push.0),
-        Architecture::Arm64 => None,
+        Architecture::Amd64 => detour::site(code, start.0, entry.0),
+        Architecture::Arm64 => detour::arm64::site(code, start.0, entry.0),
     }
 }
 
 /// Where the first two arguments are on the stack, from the stack pointer at the function's calls; `None` where that is not
-/// plain, or on another architecture. What `panics` is none of these.
+/// plain. `entry` is as above. What `panics` is none of these calls.
 pub(super) fn spilled_arguments(
     architecture: Architecture,
     code: &[u8],
-    (start, push): (VirtAddr, VirtAddr),
+    (start, entry): (VirtAddr, VirtAddr),
     panics: impl Fn(VirtAddr) -> bool,
 ) -> Option<[u32; 2]> {
     match architecture {
-        Architecture::Amd64 => spills::first_two(code, start.0, push.0, &|address| panics(VirtAddr(address))),
-        Architecture::Arm64 => None,
+        Architecture::Amd64 => spills::first_two(code, start.0, entry.0, &|address| panics(VirtAddr(address))),
+        Architecture::Arm64 => spills::arm64::first_two(code, start.0, entry.0),
     }
 }
 

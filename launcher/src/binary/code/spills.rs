@@ -3,6 +3,8 @@
 //! Arguments that outlive a call go to the places that the caller has left for them behind the return address
 //! (<https://go.dev/s/regabi>, "spill space"), right behind the function's prologue.
 
+pub(super) mod arm64;
+
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
 
 /// Instructions that are looked at behind `PUSHQ BP`.

@@ -6,7 +6,7 @@
 //!                              it is undone for the hits, and made again)
 //! end           JMP thunk      thunk: replaced instructions; hits; RET
 //! hit           PUSHQ $number; CALL common; LEAQ 8(SP), SP                      amd64
-//!               MOVD R30, R17; MOVW $number, R16; BL common; MOVD R17, R30      arm64
+//!               MOVD R30, R17; MOVD $number, R16; BL common; MOVD R17, R30      arm64
 //! ```
 //! A hit changes neither registers nor flags: `common` saves and restores them. Addresses are those of the process.
 

@@ -9,7 +9,7 @@ use bpf::config::ReadOnlyData as _;
 use bpf::config::grpc::{EMPTY_GRPC_CLIENT, GrpcClientConfig, event};
 use bpf::slots::site;
 
-use crate::executor::{IS_AVAILABLE, Moment};
+use crate::executor::Moment;
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
 use crate::probes::library::Carrier;
@@ -40,9 +40,6 @@ const RESULTS: usize = 4;
 fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     if let Some(why) = facts.not_written {
         return Err(LeftOut::NotUnderstood(why.to_owned()));
-    }
-    if !IS_AVAILABLE {
-        return Err(LeftOut::NotUnderstood("only programs for amd64 are given the detours that this takes".to_owned()));
     }
     let mut fields = FieldReader::new(&facts.layouts);
     let event = |number: u32, meaning: &'static str| Event { meaning, when: When::Inject, body: Body::GrpcClient, number };

@@ -24,7 +24,6 @@ use bpf::config::http_client::{Http2ClientLayout, HttpClientConfig, event};
 use bpf::slots::site;
 
 use super::Writing;
-use crate::binary::Architecture;
 use crate::executor::Moment;
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
@@ -41,7 +40,7 @@ pub(super) struct Http2Client {
     pub(super) encode: &'static str,
     /// What does the encoding, in one version or another.
     pub(super) encoders: &'static [&'static str],
-    /// Writes encoded header fields: RSI, R8 and R9 are the slice.
+    /// Writes encoded header fields: the fifth to seventh argument are the slice.
     pub(super) write: &'static str,
     /// Encodes a header field.
     pub(super) write_field: &'static str,
@@ -108,9 +107,6 @@ pub(super) fn plan(
     let number = if client.is_xnet { event::INJECT_XNET } else { event::INJECT_HTTP2 };
     let encoded = super::event(number, When::Inject, "the header fields of a request are encoded");
     let encode = encoding(facts, client, encoded)?;
-    if facts.binary.architecture() != Architecture::Amd64 {
-        return Err(LeftOut::NotUnderstood("only programs for amd64 are given the detours that this takes".to_owned()));
-    }
     let Some([stream, request]) = facts.binary.spilled_arguments(facts.function(client.encode)?)? else {
         return Err(LeftOut::NotUnderstood(format!("{} does not keep its arguments where they are expected", client.encode)));
     };

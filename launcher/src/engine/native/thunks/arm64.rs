@@ -1,92 +1,64 @@
 //! The instructions of a thunk, and what leads to it. arm64.
 
-use super::super::patches::Branch;
+use super::super::patches;
 use super::{CodeError, Places, Shared};
+use crate::arm64::instructions::{RET, constant, copy};
+use crate::arm64::{Assembler, Branch, OutOfReach, Register};
 use crate::binary::Turn;
 
 /// Four of them are `UDF $0`: what must not be executed.
 pub(in super::super) const TRAP: u8 = 0;
 
-/// `MOVD R30, R17`.
-const SAVE_LINK: u32 = 0xaa1e_03f1;
-/// `MOVD R17, R30`.
-const RESTORE_LINK: u32 = 0xaa11_03fe;
-/// `MOVZ $0, R16`; the number is in the bits from the fifth on.
-const NUMBER: u32 = 0x5280_0010;
-/// `RET (R30)`.
-const RET: u32 = 0xd65f_03c0;
+/// Gets the number of a hit, and …
+const NUMBER: Register = Register(16);
+/// … keeps the program's return address: neither holds anything at these places.
+const KEPT: Register = Register(17);
+const LINK: Register = Register(30);
 
 /// `BL` or `B`.
-pub(in super::super) fn leading(branch: Branch, address: u64, to: u64) -> Option<Vec<u8>> {
-    Some(word(branch, address, to)?.to_le_bytes().to_vec())
-}
-
-/// The distance has 26 bits, in units of four bytes.
-fn word(branch: Branch, address: u64, to: u64) -> Option<u32> {
-    const BITS: u32 = 26;
-    let opcode = match branch {
-        Branch::Call => 0x9400_0000,
-        Branch::Jump => 0x1400_0000,
+pub(in super::super) fn leading(branch: patches::Branch, address: u64, to: u64) -> Option<Vec<u8>> {
+    let branch = match branch {
+        patches::Branch::Call => Branch::Call,
+        patches::Branch::Jump => Branch::Always,
     };
-    let distance = to.wrapping_sub(address).cast_signed();
-    let words = i32::try_from(distance >> 2).ok()?;
-    let (first, last) = (-(1 << (BITS - 1)), (1 << (BITS - 1)) - 1);
-    let reaches = distance.trailing_zeros() >= 2 && (first..=last).contains(&words);
-    reaches.then_some(opcode | words.cast_unsigned() & ((1 << BITS) - 1))
+    Some(branch.word(address, to)?.to_le_bytes().to_vec())
 }
 
-/// Instructions one behind the other.
-struct Words {
-    begin: u64,
-    code: Vec<u8>,
+impl From<OutOfReach> for CodeError {
+    fn from(OutOfReach(address): OutOfReach) -> Self {
+        Self::OutOfReach(address)
+    }
 }
 
-impl Words {
-    fn push(&mut self, word: u32) {
-        self.code.extend_from_slice(&word.to_le_bytes());
+/// Runs the bodies. Flags stay, and all registers but R16 and R17.
+fn hits(code: &mut Assembler, numbers: &[u32], places: Places) -> Result<(), CodeError> {
+    for number in numbers {
+        let short = u16::try_from(*number).map_err(|_too_large| CodeError::NoNumber(*number))?;
+        code.extend([copy(KEPT, LINK), constant(NUMBER, short)]);
+        code.leave(Branch::Call, places.common)?;
+        code.push(copy(LINK, KEPT));
     }
-
-    fn branch(&mut self, branch: Branch, to: u64) -> Result<(), CodeError> {
-        let here = self.begin.wrapping_add(self.code.len() as u64);
-        self.push(word(branch, here, to).ok_or(CodeError::OutOfReach(to))?);
-        Ok(())
-    }
-
-    /// Runs the bodies. Flags stay, and all registers but R16 and R17.
-    fn hits(&mut self, numbers: &[u32], places: Places) -> Result<(), CodeError> {
-        for number in numbers {
-            let short = u16::try_from(*number).map_err(|_too_large| CodeError::NoNumber(*number))?;
-            self.push(SAVE_LINK);
-            self.push(NUMBER | u32::from(short) << 5);
-            self.branch(Branch::Call, places.common)?;
-            self.push(RESTORE_LINK);
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// The code of one thunk, which begins at `begin`.
 pub(super) fn thunk(shared: &Shared<'_>, places: Places, then: Option<u64>, begin: u64) -> Result<Vec<u8>, CodeError> {
     let Shared { window, function: _, before, behind } = shared;
-    let mut words = Words { begin, code: Vec::new() };
-    words.hits(before, places)?;
+    let mut code = Assembler::new(begin);
+    hits(&mut code, before, places)?;
     if let Turn::Call { target } = window.turn {
-        words.branch(Branch::Jump, target.0.wrapping_add(places.load_bias))?;
-        return Ok(words.code);
-    }
-    if let Some(then) = then {
-        words.branch(Branch::Jump, then)?;
-        return Ok(words.code);
-    }
-    if window.bytes == RET.to_le_bytes() {
-        words.hits(behind, places)?;
-        words.push(RET);
+        code.leave(Branch::Always, target.0.wrapping_add(places.load_bias))?;
+    } else if let Some(then) = then {
+        code.leave(Branch::Always, then)?;
+    } else if window.bytes == RET.to_le_bytes() {
+        hits(&mut code, behind, places)?;
+        code.push(RET);
     } else {
-        words.code.extend_from_slice(&window.bytes);
-        words.hits(behind, places)?;
-        words.branch(Branch::Jump, window.end().0.wrapping_add(places.load_bias))?;
+        code.extend(window.bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)));
+        hits(&mut code, behind, places)?;
+        code.leave(Branch::Always, window.end().0.wrapping_add(places.load_bias))?;
     }
-    Ok(words.code)
+    Ok(code.assemble()?)
 }
 
 #[cfg(test)]
@@ -114,8 +86,8 @@ mod tests {
     #[track_caller]
     fn assert_hit(words: &[u32], index: usize, number: u32) {
         let [save, load, call, restore] = words[index..index + 4] else { panic!("{words:x?}") };
-        // mov x17, x30; mov w16, #number; bl common; mov x30, x17
-        assert_eq!((save, load, call >> 26, restore), (0xaa1e_03f1, 0x5280_0010 + (number << 5), 0x25, 0xaa11_03fe));
+        // mov x17, x30; mov x16, #number; bl common; mov x30, x17
+        assert_eq!((save, load, call >> 26, restore), (0xaa1e_03f1, 0xd280_0010 + (number << 5), 0x25, 0xaa11_03fe));
         assert_eq!(target(call, index as u64 + 2), PLACES.common);
     }
 
@@ -148,11 +120,11 @@ mod tests {
     #[test]
     fn branches_reach_128_mib() {
         let far = 1 << 27;
-        assert_eq!(leading(Branch::Call, 0x1000, 0x1008).unwrap(), 0x9400_0002_u32.to_le_bytes());
-        assert_eq!(leading(Branch::Jump, 0x1008, 0x1000).unwrap(), 0x17ff_fffe_u32.to_le_bytes());
-        assert!(leading(Branch::Jump, 0, far - 4).is_some() && leading(Branch::Jump, 0, far).is_none());
-        assert!(leading(Branch::Jump, far, 0).is_some() && leading(Branch::Jump, far + 4, 0).is_none());
-        assert_eq!(leading(Branch::Jump, 0, 2), None);
+        assert_eq!(leading(patches::Branch::Call, 0x1000, 0x1008).unwrap(), 0x9400_0002_u32.to_le_bytes());
+        assert_eq!(leading(patches::Branch::Jump, 0x1008, 0x1000).unwrap(), 0x17ff_fffe_u32.to_le_bytes());
+        assert!(leading(patches::Branch::Jump, 0, far - 4).is_some() && leading(patches::Branch::Jump, 0, far).is_none());
+        assert!(leading(patches::Branch::Jump, far, 0).is_some() && leading(patches::Branch::Jump, far + 4, 0).is_none());
+        assert_eq!(leading(patches::Branch::Jump, 0, 2), None);
         let window = Window { address: VirtAddr(0), bytes: vec![0; 4], turn: Turn::Before, stack: 0 };
         let shared = |before| Shared { window: &window, function: "f", before, behind: Vec::new() };
         assert!(matches!(thunk(&shared(vec![1 << 16]), PLACES, None, BEGIN), Err(CodeError::NoNumber(_))));
