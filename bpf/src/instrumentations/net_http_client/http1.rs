@@ -31,11 +31,11 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     let is_its = injection.span.copy_of(carrier, &mut span);
     // Behind the copy: who has begun meanwhile has said so before.
     let is_certain = carriers::written(target, carrier);
-    let words: [u64; WRITER_WORDS] = target.read(writer).ok_or(Missed::NotInjected)?;
-    let at = |offset: u32| word(&words, offset);
     if !(is_its & is_certain) {
         return Err(Missed::NotInjected);
     }
+    let words: [u64; WRITER_WORDS] = target.read(writer).ok_or(Missed::NotInjected)?;
+    let at = |offset: u32| word(&words, offset);
     // The data pointer of the interface is the `*persistConn`.
     let connection = at(config.destination.get() + 8);
     peer::note(target, &config.peer, connection.wrapping_add(config.peer.persist_conn.get().into()), injection);
