@@ -54,7 +54,7 @@ make_base_images() {
 }
 
 build_programs() {
-  (cd "$root/tests/apps/container" && export CGO_ENABLED=0 &&
+  (cd "$root/tests/apps/container" && export CGO_ENABLED=0 GOGC=off GOMEMLIMIT=1GiB &&
     go build -trimpath -ldflags="-s -w" -o "$context/app" ./app &&
     go build -trimpath -ldflags="-s -w" -o "$context/collector" ./collector)
 }
