@@ -68,7 +68,7 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) 
         evaluation.object = frame.object.get();
         let registers = target.registers();
         evaluation.frame = registers.stack_pointer.wrapping_add(standing.depth).wrapping_sub(frame.depth.get());
-        report(target, scratch, recipe, &Ended { time, address, number, began })
+        report(target, scratch, recipe, &Ended { time, address, number, began, texts: frame.texts.get() })
     })
 }
 
@@ -129,6 +129,7 @@ struct Ended {
     address: u64,
     number: u32,
     began: u64,
+    texts: u64,
 }
 
 /// A call of its own in BPF: its stack is free again when it returns.
@@ -146,7 +147,7 @@ fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe
         }
         target.forget_object(object);
     } else if goes_on {
-        super::object::remember(target, object, &scratch.span, ended.began);
+        super::object::remember(target, object, &scratch.span, ended.began, ended.texts);
         what = kind::OPERATION_RETURNED;
     }
     if scratch.span.trace_flags & 1 == 0 {
@@ -155,7 +156,7 @@ fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe
         }
         return Err(Missed::NothingToDo);
     }
-    let Ended { time, address: goroutine, number: operation, began: _ } = *ended;
+    let Ended { time, address: goroutine, number: operation, began: _, texts: _ } = *ended;
     let span_id = u64::from_ne_bytes(scratch.span.span_id);
     #[expect(clippy::cast_possible_truncation, reason = "a number of 32 bits")]
     let kind = target.opaque(what.into()) as u32;

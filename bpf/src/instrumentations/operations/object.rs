@@ -19,14 +19,16 @@ pub struct OpenObject {
     pub span: SealedSpan,
     /// When it began, in nanoseconds of `CLOCK_BOOTTIME`.
     pub began: Shared<u64>,
+    /// Under which number the texts are remembered that are propagated with it ([`crate::trace::extracted`]).
+    pub texts: Shared<u64>,
 }
 
 impl OpenObject {
     /// The operation with this span, which began then, and has this object.
     #[inline(always)]
     #[must_use]
-    pub fn new(span: &SpanIdentity, object: u64, began: u64) -> Self {
-        Self { span: SealedSpan::new(span, object), began: Shared::new(began) }
+    pub fn new(span: &SpanIdentity, object: u64, (began, texts): (u64, u64)) -> Self {
+        Self { span: SealedSpan::new(span, object), began: Shared::new(began), texts: Shared::new(texts) }
     }
 }
 
@@ -35,8 +37,8 @@ impl OpenObject {
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-pub(super) fn remember<T: Target>(target: &T, object: u64, span: &SpanIdentity, began: u64) {
-    target.set_object(object, &OpenObject::new(span, object, began));
+pub(super) fn remember<T: Target>(target: &T, object: u64, span: &SpanIdentity, began: u64, texts: u64) {
+    target.set_object(object, &OpenObject::new(span, object, (began, texts)));
 }
 
 /// An object ends, perhaps that of an operation, and perhaps once more: only the first time is one remembered. `is_closing`: what is
@@ -82,11 +84,12 @@ fn named<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe)
     if scratch.evaluation.refused != 0 || object == 0 { Err(Missed::NothingToDo) } else { Ok(object) }
 }
 
-/// Leaves the span of the operation that has this object in `scratch`; returns when it began.
+/// Leaves the span of the operation that has this object in `scratch`, and the number of its texts; returns when it began.
 #[inline(always)]
 fn find<T: Target>(target: &T, scratch: &mut Scratch, object: u64) -> Result<u64, Missed> {
     let open = target.object(object).ok_or(Missed::NothingToDo)?;
     let began = open.began.get();
+    scratch.search.texts = open.texts.get();
     if open.span.copy_of(object, &mut scratch.span) { Ok(began) } else { Err(Missed::Evicted) }
 }
 
@@ -117,7 +120,5 @@ fn go_on<T: Target>(target: &T, scratch: &mut Scratch, opening: &Opening) -> Don
     let standing = Standing::of(target, address, &mut scratch.evaluation.g);
     #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
     let level = unwinding::settle(target, goroutine, &standing, scratch) as u32;
-    // Not what the operation before has left here, which may be of another request.
-    scratch.search.texts = target.opaque(0);
     frames::open(target, goroutine, &standing, &Opening { level, ..*opening }, scratch)
 }

@@ -126,6 +126,22 @@ fn closing_propagates_nothing_of_others() {
     rows.program.is_clean();
 }
 
+/// What came with the request that the operation is done for is propagated wherever that goes on.
+#[test]
+fn texts_stay_with_the_object() {
+    let Rows { program, query, closing, .. } = rows();
+    program.started(query, 100, &[]);
+    let frame = program.process.frame(frames::key(program.goroutine, 0)).unwrap();
+    frame.texts.set(7);
+    program.end(query, 100, &[OBJECT, 0, 0]).unwrap();
+    program.event(kind::OPERATION_RETURNED);
+    program.hit(event::CLOSING, closing, 300, &[OBJECT]).unwrap();
+    let frame = program.process.frame(frames::key(program.goroutine, 0)).unwrap();
+    assert_eq!(frame.texts.get(), 7);
+    program.ended(closing, 300, &[]);
+    program.is_clean();
+}
+
 /// `func (object *T) next() (err error)`, within which the operation goes on, and ends where that returns an error; another one where it
 /// ends in any case.
 #[test]
