@@ -195,10 +195,11 @@ fn statuses() {
             for ((number, code), asked) in CODES.iter().enumerate().zip(all) {
                 let (client, server) = call(&spans, asked);
                 let plain = format!("test.Echo/{kind} {code}");
-                // A status of OK is no error to gRPC: the answer is empty.
                 let failed = format!("{plain} ! as was asked");
                 let server = server.unwrap();
                 if number == 0 {
+                    // An error with a status of OK is none: the answer is nil, of which no message can be made.
+                    assert_eq!(line(server), line(client), "{what}: {stderr}");
                     continue;
                 }
                 assert_eq!(line(client), failed, "{what}: {stderr}");
@@ -220,9 +221,14 @@ fn statuses() {
         assert_eq!(server, None, "{what}");
         let (client, _server) = lines(call(&spans, lost));
         assert!(client.starts_with("test.Echo/Server UNAVAILABLE ! "), "{what}: {client}");
-        let (client, server) = lines(call(&spans, panicked));
-        assert_eq!(client, "test.Echo/Unary INTERNAL ! panicked: as was asked", "{what}");
-        assert_eq!(server, client, "{what}");
+        let (client, server) = call(&spans, panicked);
+        assert_eq!(line(client), "test.Echo/Unary INTERNAL ! panicked: as was asked", "{what}");
+        let server = server.unwrap();
+        assert_eq!(line(server), line(client), "{what}");
+        // An interceptor recovers.
+        let [event] = &server.events[..] else { panic!("{what}: {server:?}") };
+        assert_eq!((&*event.name, server.text("error.type").as_deref()), ("exception", Some("INTERNAL")), "{what}");
+        assert_eq!(event.attributes.text("exception.message").as_deref(), Some("as was asked"), "{what}");
         if retried.said[0] == "OK" {
             // One span for the client, three for the server.
             let id = format!("{:032x}", retried.trace);

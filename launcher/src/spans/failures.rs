@@ -24,9 +24,29 @@ pub(super) fn unfinished(span: &mut SpanData) {
 
 /// A panic has unwound the operation.
 pub(super) fn panicked(span: &mut SpanData, value: &PanicValue) {
+    let description = add_exception(span, value);
+    fail(span, Cow::Owned(value.type_name.clone()), &description);
+}
+
+/// Something has recovered from a panic in the handler of a call, and has answered that. Where it has answered that all is well, it was not the
+/// handler's that counts.
+pub(super) fn recovered(span: &mut SpanData, value: &PanicValue) {
+    let is_status = |attribute: &&KeyValue| attribute.key.as_str() == semconv::RPC_RESPONSE_STATUS_CODE;
+    let has_failed = span.attributes.iter().find(is_status).is_some_and(|status| status.value.as_str() != "OK");
+    if span.status == Status::Unset && !has_failed {
+        return;
+    }
+    let description = add_exception(span, value);
+    if span.status == Status::Unset {
+        fail(span, Cow::Owned(value.type_name.clone()), &description);
+    }
+}
+
+/// Adds the event; returns what describes it in a status.
+fn add_exception(span: &mut SpanData, value: &PanicValue) -> String {
     let PanicValue { type_name, message } = value;
     let mut attributes = vec![KeyValue::new(semconv::EXCEPTION_TYPE, type_name.clone())];
     attributes.extend(message.clone().map(|message| KeyValue::new(semconv::EXCEPTION_MESSAGE, message)));
     span.events.events.push(Event::new("exception", span.end_time, attributes, 0));
-    fail(span, Cow::Owned(type_name.clone()), &format!("panic: {}", message.as_deref().unwrap_or_default()));
+    format!("panic: {}", message.as_deref().unwrap_or_default())
 }

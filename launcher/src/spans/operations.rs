@@ -12,7 +12,7 @@ use opentelemetry::trace::{Link, SpanContext, SpanKind, Status, TraceState};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
-use super::failures::{fail, panicked, unfinished};
+use super::failures::{self, fail, panicked, unfinished};
 use super::known::Known;
 use super::names::Names;
 use super::panics::Panics;
@@ -176,12 +176,18 @@ impl OpenOperations {
         let is_close = !Arc::ptr_eq(&about, &open.about);
         let captures = if is_close && end.is_empty() { start } else { end };
         values::add(&mut open.values, &raw.iter().collect::<Vec<_>>(), captures, names);
-        match open.returned {
-            Some((_, object)) => drop(self.objects.remove(&object)),
+        let recovered = match open.returned {
+            Some((_, object)) => {
+                self.objects.remove(&object);
+                None
+            }
             None => self.panics.returns(head.goroutine, open.started, head.time),
-        }
+        };
         let mut data = Self::ended_at(open.data, open.started, head.time);
         self.complete((&open.about, &open.values, open.known.as_deref()), true, &mut data);
+        if let Some(value) = recovered.filter(|_| about.kind == SpanKind::Server) {
+            failures::recovered(&mut data, &value);
+        }
         if let Some(object) = object(&open.values, MAKES) {
             if self.makers.len() >= MAX_REMEMBERED {
                 self.makers.clear();

@@ -8,7 +8,7 @@ use crate::panic_value::PanicValue;
 const MAX_REMEMBERED: usize = 16_384;
 
 /// A panic. All times are nanoseconds of `CLOCK_BOOTTIME`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Panic {
     /// What it is about.
     pub(super) value: PanicValue,
@@ -30,14 +30,14 @@ impl Panic {
 #[derive(Debug, Default)]
 pub(super) struct Panics {
     of: HashMap<u64, Panic>,
+    /// Those that have done what they do, within something that is still open.
+    done: HashMap<u64, Panic>,
 }
 
 impl Panics {
     /// One begins on this goroutine.
     pub(super) fn begin(&mut self, goroutine: u64, value: PanicValue, began: u64) {
-        if self.of.len() >= MAX_REMEMBERED {
-            self.of.clear();
-        }
+        make_room(&mut self.of);
         self.of.insert(goroutine, Panic { value, began, last: began });
     }
 
@@ -48,13 +48,17 @@ impl Panics {
         }
     }
 
-    /// A function that began at `started` returns: a panic that began later was recovered from. One that began earlier goes on: this was
-    /// deferred.
-    pub(super) fn returns(&mut self, goroutine: u64, started: u64, time: u64) {
-        if self.of.get(&goroutine).is_some_and(|panic| panic.began >= started) {
-            self.of.remove(&goroutine);
+    /// A function that began at `started` returns: a panic that began later was recovered from, the last of which is returned. One that
+    /// began earlier goes on: this was deferred.
+    pub(super) fn returns(&mut self, goroutine: u64, started: u64, time: u64) -> Option<PanicValue> {
+        let mut recovered = None;
+        for panics in [&mut self.done, &mut self.of] {
+            if panics.get(&goroutine).is_some_and(|panic| panic.began >= started) {
+                recovered = panics.remove(&goroutine).map(|panic| panic.value).or(recovered);
+            }
         }
         self.go_on(goroutine, time);
+        recovered
     }
 
     /// That of this goroutine.
@@ -64,7 +68,16 @@ impl Panics {
 
     /// The same, which has done what it does.
     pub(super) fn take(&mut self, goroutine: u64) -> Option<Panic> {
-        self.of.remove(&goroutine)
+        let panic = self.of.remove(&goroutine)?;
+        make_room(&mut self.done);
+        self.done.insert(goroutine, panic.clone());
+        Some(panic)
+    }
+}
+
+fn make_room(panics: &mut HashMap<u64, Panic>) {
+    if panics.len() >= MAX_REMEMBERED {
+        panics.clear();
     }
 }
 
@@ -82,7 +95,8 @@ mod tests {
 
     #[test]
     fn what_is_unwound_ends_with_the_panic() {
-        let panic = panics().take(GOROUTINE).unwrap();
+        let mut panics = panics();
+        let panic = panics.take(GOROUTINE).unwrap();
         assert_eq!((panic.unwound(900, 5_000_000), panic.unwound(1_000, 5_000_000)), (1_000, 1_000));
         // As the process ends: not later than that.
         assert_eq!(panic.unwound(900, 950), 950);
@@ -94,11 +108,22 @@ mod tests {
         panics.go_on(GOROUTINE, 1_100);
         panics.go_on(7, 9_000);
         assert_eq!(panics.get(GOROUTINE).unwrap().unwound(900, 5_000), 1_100);
-        panics.returns(GOROUTINE, 1_100, 1_200);
+        assert_eq!(panics.returns(GOROUTINE, 1_100, 1_200), None);
         let panic = panics.get(GOROUTINE).unwrap();
         assert_eq!((panic.unwound(900, 5_000), panic.unwound(1_100, 5_000)), (1_200, 5_000));
         // The function around has recovered.
-        panics.returns(GOROUTINE, 900, 1_300);
+        assert_eq!(panics.returns(GOROUTINE, 900, 1_300).unwrap().type_name, "string");
         assert!(panics.take(GOROUTINE).is_none());
+    }
+
+    #[test]
+    fn what_was_unwound_within_a_function_was_recovered_from_there() {
+        let mut panics = panics();
+        panics.take(GOROUTINE).unwrap();
+        assert!(panics.get(GOROUTINE).is_none());
+        // What begins behind it, and the goroutine's next request.
+        assert_eq!(panics.returns(GOROUTINE, 1_050, 1_100), None);
+        assert_eq!(panics.returns(GOROUTINE, 900, 1_200).unwrap().type_name, "string");
+        assert_eq!(panics.returns(GOROUTINE, 900, 1_300), None);
     }
 }

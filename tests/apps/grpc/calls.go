@@ -40,7 +40,7 @@ func calls(all transports) map[string]call {
 			return []string{err(all.tcp.Invoke(ctx, query.Get("method"), &wrapperspb.StringValue{Value: ""}, new(wrapperspb.StringValue)))}
 		},
 		"/deadline": func(ctx context.Context, query url.Values) []string {
-			limited, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+			limited, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 			defer cancel()
 			return once(limited, all.tcp, "wait")
 		},
