@@ -6,6 +6,7 @@
 pub mod connect;
 pub mod database;
 pub mod database_sql;
+pub mod drpc;
 pub mod fasthttp_server;
 pub mod grpc;
 pub mod http;
@@ -17,6 +18,7 @@ pub mod pgx;
 pub mod routers;
 pub mod routes;
 pub mod rpc;
+pub mod twirp;
 
 use crate::probes::plan::Instrumentation;
 
@@ -32,6 +34,9 @@ pub static CATALOG: &[&Instrumentation] = &[
     &grpc::CLIENT_INSTRUMENTATION,
     &connect::SERVER_INSTRUMENTATION,
     &connect::CLIENT_INSTRUMENTATION,
+    &twirp::INSTRUMENTATION,
+    &drpc::SERVER_INSTRUMENTATION,
+    &drpc::CLIENT_INSTRUMENTATION,
     &routers::GIN,
     &routers::CHI_5,
     &routers::CHI,
@@ -40,6 +45,9 @@ pub static CATALOG: &[&Instrumentation] = &[
     &routers::ECHO,
     &routers::FIBER_3,
     &routers::FIBER_2,
+    &routers::BEEGO_2,
+    &routers::BEEGO,
+    &routers::GO_ZERO,
     &routers::GORILLA_MUX,
     &routers::HTTPROUTER,
     &routers::GRPC_GATEWAY_2,

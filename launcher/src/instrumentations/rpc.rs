@@ -81,6 +81,12 @@ pub fn add_status(name: Cow<'static, str>, is_error: bool, message: &str, span: 
     }
 }
 
+/// Adds an error without a code, by the name of its type.
+pub fn add_error(type_name: String, message: &str, span: &mut SpanData) {
+    span.attributes.push(KeyValue::new(semconv::ERROR_TYPE, type_name));
+    span.status = Status::error(message.to_owned());
+}
+
 /// The full method of a procedure: `pkg.Service/Method`.
 #[must_use]
 pub fn method(procedure: &str) -> &str {
@@ -93,6 +99,16 @@ pub fn name(span: &mut SpanData, system: &'static str, procedure: &str) {
     span.name = Cow::Owned(method.clone());
     span.attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, system));
     span.attributes.push(KeyValue::new(semconv::RPC_METHOD, method));
+}
+
+/// What a method is called that a server does not have: who calls may call it anything.
+pub const OTHER: &str = "_OTHER";
+
+/// Gives a span of a procedure that there is not the name of the system alone.
+pub fn name_unknown(span: &mut SpanData, system: &'static str, procedure: &str) {
+    span.name = Cow::Borrowed(system);
+    span.attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, system));
+    span.attributes.push(KeyValue::new(semconv::RPC_METHOD_ORIGINAL, method(procedure).to_owned()));
 }
 
 /// Of a request that was a call, what speaks of HTTP is left out: the call says it better. Its name is that of the procedure, whatever

@@ -22,8 +22,6 @@ pub(super) const REMOTE: &str = "remote";
 const SYSTEM: &str = "grpc";
 /// How often grpc itself has made the call again.
 const RETRIES: &str = "rpc.request.resend_count";
-/// What a method is called that a server does not have: who calls may call it anything.
-const OTHER: &str = "_OTHER";
 /// How the messages begin that `grpc.Server` itself answers such a call with (`server.go`, `handleStream`).
 const UNKNOWN: [&str; 2] = ["unknown service ", "unknown method "];
 /// The same of a name that is none: with `UNIMPLEMENTED`, or `RESOURCE_EXHAUSTED` in older versions.
@@ -49,7 +47,7 @@ pub(super) fn status(captured: &Captured<'_>, span: &mut SpanData) {
     rpc::add_status(code_name(code), code.is_servers_fault(), message, span);
     let is_unknown = code == Code::UNIMPLEMENTED && UNKNOWN.iter().any(|known| message.starts_with(known));
     if is_unknown || message.starts_with(MALFORMED) {
-        span.attributes.push(KeyValue::new(semconv::RPC_METHOD, OTHER));
+        span.attributes.push(KeyValue::new(semconv::RPC_METHOD, rpc::OTHER));
     }
 }
 
@@ -57,9 +55,7 @@ pub(super) fn status(captured: &Captured<'_>, span: &mut SpanData) {
 pub(super) fn served(captured: &Captured<'_>, span: &mut SpanData) {
     let procedure = captured.text("method").unwrap_or_default();
     if attribute(span, semconv::RPC_METHOD).is_some() {
-        span.name = Cow::Borrowed(SYSTEM);
-        span.attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, SYSTEM));
-        span.attributes.push(KeyValue::new(semconv::RPC_METHOD_ORIGINAL, rpc::method(procedure).to_owned()));
+        rpc::name_unknown(span, SYSTEM, procedure);
     } else {
         rpc::name(span, SYSTEM, procedure);
     }

@@ -1,10 +1,6 @@
 //! `github.com/labstack/echo`: the route of a request is in its context.
 
-use opentelemetry_sdk::trace::SpanData;
-
-use super::{OF_REQUEST, PUTS_BACK};
-use crate::captured::Captured;
-use crate::instrumentations::routes;
+use super::{OF_REQUEST, PUTS_BACK, route_unless_path};
 use crate::probes::library::{Annotation, LIBRARY, Library};
 
 /// The table of version 3.
@@ -51,15 +47,7 @@ const ANNOTATIONS: &[Annotation] = &[Annotation {
         ("path at", "unsafe.StringData(x.(*context).request.URL.Path)"),
         ("raw path at", "unsafe.StringData(x.(*context).request.URL.RawPath)"),
     ],
-    span,
+    // Up to version 4.9 what is not found has its own path in place of a route.
+    span: route_unless_path,
     ..OF_REQUEST
 }];
-
-/// Up to version 4.9 what is not found has its own path in place of a route: the same string, not one that is equal.
-fn span(captured: &Captured<'_>, span: &mut SpanData) {
-    let at = captured.integer("at");
-    let is_path = |name| at.is_some() && captured.integer(name) == at;
-    if !is_path("path at") && !is_path("raw path at") {
-        routes::found(span, captured.text("route").unwrap_or_default(), captured.is_inner);
-    }
-}
