@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use bpf::trace::goroutine::Goroutine;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use support::apps::{self, GoVersion, Variant};
+use support::apps::{self, GoVersion, ModuleFile, Variant};
 use support::receiver::Attributes as _;
 use support::server::{Client, Server, bpf_launcher};
 use support::sink::Sink;
@@ -235,4 +235,31 @@ fn nothing_is_left_of_rows() {
         assert!(unfinished.count() == 0 || !is_lossless, "{version:?}: {}", left.stderr);
         assert!(left.spans.len() > 10_000, "{version:?}: {}", left.stderr);
     }
+}
+
+/// Calls by gRPC, half of which end otherwise than by an answer. All that were made have an end, whatever their streams have come to.
+#[test]
+fn nothing_is_left_of_calls() {
+    let requests = if apps::tests_all() { 100_000 } else { 16_000 };
+    let newest = ModuleFile::of("grpc", "grpc").pop().unwrap();
+    let app = apps::build_with("grpc", GoVersion::GO_1_27, Variant::Default, &newest);
+    let server = Server::start_with(bpf_launcher(), &app, &[], 1);
+    let mut client = Client::connect(server.addresses[0]);
+    assert_eq!(client.send("GET", &format!("/mess?n=32&times={}", requests / 32), &[], ""), Some(200));
+    let half = requests / 2;
+    assert_eq!(String::from_utf8_lossy(&client.body).trim(), format!("{half} right, 0 wrong, {half} ended otherwise"));
+    let is_clean = |entries: &BTreeMap<String, usize>| {
+        ["CONTEXTS", "INJECTIONS", "EXTRACTED", "OBJECTS"].iter().all(|name| entries.get(*name) == Some(&0))
+    };
+    seen("no entry but those of goroutines", || maps::entries(server.pid()), is_clean);
+    assert_eq!(open_goroutines(&server), 0);
+    assert_maps_are_known(&server);
+    let left = server.end();
+    let of_calls = |kind: SpanKind| {
+        left.spans.iter().filter(move |span| span.kind() == kind && span.text("rpc.method").is_some()).collect::<Vec<_>>()
+    };
+    let (clients, servers) = (of_calls(SpanKind::Client), of_calls(SpanKind::Server));
+    let unfinished =
+        |spans: &[&Span]| spans.iter().filter(|span| span.text("error.type").as_deref() == Some("unfinished")).count();
+    assert_eq!((clients.len(), unfinished(&clients), unfinished(&servers)), (requests, 0, 0), "{}", left.stderr);
 }

@@ -55,6 +55,7 @@ func calls(all transports) map[string]call {
 		"/lost": lost,
 		"/own":  own(all),
 		"/many": many(all),
+		"/mess": mess(all),
 		"/open": open(all),
 		"/goroutine": func(ctx context.Context, query url.Values) []string {
 			said := make(chan []string)
