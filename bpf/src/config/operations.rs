@@ -143,6 +143,8 @@ pub mod flag {
     /// An annotation that is learnt where a function returns: of parameters that it keeps on the stack, so that [`super::OperationRecipe::start`]
     /// is followed; the cookie has the number of the recipe that says to whom.
     pub const RETURNS: u32 = 1_024;
+    /// What it ends may end before the function has returned in which it began, on another goroutine: then that is told by the object alone.
+    pub const MAY_BE_EARLY: u32 = 2_048;
 }
 
 /// What a hit means: the low eight bits of [`super::Cookie::event`]; above it is the number of the [`OperationRecipe`].

@@ -174,6 +174,8 @@ pub struct Operation {
     pub error: &'static str,
     /// The object with which it goes on when it has returned without an error; empty: none.
     pub object: &'static str,
+    /// Its object is open only where this holds when it returns: else that has ended already ([`Close::only`]). Empty: always.
+    pub open: &'static str,
     /// Whether it lasts as long as its object: where the end of that is not seen, it is unfinished. Else it has ended with its function then.
     pub lasts: bool,
     /// The object that it makes, which later operations name ([`Self::within`]); empty: none.
@@ -203,6 +205,7 @@ pub const OPERATION: Operation = Operation {
     end: &[],
     error: "",
     object: "",
+    open: "",
     lasts: false,
     makes: "",
     within: "",
@@ -220,6 +223,9 @@ pub struct Close {
     pub function: &'static str,
     /// The object, which it gets.
     pub object: &'static str,
+    /// It ends only where this holds; empty: always. Where something is said, it may end before the function has returned in which the
+    /// operation began, on another goroutine.
+    pub only: &'static str,
     /// Whether the rest is read when the function returns, rather than when it is called: a second hit.
     pub at_return: bool,
     /// What is captured.
@@ -233,7 +239,7 @@ pub struct Close {
 
 /// What a close has where nothing is said.
 pub const CLOSE: Close =
-    Close { package: "", function: "", object: "", at_return: false, captures: &[], error: "", forgets: false };
+    Close { package: "", function: "", object: "", only: "", at_return: false, captures: &[], error: "", forgets: false };
 
 /// A type of errors.
 #[derive(Debug)]

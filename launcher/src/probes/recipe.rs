@@ -88,6 +88,17 @@ impl Recipe {
         Ok(())
     }
 
+    /// Its object is open only where this holds when it returns. What is captured then comes before.
+    pub(super) fn require_open(
+        &mut self,
+        facts: &Facts<'_>,
+        declared: Declared<'_>,
+        condition: &Condition,
+    ) -> Result<(), Unreadable> {
+        self.steps[1].extend(Self::scope(facts, declared, Stage::End).require(condition)?);
+        Ok(())
+    }
+
     /// Notes its context.
     pub(super) fn context(&mut self, facts: &Facts<'_>, declared: Declared<'_>, context: &Expression) -> Result<(), Unreadable> {
         self.begin.extend(Self::scope(facts, declared, Stage::Start).note_interface(context, code::CONTEXT)?);

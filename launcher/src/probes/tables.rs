@@ -159,6 +159,9 @@ impl Planning<'_, '_> {
         for (stage, captures) in [(Stage::Start, start.collect::<Vec<_>>()), (Stage::End, end.collect())] {
             self.captured(&mut recipe, declared, &captures, stage)?;
         }
+        if !operation.open.is_empty() {
+            recipe.require_open(facts, declared, &condition(operation.open)?)?;
+        }
         let function = found.function.name.clone();
         self.add(recipe, declared, event::BEGIN, tail == 0, flags, (operation.kind.clone(), operation.span, function))?;
         if let Some(last) = self.planned.operations.last_mut() {

@@ -41,6 +41,13 @@ struct OpenOperation {
     returned: Option<(u64, u64)>,
 }
 
+/// How an operation has ended, of which its object alone was known.
+#[derive(Debug)]
+struct EarlyEnd {
+    values: Values,
+    time: u64,
+}
+
 /// All operations of tables that are open.
 #[derive(Debug)]
 pub(super) struct OpenOperations {
@@ -50,6 +57,8 @@ pub(super) struct OpenOperations {
     open: ById<OpenOperation>,
     /// The spans of operations that go on until an object ends, by its address.
     objects: HashMap<u64, [u8; 8]>,
+    /// Ends that came before the function had returned in which the operation began, by the address of its object.
+    early: HashMap<u64, EarlyEnd>,
     /// The spans of operations that have made an object, by its address.
     makers: HashMap<u64, SpanContext>,
     known: Known,
@@ -73,6 +82,7 @@ impl OpenOperations {
             scopes: HashMap::new(),
             open: ById::default(),
             objects: HashMap::new(),
+            early: HashMap::new(),
             makers: HashMap::new(),
             known: Known::default(),
             sending: HashSet::new(),
@@ -113,6 +123,7 @@ impl OpenOperations {
     pub(super) fn event<N: TypeNames>(&mut self, record: &OperationHappened<'_>, names: &mut Names<N>, finished: Finished<'_>) {
         let OperationHappened { what, head, values: raw } = record;
         match what {
+            Happened::Ended if head.span_id == [0; 8] => self.ended_early(record, names, finished),
             Happened::Ended => self.end(record, names, finished),
             Happened::Returned => self.returned(record, names, finished),
             Happened::Annotated => {
@@ -163,6 +174,46 @@ impl OpenOperations {
         open.returned = Some((head.time, head.object));
         let started = open.started;
         self.panics.returns(head.goroutine, started, head.time);
+        // Of another one that was at this address, otherwise.
+        if let Some(early) = self.early.remove(&head.object).filter(|early| early.time >= started) {
+            self.finish(head.span_id, early, finished);
+        }
+    }
+
+    /// An object has ended of which the kernel knew no operation.
+    fn ended_early<N: TypeNames>(&mut self, record: &OperationHappened<'_>, names: &mut Names<N>, finished: Finished<'_>) {
+        let OperationHappened { what: _, head, values: raw } = record;
+        let Some(about) = self.about(head.operation) else {
+            return;
+        };
+        let mut end = EarlyEnd { values: Values::default(), time: head.time };
+        values::add(&mut end.values, &raw.iter().collect::<Vec<_>>(), &about.captures[0], names);
+        // Its function may have returned meanwhile.
+        let returned = self.objects.get(&head.object).copied();
+        match returned.filter(|id| self.open.get(id).is_some_and(|open| open.started <= head.time)) {
+            Some(id) => self.finish(id, end, finished),
+            None => {
+                if self.early.len() >= MAX_REMEMBERED {
+                    self.early.clear();
+                }
+                self.early.insert(head.object, end);
+            }
+        }
+    }
+
+    /// Ends an operation whose function has returned.
+    fn finish(&mut self, id: [u8; 8], end: EarlyEnd, finished: Finished<'_>) {
+        let Some(mut open) = self.open.remove(&id) else {
+            return;
+        };
+        if let Some((_, object)) = open.returned {
+            self.objects.remove(&object);
+        }
+        open.values.extend(end.values);
+        let mut data = Self::ended_at(open.data, open.started, end.time);
+        self.complete((&open.about, &open.values, open.known.as_deref()), true, &mut data);
+        limits::apply(&self.limits, &mut data);
+        finished(&data);
     }
 
     fn end<N: TypeNames>(&mut self, record: &OperationHappened<'_>, names: &mut Names<N>, finished: Finished<'_>) {

@@ -147,7 +147,10 @@ fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe
         }
         target.forget_object(object);
     } else if goes_on {
-        super::object::remember(target, object, &scratch.span, ended.began, ended.texts);
+        // Else that has ended already.
+        if scratch.evaluation.refused == 0 {
+            super::object::remember(target, object, &scratch.span, ended.began, ended.texts);
+        }
         what = kind::OPERATION_RETURNED;
     }
     if scratch.span.trace_flags & 1 == 0 {

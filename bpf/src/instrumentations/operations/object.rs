@@ -52,7 +52,11 @@ pub(super) fn close<T: Target>(target: &T, number: u32, is_closing: bool) -> Don
             target.forget_known(object);
             return Ok(());
         }
-        let began = find(target, scratch, object)?;
+        let began = match find(target, scratch, object) {
+            Ok(began) => began,
+            Err(_) if recipe.flags & flag::MAY_BE_EARLY != 0 => return early(target, scratch, recipe, number),
+            Err(why) => return Err(why),
+        };
         target.forget_object(object);
         if !is_closing {
             return report(target, scratch, recipe, number, began);
@@ -60,6 +64,19 @@ pub(super) fn close<T: Target>(target: &T, number: u32, is_closing: bool) -> Don
         let (layer, flags) = (recipe.layer, recipe.flags);
         go_on(target, scratch, &Opening { level: 0, operation: number, layer, flags, time: began, object })
     })
+}
+
+/// An object ends that is no operation's, or not yet: its function has not returned. Where that runs on this goroutine, it will return no object.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn early<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe, number: u32) -> Done {
+    let address = target.registers().goroutine();
+    if target.goroutine(address).is_some_and(|goroutine| goroutine.frames() != 0) {
+        return Err(Missed::NothingToDo);
+    }
+    SpanIdentity { trace_flags: 1, ..SpanIdentity::NONE }.copy_to(&mut scratch.span);
+    report(target, scratch, recipe, number, 0)
 }
 
 /// A function is called in which an operation goes on that has an object: on this goroutine, until it returns.

@@ -117,6 +117,7 @@ static CLIENT: Library = Library {
         start: &[("method", "method"), ("target", "cc.target")],
         error: "err",
         object: "result0.(*clientStreamWrapper).ClientStream.(*clientStream) | result0.(*clientStream)",
+        open: "result0.(*clientStreamWrapper).ClientStream.(*clientStream).finished | result0.(*clientStream).finished == 0",
         lasts: true,
         kind: SpanKind::Client,
         span: span::called,
@@ -125,6 +126,8 @@ static CLIENT: Library = Library {
     closes: &[Close {
         function: "func (cs *clientStream) finish(err error)",
         object: "cs",
+        // The first time; that may be while it begins, where its context ends.
+        only: "cs.finished == 0",
         error: "err",
         captures: &[(span::PEER_ADDRESS, CALLED_ADDRESS), (span::PEER_PORT, CALLED_PORT), ("retries", "cs.numRetries")],
         ..CLOSE

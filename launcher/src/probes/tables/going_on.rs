@@ -4,7 +4,7 @@
 use bpf::config::operations::{event, flag};
 use opentelemetry::trace::SpanKind;
 
-use super::{Planning, declaration, expression, one};
+use super::{Planning, condition, declaration, expression, one};
 use crate::expression::Stage;
 use crate::probes::left_out::LeftOut;
 use crate::probes::library::{Carrier, Close, Library, Resume, SpanFunction};
@@ -42,13 +42,17 @@ impl Planning<'_, '_> {
             Err(_) if close.forgets => return Ok(()),
             placed => placed?,
         }
+        if !close.only.is_empty() {
+            recipe.require(facts, declared, &condition(close.only)?, Stage::Start)?;
+        }
         let (stage, begin) = if close.at_return { (Stage::End, event::CLOSING) } else { (Stage::Start, event::CLOSE) };
         if !close.error.is_empty() {
             recipe.error(facts, declared, &expression(close.error)?, stage, &self.errors)?;
         }
         self.captured(&mut recipe, declared, close.captures, stage)?;
         let function = found.function.name.clone();
-        let flags = if close.forgets { flag::FORGETS } else { flag::ENDS_OBJECT };
+        let mut flags = if close.forgets { flag::FORGETS } else { flag::ENDS_OBJECT };
+        flags |= if close.only.is_empty() { 0 } else { flag::MAY_BE_EARLY };
         self.add(recipe, declared, begin, close.at_return, flags, (SpanKind::Client, |_captured, _span| {}, function))
     }
 

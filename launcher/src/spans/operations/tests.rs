@@ -98,6 +98,24 @@ fn what_a_panic_has_unwound_ends_with_it() {
     assert_eq!(program.event(Happened::Unwound, 0, 9_000, &[]), [(10, 40, Some("*shop.Refused".to_owned()))]);
 }
 
+/// Of an operation whose object ends before its function returns, whichever is told first.
+#[test]
+fn what_ends_early_ends_then() {
+    for (first, second) in [(Happened::Ended, Happened::Returned), (Happened::Returned, Happened::Ended)] {
+        let mut program = Program::new();
+        // Another one at the same address, long ago.
+        program.event(Happened::Ended, 0, 5, &[]);
+        program.start(0, 10);
+        let mut ended = Vec::new();
+        for what in [first, second] {
+            let (span, time) = if what == Happened::Ended { (0, 20) } else { (10, 30) };
+            ended.extend(program.event(what, span, time, &[]));
+        }
+        assert_eq!(ended, [(10, 20, None)]);
+        assert_eq!((program.open.len(), program.open.objects.len(), program.open.early.len()), (0, 0, 0));
+    }
+}
+
 /// As the process ends, or when there are too many.
 #[test]
 fn what_a_panic_has_unwound_ends_with_it_where_nothing_shows_it() {

@@ -142,6 +142,34 @@ fn texts_stay_with_the_object() {
     program.is_clean();
 }
 
+/// An object may end before the function has returned in which its operation began: on another goroutine, for its own returns none then.
+#[test]
+fn what_ends_early_is_told_by_its_object() {
+    let mut program = Program::new();
+    let query = program.add(Function {
+        // The second result says whether it has ended.
+        end: vec![results(0, 0), step(code::NOTE_OBJECT, 0, 0), results(1, 1), step(code::REQUIRE, 0, 0)],
+        flags: flag::HAS_OBJECT,
+        ..Function::default()
+    });
+    let close = program.add(Function {
+        begin: vec![words(0, 0), step(code::NOTE_OBJECT, 0, 0)],
+        flags: flag::ENDS_OBJECT | flag::MAY_BE_EARLY,
+        ..Function::default()
+    });
+    program.started(query, 100, &[]);
+    assert_eq!(program.hit(event::CLOSE, close, 300, &[OBJECT]), Err(Missed::NothingToDo), "on its goroutine");
+    let own = program.goroutine;
+    program.goroutine = program.new_goroutine(2);
+    program.hit(event::CLOSE, close, 300, &[OBJECT]).unwrap();
+    let early = program.event(kind::OPERATION_END);
+    assert_eq!((early.span_id, early.object), ([0; 8], OBJECT));
+    program.goroutine = own;
+    program.end(query, 100, &[OBJECT, 1]).unwrap();
+    assert_eq!(program.event(kind::OPERATION_RETURNED).object, OBJECT);
+    program.is_clean();
+}
+
 /// `func (object *T) next() (err error)`, within which the operation goes on, and ends where that returns an error; another one where it
 /// ends in any case.
 #[test]
