@@ -150,6 +150,23 @@ fn calls_of_every_kind_by_every_protocol() {
     }
 }
 
+/// What came with the request that a call is made for goes with that, too, though its function has returned by then.
+#[test]
+fn what_is_propagated() {
+    let (app, what) = builds().pop().unwrap();
+    let server = Server::start_with(launcher(), &app, &[], 1);
+    let mut client = Client::connect(server.addresses[0]);
+    let parent = format!("00-{:032x}-00000000000000aa-01", 1);
+    let headers = [("traceparent", &*parent), ("tracestate", "a=1"), ("baggage", "user=7")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    for path in ["/unary?by=connect", "/both?by=grpc"] {
+        assert_eq!(client.send("GET", path, &headers, ""), Some(200), "{what} {path}");
+        let said = String::from_utf8(client.body.clone()).unwrap();
+        assert!(said.contains("a=1") && said.contains("user=7"), "{what} {path}: {said}");
+    }
+    server.end();
+}
+
 /// What is no call is a request; one that panics has no code.
 #[test]
 fn what_no_client_of_connect_sends() {

@@ -267,7 +267,7 @@ fn what_is_propagated() {
         let Left { spans, .. } = program.server.end();
         let (client, server) = call(&spans, &came);
         assert_eq!(came.said, ["OK", "baggage: user=7", &traceparent(client), "tracestate: a=1"], "{what}");
-        assert!(server.is_some(), "{what}");
+        assert_eq!(server.unwrap().trace_state, "a=1", "{what}");
         assert_eq!(set.said, ["OK".to_owned(), format!("traceparent: {own}")], "{what}");
     }
 }

@@ -77,6 +77,9 @@ pub mod whole {
     pub const UNREAD: u16 = 2;
 }
 
+/// [`ValueHead::number`] of the `tracestate` that came with what is served: no captured value has that.
+pub const TRACE_STATE: u16 = u16::MAX;
+
 /// Bytes of the longest value.
 pub const MAX_VALUE: u32 = 8_192;
 

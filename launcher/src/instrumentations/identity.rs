@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 use bpf::records::SpanIdentity;
+use bpf::trace::tracestate::is_valid;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
@@ -21,6 +22,13 @@ pub fn scope_named(name: impl Into<Cow<'static, str>>) -> InstrumentationScope {
         .with_version(env!("CARGO_PKG_VERSION"))
         .with_schema_url(opentelemetry_semantic_conventions::SCHEMA_URL)
         .build()
+}
+
+/// A `tracestate` as it came; one that is malformed is dropped, as W3C Trace Context §3.3.1 says.
+#[must_use]
+pub fn trace_state(text: &[u8]) -> TraceState {
+    let valid = Some(text).filter(|text| is_valid(text)).and_then(|text| std::str::from_utf8(text).ok());
+    valid.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 /// The span of an operation that has begun, without name and attributes. Its end time is its start time until it is finished.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bpf::records::http_client::HttpClientEnd;
-use bpf::records::operation::OperationEvent;
+use bpf::records::operation::{OperationEvent, TRACE_STATE};
 use opentelemetry::InstrumentationScope;
-use opentelemetry::trace::{Link, SpanContext, SpanKind, Status, TraceState};
+use opentelemetry::trace::{Link, SpanContext, SpanKind, Status};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
@@ -109,7 +109,9 @@ impl OpenOperations {
         values::add(&mut found, &own, &about.captures[0], names);
         let known = object(&found, KEY).and_then(|key| self.known.of(key, &about, &about_object, names));
         let scope = self.scopes.entry(about.library).or_insert_with(|| identity::scope(about.library)).clone();
-        let mut data = identity::open_span(about.kind.clone(), &head.span, TraceState::default(), scope, clock.time(head.time));
+        let state = raw.iter().find(|value| value.number == TRACE_STATE);
+        let state = state.map(|value| identity::trace_state(value.bytes)).unwrap_or_default();
+        let mut data = identity::open_span(about.kind.clone(), &head.span, state, scope, clock.time(head.time));
         if let Some(maker) = object(&found, WITHIN).and_then(|object| self.makers.get(&object)) {
             data.links.links.push(Link::new(maker.clone(), Vec::new(), 0));
         }

@@ -78,6 +78,13 @@ func answer(say string, header http.Header) (string, error) {
 	return traceparent(header), nil
 }
 
+// traceparent is what was propagated: the header of that name, and the others if there are any.
 func traceparent(header http.Header) string {
-	return strings.Join(header.Values("Traceparent"), ",")
+	said := strings.Join(header.Values("Traceparent"), ",")
+	for _, name := range []string{"Tracestate", "Baggage"} {
+		for _, value := range header.Values(name) {
+			said += "\n" + value
+		}
+	}
+	return said
 }

@@ -1,5 +1,6 @@
 //! An operation begins: its parent, its identity, the sampler's decision, and then what is captured.
 
+use super::serve;
 use crate::config::operations::{OperationRecipe, flag};
 use crate::config::propagator;
 use crate::missed::{Done, Missed};
@@ -61,12 +62,12 @@ fn open<T: Target>(
     let level = level as u32;
     let opening = Opening { level, operation: number, layer: recipe.layer, flags: recipe.flags, time, object: 0 };
     frames::open(target, goroutine, &standing, &opening, scratch)?;
-    reported(target, scratch, recipe, &opening, address)
+    reported::<_, false>(target, scratch, recipe, &opening, address)
 }
 
-/// Reports an operation that has been opened, if it is sampled.
+/// Reports an operation that has been opened, if it is sampled; of one that serves, with the state that came.
 #[inline(always)]
-pub(super) fn reported<T: Target>(
+pub(super) fn reported<T: Target, const SERVES: bool>(
     target: &T,
     scratch: &mut Scratch,
     recipe: &OperationRecipe,
@@ -76,7 +77,7 @@ pub(super) fn reported<T: Target>(
     if scratch.span.trace_flags & 1 == 0 {
         return Ok(());
     }
-    let reported = report(target, scratch, recipe, opening, address);
+    let reported = report::<_, SERVES>(target, scratch, recipe, opening, address);
     if reported.is_err()
         && let Some(frame) = target.frame(frames::key(address, opening.level))
     {
@@ -117,9 +118,18 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch) {
 
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe, opening: &Opening, address: u64) -> Done {
+fn report<T: Target, const SERVES: bool>(
+    target: &T,
+    scratch: &mut Scratch,
+    recipe: &OperationRecipe,
+    opening: &Opening,
+    address: u64,
+) -> Done {
     scratch.record.length = target.opaque(size_of::<OperationStart>() as u64);
     target.follow(recipe.start, scratch);
+    if SERVES {
+        serve::append_state(target, scratch);
+    }
     let Scratch { span, record, .. } = scratch;
     let head: &mut OperationStart = record.head();
     head.time = opening.time;

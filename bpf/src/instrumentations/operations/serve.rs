@@ -7,8 +7,11 @@ use crate::config::MapLayout;
 use crate::config::operations::OperationRecipe;
 use crate::go::header::{self, InSlices};
 use crate::missed::{Done, Missed};
+use crate::records::append_lines;
+use crate::records::operation::{TRACE_STATE, ValueHead, whole};
 use crate::scratch::Scratch;
 use crate::target::Target;
+use crate::trace::extracted::MAX_TRACE_STATE;
 use crate::trace::frames::{self, Opening, Standing};
 use crate::trace::goroutine::Goroutine;
 use crate::trace::parents::{self, BY_CONTEXT};
@@ -52,7 +55,7 @@ fn open<T: Target>(
     if context != 0 {
         target.remember_context(context, frames::holder(address, level));
     }
-    begin::reported(target, scratch, recipe, &opening, address)
+    begin::reported::<_, true>(target, scratch, recipe, &opening, address)
 }
 
 /// Gives a new span its identity. What its carrier names is the parent of what serves the same request around it, if anything does.
@@ -92,4 +95,25 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch) {
         search.texts = extracted::key(span.span_id);
         extracted::extract::<_, InSlices>(target, scratch);
     }
+}
+
+/// Appends the state that came with what is served to the record, if it came with the parent.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+pub(super) fn append_state<T: Target>(target: &T, scratch: &mut Scratch) {
+    let Scratch { record, headers, remote, .. } = scratch;
+    let (at, element) = (record.length, headers.found.trace_state);
+    if remote.is_w3c == 0 || element == 0 || !record.has_room() {
+        return;
+    }
+    record.push_word(0);
+    #[expect(clippy::cast_possible_truncation, reason = "at most the longest state")]
+    let length = append_lines(target, record, element, MAX_TRACE_STATE as u32) as u32;
+    if length == 0 {
+        record.length = at;
+        return;
+    }
+    record.length = at + 8 + u64::from(length.next_multiple_of(8));
+    record.set_word(at, ValueHead { number: TRACE_STATE, whole: whole::WHOLE, length }.to_word());
 }

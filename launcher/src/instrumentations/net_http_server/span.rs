@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use bpf::records::http_server::{HttpServerEnd, end_flag, text as server_text};
-use bpf::trace::tracestate::is_valid;
 use opentelemetry::trace::{SpanKind, Status, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue, StringValue};
 use opentelemetry_sdk::trace::SpanData;
@@ -79,12 +78,11 @@ fn peer(record: &ServerStart<'_>) -> (Option<StringValue>, Option<u16>) {
     }
 }
 
-/// A tracestate that was cut would be wrong; one that is malformed is dropped, as W3C Trace Context §3.3.1 says.
+/// A tracestate that was cut would be wrong.
 fn trace_state(record: &ServerStart<'_>) -> TraceState {
     match record.texts[server_text::TRACE_STATE] {
         ([], _) | (_, true) => TraceState::default(),
-        (text, false) if is_valid(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or_default(),
-        (_malformed, false) => TraceState::default(),
+        (text, false) => identity::trace_state(text),
     }
 }
 
