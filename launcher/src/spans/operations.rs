@@ -192,15 +192,14 @@ impl OpenOperations {
         values::add(&mut end.values, &raw.iter().collect::<Vec<_>>(), &about.captures[0], names);
         // Its function may have returned meanwhile.
         let returned = self.objects.get(&head.object).copied();
-        match returned.filter(|id| self.open.get(id).is_some_and(|open| open.started <= head.time)) {
-            Some(id) => self.finish(id, end, finished),
-            None => {
-                if self.early.len() >= MAX_REMEMBERED {
-                    self.early.clear();
-                }
-                self.early.insert(head.object, end);
-            }
+        if let Some(id) = returned.filter(|id| self.open.get(id).is_some_and(|open| open.started <= head.time)) {
+            self.finish(id, end, finished);
+            return;
         }
+        if self.early.len() >= MAX_REMEMBERED {
+            self.early.clear();
+        }
+        self.early.insert(head.object, end);
     }
 
     /// Ends an operation whose function has returned.
