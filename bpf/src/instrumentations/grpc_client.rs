@@ -42,6 +42,20 @@ pub fn any<T: Target>(target: &T, config: &GrpcClientConfig) -> Done {
 /// The header fields of a call have been made: remembers what is to be injected behind them.
 #[inline(always)]
 fn queue<T: Target>(target: &T) -> Done {
+    let [fields, count, _, error] = results::read_by::<T, RESULTS>(target, target.cookie().recipe).ok_or(Missed::NothingToDo)?;
+    if fields == 0 || error != 0 {
+        return Err(Missed::NothingToDo);
+    }
+    let queued = queue_fields(target, fields, count);
+    if queued.is_err() {
+        // A call whose array stood here may have ended before it was written.
+        target.forget_injection(fields);
+    }
+    queued
+}
+
+#[inline(always)]
+fn queue_fields<T: Target>(target: &T, fields: u64, count: u64) -> Done {
     let address = target.registers().goroutine();
     let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
     let open = goroutine.frames();
@@ -52,10 +66,6 @@ fn queue<T: Target>(target: &T) -> Done {
     let frame = target.frame(own).ok_or(Missed::NothingToDo)?;
     let recipe = target.operation(frame.operation.get()).ok_or(Missed::NothingToDo)?;
     if recipe.flags & flag::INJECTS == 0 {
-        return Err(Missed::NothingToDo);
-    }
-    let [fields, count, _, error] = results::read_by::<T, RESULTS>(target, target.cookie().recipe).ok_or(Missed::NothingToDo)?;
-    if fields == 0 || error != 0 {
         return Err(Missed::NothingToDo);
     }
     target.with_scratch(|scratch| {
@@ -132,7 +142,7 @@ fn inject<T: Target>(target: &T, config: &GrpcClientConfig) -> Done {
     let registers = target.registers();
     let (writer, fields, goroutine) = (registers.argument(0), registers.argument(3), registers.goroutine());
     let Some(injection) = target.injection(fields) else {
-        // Of a server, or not sampled; what a call before has left behind is not written here.
+        // Nothing is injected into this call; what one before has left behind is not written here.
         write::release(target, goroutine, site::HEADER_FIELDS);
         return Err(Missed::NothingToDo);
     };

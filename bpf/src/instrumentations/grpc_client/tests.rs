@@ -68,15 +68,17 @@ impl Client {
 
     /// An array of header fields, and how many.
     fn fields(&self, fields: &[(&str, &str)]) -> [u64; 2] {
-        let mut words = Vec::new();
-        for (name, value) in fields {
-            words.extend(self.process.string(name));
-            words.extend(self.process.string(value));
-            words.push(0);
-        }
-        let address = self.process.memory.allocate(words.len() as u64 * 8);
-        self.process.memory.write_words(address, &words);
+        let address = self.process.memory.allocate(fields.len() as u64 * 40);
+        self.place(address, fields);
         [address, fields.len() as u64]
+    }
+
+    /// They lie at this address from now on.
+    fn place(&self, address: u64, fields: &[(&str, &str)]) {
+        for (at, (name, value)) in (address..).step_by(40).zip(fields) {
+            let ([name, name_length], [value, value_length]) = (self.process.string(name), self.process.string(value));
+            self.process.memory.write_words(at, &[name, name_length, value, value_length, 0]);
+        }
     }
 
     fn hit(&self, event: u32, goroutine: u64, registers: &[u64]) -> Done {
@@ -172,4 +174,30 @@ fn memory_that_is_anothers_by_now() {
     process.propagators = Propagators(Setting::new(0));
     let nothing = Client { process, ..client };
     assert_eq!(nothing.made(fields), Err(Missed::NothingToDo));
+}
+
+/// A call that was given up before it was written leaves nothing to one whose array lies at the same address.
+#[test]
+fn what_was_never_written_is_not_another_calls() {
+    let client = Client::calling(7, flag::INJECTS);
+    let fields = client.fields(&PLAIN);
+    let [address, count] = fields;
+    let long = "x".repeat(8_100);
+    let cases = [
+        ("a goroutine that makes no call", client.writer, PLAIN, false),
+        ("no memory for the probe", client.caller, PLAIN, true),
+        ("a traceparent of the program's own", client.caller, [PLAIN[0], ("traceparent", "00-own")], false),
+        ("a list near a limit", client.caller, [PLAIN[0], ("long", &long)], false),
+    ];
+    for (case, goroutine, now, is_taken) in cases {
+        client.place(address, &PLAIN);
+        client.made(fields).unwrap();
+        client.place(address, &now);
+        client.process.scratch_is_taken.set(is_taken);
+        assert!(client.hit(event::FIELDS, goroutine, &[address, count, count, 0]).is_err(), "{case}");
+        client.process.scratch_is_taken.set(false);
+        assert!(client.process.injections.is_empty(), "{case}");
+        assert_eq!(client.written(fields), Err(Missed::NothingToDo), "{case}");
+        assert!(client.queued().is_none(), "{case}");
+    }
 }
