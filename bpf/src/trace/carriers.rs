@@ -2,35 +2,43 @@
 //! tell whose header is written then, and so it gets nobody's span.
 //!
 //! A word for each map, changed by compare-and-swap alone: that others wait is noted before any of them can find the other's span
-//! ([`crate::trace::injection`]), and looked at behind it. Maps whose word another one has are not counted.
+//! ([`crate::trace::injection`]), and looked at behind it. Of a map whose word another one has, they are not counted: they
+//! may be written with each other's.
 
 use crate::shared::Shared;
 use crate::target::Target;
 
 /// Number of words. A power of two.
 pub const CARRIERS: u32 = 1_024;
-/// The bits of a word below the map's address: how many, whether there were several at once, and since when.
+/// The bits of a word below the map's address: how many, whether there were several at once, and when the last one began.
 const BITS: u32 = 16;
 const COUNT: u64 = 0xff;
 const IS_AMBIGUOUS: u64 = 1 << 8;
-const SINCE: u32 = 9;
-const SINCE_BITS: u64 = 0x7f;
+const BEGAN: u32 = 9;
+const BEGAN_BITS: u64 = 0x7f;
 /// A unit of time, 4.3 s, as a shift of nanoseconds.
 const UNIT: u32 = 32;
-/// Units after which those that wait are not waited for: one of them may have ended without being written.
+/// Units after the last one's beginning in which those that wait are waited for: one of them may have ended without being written.
 const PATIENCE: u64 = 8;
-/// Turns of a change that others interfere with.
+/// Turns of a change that others interfere with, and what is said where it was not made.
 const TURNS: u32 = 4;
+const LOST: u64 = IS_AMBIGUOUS;
 
 /// A request with this carrier begins, and waits.
 #[inline(always)]
 pub fn begin<T: Target>(target: &T, carrier: u64) {
-    let now = target.now() >> UNIT & SINCE_BITS;
-    change(target, carrier, |word| {
-        let since = word >> SINCE & SINCE_BITS;
-        let is_over = word & COUNT == 0 || now.wrapping_sub(since) & SINCE_BITS >= PATIENCE;
-        if is_over { carrier << BITS | now << SINCE | 1 } else { more(word) | IS_AMBIGUOUS }
+    let now = target.now() >> UNIT & BEGAN_BITS;
+    let old = change(target, carrier, |word| {
+        let is_over = word & COUNT == 0 || now.wrapping_sub(word >> BEGAN) & BEGAN_BITS >= PATIENCE;
+        let count = if is_over { 1 } else { more(word) & COUNT | IS_AMBIGUOUS };
+        carrier << BITS | now << BEGAN | count
     });
+    if old == LOST
+        && let Some(word) = target.carrier(index(carrier))
+    {
+        // It waits, and is not among those that were counted.
+        word.set(carrier << BITS | now << BEGAN | IS_AMBIGUOUS | COUNT);
+    }
 }
 
 /// The header of a request with this carrier is written. Whether it can be told whose it is.
@@ -46,16 +54,20 @@ pub fn ended_unwritten<T: Target>(target: &T, carrier: u64) {
     change(target, carrier, |word| if word & IS_AMBIGUOUS == 0 { less(word) } else { word });
 }
 
-/// One more; of so many that they are not counted, it stays with these.
+/// One more. So many that they are not counted stay so until the word is old.
 #[inline(always)]
 const fn more(word: u64) -> u64 {
     if word & COUNT == COUNT { word } else { word + 1 }
 }
 
-/// One less; without any, the word is free.
+/// One less, of a number that is counted; without any, the word is free.
 #[inline(always)]
 const fn less(word: u64) -> u64 {
-    if word & COUNT <= 1 { 0 } else { word - 1 }
+    match word & COUNT {
+        0 | 1 => 0,
+        COUNT => word,
+        _ => word - 1,
+    }
 }
 
 /// Changes the word of a carrier, if it is its own or nobody's, and returns what it was; 0 where it is another one's.
@@ -78,7 +90,7 @@ fn change<T: Target>(target: &T, carrier: u64, changed: impl Fn(u64) -> u64) -> 
         }
     }
     // So many at once: nothing is certain.
-    IS_AMBIGUOUS
+    LOST
 }
 
 /// Objects of Go are aligned by 8 at least.
@@ -134,6 +146,34 @@ mod tests {
         begin(&process, MAP);
         ended_unwritten(&process, MAP);
         assert!(!written(&process, MAP));
+        process.now.set(PATIENCE << UNIT);
+        begin(&process, MAP);
+        assert!(written(&process, MAP));
+    }
+
+    /// Those that have begun meanwhile may still wait.
+    #[test]
+    fn who_begins_without_a_pause_waits_however_long() {
+        let process = process();
+        begin(&process, MAP);
+        for unit in 0..4 * PATIENCE {
+            process.now.set(unit << UNIT);
+            begin(&process, MAP);
+            assert!(!written(&process, MAP), "{unit}");
+        }
+    }
+
+    #[test]
+    fn more_than_are_counted_are_not_told_apart() {
+        let process = process();
+        for _ in 0..300 {
+            begin(&process, MAP);
+        }
+        for _ in 0..300 {
+            assert!(!written(&process, MAP));
+            begin(&process, MAP);
+            assert!(!written(&process, MAP));
+        }
         process.now.set(PATIENCE << UNIT);
         begin(&process, MAP);
         assert!(written(&process, MAP));
