@@ -31,7 +31,8 @@ pub fn begin<T: Target>(target: &T, carrier: u64) {
     let old = change(target, carrier, |word| {
         let is_over = word & COUNT == 0 || now.wrapping_sub(word >> BEGAN) & BEGAN_BITS >= PATIENCE;
         let count = if is_over { 1 } else { more(word) & COUNT | IS_AMBIGUOUS };
-        carrier << BITS | now << BEGAN | count
+        // What another map's requests have left behind is taken over.
+        (is_over || is_its(word, carrier)).then_some(carrier << BITS | now << BEGAN | count)
     });
     if old == LOST
         && let Some(word) = target.carrier(index(carrier))
@@ -44,14 +45,20 @@ pub fn begin<T: Target>(target: &T, carrier: u64) {
 /// The header of a request with this carrier is written. Whether it can be told whose it is.
 #[inline(always)]
 pub fn written<T: Target>(target: &T, carrier: u64) -> bool {
-    change(target, carrier, less) & IS_AMBIGUOUS == 0
+    change(target, carrier, |word| is_its(word, carrier).then_some(less(word))) & IS_AMBIGUOUS == 0
 }
 
 /// The request with this carrier has ended before its header was written.
 #[inline(always)]
 pub fn ended_unwritten<T: Target>(target: &T, carrier: u64) {
     // Of several it is not known.
-    change(target, carrier, |word| if word & IS_AMBIGUOUS == 0 { less(word) } else { word });
+    change(target, carrier, |word| (is_its(word, carrier) && word & IS_AMBIGUOUS == 0).then_some(less(word)));
+}
+
+/// Whether the word is that of this carrier.
+#[inline(always)]
+const fn is_its(word: u64, carrier: u64) -> bool {
+    (word ^ carrier << BITS) >> BITS == 0
 }
 
 /// One more. So many that they are not counted stay so until the word is old.
@@ -70,22 +77,18 @@ const fn less(word: u64) -> u64 {
     }
 }
 
-/// Changes the word of a carrier, if it is its own or nobody's, and returns what it was; 0 where it is another one's.
+/// Changes the word that a carrier shares with others, and returns what it was; 0 where it is left alone.
 #[inline(always)]
-fn change<T: Target>(target: &T, carrier: u64, changed: impl Fn(u64) -> u64) -> u64 {
+fn change<T: Target>(target: &T, carrier: u64, changed: impl Fn(u64) -> Option<u64>) -> u64 {
     let Some(word) = target.carrier(index(carrier)) else {
         return 0;
     };
     for _ in 0..TURNS {
         let old = word.get();
-        if old != 0 && (old ^ carrier << BITS) >> BITS != 0 {
+        let Some(new) = changed(old) else {
             return 0;
-        }
-        let new = changed(old);
-        if new == old {
-            return old;
-        }
-        if target.swap_tag(word, old, new) {
+        };
+        if new == old || target.swap_tag(word, old, new) {
             return old;
         }
     }
@@ -186,5 +189,19 @@ mod tests {
         begin(&process, MAP);
         begin(&process, other);
         assert!(written(&process, other) && written(&process, MAP));
+        // What it has left behind is taken over when it is old.
+        begin(&process, MAP);
+        begin(&process, MAP);
+        ended_unwritten(&process, MAP);
+        assert!(!written(&process, MAP));
+        process.now.set(PATIENCE << UNIT);
+        for is_alone in [true, false] {
+            begin(&process, other);
+            assert_eq!(process.carrier(index(MAP)).unwrap().get() >> BITS, other & (u64::MAX >> BITS));
+            if !is_alone {
+                begin(&process, other);
+            }
+            assert_eq!(written(&process, other), is_alone);
+        }
     }
 }
