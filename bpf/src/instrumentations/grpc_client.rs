@@ -7,20 +7,18 @@
 //! match-go: v1.30.0..: google.golang.org/grpc/internal/transport.(*http2Client).createHeaderFields(t, ctx, callHdr)
 //! match-go: v1.30.0..: google.golang.org/grpc/internal/transport.(*loopyWriter).writeHeader(l, streamID, endStream, hf, onWrite)
 
-use core::mem::MaybeUninit;
-
 use crate::config::grpc::{GrpcClientConfig, event};
 use crate::config::operations::flag;
 use crate::config::propagator;
-use crate::go::header::Found;
-use crate::go::{header, results};
+use crate::go::header::{self, InPlace};
+use crate::go::results;
 use crate::instrumentations::text;
 use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
 use crate::scratch::Scratch;
 use crate::slots::site;
 use crate::target::Target;
-use crate::trace::{frames, injection, traceparent};
+use crate::trace::{frames, injection, remote};
 use crate::write;
 
 /// Words of what `createHeaderFields` returns: a slice, and the type of the error.
@@ -95,31 +93,18 @@ struct Call {
     around: SpanIdentity,
 }
 
-/// Whether the metadata names the parent of what the call is made for: a proxy has copied it.
-#[inline(always)]
-fn is_copied<T: Target>(target: &T, found: &Found, around: &SpanIdentity) -> bool {
-    if found.trace_parent == 0 {
-        return false;
-    }
-    let [address, length]: [u64; 2] = target.read_or_zero(found.trace_parent);
-    let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
-    length == traceparent::LENGTH as u64
-        && target
-            .read_into(address, &mut text)
-            .and_then(|text| traceparent::parse(text, length))
-            .is_some_and(|parent| around.is_child_of(&parent.trace_id, &parent.parent_id))
-}
-
 /// Remembers it by the address of the array. What the program has set itself stays the only one of its kind.
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
 fn remember<T: Target>(target: &T, scratch: &mut Scratch, call: &Call) -> Done {
-    let Scratch { span, headers, injection, .. } = scratch;
+    let Scratch { span, headers, injection, remote, .. } = scratch;
     let Call { fields, count, texts, around } = *call;
     let size = header::find_in_fields(target, fields, count, header::lengths(target.propagators()), headers);
-    span.propagation =
-        injection::to_inject(target.propagators(), span.propagation, &headers.found, is_copied(target, &headers.found, &around));
+    // A proxy that copies the metadata of the call that it serves has not named a parent.
+    remote::extract::<_, InPlace>(target, &headers.found, remote);
+    let is_copied = remote.found != 0 && around.is_child_of(&remote.trace_id, &remote.parent_id);
+    span.propagation = injection::to_inject(target.propagators(), span.propagation, &headers.found, is_copied);
     if span.propagation == 0 {
         return Err(Missed::NothingToDo);
     }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::config::operations::OperationRecipe;
-use crate::config::{Cookie, EMPTY_RECIPE, EndRecipe, Propagators, ResultLocation, Setting};
+use crate::config::{Cookie, EMPTY_RECIPE, EndRecipe, Propagators, ResultLocation, Setting, propagator};
 use crate::go::abi::{INTEGERS, Registers};
-use crate::slots::{Slot, bucket};
+use crate::slots::{Slot, bucket, drops};
 use crate::target::fake::{FakeProcess, layouts};
 use crate::trace::frames::{Opening, Standing};
 use crate::trace::sealed::SealedSpan;
@@ -132,6 +132,38 @@ fn what_the_program_has_set_is_the_only_one() {
     let fields = client.fields(&[PLAIN[0], PLAIN[1], ("traceparent", "00-own")]);
     assert_eq!(client.made(fields), Err(Missed::NothingToDo));
     assert_eq!(client.written(fields), Err(Missed::NothingToDo));
+}
+
+/// A proxy hands on the metadata of the call that it serves.
+#[test]
+fn what_a_proxy_has_copied_is_not_its_own() {
+    let (trace, parent) = ("09".repeat(16), "05".repeat(8));
+    let (traceparent, single) = (format!("00-{trace}-{parent}-01"), format!("{trace}-{parent}-1"));
+    let cases: [(u8, &[(&str, &str)], u64); 4] = [
+        (propagator::TRACE_CONTEXT, &[("traceparent", &traceparent)], drops::TRACE_PARENT),
+        (propagator::B3, &[("b3", &single)], drops::B3),
+        (propagator::B3_MULTI, &[("x-b3-traceid", &trace), ("x-b3-spanid", &parent), ("x-b3-sampled", "1")], drops::B3),
+        (propagator::TRACE_CONTEXT | propagator::B3, &[("traceparent", &traceparent)], drops::TRACE_PARENT | drops::B3),
+    ];
+    for (propagators, copied, dropped) in cases {
+        for (served, is_copied) in [([5; 8], true), ([6; 8], false)] {
+            let mut client = Client::calling(7, flag::INJECTS);
+            client.process.propagators = Propagators(Setting::new(propagators.into()));
+            let goroutine = client.process.goroutine_or_new(client.caller).unwrap();
+            let served = SpanIdentity { trace_id: [9; 16], span_id: [1; 8], parent_span_id: served, ..SpanIdentity::NONE };
+            goroutine.next().unwrap().span.set(&served, client.caller);
+            goroutine.opened(0);
+            let fields = client.fields(&[&PLAIN, copied].concat());
+            if !is_copied && propagators.count_ones() == 1 {
+                assert_eq!(client.made(fields), Err(Missed::NothingToDo), "{propagators}");
+                continue;
+            }
+            client.made(fields).unwrap();
+            client.written(fields).unwrap();
+            let expected = if is_copied { dropped } else { 0 };
+            assert_eq!(client.queued().unwrap().drops, expected, "{propagators} {is_copied}");
+        }
+    }
 }
 
 /// Fields that could not be made, of what is no call, or of a goroutine that makes none.
