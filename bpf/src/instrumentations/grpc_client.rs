@@ -23,10 +23,10 @@ use crate::write;
 
 /// Words of what `createHeaderFields` returns: a slice, and the type of the error.
 const RESULTS: usize = 4;
-/// Bytes that limits of peers for lists of header fields are a multiple of: 8 KiB in most implementations, up to 16 MiB.
+/// Bytes of which limits of peers for lists of header fields are multiples: 8 KiB by gRPC in Java (`GrpcUtil.DEFAULT_MAX_HEADER_LIST_SIZE`),
+/// softly in C (`GRPC_ARG_MAX_METADATA_SIZE`) and in Go to come (`upcomingDefaultHeaderListSize`), 16 KiB hard in C, 16 MiB in Go
+/// (`defaultServerMaxHeaderListSize`).
 const LIMITS: u64 = 8 << 10;
-/// What an injected list of fields adds at least.
-const ADDED: u64 = 32 + 11 + 55;
 
 /// Any probe of the client that is no operation's; the cookie says which.
 #[inline(always)]
@@ -108,10 +108,11 @@ fn remember<T: Target>(target: &T, scratch: &mut Scratch, call: &Call) -> Done {
     if span.propagation == 0 {
         return Err(Missed::NothingToDo);
     }
-    // A list that a peer takes must not become one that it refuses. How much is added besides is not known yet: of a state and of baggage
-    // a kilobyte and a half, at most.
-    let added = if span.propagation & !(injection::IDS | propagator::COPIED) == 0 { 2 * ADDED } else { 2 * ADDED + 1_600 };
-    if size == u64::MAX || size / LIMITS != size.wrapping_add(added) / LIMITS {
+    // A list that a peer takes must not become one that it refuses.
+    let added = text::list_size(span.propagation);
+    // Of a list that is as long as a limit, the last byte is within.
+    let last = size.wrapping_sub(1);
+    if size == u64::MAX || last / LIMITS != last.wrapping_add(added) / LIMITS {
         return Err(Missed::NotInjected);
     }
     injection.span.set(span, fields);

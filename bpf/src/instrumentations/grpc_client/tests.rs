@@ -180,11 +180,17 @@ fn nothing_is_injected_into_what_is_no_call() {
 /// A list that a peer takes must not become one that it refuses.
 #[test]
 fn a_list_does_not_grow_beyond_a_limit() {
-    let client = Client::calling(7, flag::INJECTS);
-    for (length, is_injected) in [(7_000, true), (8_000, false), (8_100, true), (15_000, true), (16_100, false)] {
-        let value = "x".repeat(length);
-        let fields = client.fields(&[("content-type", "application/grpc"), ("big", &value)]);
-        assert_eq!(client.made(fields).is_ok(), is_injected, "{length}");
+    let both = u32::from(propagator::TRACE_CONTEXT | propagator::B3_MULTI);
+    for (propagators, added) in [(u32::from(propagator::TRACE_CONTEXT), 98), (both, 98 + 180)] {
+        let mut client = Client::calling(7, flag::INJECTS);
+        client.process.propagators = Propagators(Setting::new(propagators));
+        for limit in [8 << 10, 16 << 10, 1 << 20] {
+            for (size, is_injected) in [(limit - added, true), (limit - added + 1, false), (limit, false), (limit + 1, true)] {
+                let value = "x".repeat(size - 32 - "big".len());
+                let made = client.made(client.fields(&[("big", &value)]));
+                assert_eq!(made, if is_injected { Ok(()) } else { Err(Missed::NotInjected) }, "{propagators} {limit} {size}");
+            }
+        }
     }
 }
 
