@@ -127,11 +127,9 @@ fn remember<T: Target>(target: &T, scratch: &mut Scratch, call: &Call) -> Done {
 fn inject<T: Target>(target: &T, config: &GrpcClientConfig) -> Done {
     let registers = target.registers();
     let (writer, fields, goroutine) = (registers.argument(0), registers.argument(3), registers.goroutine());
-    let Some(injection) = target.injection(fields) else {
-        // Nothing is injected into this call; what one before has left behind is not written here.
-        write::release(target, goroutine, site::HEADER_FIELDS);
-        return Err(Missed::NothingToDo);
-    };
+    // What a call before has left behind is not written here, whatever comes of this one.
+    write::release(target, goroutine, site::HEADER_FIELDS);
+    let injection = target.injection(fields).ok_or(Missed::NothingToDo)?;
     let mut span = SpanIdentity::NONE;
     let is_its = injection.span.copy_of(fields, &mut span);
     let extracted = injection.extracted.get();

@@ -204,10 +204,14 @@ fn memory_that_is_anothers_by_now() {
     other.span = SealedSpan::new(&SpanIdentity::NONE, 0x1234);
     client.process.set_injection(fields[0], &other);
     assert_eq!(client.written(fields), Err(Missed::NotInjected));
-    // An encoder that writes elsewhere.
+    // An encoder that writes elsewhere; what the goroutine had queued is not for this call.
+    let other = client.fields(&PLAIN);
+    client.made(other).unwrap();
+    client.written(other).unwrap();
     client.made(fields).unwrap();
     client.process.memory.write_words(client.loopy[1] + u64::from(WRITER), &[0x4e_0000, 0x77]);
     assert_eq!(client.written(fields), Err(Missed::NotInjected));
+    assert!(client.queued().is_none());
     let mut process = client.process;
     process.propagators = Propagators(Setting::new(0));
     let nothing = Client { process, ..client };
