@@ -18,7 +18,8 @@ use crate::records::SpanIdentity;
 use crate::scratch::Scratch;
 use crate::slots::site;
 use crate::target::Target;
-use crate::trace::{frames, injection, remote};
+use crate::trace::goroutine::Goroutine;
+use crate::trace::{frames, injection, proxied, remote};
 use crate::write;
 
 /// Words of what `createHeaderFields` returns: a slice, and the type of the error.
@@ -71,14 +72,7 @@ fn queue_fields<T: Target>(target: &T, fields: u64, count: u64) -> Done {
         if !frame.span.copy_of(own, &mut scratch.span) {
             return Err(Missed::Evicted);
         }
-        let mut around = SpanIdentity::NONE;
-        if open > 1 {
-            let outer = frames::key(address, open - 2);
-            target.frame(outer).map(|frame| frame.span.copy_of(outer, &mut around));
-        } else {
-            goroutine.active().map(|served| served.span.copy_of(address, &mut around));
-        }
-        remember(target, scratch, &Call { fields, count, texts, around })
+        remember(target, scratch, goroutine, &Call { fields, count, texts })
     })
 }
 
@@ -89,21 +83,19 @@ struct Call {
     count: u64,
     /// Under which number the texts are remembered that go with it.
     texts: u64,
-    /// What it is made for.
-    around: SpanIdentity,
 }
 
 /// Remembers it by the address of the array. What the program has set itself stays the only one of its kind.
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn remember<T: Target>(target: &T, scratch: &mut Scratch, call: &Call) -> Done {
+fn remember<T: Target>(target: &T, scratch: &mut Scratch, goroutine: &Goroutine, call: &Call) -> Done {
     let Scratch { span, headers, injection, remote, .. } = scratch;
-    let Call { fields, count, texts, around } = *call;
+    let Call { fields, count, texts } = *call;
     let size = header::find_in_fields(target, fields, count, header::lengths(target.propagators()), headers);
     // A proxy that copies the metadata of the call that it serves has not named a parent.
     remote::extract::<_, InPlace>(target, &headers.found, remote);
-    let is_copied = remote.found != 0 && around.is_child_of(&remote.trace_id, &remote.parent_id);
+    let is_copied = remote.found != 0 && proxied::is_copied(target, goroutine, remote);
     span.propagation = injection::to_inject(target.propagators(), span.propagation, &headers.found, is_copied);
     if span.propagation == 0 {
         return Err(Missed::NothingToDo);

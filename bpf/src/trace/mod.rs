@@ -12,6 +12,7 @@ pub mod ids;
 pub mod injection;
 pub mod operation;
 pub mod parents;
+pub mod proxied;
 pub mod remote;
 pub mod sampling;
 pub mod sealed;

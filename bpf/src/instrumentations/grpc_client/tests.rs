@@ -5,6 +5,7 @@ use crate::config::operations::OperationRecipe;
 use crate::config::{Cookie, EMPTY_RECIPE, EndRecipe, Propagators, ResultLocation, Setting, propagator};
 use crate::go::abi::{INTEGERS, Registers};
 use crate::slots::{Slot, bucket, drops};
+use crate::target::Lookup as _;
 use crate::target::fake::{FakeProcess, layouts};
 use crate::trace::frames::{Opening, Standing};
 use crate::trace::sealed::SealedSpan;
@@ -53,17 +54,24 @@ impl Client {
         let [loopy, encoder, buffer] = [64, 128, 64].map(|size| process.memory.allocate(size));
         process.memory.write_words(loopy + u64::from(ENCODER), &[encoder, buffer]);
         process.memory.write_words(encoder + u64::from(WRITER), &[0x4e_0000, buffer]);
+        process.parents.has_frames = Setting::new(1);
         let client = Self { process, caller, writer, loopy: [loopy, encoder, buffer] };
-        let span = SpanIdentity { trace_id: [number; 16], span_id: [number; 8], trace_flags: 1, ..SpanIdentity::NONE };
-        let standing = Standing { address: caller, goid: 1, depth: 0x100 };
-        let opening = Opening { level: 0, operation: 0, layer: 4, flags, time: 1, object: 0 };
-        let goroutine = client.process.goroutine_or_new(caller).unwrap();
-        let opened = client.process.with_scratch(|scratch| {
+        client.open(0, flags, [number; 8], [0; 8]);
+        client
+    }
+
+    /// An operation begins, with this span.
+    fn open(&self, level: u32, flags: u32, span_id: [u8; 8], parent_span_id: [u8; 8]) {
+        let [number, ..] = span_id;
+        let span = SpanIdentity { trace_id: [number; 16], span_id, parent_span_id, trace_flags: 1, ..SpanIdentity::NONE };
+        let standing = Standing { address: self.caller, goid: 1, depth: 0x100 };
+        let opening = Opening { level, operation: 0, layer: 4, flags, time: 1, object: 0 };
+        let goroutine = self.process.goroutine_or_new(self.caller).unwrap();
+        let opened = self.process.with_scratch(|scratch| {
             span.copy_to(&mut scratch.span);
-            frames::open(&client.process, goroutine, &standing, &opening, scratch)
+            frames::open(&self.process, goroutine, &standing, &opening, scratch)
         });
         opened.unwrap();
-        client
     }
 
     /// An array of header fields, and how many.
@@ -163,6 +171,22 @@ fn what_a_proxy_has_copied_is_not_its_own() {
             let expected = if is_copied { dropped } else { 0 };
             assert_eq!(client.queued().unwrap().drops, expected, "{propagators} {is_copied}");
         }
+    }
+}
+
+/// So it is within a call that is served, whatever is open between the two.
+#[test]
+fn what_a_proxy_has_copied_within_a_function_of_the_users() {
+    let (trace, parent) = ("07".repeat(16), "05".repeat(8));
+    let copied = format!("00-{trace}-{parent}-01");
+    for (flags, is_copied) in [(flag::SERVES, true), (0, false)] {
+        let client = Client::calling(7, flag::INJECTS);
+        client.process.goroutine(client.caller).unwrap().set_frames(0);
+        client.open(0, flags, [7; 8], [5; 8]);
+        client.open(1, 0, [7, 8, 8, 8, 8, 8, 8, 8], [7; 8]);
+        client.open(2, flag::INJECTS, [7, 9, 9, 9, 9, 9, 9, 9], [7, 8, 8, 8, 8, 8, 8, 8]);
+        let fields = client.fields(&[PLAIN[0], ("traceparent", &copied)]);
+        assert_eq!(client.made(fields).is_ok(), is_copied, "{flags}");
     }
 }
 
