@@ -312,6 +312,29 @@ fn a_proxy_is_in_the_trace() {
     }
 }
 
+/// What it hands on is made again when it fails, by a goroutine that serves nothing.
+#[test]
+fn a_proxys_call_that_is_made_again() {
+    for (app, what) in builds() {
+        let mut command = launcher();
+        // Before 1.40 they are off.
+        command.env("GRPC_GO_RETRY", "on");
+        let program = Program::start(command, &app);
+        let asked = program.ask("/unary?say=relay-again");
+        let Left { spans, .. } = program.server.end();
+        let id = format!("{:032x}", asked.trace);
+        let own: Vec<&Span> = spans.iter().filter(|span| hexadecimal(&span.trace_id) == id).collect();
+        let attempts = |client: &Span| own.iter().filter(|span| is_child(span, client)).count();
+        let calls: Vec<(String, usize)> =
+            own.iter().filter(|span| span.kind() == SpanKind::Client).map(|span| (traceparent(span), attempts(span))).collect();
+        let [(relayed, _)] = calls.iter().filter(|(_, attempts)| *attempts == 3).collect::<Vec<_>>()[..] else {
+            panic!("{what}: {calls:?}: {own:#?}");
+        };
+        assert_eq!((own.len(), calls.len()), (7, 2), "{what}: {own:#?}");
+        assert_eq!(asked.said, ["OK", relayed, "twice"], "{what}");
+    }
+}
+
 /// A thousand streams at once on one connection, and others: each call sends its own context, once.
 #[test]
 fn many_at_once() {

@@ -72,7 +72,14 @@ fn queue_fields<T: Target>(target: &T, fields: u64, count: u64) -> Done {
         if !frame.span.copy_of(own, &mut scratch.span) {
             return Err(Missed::Evicted);
         }
-        remember(target, scratch, goroutine, &Call { fields, count, texts })
+        let came = scratch.span.propagation;
+        let remembered = remember(target, scratch, goroutine, &Call { fields, count, texts });
+        if scratch.span.propagation & propagator::COPIED != 0 {
+            // Another attempt may be made where nothing is served.
+            scratch.span.propagation = came | propagator::COPIED;
+            frame.span.set(&scratch.span, own);
+        }
+        remembered
     })
 }
 
@@ -95,7 +102,8 @@ fn remember<T: Target>(target: &T, scratch: &mut Scratch, goroutine: &Goroutine,
     let size = header::find_in_fields(target, fields, count, header::lengths(target.propagators()), headers);
     // A proxy that copies the metadata of the call that it serves has not named a parent.
     remote::extract::<_, InPlace>(target, &headers.found, remote);
-    let is_copied = remote.found != 0 && proxied::is_copied(target, goroutine, remote);
+    let was_copied = span.propagation & propagator::COPIED != 0;
+    let is_copied = was_copied || remote.found != 0 && proxied::is_copied(target, goroutine, remote);
     span.propagation = injection::to_inject(target.propagators(), span.propagation, &headers.found, is_copied);
     if span.propagation == 0 {
         return Err(Missed::NothingToDo);

@@ -190,6 +190,31 @@ fn what_a_proxy_has_copied_within_a_function_of_the_users() {
     }
 }
 
+/// Another attempt is made by the goroutine that sees the first one fail, which serves nothing.
+#[test]
+fn what_was_copied_stays_so_in_another_attempt() {
+    let copied = format!("00-{}-{}-01", "07".repeat(16), "05".repeat(8));
+    let client = Client::calling(7, flag::INJECTS);
+    client.process.goroutine(client.caller).unwrap().set_frames(0);
+    client.open(0, flag::SERVES, [7; 8], [5; 8]);
+    client.open(1, flag::INJECTS, [7, 8, 8, 8, 8, 8, 8, 8], [7; 8]);
+    let fields = || client.fields(&[PLAIN[0], ("traceparent", &copied)]);
+    client.made(fields()).unwrap();
+    let mut call = SpanIdentity::NONE;
+    let own = frames::key(client.caller, 1);
+    assert!(client.process.frame(own).unwrap().span.copy_of(own, &mut call));
+    assert_eq!(call.propagation, propagator::COPIED);
+    // The same span goes on elsewhere.
+    let elsewhere = Client::calling(7, flag::INJECTS);
+    let own = frames::key(elsewhere.caller, 0);
+    let again = elsewhere.fields(&[PLAIN[0], ("traceparent", &copied)]);
+    assert_eq!(elsewhere.made(again), Err(Missed::NothingToDo));
+    elsewhere.process.frame(own).unwrap().span.set(&call, own);
+    elsewhere.made(again).unwrap();
+    elsewhere.written(again).unwrap();
+    assert_eq!(elsewhere.queued().unwrap().drops, drops::TRACE_PARENT);
+}
+
 /// Fields that could not be made, of what is no call, or of a goroutine that makes none.
 #[test]
 fn nothing_is_injected_into_what_is_no_call() {
