@@ -85,7 +85,8 @@ pub struct State {
     pub objects: Table<OpenObject, 4_096, ANYWHERE>,
     /// When what is known of an object was captured, by its address.
     pub known: Table<Shared<u64>, 256, ANYWHERE>,
-    /// What is to be injected into outgoing requests, by the address of the header map.
+    /// What is to be injected into outgoing requests, by the address of the header map, or of the array of header fields; and for whom a
+    /// `*bufio.Writer` writes a header with what a proxy has copied, by its address.
     pub injections: Table<Injection, 2_048, ANYWHERE>,
     /// The texts that came with requests, by the id of the span.
     pub extracted: Table<Extracted, 512, ANYWHERE>,

@@ -7,8 +7,8 @@ use bpf::trace::carriers;
 use bpf::trace::extracted::Extracted;
 use bpf::trace::injection::Injection;
 
-/// What is to be injected into outgoing requests, by the address of the header map. As many as may wait at once for their header to
-/// be written.
+/// What is to be injected into outgoing requests, by the address of the header map, or of the array of header fields. As many as may wait at
+/// once for their header to be written.
 #[map(name = "INJECTIONS")]
 static INJECTIONS: LruHashMap<u64, Injection> = LruHashMap::with_max_entries(2_048, 0);
 /// How many requests of a header map wait.

@@ -141,9 +141,9 @@ pub trait Target: Lookup {
     /// Hands each creator to [`Sweep::look`], until that says to stop, and forgets what it says.
     fn each_creator(&self, sweep: &Sweep);
 
-    /// Remembers what is to be injected into an outgoing request, by the address of its carrier, a header map.
+    /// Remembers what is to be injected into an outgoing request, by an address ([`Injection`]).
     fn set_injection(&self, carrier: u64, injection: &Injection);
-    /// What is to be injected into this carrier, if anything.
+    /// What is to be injected at this address, if anything.
     fn injection(&self, carrier: u64) -> Option<&Injection>;
     /// Forgets it.
     fn forget_injection(&self, carrier: u64);
