@@ -85,7 +85,7 @@ fn left_by(version: GoVersion, requests: usize) {
     };
     let look = || (goroutines(&server), maps::entries(server.pid()));
     seen(&format!("{version:?}: no entry but those of living goroutines"), look, is_clean);
-    let waiting = maps::values(server.pid(), "CARRIERS").iter().filter(|word| word.iter().any(|byte| *byte != 0)).count();
+    let waiting = maps::values(server.pid(), "WAITING").iter().filter(|word| word.iter().any(|byte| *byte != 0)).count();
     assert_eq!(waiting, 0, "{version:?}: requests that wait to be written");
     assert_eq!(open_goroutines(&server), 0, "{version:?}: a request or a round trip");
     assert_maps_are_known(&server);
@@ -131,7 +131,7 @@ fn assert_maps_are_known(server: &Server) {
 /// All maps. What was looked at above, and what is of a fixed size and holds numbers, or places that are used again. A new one
 /// is to be thought about.
 const KNOWN: [&str; 22] = [
-    "CARRIERS",
+    "WAITING",
     "CONTEXTS",
     "INJECTIONS",
     "EXTRACTED",

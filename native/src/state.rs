@@ -8,13 +8,13 @@ use bpf::instrumentations::operations::OpenObject;
 use bpf::scratch::Scratch;
 use bpf::shared::{Shared, Taken};
 use bpf::trace::answered;
-use bpf::trace::carriers::CARRIERS;
 use bpf::trace::creators::Sweep;
 use bpf::trace::extracted::Extracted;
 use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::injection::Injection;
 use bpf::trace::sealed::SealedSpan;
+use bpf::trace::waiting;
 
 use crate::table::{ANYWHERE, Table};
 
@@ -91,7 +91,7 @@ pub struct State {
     /// The texts that came with requests, by the id of the span.
     pub extracted: Table<Extracted, 512, ANYWHERE>,
     /// How many requests of a header map wait.
-    pub carriers: [Shared<u64>; CARRIERS as usize],
+    pub waiting: [Shared<u64>; waiting::WORDS as usize],
     /// The spans of requests that have been answered.
     pub answered: [answered::Bucket; answered::BUCKETS as usize],
 }

@@ -2,7 +2,6 @@
 
 pub mod answered;
 pub mod b3;
-pub mod carriers;
 pub mod chain;
 pub mod creators;
 pub mod extracted;
@@ -20,3 +19,4 @@ pub mod traceparent;
 pub mod tracestate;
 pub mod unsampled;
 pub mod unwinding;
+pub mod waiting;

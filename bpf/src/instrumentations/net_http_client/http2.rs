@@ -13,7 +13,7 @@ use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
 use crate::slots::site;
 use crate::target::Target;
-use crate::trace::{carriers, injection};
+use crate::trace::{injection, waiting};
 use crate::write;
 
 /// A request's header fields are about to be encoded and written. The connection's `wmu` is held: nobody else writes to it.
@@ -27,14 +27,14 @@ pub fn inject_http2<T: Target>(target: &T, config: &HttpClientConfig, event: u32
     // An earlier request of this goroutine may have failed before its header was written.
     write::release(target, goroutine, site::HEADER_FIELDS);
     let Some(injection) = target.injection(carrier) else {
-        carriers::written(target, carrier);
+        waiting::written(target, carrier);
         return Err(Missed::NothingToDo);
     };
     let mut span = SpanIdentity::NONE;
     let is_its = injection.span.copy_of(carrier, &mut span);
     let extracted = injection.extracted.get();
     // Behind the copy: who has begun meanwhile has said so before.
-    let is_certain = carriers::written(target, carrier);
+    let is_certain = waiting::written(target, carrier);
     if !(is_its & is_certain) {
         return Err(Missed::NotInjected);
     }

@@ -19,7 +19,7 @@ use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::{self, Operation};
 use crate::trace::parents::ParentSearch;
 use crate::trace::remote::RemoteParent;
-use crate::trace::{carriers, injection, parents, proxied, remote, sampling};
+use crate::trace::{injection, parents, proxied, remote, sampling, waiting};
 
 /// A round trip begins.
 #[inline(always)]
@@ -131,7 +131,7 @@ fn queue_injection<T: Target>(target: &T, scratch: &mut Scratch, carrier: u64, e
     injection.extracted.set(extracted);
     injection.reset();
     // Before it can be found.
-    carriers::begin(target, carrier);
+    waiting::begin(target, carrier);
     target.set_injection(carrier, injection);
 }
 

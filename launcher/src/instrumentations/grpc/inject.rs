@@ -13,7 +13,7 @@ use bpf::slots::site;
 use crate::executor::Moment;
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
-use crate::probes::library::Carrier;
+use crate::probes::library::Protocol;
 use crate::probes::plan::{Layout, LeftOut, Planned};
 use crate::probes::probe::{Body, Event, Probe, When};
 
@@ -32,7 +32,7 @@ const WRITER: &str = "google.golang.org/grpc/internal/transport.loopyWriter";
 const ENCODER: &str = "golang.org/x/net/http2/hpack.Encoder";
 
 /// See the file's head.
-pub(super) static CARRIER: Carrier = Carrier {
+pub(super) static PROTOCOL: Protocol = Protocol {
     functions: &[FIELDS, CLIENTS[0], CLIENTS[1], WRITE, WRITE_FIELD, WRITE_FRAME, BUFFER_WRITE],
     types: &[WRITER, ENCODER, "runtime.g", "runtime.stack"],
     plan,

@@ -9,7 +9,7 @@ use crate::shared::Shared;
 use crate::target::Target;
 
 /// Number of words. A power of two.
-pub const CARRIERS: u32 = 1_024;
+pub const WORDS: u32 = 1_024;
 /// The bits of a word below the map's address: how many, whether there were several at once, and when the last one began.
 const BITS: u32 = 16;
 const COUNT: u64 = 0xff;
@@ -35,7 +35,7 @@ pub fn begin<T: Target>(target: &T, carrier: u64) {
         (is_over || is_its(word, carrier)).then_some(carrier << BITS | now << BEGAN | count)
     });
     if old == LOST
-        && let Some(word) = target.carrier(index(carrier))
+        && let Some(word) = target.waiting(index(carrier))
     {
         // It waits, and is not among those that were counted.
         word.set(carrier << BITS | now << BEGAN | IS_AMBIGUOUS | COUNT);
@@ -80,7 +80,7 @@ const fn less(word: u64) -> u64 {
 /// Changes the word that a carrier shares with others, and returns what it was; 0 where it is left alone.
 #[inline(always)]
 fn change<T: Target>(target: &T, carrier: u64, changed: impl Fn(u64) -> Option<u64>) -> u64 {
-    let Some(word) = target.carrier(index(carrier)) else {
+    let Some(word) = target.waiting(index(carrier)) else {
         return 0;
     };
     for _ in 0..TURNS {
@@ -99,11 +99,11 @@ fn change<T: Target>(target: &T, carrier: u64, changed: impl Fn(u64) -> Option<u
 /// Objects of Go are aligned by 8 at least.
 #[inline(always)]
 const fn index(carrier: u64) -> u32 {
-    (carrier.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u32 & (CARRIERS - 1)
+    (carrier.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u32 & (WORDS - 1)
 }
 
 /// No request.
-pub const NO_CARRIER: Shared<u64> = Shared::new(0);
+pub const NOBODY: Shared<u64> = Shared::new(0);
 
 #[cfg(test)]
 mod tests {
@@ -127,7 +127,7 @@ mod tests {
         ended_unwritten(&process, MAP);
         begin(&process, MAP);
         assert!(written(&process, MAP));
-        assert_eq!(process.carrier(index(MAP)).unwrap().get(), 0);
+        assert_eq!(process.waiting(index(MAP)).unwrap().get(), 0);
     }
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
         process.now.set(PATIENCE << UNIT);
         for is_alone in [true, false] {
             begin(&process, other);
-            assert_eq!(process.carrier(index(MAP)).unwrap().get() >> BITS, other & (u64::MAX >> BITS));
+            assert_eq!(process.waiting(index(MAP)).unwrap().get() >> BITS, other & (u64::MAX >> BITS));
             if !is_alone {
                 begin(&process, other);
             }
