@@ -131,7 +131,8 @@ pub mod propagator {
     pub const B3_MULTI: u8 = 8;
     /// `tracestate`, apart from `traceparent`; in `propagation` only.
     pub const TRACE_STATE: u8 = 16;
-    /// The program has copied the headers that name the parent of what it serves: ours take their place; in `propagation` only.
+    /// The program has copied the headers that name the parent of what it serves: ours take their place; in `propagation` only, of what is
+    /// injected, and of a call by gRPC from its first attempt on.
     pub const COPIED: u8 = 32;
     /// Of an operation whose request a round trip of `net/http` sends, which has no span of its own; in `propagation` only.
     pub const BY_HTTP: u8 = 64;

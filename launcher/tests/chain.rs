@@ -177,14 +177,17 @@ fn is_a_row(trace: &[&Span], length: usize) -> bool {
 }
 
 /// A proxy hands headers on, `traceparent` too: what is behind it is its child, not its caller's. The last hop is by HTTP/2 if `secure`.
-/// By HTTP/1 the native engine alone can do that.
-fn through_proxies(version: GoVersion, secure: bool, propagators: &str) {
+/// By HTTP/1 the native engine alone can do that. With a `span` of their own, the proxies' functions lie in between.
+fn through_proxies(version: GoVersion, secure: bool, propagators: &str, span: Option<&str>) {
     const REQUESTS: usize = 1_000;
     let receiver = Receiver::start();
     let role = |role: &[&str]| {
         let mut command = launcher();
         if !secure {
             command.env("GO_AUTO_LAUNCH_ENGINE", "native");
+        }
+        if let Some(span) = span {
+            command.args(["--span", span]);
         }
         command.env("OTEL_PROPAGATORS", propagators).arg("--").arg(app(version));
         Server::start_sending(receiver.clone(), command, role, 1)
@@ -204,7 +207,8 @@ fn through_proxies(version: GoVersion, secure: bool, propagators: &str) {
     let said: String = std::iter::once(first).chain(middle).chain([last]).map(|server| server.end().stderr).collect();
     let spans = receiver.spans();
     let traces = by_trace(&spans);
-    let length = if secure { 5 } else { 7 };
+    let proxies = if secure { 1 } else { 2 };
+    let length = 3 + proxies * if span.is_some() { 3 } else { 2 };
     let rows = traces.values().filter(|trace| is_a_row(trace, length)).count();
     let found = (spans.len(), traces.len(), rows);
     assert_eq!(found, (length * REQUESTS, REQUESTS, REQUESTS), "{version:?} {secure} {propagators}: {said}");
@@ -214,9 +218,18 @@ fn through_proxies(version: GoVersion, secure: bool, propagators: &str) {
 fn reverse_proxies_are_in_the_trace() {
     for &version in GoVersion::sampled() {
         for propagators in ["tracecontext,baggage", "b3", "b3multi"] {
-            through_proxies(version, true, propagators);
-            through_proxies(version, false, propagators);
+            through_proxies(version, true, propagators, None);
+            through_proxies(version, false, propagators, None);
         }
+    }
+}
+
+#[test]
+fn reverse_proxies_with_a_span_of_their_own() {
+    let span = "net/http/httputil.(*ReverseProxy).ServeHTTP(rw http.ResponseWriter, req *http.Request)";
+    for &version in GoVersion::sampled() {
+        through_proxies(version, true, "tracecontext", Some(span));
+        through_proxies(version, false, "tracecontext", Some(span));
     }
 }
 

@@ -60,14 +60,32 @@ impl Program {
     }
 
     fn ask_with(&self, path: &str, more: &[(&str, &str)]) -> Asked {
+        self.ask_by(path, &["traceparent"], more)
+    }
+
+    /// A request with headers that name its parent.
+    fn ask_by(&self, path: &str, names: &[&str], more: &[(&str, &str)]) -> Asked {
         let trace = self.traces.get() + 1;
         self.traces.set(trace);
-        let mut headers = vec![("traceparent".to_owned(), format!("00-{trace:032x}-00000000000000aa-01"))];
-        headers.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let own = names.iter().map(|name| ((*name).to_owned(), named(name, &format!("{trace:032x}"), "00000000000000aa")));
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let headers: Vec<(String, String)> = own.chain(more).collect();
         let mut client = self.client.borrow_mut();
         assert_eq!(client.send("GET", path, &headers, ""), Some(200), "{path}");
         let said = String::from_utf8(client.body.clone()).unwrap();
         Asked { said: said.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect(), trace }
+    }
+}
+
+/// What a header of a trace context says of a sampled parent.
+fn named(header: &str, trace: &str, span: &str) -> String {
+    match header {
+        "traceparent" => format!("00-{trace}-{span}-01"),
+        "b3" => format!("{trace}-{span}-1"),
+        "x-b3-traceid" => trace.to_owned(),
+        "x-b3-spanid" => span.to_owned(),
+        "x-b3-sampled" => "1".to_owned(),
+        _ => panic!("{header}"),
     }
 }
 
@@ -115,7 +133,7 @@ fn lines((client, server): (&Span, Option<&Span>)) -> (String, String) {
 
 /// The header that a call has sent, by its span.
 fn traceparent(span: &Span) -> String {
-    format!("traceparent: 00-{}-{}-01", hexadecimal(&span.trace_id), hexadecimal(&span.span_id))
+    format!("traceparent: {}", named("traceparent", &hexadecimal(&span.trace_id), &hexadecimal(&span.span_id)))
 }
 
 const CODES: [&str; 17] = [
@@ -275,18 +293,51 @@ fn what_is_propagated() {
 /// A proxy by gRPC that hands on the metadata of the calls that it serves: what is behind it is its child, not its caller's.
 #[test]
 fn a_proxy_is_in_the_trace() {
+    let b3_multi: &[&str] = &["x-b3-sampled", "x-b3-spanid", "x-b3-traceid"];
     for (app, what) in builds() {
-        let program = Program::start(launcher(), &app);
-        let asked = program.ask_with("/unary?say=relay", &[("tracestate", "a=1")]);
+        for (propagators, names) in [("tracecontext", &["traceparent"][..]), ("b3", &["b3"]), ("b3multi", b3_multi)] {
+            let mut command = launcher();
+            command.env("OTEL_PROPAGATORS", propagators);
+            let program = Program::start(command, &app);
+            let is_w3c = propagators == "tracecontext";
+            let asked = program.ask_by("/unary?say=relay", names, if is_w3c { &[("tracestate", "a=1")] } else { &[] });
+            let Left { spans, .. } = program.server.end();
+            let id = format!("{:032x}", asked.trace);
+            let own: Vec<&Span> = spans.iter().filter(|span| hexadecimal(&span.trace_id) == id).collect();
+            let mut row: Vec<&&Span> =
+                own.iter().filter(|span| hexadecimal(&span.parent_span_id) == "00000000000000aa").collect();
+            while let Some(next) = row.last().and_then(|last| own.iter().find(|span| is_child(span, last))) {
+                row.push(next);
+            }
+            assert_eq!((own.len(), row.len()), (5, 5), "{what} {propagators}: {own:#?}");
+            let line = |name: &&str| format!("{name}: {}", named(name, &id, &hexadecimal(&row[3].span_id)));
+            let said = ["OK", "OK"].map(str::to_owned).into_iter().chain(names.iter().map(line));
+            let said: Vec<String> = said.chain(is_w3c.then(|| "tracestate: a=1".to_owned())).collect();
+            assert_eq!(asked.said, said, "{what} {propagators}");
+        }
+    }
+}
+
+/// What it hands on is made again when it fails, by a goroutine that serves nothing.
+#[test]
+fn a_proxys_call_that_is_made_again() {
+    for (app, what) in builds() {
+        let mut command = launcher();
+        // Before 1.40 they are off.
+        command.env("GRPC_GO_RETRY", "on");
+        let program = Program::start(command, &app);
+        let asked = program.ask("/unary?say=relay-again");
         let Left { spans, .. } = program.server.end();
         let id = format!("{:032x}", asked.trace);
         let own: Vec<&Span> = spans.iter().filter(|span| hexadecimal(&span.trace_id) == id).collect();
-        let mut row: Vec<&&Span> = own.iter().filter(|span| hexadecimal(&span.parent_span_id) == "00000000000000aa").collect();
-        while let Some(next) = row.last().and_then(|last| own.iter().find(|span| is_child(span, last))) {
-            row.push(next);
-        }
-        assert_eq!((own.len(), row.len()), (5, 5), "{what}: {own:#?}");
-        assert_eq!(asked.said, ["OK", "OK", &traceparent(row[3]), "tracestate: a=1"], "{what}");
+        let attempts = |client: &Span| own.iter().filter(|span| is_child(span, client)).count();
+        let calls: Vec<(String, usize)> =
+            own.iter().filter(|span| span.kind() == SpanKind::Client).map(|span| (traceparent(span), attempts(span))).collect();
+        let [(relayed, _)] = calls.iter().filter(|(_, attempts)| *attempts == 3).collect::<Vec<_>>()[..] else {
+            panic!("{what}: {calls:?}: {own:#?}");
+        };
+        assert_eq!((own.len(), calls.len()), (7, 2), "{what}: {own:#?}");
+        assert_eq!(asked.said, ["OK", relayed, "twice"], "{what}");
     }
 }
 

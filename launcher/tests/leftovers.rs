@@ -85,12 +85,35 @@ fn left_by(version: GoVersion, requests: usize) {
     };
     let look = || (goroutines(&server), maps::entries(server.pid()));
     seen(&format!("{version:?}: no entry but those of living goroutines"), look, is_clean);
-    let waiting = maps::values(server.pid(), "CARRIERS").iter().filter(|word| word.iter().any(|byte| *byte != 0)).count();
+    let waiting = maps::values(server.pid(), "WAITING").iter().filter(|word| word.iter().any(|byte| *byte != 0)).count();
     assert_eq!(waiting, 0, "{version:?}: requests that wait to be written");
     assert_eq!(open_goroutines(&server), 0, "{version:?}: a request or a round trip");
     assert_maps_are_known(&server);
     let left = server.end();
     assert!(left.status.success(), "{version:?}: {}", left.stderr);
+}
+
+/// Two requests have one header map, and one of them ends before it is written: of which, nobody knows. What is left is in counters, which
+/// other maps take over in time; more maps than there are counters.
+#[test]
+fn nothing_is_left_of_shared_header_maps() {
+    const REQUESTS: u64 = 3_000;
+    for &version in GoVersion::sampled() {
+        let sink = Sink::start();
+        let server = Server::start_with(bpf_launcher(), &apps::build("parentage", version, Variant::Stripped), &[&sink.url], 1);
+        load::send(server.addresses[0], 8, usize::try_from(REQUESTS).unwrap(), |number| format!("/refused?id={number}"));
+        let is_clean = |entries: &BTreeMap<String, usize>| {
+            ["CONTEXTS", "INJECTIONS", "EXTRACTED"].iter().all(|&name| entries.get(name) == Some(&0))
+        };
+        seen(&format!("{version:?}: no entry"), || maps::entries(server.pid()), is_clean);
+        assert_eq!(open_goroutines(&server), 0, "{version:?}: a request or a round trip");
+        let left = server.end();
+        let counted = sink.end();
+        assert_eq!(counted.good + counted.missing, REQUESTS, "{version:?}: {counted:?}");
+        let is_refused = |span: &&Span| span.kind() == SpanKind::Client && span.number("http.response.status_code").is_none();
+        let refused = left.spans.iter().filter(is_refused).count() as u64;
+        assert_eq!((left.spans.len() as u64, refused), (3 * REQUESTS, REQUESTS), "{version:?}: {}", left.stderr);
+    }
 }
 
 /// How many goroutines have anything open: a request, a round trip, an operation of a table. The entries of goroutines stay: they are
@@ -108,7 +131,7 @@ fn assert_maps_are_known(server: &Server) {
 /// All maps. What was looked at above, and what is of a fixed size and holds numbers, or places that are used again. A new one
 /// is to be thought about.
 const KNOWN: [&str; 22] = [
-    "CARRIERS",
+    "WAITING",
     "CONTEXTS",
     "INJECTIONS",
     "EXTRACTED",

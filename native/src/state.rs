@@ -8,13 +8,13 @@ use bpf::instrumentations::operations::OpenObject;
 use bpf::scratch::Scratch;
 use bpf::shared::{Shared, Taken};
 use bpf::trace::answered;
-use bpf::trace::carriers::CARRIERS;
 use bpf::trace::creators::Sweep;
 use bpf::trace::extracted::Extracted;
 use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::injection::Injection;
 use bpf::trace::sealed::SealedSpan;
+use bpf::trace::waiting;
 
 use crate::table::{ANYWHERE, Table};
 
@@ -85,12 +85,13 @@ pub struct State {
     pub objects: Table<OpenObject, 4_096, ANYWHERE>,
     /// When what is known of an object was captured, by its address.
     pub known: Table<Shared<u64>, 256, ANYWHERE>,
-    /// What is to be injected into outgoing requests, by the address of the header map.
+    /// What is to be injected into outgoing requests, by the address of the header map, or of the array of header fields; and for whom a
+    /// `*bufio.Writer` writes a header with what a proxy has copied, by its address.
     pub injections: Table<Injection, 2_048, ANYWHERE>,
     /// The texts that came with requests, by the id of the span.
     pub extracted: Table<Extracted, 512, ANYWHERE>,
     /// How many requests of a header map wait.
-    pub carriers: [Shared<u64>; CARRIERS as usize],
+    pub waiting: [Shared<u64>; waiting::WORDS as usize],
     /// The spans of requests that have been answered.
     pub answered: [answered::Bucket; answered::BUCKETS as usize],
 }

@@ -7,28 +7,27 @@
 //! match-go: v1.30.0..: google.golang.org/grpc/internal/transport.(*http2Client).createHeaderFields(t, ctx, callHdr)
 //! match-go: v1.30.0..: google.golang.org/grpc/internal/transport.(*loopyWriter).writeHeader(l, streamID, endStream, hf, onWrite)
 
-use core::mem::MaybeUninit;
-
 use crate::config::grpc::{GrpcClientConfig, event};
 use crate::config::operations::flag;
 use crate::config::propagator;
-use crate::go::header::Found;
-use crate::go::{header, results};
+use crate::go::header::{self, InPlace};
+use crate::go::results;
 use crate::instrumentations::text;
 use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
 use crate::scratch::Scratch;
 use crate::slots::site;
 use crate::target::Target;
-use crate::trace::{frames, injection, traceparent};
+use crate::trace::goroutine::Goroutine;
+use crate::trace::{frames, injection, proxied, remote};
 use crate::write;
 
 /// Words of what `createHeaderFields` returns: a slice, and the type of the error.
 const RESULTS: usize = 4;
-/// Bytes that limits of peers for lists of header fields are a multiple of: 8 KiB in most implementations, up to 16 MiB.
+/// Bytes of which limits of peers for lists of header fields are multiples: 8 KiB by gRPC in Java (`GrpcUtil.DEFAULT_MAX_HEADER_LIST_SIZE`),
+/// softly in C (`GRPC_ARG_MAX_METADATA_SIZE`) and in Go to come (`upcomingDefaultHeaderListSize`), 16 KiB hard in C, 16 MiB in Go
+/// (`defaultServerMaxHeaderListSize`).
 const LIMITS: u64 = 8 << 10;
-/// What an injected list of fields adds at least.
-const ADDED: u64 = 32 + 11 + 55;
 
 /// Any probe of the client that is no operation's; the cookie says which.
 #[inline(always)]
@@ -42,6 +41,20 @@ pub fn any<T: Target>(target: &T, config: &GrpcClientConfig) -> Done {
 /// The header fields of a call have been made: remembers what is to be injected behind them.
 #[inline(always)]
 fn queue<T: Target>(target: &T) -> Done {
+    let [fields, count, _, error] = results::read_by::<T, RESULTS>(target, target.cookie().recipe).ok_or(Missed::NothingToDo)?;
+    if fields == 0 || error != 0 {
+        return Err(Missed::NothingToDo);
+    }
+    let queued = queue_fields(target, fields, count);
+    if queued.is_err() {
+        // A call whose array stood here may have ended before it was written.
+        target.forget_injection(fields);
+    }
+    queued
+}
+
+#[inline(always)]
+fn queue_fields<T: Target>(target: &T, fields: u64, count: u64) -> Done {
     let address = target.registers().goroutine();
     let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
     let open = goroutine.frames();
@@ -54,23 +67,19 @@ fn queue<T: Target>(target: &T) -> Done {
     if recipe.flags & flag::INJECTS == 0 {
         return Err(Missed::NothingToDo);
     }
-    let [fields, count, _, error] = results::read_by::<T, RESULTS>(target, target.cookie().recipe).ok_or(Missed::NothingToDo)?;
-    if fields == 0 || error != 0 {
-        return Err(Missed::NothingToDo);
-    }
     target.with_scratch(|scratch| {
         let texts = frame.texts.get();
         if !frame.span.copy_of(own, &mut scratch.span) {
             return Err(Missed::Evicted);
         }
-        let mut around = SpanIdentity::NONE;
-        if open > 1 {
-            let outer = frames::key(address, open - 2);
-            target.frame(outer).map(|frame| frame.span.copy_of(outer, &mut around));
-        } else {
-            goroutine.active().map(|served| served.span.copy_of(address, &mut around));
+        let came = scratch.span.propagation;
+        let remembered = remember(target, scratch, goroutine, &Call { fields, count, texts });
+        if scratch.span.propagation & propagator::COPIED != 0 {
+            // Another attempt may be made where nothing is served.
+            scratch.span.propagation = came | propagator::COPIED;
+            frame.span.set(&scratch.span, own);
         }
-        remember(target, scratch, &Call { fields, count, texts, around })
+        remembered
     })
 }
 
@@ -81,42 +90,29 @@ struct Call {
     count: u64,
     /// Under which number the texts are remembered that go with it.
     texts: u64,
-    /// What it is made for.
-    around: SpanIdentity,
-}
-
-/// Whether the metadata names the parent of what the call is made for: a proxy has copied it.
-#[inline(always)]
-fn is_copied<T: Target>(target: &T, found: &Found, around: &SpanIdentity) -> bool {
-    if found.trace_parent == 0 {
-        return false;
-    }
-    let [address, length]: [u64; 2] = target.read_or_zero(found.trace_parent);
-    let mut text = MaybeUninit::<[u8; traceparent::LENGTH]>::uninit();
-    length == traceparent::LENGTH as u64
-        && target
-            .read_into(address, &mut text)
-            .and_then(|text| traceparent::parse(text, length))
-            .is_some_and(|parent| around.is_child_of(&parent.trace_id, &parent.parent_id))
 }
 
 /// Remembers it by the address of the array. What the program has set itself stays the only one of its kind.
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn remember<T: Target>(target: &T, scratch: &mut Scratch, call: &Call) -> Done {
-    let Scratch { span, headers, injection, .. } = scratch;
-    let Call { fields, count, texts, around } = *call;
+fn remember<T: Target>(target: &T, scratch: &mut Scratch, goroutine: &Goroutine, call: &Call) -> Done {
+    let Scratch { span, headers, injection, remote, .. } = scratch;
+    let Call { fields, count, texts } = *call;
     let size = header::find_in_fields(target, fields, count, header::lengths(target.propagators()), headers);
-    span.propagation =
-        injection::to_inject(target.propagators(), span.propagation, &headers.found, is_copied(target, &headers.found, &around));
+    // A proxy that copies the metadata of the call that it serves has not named a parent.
+    remote::extract::<_, InPlace>(target, &headers.found, remote);
+    let was_copied = span.propagation & propagator::COPIED != 0;
+    let is_copied = was_copied || remote.found != 0 && proxied::is_copied(target, goroutine, remote);
+    span.propagation = injection::to_inject(target.propagators(), span.propagation, &headers.found, is_copied);
     if span.propagation == 0 {
         return Err(Missed::NothingToDo);
     }
-    // A list that a peer takes must not become one that it refuses. How much is added besides is not known yet: of a state and of baggage
-    // a kilobyte and a half, at most.
-    let added = if span.propagation & !(injection::IDS | propagator::COPIED) == 0 { 2 * ADDED } else { 2 * ADDED + 1_600 };
-    if size == u64::MAX || size / LIMITS != size.wrapping_add(added) / LIMITS {
+    // A list that a peer takes must not become one that it refuses.
+    let added = text::list_size(span.propagation);
+    // Of a list that is as long as a limit, the last byte is within.
+    let last = size.wrapping_sub(1);
+    if size == u64::MAX || last / LIMITS != last.wrapping_add(added) / LIMITS {
         return Err(Missed::NotInjected);
     }
     injection.span.set(span, fields);
@@ -131,11 +127,9 @@ fn remember<T: Target>(target: &T, scratch: &mut Scratch, call: &Call) -> Done {
 fn inject<T: Target>(target: &T, config: &GrpcClientConfig) -> Done {
     let registers = target.registers();
     let (writer, fields, goroutine) = (registers.argument(0), registers.argument(3), registers.goroutine());
-    let Some(injection) = target.injection(fields) else {
-        // Of a server, or not sampled; what a call before has left behind is not written here.
-        write::release(target, goroutine, site::HEADER_FIELDS);
-        return Err(Missed::NothingToDo);
-    };
+    // What a call before has left behind is not written here, whatever comes of this one.
+    write::release(target, goroutine, site::HEADER_FIELDS);
+    let injection = target.injection(fields).ok_or(Missed::NothingToDo)?;
     let mut span = SpanIdentity::NONE;
     let is_its = injection.span.copy_of(fields, &mut span);
     let extracted = injection.extracted.get();

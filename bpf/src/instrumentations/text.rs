@@ -14,6 +14,26 @@ use crate::write;
 pub(crate) const LINE: u64 = 70;
 /// The same as a field.
 const FIELD: u64 = 1 + 1 + 11 + 1 + 55;
+/// `b3` as a field.
+const B3_FIELD: u64 = 1 + 1 + 2 + 1 + 51;
+/// `x-b3-traceid`, `x-b3-spanid` and `x-b3-sampled` as fields.
+const B3_FIELDS: u64 = (1 + 1 + 12 + 1 + 32) + (1 + 1 + 11 + 1 + 16) + (1 + 1 + 12 + 1 + 1);
+
+/// What the fields that are injected add to a list at most, as a peer limits it: of each its name, its value and 32 (RFC 9113 §6.5.2,
+/// `SETTINGS_MAX_HEADER_LIST_SIZE`).
+#[inline(always)]
+pub(crate) fn list_size(propagation: u8) -> u64 {
+    // Of a field, three bytes are no name and no value. Without a branch for each.
+    const OVERHEAD: u64 = 32 - 3;
+    const STATE: u64 = 10 + MAX_TRACE_STATE as u64 + 32;
+    const BAGGAGE: u64 = 7 + MAX_BAGGAGE as u64 + 32;
+    let of = |propagator: u8, size: u64| u64::from(propagation & propagator != 0) * size;
+    of(propagator::TRACE_CONTEXT, FIELD + OVERHEAD)
+        + of(propagator::B3, B3_FIELD + OVERHEAD)
+        + of(propagator::B3_MULTI, B3_FIELDS + 3 * OVERHEAD)
+        + of(propagator::TRACE_STATE, STATE)
+        + of(propagator::BAGGAGE, BAGGAGE)
+}
 
 /// Writes what is to be injected for this span into the slot, from its word `AT` on, and the number of bytes into
 /// [`Slot::length`]. `extracted` is the number of the texts that are propagated with it.
@@ -167,7 +187,7 @@ impl<T: Target, const AT: usize> Text<'_, T, AT> {
         if HTTP2 {
             let suffix = u64::from_le_bytes([b'-', ids.flag, 0, 0, 0, 0, 0, 0]);
             ids.write::<5, SCRATCH>(&mut words, 0, u64::from_le_bytes(*b"\x00\x02b3\x33\0\0\0"), suffix);
-            self.append(as_bytes(&words), 56);
+            self.append(as_bytes(&words), B3_FIELD);
         } else {
             let suffix = u64::from_le_bytes([b'-', ids.flag, b'\r', 0, 0, 0, 0, 0]);
             ids.write::<4, SCRATCH>(&mut words, 0, u64::from_le_bytes(*b"B3: \0\0\0\0"), suffix);
@@ -196,7 +216,7 @@ impl<T: Target, const AT: usize> Text<'_, T, AT> {
                 word(*b"-b3-samp"),
                 word(*b"led\x01\0\0\0\0") | flag << 32,
             ];
-            self.append(as_bytes(&words), 93);
+            self.append(as_bytes(&words), B3_FIELDS);
         } else {
             let words = [
                 word(*b"X-B3-Tra"),

@@ -198,23 +198,23 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn set_injection(&self, carrier: u64, injection: &Injection) {
-        requests::set_injection(carrier, injection);
+    fn set_injection(&self, address: u64, injection: &Injection) {
+        requests::set_injection(address, injection);
     }
 
     #[inline(always)]
-    fn injection(&self, carrier: u64) -> Option<&Injection> {
-        requests::injection(carrier)
+    fn injection(&self, address: u64) -> Option<&Injection> {
+        requests::injection(address)
     }
 
     #[inline(always)]
-    fn forget_injection(&self, carrier: u64) {
-        requests::forget_injection(carrier);
+    fn forget_injection(&self, address: u64) {
+        requests::forget_injection(address);
     }
 
     #[inline(always)]
-    fn carrier(&self, number: u32) -> Option<&Shared<u64>> {
-        requests::carrier(number)
+    fn waiting(&self, number: u32) -> Option<&Shared<u64>> {
+        requests::waiting(number)
     }
 
     #[inline(always)]

@@ -3,43 +3,43 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap};
 use bpf::shared::Shared;
-use bpf::trace::carriers;
 use bpf::trace::extracted::Extracted;
 use bpf::trace::injection::Injection;
+use bpf::trace::waiting;
 
-/// What is to be injected into outgoing requests, by the address of the header map. As many as may wait at once for their header to
-/// be written.
+/// What is to be injected into outgoing requests, by the address of the header map, or of the array of header fields. As many as may wait at
+/// once for their header to be written.
 #[map(name = "INJECTIONS")]
 static INJECTIONS: LruHashMap<u64, Injection> = LruHashMap::with_max_entries(2_048, 0);
 /// How many requests of a header map wait.
-#[map(name = "CARRIERS")]
-static CARRIERS: Array<Shared<u64>> = Array::with_max_entries(carriers::CARRIERS, 0);
+#[map(name = "WAITING")]
+static WAITING: Array<Shared<u64>> = Array::with_max_entries(waiting::WORDS, 0);
 /// The texts that came with requests, by the id of the span. The oldest go where there are too many, or whose requests have ended
 /// unseen.
 #[map(name = "EXTRACTED")]
 static EXTRACTED: LruHashMap<u64, Extracted> = LruHashMap::with_max_entries(512, 0);
 
 #[inline(always)]
-pub(super) fn set_injection(carrier: u64, injection: &Injection) {
+pub(super) fn set_injection(address: u64, injection: &Injection) {
     // Full: the oldest is forgotten.
-    let _never = INJECTIONS.insert(&carrier, injection, 0);
+    let _never = INJECTIONS.insert(&address, injection, 0);
 }
 
 #[inline(always)]
-pub(super) fn injection(carrier: u64) -> Option<&'static Injection> {
+pub(super) fn injection(address: u64) -> Option<&'static Injection> {
     // SAFETY: an evicted entry stays valid memory, whose words are read and written one by one.
-    INJECTIONS.get_ptr(&carrier).map(|injection| unsafe { &*injection })
+    INJECTIONS.get_ptr(&address).map(|injection| unsafe { &*injection })
 }
 
 #[inline(always)]
-pub(super) fn forget_injection(carrier: u64) {
-    let _absent = INJECTIONS.remove(&carrier);
+pub(super) fn forget_injection(address: u64) {
+    let _absent = INJECTIONS.remove(&address);
 }
 
 #[inline(always)]
-pub(super) fn carrier(number: u32) -> Option<&'static Shared<u64>> {
+pub(super) fn waiting(number: u32) -> Option<&'static Shared<u64>> {
     // SAFETY: valid, aligned and initialised; all changes are of the whole word.
-    CARRIERS.get_ptr(number).map(|word| unsafe { &*word })
+    WAITING.get_ptr(number).map(|word| unsafe { &*word })
 }
 
 #[inline(always)]

@@ -43,7 +43,6 @@ impl Step for Lines<'_> {
             return false;
         }
         let line = GoString::at(lookup, *next);
-        // None where the comma has taken the last byte.
         let room = end.saturating_sub(record.length);
         #[expect(clippy::cast_possible_truncation, reason = "at most the room")]
         let is_read = line.length <= room && (line.length == 0 || lookup.read_text(line.address, line.length as u32, record));
@@ -53,9 +52,14 @@ impl Step for Lines<'_> {
         record.length += line.length;
         *next = next.wrapping_add(16);
         *left -= 1;
-        if *left != 0 {
-            record.push_byte(b',');
+        if *left == 0 {
+            return true;
         }
+        if record.length >= *end {
+            // Else an empty line would take the comma's byte from beyond the end.
+            return false;
+        }
+        record.push_byte(b',');
         true
     }
 }
@@ -91,6 +95,9 @@ mod tests {
         assert_eq!(joined(&["a=1", "b=2"], 7).as_deref(), Some("a=1,b=2"));
         assert_eq!(joined(&["a=1", "b=2"], 6), None);
         assert_eq!(joined(&["a=1", "b=2"], 3), None);
+        assert_eq!(joined(&["a=1", ""], 4).as_deref(), Some("a=1,"));
+        assert_eq!(joined(&["a=1", ""], 3), None);
+        assert_eq!(joined(&["a=1", "", "", ""], 4), None);
         let lines = ["a"; MAX_LINES as usize + 1];
         assert_eq!(joined(&lines[1..], 512).map(|text| text.len()), Some(63));
         assert_eq!(joined(&lines, 512), None);

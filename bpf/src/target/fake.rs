@@ -43,7 +43,7 @@ use crate::trace::goroutine::{Goroutine, NEW_GOROUTINE};
 use crate::trace::ids::Random;
 use crate::trace::injection::Injection;
 use crate::trace::sealed::SealedSpan;
-use crate::trace::{answered, carriers};
+use crate::trace::{answered, waiting};
 
 /// Fills scratch memory before a probe has it: what a probe has not written shows.
 pub const UNWRITTEN: u8 = 0xa5;
@@ -77,8 +77,8 @@ pub struct FakeProcess {
     pub context_types: BTreeMap<u64, ContextType>,
     /// The goroutines that serve requests, by context.
     pub contexts: Remembered<u64>,
-    /// Words of header maps.
-    pub carriers: Vec<Shared<u64>>,
+    /// Words of header maps whose requests wait.
+    pub waiting: Vec<Shared<u64>>,
     /// The spans of requests that have been answered.
     pub answered: Vec<answered::Bucket>,
     /// The look for creators of goroutines that are no more.
@@ -136,7 +136,7 @@ impl FakeProcess {
             context_types: BTreeMap::new(),
             contexts: Remembered::default(),
             answered: vec![answered::NONE_ANSWERED; answered::BUCKETS as usize],
-            carriers: (0..carriers::CARRIERS).map(|_| carriers::NO_CARRIER).collect(),
+            waiting: (0..waiting::WORDS).map(|_| waiting::NOBODY).collect(),
             sweep: NOT_SWEEPING,
             creators: Remembered::default(),
             injections: Remembered::default(),

@@ -141,14 +141,14 @@ pub trait Target: Lookup {
     /// Hands each creator to [`Sweep::look`], until that says to stop, and forgets what it says.
     fn each_creator(&self, sweep: &Sweep);
 
-    /// Remembers what is to be injected into an outgoing request, by the address of its carrier, a header map.
-    fn set_injection(&self, carrier: u64, injection: &Injection);
-    /// What is to be injected into this carrier, if anything.
-    fn injection(&self, carrier: u64) -> Option<&Injection>;
+    /// Remembers what is to be injected into an outgoing request, by an address ([`Injection`]).
+    fn set_injection(&self, address: u64, injection: &Injection);
+    /// What is to be injected at this address, if anything.
+    fn injection(&self, address: u64) -> Option<&Injection>;
     /// Forgets it.
-    fn forget_injection(&self, carrier: u64);
-    /// The word of carriers with this number ([`crate::trace::carriers`]).
-    fn carrier(&self, number: u32) -> Option<&Shared<u64>>;
+    fn forget_injection(&self, address: u64);
+    /// The word with this number of header maps whose requests wait ([`crate::trace::waiting`]).
+    fn waiting(&self, number: u32) -> Option<&Shared<u64>>;
     /// Remembers the texts of a request under this number.
     fn set_extracted(&self, key: u64, extracted: &Extracted);
     /// The texts with this number; once they are copied, [`Extracted::is_of`] says whether they still were.

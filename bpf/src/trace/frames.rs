@@ -39,7 +39,7 @@ pub struct Frame {
     /// Its object, where it ends one; else 0.
     pub object: Shared<u64>,
     /// The id of the span that the outermost frame of its trace here is a child of: this one, or one that it lies in, each the child of
-    /// the one before it.
+    /// the one before it. Its own where it serves a request.
     pub outside: Shared<u64>,
     /// Under which number the texts are remembered that are propagated with it ([`crate::trace::extracted`]).
     pub texts: Shared<u64>,

@@ -7,11 +7,12 @@ use crate::shared::Shared;
 use crate::slots::drops;
 use crate::trace::sealed::SealedSpan;
 
-/// What is to be injected into a request, by the address of its carrier, the header map.
+/// What is to be injected into a request, by an address: of its header map, of the array of its header fields, or of the writer that writes
+/// its header.
 #[repr(C)]
 #[derive(Clone, Debug)]
 pub struct Injection {
-    /// The request's span; [`crate::records::SpanIdentity::propagation`] says which headers it gets. The holder is the carrier.
+    /// The request's span; [`crate::records::SpanIdentity::propagation`] says which headers it gets. The holder is the address.
     pub span: SealedSpan,
     /// Under which number the texts are remembered that it gets as well ([`crate::trace::extracted`]).
     pub extracted: Shared<u64>,

@@ -2,7 +2,6 @@
 
 pub mod answered;
 pub mod b3;
-pub mod carriers;
 pub mod chain;
 pub mod creators;
 pub mod extracted;
@@ -12,6 +11,7 @@ pub mod ids;
 pub mod injection;
 pub mod operation;
 pub mod parents;
+pub mod proxied;
 pub mod remote;
 pub mod sampling;
 pub mod sealed;
@@ -19,3 +19,4 @@ pub mod traceparent;
 pub mod tracestate;
 pub mod unsampled;
 pub mod unwinding;
+pub mod waiting;

@@ -4,7 +4,7 @@ use crate::missed::Done;
 use crate::shared::Shared;
 use crate::target::Target;
 use crate::trace::sealed::SealedSpan;
-use crate::trace::{carriers, extracted};
+use crate::trace::{extracted, waiting};
 
 /// Values of [`Operation::kind`]: what was begun, and so which layouts its words have.
 pub mod kind {
@@ -98,7 +98,7 @@ impl Operation {
             }
         } else {
             if target.injection(object).is_some_and(|injection| injection.writes.get() == 0) {
-                carriers::ended_unwritten(target, object);
+                waiting::ended_unwritten(target, object);
             }
             target.forget_injection(object);
         }

@@ -25,7 +25,7 @@ pub(super) fn known<'m>(
     modules: impl Iterator<Item = (&'m str, Option<&'m str>)>,
 ) -> Vec<KnownModule> {
     let known = |(path, version): (&str, Option<&str>)| {
-        // A library's carrier may be written by functions of another one.
+        // A library's protocol may be written by functions of another one.
         let is_own = |one: &Instrumentation, function: &str| one.library().is_none_or(|library| is_of(function, library.package));
         let has = |one: &Instrumentation, function: &String| is_of(function, path) && is_own(one, function);
         let knowing = catalog.iter().filter(|one| one.function_names().iter().any(|function| has(one, function)));

@@ -36,7 +36,7 @@ pub struct Library {
     /// Where operations go on whose function has returned.
     pub resumes: &'static [Resume],
     /// What a table cannot say: how the context is extracted from what comes, and injected into what goes.
-    pub carrier: Option<&'static Carrier>,
+    pub protocol: Option<&'static Protocol>,
 }
 
 /// Nothing said yet: what most libraries leave as it is.
@@ -51,12 +51,12 @@ pub const LIBRARY: Library = Library {
     annotations: &[],
     errors: &[],
     resumes: &[],
-    carrier: None,
+    protocol: None,
 };
 
 /// What of a library is code, because its protocol is its own.
 #[derive(Debug)]
-pub struct Carrier {
+pub struct Protocol {
     /// The functions that it needs, as the linker calls them.
     pub functions: &'static [&'static str],
     /// The types that it reads.
@@ -157,7 +157,7 @@ pub struct Operation {
     /// What came with it: a `map[string][]string` that names its parent, and may have `tracestate` and `baggage`. Such an operation serves
     /// a request from elsewhere; its context is that of all that is done for it. Empty: none.
     pub carrier: &'static str,
-    /// Whether its context is injected into what it sends; the library's [`Carrier`] says how.
+    /// Whether its context is injected into what it sends; the library's [`Protocol`] says how.
     pub injects: bool,
     /// Whether a round trip of `net/http` sends its request, which then has no span of its own: the header names that of the operation.
     pub by_http: bool,

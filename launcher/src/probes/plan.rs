@@ -54,8 +54,8 @@ impl Instrumentation {
     #[must_use]
     pub const fn table(library: &'static Library) -> Self {
         let Library { name, description, tested_versions, .. } = library;
-        let types = match library.carrier {
-            Some(carrier) => carrier.types,
+        let types = match library.protocol {
+            Some(protocol) => protocol.types,
             None => &[],
         };
         // Annotations are about spans that are there.

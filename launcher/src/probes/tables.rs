@@ -27,8 +27,8 @@ pub(super) fn functions(library: &'static Library) -> impl Iterator<Item = Strin
         all.filter_map(move |text| declaration(library, operation.package, text).ok())
     });
     let of_closes = library.closes.iter().filter_map(move |close| declaration(library, close.package, close.function).ok());
-    let of_carrier = library.carrier.iter().flat_map(|carrier| carrier.functions).map(|&name| name.to_owned());
-    let symbols = of_operations.chain(of_closes).map(|signature| signature.symbol()).chain(of_carrier);
+    let of_protocol = library.protocol.iter().flat_map(|protocol| protocol.functions).map(|&name| name.to_owned());
+    let symbols = of_operations.chain(of_closes).map(|signature| signature.symbol()).chain(of_protocol);
     let symbols = symbols.chain(library.resumes.iter().flat_map(move |one| going_on::functions(library, one)));
     symbols.chain(library.annotations.iter().flat_map(move |one| annotations::functions(library, one)))
 }
@@ -56,8 +56,8 @@ pub(super) fn plan(library: &'static Library, facts: &Facts<'_>) -> Result<Plann
         for resume in library.resumes {
             planning.resume(resume)?;
         }
-        if let Some(carrier) = library.carrier {
-            planning.carrier(carrier);
+        if let Some(protocol) = library.protocol {
+            planning.protocol(protocol);
         }
     }
     if has_operations || library.operations.is_empty() {

@@ -208,23 +208,23 @@ impl Target for Hit<'_> {
     }
 
     #[inline(always)]
-    fn set_injection(&self, carrier: u64, injection: &Injection) {
-        state().injections.set(carrier, injection, |_, _| true);
+    fn set_injection(&self, address: u64, injection: &Injection) {
+        state().injections.set(address, injection, |_, _| true);
     }
 
     #[inline(always)]
-    fn injection(&self, carrier: u64) -> Option<&Injection> {
-        state().injections.get(carrier)
+    fn injection(&self, address: u64) -> Option<&Injection> {
+        state().injections.get(address)
     }
 
     #[inline(always)]
-    fn forget_injection(&self, carrier: u64) {
-        state().injections.remove(carrier);
+    fn forget_injection(&self, address: u64) {
+        state().injections.remove(address);
     }
 
     #[inline(always)]
-    fn carrier(&self, number: u32) -> Option<&Shared<u64>> {
-        state().carriers.get(number as usize)
+    fn waiting(&self, number: u32) -> Option<&Shared<u64>> {
+        state().waiting.get(number as usize)
     }
 
     #[inline(always)]

@@ -62,7 +62,7 @@ func main() {
 	go func() { check(server.ServeTLS(handled, "", "")) }()
 	all.handler = dial(handled.Addr().String(), grpc.WithTransportCredentials(trusted))
 
-	relayed = all.tcp
+	relayed, retried = all.tcp, all.retrying
 	front := listen("tcp", "127.0.0.1:0")
 	fmt.Println("listening", front.Addr())
 	check(http.Serve(front, handler(all)))

@@ -59,8 +59,8 @@ func unary(_ interface{}, ctx context.Context, decode func(interface{}) error, i
 	return interceptor(ctx, in, &grpc.UnaryServerInfo{FullMethod: "/test.Echo/Unary"}, handle)
 }
 
-// relayed is where calls are handed on to.
-var relayed *grpc.ClientConn
+// relayed is where calls are handed on to, retried where they are made again if they fail.
+var relayed, retried *grpc.ClientConn
 
 // attempts counts the calls that were refused to be made again.
 var attempts int64
@@ -86,6 +86,18 @@ func answer(ctx context.Context, said string) (*wrapperspb.StringValue, error) {
 		came, _ := metadata.FromIncomingContext(ctx)
 		said := once(metadata.NewOutgoingContext(ctx, came.Copy()), relayed, "")
 		return &wrapperspb.StringValue{Value: strings.Join(said, "\n")}, nil
+	case "relay-again":
+		// The same of a call that is made again, by a goroutine that serves nothing.
+		came, _ := metadata.FromIncomingContext(ctx)
+		opened, failed := retried.NewStream(metadata.NewOutgoingContext(ctx, came.Copy()), kinds["Server"], "/test.Echo/Server")
+		if failed != nil {
+			return nil, failed
+		}
+		check(opened.SendMsg(&wrapperspb.StringValue{Value: "twice"}))
+		check(opened.CloseSend())
+		out, received := new(wrapperspb.StringValue), make(chan error)
+		go func() { received <- opened.RecvMsg(out) }()
+		return out, <-received
 	case "together":
 		meet()
 	}

@@ -55,6 +55,22 @@ func messyRoutes(mux *http.ServeMux) {
 		fetch(context.Background(), target(r, "x"))
 		io.WriteString(connection, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 	})
+	// Two requests with one header map at once, one of which is refused.
+	mux.HandleFunc("/refused", func(w http.ResponseWriter, r *http.Request) {
+		header := http.Header{}
+		send := func(url string) error {
+			request, err := http.NewRequestWithContext(r.Context(), "GET", url, nil)
+			check(err)
+			request.Header = header
+			return do(http.DefaultClient, request)
+		}
+		refused := make(chan error)
+		go func() { refused <- send("http://127.0.0.1:1/") }()
+		check(send(target(r, "x")))
+		if <-refused == nil {
+			panic("an answer of nobody")
+		}
+	})
 	// How many goroutines there are.
 	mux.HandleFunc("/goroutines", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, runtime.NumGoroutine()) })
 }

@@ -4,7 +4,8 @@ use crate::config::{Propagators, propagator};
 use crate::go::string::GoString;
 use crate::target::Memory;
 
-/// Addresses of the `[]string` values found; 0 where the header is absent.
+/// Addresses of the values found, as [`super::Values`] reads them: each that of a `[]string`, or of a `string` or `[]byte`; 0 where the header
+/// is absent.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Found {

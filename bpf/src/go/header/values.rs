@@ -62,7 +62,7 @@ impl Values for InPlace {
         GoString::at(memory, element)
     }
 
-    /// Of a list the last one is found alone.
+    /// Of several lines one is found, of header fields the last and of arguments the first: alone it is another list.
     #[inline(always)]
     fn append_lines<L: Lookup>(lookup: &L, _record: &mut RecordBuffer, _element: u64, _capacity: u32) -> u64 {
         lookup.opaque(0)

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::config::operations::OperationRecipe;
-use crate::config::{Cookie, EMPTY_RECIPE, EndRecipe, Propagators, ResultLocation, Setting};
+use crate::config::{Cookie, EMPTY_RECIPE, EndRecipe, Propagators, ResultLocation, Setting, propagator};
 use crate::go::abi::{INTEGERS, Registers};
-use crate::slots::{Slot, bucket};
+use crate::slots::{Slot, bucket, drops};
+use crate::target::Lookup as _;
 use crate::target::fake::{FakeProcess, layouts};
 use crate::trace::frames::{Opening, Standing};
 use crate::trace::sealed::SealedSpan;
@@ -53,30 +54,39 @@ impl Client {
         let [loopy, encoder, buffer] = [64, 128, 64].map(|size| process.memory.allocate(size));
         process.memory.write_words(loopy + u64::from(ENCODER), &[encoder, buffer]);
         process.memory.write_words(encoder + u64::from(WRITER), &[0x4e_0000, buffer]);
+        process.parents.has_frames = Setting::new(1);
         let client = Self { process, caller, writer, loopy: [loopy, encoder, buffer] };
-        let span = SpanIdentity { trace_id: [number; 16], span_id: [number; 8], trace_flags: 1, ..SpanIdentity::NONE };
-        let standing = Standing { address: caller, goid: 1, depth: 0x100 };
-        let opening = Opening { level: 0, operation: 0, layer: 4, flags, time: 1, object: 0 };
-        let goroutine = client.process.goroutine_or_new(caller).unwrap();
-        let opened = client.process.with_scratch(|scratch| {
+        client.open(0, flags, [number; 8], [0; 8]);
+        client
+    }
+
+    /// An operation begins, with this span.
+    fn open(&self, level: u32, flags: u32, span_id: [u8; 8], parent_span_id: [u8; 8]) {
+        let [number, ..] = span_id;
+        let span = SpanIdentity { trace_id: [number; 16], span_id, parent_span_id, trace_flags: 1, ..SpanIdentity::NONE };
+        let standing = Standing { address: self.caller, goid: 1, depth: 0x100 };
+        let opening = Opening { level, operation: 0, layer: 4, flags, time: 1, object: 0 };
+        let goroutine = self.process.goroutine_or_new(self.caller).unwrap();
+        let opened = self.process.with_scratch(|scratch| {
             span.copy_to(&mut scratch.span);
-            frames::open(&client.process, goroutine, &standing, &opening, scratch)
+            frames::open(&self.process, goroutine, &standing, &opening, scratch)
         });
         opened.unwrap();
-        client
     }
 
     /// An array of header fields, and how many.
     fn fields(&self, fields: &[(&str, &str)]) -> [u64; 2] {
-        let mut words = Vec::new();
-        for (name, value) in fields {
-            words.extend(self.process.string(name));
-            words.extend(self.process.string(value));
-            words.push(0);
-        }
-        let address = self.process.memory.allocate(words.len() as u64 * 8);
-        self.process.memory.write_words(address, &words);
+        let address = self.process.memory.allocate(fields.len() as u64 * 40);
+        self.place(address, fields);
         [address, fields.len() as u64]
+    }
+
+    /// They lie at this address from now on.
+    fn place(&self, address: u64, fields: &[(&str, &str)]) {
+        for (at, (name, value)) in (address..).step_by(40).zip(fields) {
+            let ([name, name_length], [value, value_length]) = (self.process.string(name), self.process.string(value));
+            self.process.memory.write_words(at, &[name, name_length, value, value_length, 0]);
+        }
     }
 
     fn hit(&self, event: u32, goroutine: u64, registers: &[u64]) -> Done {
@@ -132,6 +142,80 @@ fn what_the_program_has_set_is_the_only_one() {
     assert_eq!(client.written(fields), Err(Missed::NothingToDo));
 }
 
+/// A proxy hands on the metadata of the call that it serves.
+#[test]
+fn what_a_proxy_has_copied_is_not_its_own() {
+    let (trace, parent) = ("09".repeat(16), "05".repeat(8));
+    let (traceparent, single) = (format!("00-{trace}-{parent}-01"), format!("{trace}-{parent}-1"));
+    let both = propagator::TRACE_CONTEXT | propagator::B3;
+    let cases = [
+        (propagator::TRACE_CONTEXT, &[("traceparent", &*traceparent)][..], drops::TRACE_PARENT),
+        (propagator::B3, &[("b3", &single)], drops::B3),
+        (propagator::B3_MULTI, &[("x-b3-traceid", &trace), ("x-b3-spanid", &parent), ("x-b3-sampled", "1")], drops::B3),
+        (both, &[("traceparent", &traceparent)], drops::TRACE_PARENT | drops::B3),
+    ];
+    for (propagators, copied, dropped) in cases {
+        for (served, is_copied) in [([5; 8], true), ([6; 8], false)] {
+            let mut client = Client::calling(7, flag::INJECTS);
+            client.process.propagators = Propagators(Setting::new(propagators.into()));
+            let goroutine = client.process.goroutine_or_new(client.caller).unwrap();
+            let served = SpanIdentity { trace_id: [9; 16], span_id: [1; 8], parent_span_id: served, ..SpanIdentity::NONE };
+            goroutine.next().unwrap().span.set(&served, client.caller);
+            goroutine.opened(0);
+            let fields = client.fields(&[&PLAIN, copied].concat());
+            if !is_copied && propagators != both {
+                assert_eq!(client.made(fields), Err(Missed::NothingToDo), "{propagators}");
+                continue;
+            }
+            client.made(fields).unwrap();
+            client.written(fields).unwrap();
+            let expected = if is_copied { dropped } else { 0 };
+            assert_eq!(client.queued().unwrap().drops, expected, "{propagators} {is_copied}");
+        }
+    }
+}
+
+/// So it is within a call that is served, whatever is open between the two.
+#[test]
+fn what_a_proxy_has_copied_within_a_function_of_the_users() {
+    let (trace, parent) = ("07".repeat(16), "05".repeat(8));
+    let copied = format!("00-{trace}-{parent}-01");
+    for (flags, is_copied) in [(flag::SERVES, true), (0, false)] {
+        let client = Client::calling(7, flag::INJECTS);
+        client.process.goroutine(client.caller).unwrap().set_frames(0);
+        client.open(0, flags, [7; 8], [5; 8]);
+        client.open(1, 0, [7, 8, 8, 8, 8, 8, 8, 8], [7; 8]);
+        client.open(2, flag::INJECTS, [7, 9, 9, 9, 9, 9, 9, 9], [7, 8, 8, 8, 8, 8, 8, 8]);
+        let fields = client.fields(&[PLAIN[0], ("traceparent", &copied)]);
+        assert_eq!(client.made(fields).is_ok(), is_copied, "{flags}");
+    }
+}
+
+/// Another attempt is made by the goroutine that sees the first one fail, which serves nothing.
+#[test]
+fn what_was_copied_stays_so_in_another_attempt() {
+    let copied = format!("00-{}-{}-01", "07".repeat(16), "05".repeat(8));
+    let client = Client::calling(7, flag::INJECTS);
+    client.process.goroutine(client.caller).unwrap().set_frames(0);
+    client.open(0, flag::SERVES, [7; 8], [5; 8]);
+    client.open(1, flag::INJECTS, [7, 8, 8, 8, 8, 8, 8, 8], [7; 8]);
+    let fields = || client.fields(&[PLAIN[0], ("traceparent", &copied)]);
+    client.made(fields()).unwrap();
+    let mut call = SpanIdentity::NONE;
+    let own = frames::key(client.caller, 1);
+    assert!(client.process.frame(own).unwrap().span.copy_of(own, &mut call));
+    assert_eq!(call.propagation, propagator::COPIED);
+    // The same span goes on elsewhere.
+    let elsewhere = Client::calling(7, flag::INJECTS);
+    let own = frames::key(elsewhere.caller, 0);
+    let again = elsewhere.fields(&[PLAIN[0], ("traceparent", &copied)]);
+    assert_eq!(elsewhere.made(again), Err(Missed::NothingToDo));
+    elsewhere.process.frame(own).unwrap().span.set(&call, own);
+    elsewhere.made(again).unwrap();
+    elsewhere.written(again).unwrap();
+    assert_eq!(elsewhere.queued().unwrap().drops, drops::TRACE_PARENT);
+}
+
 /// Fields that could not be made, of what is no call, or of a goroutine that makes none.
 #[test]
 fn nothing_is_injected_into_what_is_no_call() {
@@ -146,11 +230,17 @@ fn nothing_is_injected_into_what_is_no_call() {
 /// A list that a peer takes must not become one that it refuses.
 #[test]
 fn a_list_does_not_grow_beyond_a_limit() {
-    let client = Client::calling(7, flag::INJECTS);
-    for (length, is_injected) in [(7_000, true), (8_000, false), (8_100, true), (15_000, true), (16_100, false)] {
-        let value = "x".repeat(length);
-        let fields = client.fields(&[("content-type", "application/grpc"), ("big", &value)]);
-        assert_eq!(client.made(fields).is_ok(), is_injected, "{length}");
+    let both = u32::from(propagator::TRACE_CONTEXT | propagator::B3_MULTI);
+    for (propagators, added) in [(u32::from(propagator::TRACE_CONTEXT), 98), (both, 98 + 180)] {
+        let mut client = Client::calling(7, flag::INJECTS);
+        client.process.propagators = Propagators(Setting::new(propagators));
+        for limit in [8 << 10, 16 << 10, 1 << 20] {
+            for (size, is_injected) in [(limit - added, true), (limit - added + 1, false), (limit, false), (limit + 1, true)] {
+                let value = "x".repeat(size - 32 - "big".len());
+                let made = client.made(client.fields(&[("big", &value)]));
+                assert_eq!(made, if is_injected { Ok(()) } else { Err(Missed::NotInjected) }, "{propagators} {limit} {size}");
+            }
+        }
     }
 }
 
@@ -164,12 +254,42 @@ fn memory_that_is_anothers_by_now() {
     other.span = SealedSpan::new(&SpanIdentity::NONE, 0x1234);
     client.process.set_injection(fields[0], &other);
     assert_eq!(client.written(fields), Err(Missed::NotInjected));
-    // An encoder that writes elsewhere.
+    // An encoder that writes elsewhere; what the goroutine had queued is not for this call.
+    let other = client.fields(&PLAIN);
+    client.made(other).unwrap();
+    client.written(other).unwrap();
     client.made(fields).unwrap();
     client.process.memory.write_words(client.loopy[1] + u64::from(WRITER), &[0x4e_0000, 0x77]);
     assert_eq!(client.written(fields), Err(Missed::NotInjected));
+    assert!(client.queued().is_none());
     let mut process = client.process;
     process.propagators = Propagators(Setting::new(0));
     let nothing = Client { process, ..client };
     assert_eq!(nothing.made(fields), Err(Missed::NothingToDo));
+}
+
+/// A call that was given up before it was written leaves nothing to one whose array lies at the same address.
+#[test]
+fn what_was_never_written_is_not_another_calls() {
+    let client = Client::calling(7, flag::INJECTS);
+    let fields = client.fields(&PLAIN);
+    let [address, count] = fields;
+    let long = "x".repeat(8_100);
+    let cases = [
+        ("a goroutine that makes no call", client.writer, PLAIN, false),
+        ("no memory for the probe", client.caller, PLAIN, true),
+        ("a traceparent of the program's own", client.caller, [PLAIN[0], ("traceparent", "00-own")], false),
+        ("a list near a limit", client.caller, [PLAIN[0], ("long", &long)], false),
+    ];
+    for (case, goroutine, now, is_taken) in cases {
+        client.place(address, &PLAIN);
+        client.made(fields).unwrap();
+        client.place(address, &now);
+        client.process.scratch_is_taken.set(is_taken);
+        assert!(client.hit(event::FIELDS, goroutine, &[address, count, count, 0]).is_err(), "{case}");
+        client.process.scratch_is_taken.set(false);
+        assert!(client.process.injections.is_empty(), "{case}");
+        assert_eq!(client.written(fields), Err(Missed::NothingToDo), "{case}");
+        assert!(client.queued().is_none(), "{case}");
+    }
 }

@@ -9,7 +9,7 @@ use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
 use crate::slots::{Slot, meant_for, site};
 use crate::target::Target;
-use crate::trace::{carriers, injection};
+use crate::trace::{injection, waiting};
 use crate::write;
 
 /// The header of a request is about to be written: the span's context is written before it.
@@ -24,13 +24,13 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     }
     let Some(injection) = target.injection(carrier) else {
         // That of another request with this carrier, which has ended, has taken its place.
-        carriers::written(target, carrier);
+        waiting::written(target, carrier);
         return Err(Missed::NothingToDo);
     };
     let mut span = SpanIdentity::NONE;
     let is_its = injection.span.copy_of(carrier, &mut span);
     // Behind the copy: who has begun meanwhile has said so before.
-    let is_certain = carriers::written(target, carrier);
+    let is_certain = waiting::written(target, carrier);
     if !(is_its & is_certain) {
         return Err(Missed::NotInjected);
     }

@@ -13,7 +13,7 @@ use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
 use crate::slots::site;
 use crate::target::Target;
-use crate::trace::{carriers, injection};
+use crate::trace::{injection, waiting};
 use crate::write;
 
 /// A request's header fields are about to be encoded and written. The connection's `wmu` is held: nobody else writes to it.
@@ -24,19 +24,18 @@ pub fn inject_http2<T: Target>(target: &T, config: &HttpClientConfig, event: u32
     let layout = config.http2.get(usize::from(event == event::INJECT_XNET)).ok_or(Missed::NothingToDo)?;
     let request: u64 = target.read_or_zero(stack.wrapping_add(layout.request.get().into()));
     let carrier: u64 = target.read_or_zero(request.wrapping_add(layout.header.get().into()));
+    // An earlier request of this goroutine may have failed before its header was written.
+    write::release(target, goroutine, site::HEADER_FIELDS);
     let Some(injection) = target.injection(carrier) else {
-        // An earlier request of this goroutine may have failed before its header was written.
-        write::release(target, goroutine, site::HEADER_FIELDS);
-        carriers::written(target, carrier);
+        waiting::written(target, carrier);
         return Err(Missed::NothingToDo);
     };
     let mut span = SpanIdentity::NONE;
     let is_its = injection.span.copy_of(carrier, &mut span);
     let extracted = injection.extracted.get();
     // Behind the copy: who has begun meanwhile has said so before.
-    let is_certain = carriers::written(target, carrier);
+    let is_certain = waiting::written(target, carrier);
     if !(is_its & is_certain) {
-        write::release(target, goroutine, site::HEADER_FIELDS);
         return Err(Missed::NotInjected);
     }
     let stream: u64 = target.read(stack.wrapping_add(layout.stream.get().into())).ok_or(Missed::NotInjected)?;
@@ -45,7 +44,6 @@ pub fn inject_http2<T: Target>(target: &T, config: &HttpClientConfig, event: u32
     let encoder: u64 = target.read(connection.wrapping_add(layout.encoder.get().into())).ok_or(Missed::NotInjected)?;
     let buffer = connection.wrapping_add(layout.buffer.get().into());
     if span.propagation == 0 {
-        write::release(target, goroutine, site::HEADER_FIELDS);
         return Err(Missed::NothingToDo);
     }
     // The data pointer of the interface: the encoder writes to this buffer.

@@ -17,7 +17,9 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::{self, Operation};
-use crate::trace::{carriers, injection, parents, remote, sampling};
+use crate::trace::parents::ParentSearch;
+use crate::trace::remote::RemoteParent;
+use crate::trace::{injection, parents, proxied, remote, sampling, waiting};
 
 /// A round trip begins.
 #[inline(always)]
@@ -87,7 +89,7 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     // What the walk finds out about the address is not known behind it: what comes is verified once.
     header::find(target, &config.header_map, target.opaque(carrier), header::lengths(target.propagators()), &mut scratch.headers);
     parents::find(target, goroutine, &mut scratch.search, sent.goroutine, target.read_or_zero(context_at));
-    let extracted = identify(target, scratch);
+    let extracted = identify(target, scratch, goroutine);
     let operation = goroutine.next().ok_or(Missed::NoRoom)?;
     operation.span.set(&scratch.span, sent.goroutine);
     operation.kind.set(operation::kind::HTTP_CLIENT);
@@ -129,7 +131,7 @@ fn queue_injection<T: Target>(target: &T, scratch: &mut Scratch, carrier: u64, e
     injection.extracted.set(extracted);
     injection.reset();
     // Before it can be found.
-    carriers::begin(target, carrier);
+    waiting::begin(target, carrier);
     target.set_injection(carrier, injection);
 }
 
@@ -180,14 +182,13 @@ fn is_within<T: Target>(target: &T, outer: &Operation, depth: u64) -> bool {
 /// one that was found. What the program has set stays the only one of its kind. Returns under which number the texts are remembered
 /// that are propagated with it.
 #[inline(always)]
-fn identify<T: Target>(target: &T, scratch: &mut Scratch) -> u64 {
+fn identify<T: Target>(target: &T, scratch: &mut Scratch, goroutine: &Goroutine) -> u64 {
     let Scratch { span, search, random, headers, remote, .. } = scratch;
     remote::extract::<_, InSlices>(target, &headers.found, remote);
     span.span_id = random.span_id();
     span.parent_is_remote = 0;
     // A proxy that copies the headers of the request that it serves has not named a parent.
-    let served = &search.parent;
-    let is_copied = search.found != 0 && served.is_child_of(&remote.trace_id, &remote.parent_id);
+    let is_copied = is_copied(target, goroutine, search, remote);
     let is_sent_for = search.found != 0 && search.parent.propagation & propagator::BY_HTTP != 0;
     let decision = if is_sent_for {
         // That of the operation whose request it is.
@@ -209,8 +210,21 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch) -> u64 {
     span.trace_flags = u8::from(sampling::is_sampled(target.settings(), &span.trace_id, decision));
     // Without a parent that was found there is nothing that came with it.
     let came = if search.found == 0 { 0 } else { search.parent.propagation };
-    span.propagation = injection::to_inject(target.propagators(), came, &headers.found, is_copied && remote.found != 0);
+    span.propagation = injection::to_inject(target.propagators(), came, &headers.found, is_copied);
     search.texts
+}
+
+/// Whether the headers name the parent of the one that was found, or of the request that is served around it.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn is_copied<T: Target>(target: &T, goroutine: &Goroutine, search: &ParentSearch, named: &RemoteParent) -> bool {
+    let mut is_copied = target.opaque(0);
+    if search.found != 0 && named.found != 0 {
+        is_copied |= u64::from(search.parent.is_child_of(&named.trace_id, &named.parent_id));
+        is_copied |= u64::from(proxied::is_copied(target, goroutine, named));
+    }
+    target.opaque(is_copied) != 0
 }
 
 /// A call of its own in BPF: its stack is free again when it returns.

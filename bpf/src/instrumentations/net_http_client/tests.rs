@@ -11,9 +11,10 @@ use crate::missed::{Done, Missed};
 use crate::records::http_client::{CAPACITIES, CAPACITY, HttpClientEnd, HttpClientStart, TEXTS};
 use crate::records::{RecordHeader, SpanIdentity, kind, taken};
 use crate::slots::{Slot, bucket, meant_for, site};
-use crate::target::Target as _;
 use crate::target::fake::maps::Shape;
 use crate::target::fake::{FakeProcess, layouts};
+use crate::target::{Lookup as _, Target as _};
+use crate::trace::frames::{self, Opening, Standing};
 use crate::trace::injection::NO_INJECTION;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -331,7 +332,7 @@ fn the_programs_own_traceparent_is_the_parent_and_stays_alone() {
 /// `httputil.ReverseProxy` copies the headers of the request that it serves.
 #[test]
 fn a_copied_traceparent_is_not_the_programs_own() {
-    on_each(|release, client| {
+    on_each(|release, mut client| {
         let mut served = SpanIdentity { span_id: [7; 8], trace_flags: 1, ..SpanIdentity::NONE };
         for (bytes, text) in [(&mut served.trace_id[..], TRACE), (&mut served.parent_span_id[..], PARENT)] {
             for (at, byte) in bytes.iter_mut().enumerate() {
@@ -343,7 +344,27 @@ fn a_copied_traceparent_is_not_the_programs_own() {
         goroutine.opened(0);
         let copied = client.span(client.request("/", &[("Traceparent", &format!("00-{TRACE}-{PARENT}-01"))]).0);
         assert_eq!((hex(&copied.trace_id), copied.parent_span_id), (TRACE.into(), [7; 8]), "{release}");
+        client.end(0, [0, 0]);
         let other = "1111111111111111";
+        let own = client.span(client.request("/", &[("Traceparent", &format!("00-{TRACE}-{other}-01"))]).0);
+        assert_eq!(hex(&own.parent_span_id), other, "{release}");
+        client.end(0, [0, 0]);
+        // Within functions of the user's.
+        client.process.parents.has_frames = Setting::new(1);
+        let mut within = SpanIdentity { parent_span_id: served.span_id, ..served };
+        for level in 0..2 {
+            within = SpanIdentity { span_id: [8 + level; 8], parent_span_id: within.span_id, ..within };
+            let standing = Standing { address: client.goroutine, goid: 0, depth: 0x100 };
+            let opening = Opening { level: level.into(), operation: 0, layer: 4, flags: 0, time: 1, object: 0 };
+            let opened = client.process.with_scratch(|scratch| {
+                within.copy_to(&mut scratch.span);
+                frames::open(&client.process, client.process.goroutine(client.goroutine).unwrap(), &standing, &opening, scratch)
+            });
+            opened.unwrap();
+        }
+        let copied = client.span(client.request("/", &[("Traceparent", &format!("00-{TRACE}-{PARENT}-01"))]).0);
+        assert_eq!((hex(&copied.trace_id), copied.parent_span_id), (TRACE.into(), [9; 8]), "{release}");
+        client.end(0, [0, 0]);
         let own = client.span(client.request("/", &[("Traceparent", &format!("00-{TRACE}-{other}-01"))]).0);
         assert_eq!(hex(&own.parent_span_id), other, "{release}");
     });

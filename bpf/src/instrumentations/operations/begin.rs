@@ -105,7 +105,7 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch) {
         span.trace_id = search.parent.trace_id;
         span.parent_span_id = search.parent.span_id;
         // What came with the request around is propagated to what is sent within it.
-        span.propagation = search.parent.propagation & !propagator::BY_HTTP;
+        span.propagation = search.parent.propagation & !(propagator::BY_HTTP | propagator::COPIED);
         Some(search.parent.trace_flags & 1 != 0)
     } else {
         span.trace_id = random.trace_id();

@@ -100,6 +100,17 @@ fn each_combination_of_headers() {
     }
 }
 
+/// As a peer counts it (RFC 9113 §6.5.2).
+#[test]
+fn lists_grow_by_what_is_said() {
+    for propagation in 0..32 {
+        let fields = fields(&composed::<true, 0>(propagation, MAX_TRACE_STATE, MAX_BAGGAGE));
+        let size: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 32).sum();
+        assert_eq!(list_size(propagation), size as u64, "{propagation:#b}");
+    }
+    assert_eq!((list_size(31), list_size(propagator::TRACE_CONTEXT)), (1_980, 98));
+}
+
 /// Around the lengths at which a length takes one byte more, and the longest.
 #[test]
 fn each_length() {

@@ -139,20 +139,20 @@ impl Target for FakeProcess {
         }
     }
 
-    fn set_injection(&self, carrier: u64, injection: &Injection) {
-        self.injections.set(carrier, injection.clone());
+    fn set_injection(&self, address: u64, injection: &Injection) {
+        self.injections.set(address, injection.clone());
     }
 
-    fn injection(&self, carrier: u64) -> Option<&Injection> {
-        self.injections.get(carrier)
+    fn injection(&self, address: u64) -> Option<&Injection> {
+        self.injections.get(address)
     }
 
-    fn forget_injection(&self, carrier: u64) {
-        self.injections.forget(carrier);
+    fn forget_injection(&self, address: u64) {
+        self.injections.forget(address);
     }
 
-    fn carrier(&self, number: u32) -> Option<&Shared<u64>> {
-        self.carriers.get(number as usize)
+    fn waiting(&self, number: u32) -> Option<&Shared<u64>> {
+        self.waiting.get(number as usize)
     }
 
     fn set_extracted(&self, key: u64, extracted: &Extracted) {

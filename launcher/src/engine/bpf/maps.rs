@@ -91,7 +91,7 @@ impl Sizes {
             loader.map_max_entries("GOROUTINES", goroutines);
         }
         if !injects {
-            for name in ["CARRIERS", "EXTRACTED", "INJECTIONS", "SLOTS"] {
+            for name in ["EXTRACTED", "INJECTIONS", "SLOTS", "WAITING"] {
                 loader.map_max_entries(name, 1);
             }
         }

@@ -202,9 +202,9 @@ impl Object {
         ebpf.map_mut("OBJECTS").map(clear::<{ size_of::<OpenObject>() }>);
         ebpf.map_mut("INJECTIONS").map(clear::<{ size_of::<Injection>() }>);
         ebpf.map_mut("EXTRACTED").map(clear::<{ size_of::<Extracted>() }>);
-        if let Some(Ok(mut carriers)) = ebpf.map_mut("CARRIERS").map(Array::<_, u64>::try_from) {
-            for number in 0..carriers.len() {
-                let _stays = carriers.set(number, &0_u64, 0);
+        if let Some(Ok(mut waiting)) = ebpf.map_mut("WAITING").map(Array::<_, u64>::try_from) {
+            for number in 0..waiting.len() {
+                let _stays = waiting.set(number, &0_u64, 0);
             }
         }
         if let Some(Ok(mut answered)) = ebpf.map_mut("ANSWERED").map(Array::<_, [u8; size_of::<answered::Bucket>()]>::try_from) {

@@ -3,6 +3,7 @@
 //!
 //! `bpf/src/instrumentations/grpc_client.rs` says what the probes do.
 //!
+//! match-go: v1.83.0..: google.golang.org/grpc/internal/transport.(*loopyWriter).clientHeaderHandler(l, hdr)
 //! match-go: v0.17.0..: golang.org/x/net/http2.(*Framer).WriteHeaders(f, p)
 
 use bpf::config::ReadOnlyData as _;
@@ -12,13 +13,16 @@ use bpf::slots::site;
 use crate::executor::Moment;
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
-use crate::probes::library::Carrier;
+use crate::probes::library::Protocol;
 use crate::probes::plan::{Layout, LeftOut, Planned};
 use crate::probes::probe::{Body, Event, Probe, When};
 
 const FIELDS: &str = "google.golang.org/grpc/internal/transport.(*http2Client).createHeaderFields";
-/// Writes the header fields of calls, for clients alone.
-const ORIGINATE: &str = "google.golang.org/grpc/internal/transport.(*loopyWriter).originateStream";
+/// Who writes the header fields of calls, for clients alone; up to 1.82 the second.
+const CLIENTS: [&str; 2] = [
+    "google.golang.org/grpc/internal/transport.(*loopyWriter).clientHeaderHandler",
+    "google.golang.org/grpc/internal/transport.(*loopyWriter).originateStream",
+];
 const WRITE: &str = "google.golang.org/grpc/internal/transport.(*loopyWriter).writeHeader";
 const WRITE_FIELD: &str = "golang.org/x/net/http2/hpack.(*Encoder).WriteField";
 const WRITE_FRAME: &str = "golang.org/x/net/http2.(*Framer).WriteHeaders";
@@ -28,8 +32,8 @@ const WRITER: &str = "google.golang.org/grpc/internal/transport.loopyWriter";
 const ENCODER: &str = "golang.org/x/net/http2/hpack.Encoder";
 
 /// See the file's head.
-pub(super) static CARRIER: Carrier = Carrier {
-    functions: &[FIELDS, ORIGINATE, WRITE, WRITE_FIELD, WRITE_FRAME, BUFFER_WRITE],
+pub(super) static PROTOCOL: Protocol = Protocol {
+    functions: &[FIELDS, CLIENTS[0], CLIENTS[1], WRITE, WRITE_FIELD, WRITE_FRAME, BUFFER_WRITE],
     types: &[WRITER, ENCODER, "runtime.g", "runtime.stack"],
     plan,
 };
@@ -59,11 +63,8 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     Ok(Planned { probes: vec![made, written], fields: fields.sources, layouts, detours, ..Planned::default() })
 }
 
-/// The probe where header fields are encoded: those of calls alone, where clients have a function for that.
+/// The probe where header fields are encoded: those of calls alone. An array of a server's may lie where one was that is remembered.
 fn written(facts: &Facts<'_>, event: Event) -> Result<Probe, LeftOut> {
-    // Of a writer without one, those of servers are looked at too, and are nobody's.
-    if let Ok(probe) = facts.at_call_of(ORIGINATE, WRITE, event) {
-        return Ok(probe);
-    }
-    facts.at_entry(WRITE, event)
+    let [newer, older] = CLIENTS;
+    facts.at_call_of(newer, WRITE, event).or_else(|_absent| facts.at_call_of(older, WRITE, event))
 }

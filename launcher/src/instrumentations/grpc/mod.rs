@@ -14,7 +14,7 @@ use opentelemetry::trace::SpanKind;
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
 use crate::probes::library::{
-    ANNOTATION, Annotation, CLOSE, Carrier, Close, ErrorType, LIBRARY, Library, OPERATION, Operation, RESUME, Resume,
+    ANNOTATION, Annotation, CLOSE, Close, ErrorType, LIBRARY, Library, OPERATION, Operation, Protocol, RESUME, Resume,
 };
 use crate::probes::plan::{Instrumentation, Layout, LeftOut, Planned};
 use bpf::config::ReadOnlyData as _;
@@ -64,7 +64,7 @@ static SERVER: Library = Library {
             "func (ht *serverHandlerTransport) WriteStatus(s *Stream, st *google.golang.org/grpc/internal/status.Status) error",
         ]),
     ],
-    carrier: Some(&Carrier { functions: &[], types: &[METADATA_TYPE], plan: extracted }),
+    protocol: Some(&Protocol { functions: &[], types: &[METADATA_TYPE], plan: extracted }),
     ..LIBRARY
 };
 
@@ -153,7 +153,7 @@ static CLIENT: Library = Library {
         ],
         cause: "",
     }],
-    carrier: Some(&inject::CARRIER),
+    protocol: Some(&inject::PROTOCOL),
     ..LIBRARY
 };
 

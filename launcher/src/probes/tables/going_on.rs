@@ -7,7 +7,7 @@ use opentelemetry::trace::SpanKind;
 use super::{Planning, condition, declaration, expression, one};
 use crate::expression::Stage;
 use crate::probes::left_out::LeftOut;
-use crate::probes::library::{Carrier, Close, Library, Resume, SpanFunction};
+use crate::probes::library::{Close, Library, Protocol, Resume, SpanFunction};
 use crate::probes::plan::Planned;
 use crate::probes::recipe::{Declared, Recipe};
 use crate::signature::{GoType, Parameter, Signature, find};
@@ -92,8 +92,8 @@ impl Planning<'_, '_> {
     }
 
     /// Adds what is code.
-    pub(super) fn carrier(&mut self, carrier: &'static Carrier) {
-        match (carrier.plan)(self.facts) {
+    pub(super) fn protocol(&mut self, protocol: &'static Protocol) {
+        match (protocol.plan)(self.facts) {
             Ok(Planned { probes, fields, missing, layouts, detours, .. }) => {
                 self.planned.fields.extend(fields);
                 self.planned.missing.extend(missing);

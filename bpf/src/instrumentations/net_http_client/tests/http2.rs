@@ -88,6 +88,8 @@ fn nothing_is_queued_where_the_encoder_writes_elsewhere() {
         let (request, _) = client.request("/", &[]);
         client.span(request);
         let stream = client.stream(request);
+        // What the goroutine had queued before is not for this one.
+        client.encode(&stream).unwrap();
         client.process.memory.write_words(stream.encoder + u64::from(WRITER) + 8, &[stream.connection + 8]);
         assert_eq!(client.encode(&stream), Err(Missed::NotInjected), "{release}");
         assert!(client.queued().is_none(), "{release}");
