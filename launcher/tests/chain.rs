@@ -9,11 +9,11 @@ mod support;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use support::apps::{self, GoVersion, Variant};
+use support::apps::{self, GoVersion, ModuleFile, Variant, tests_all};
 use support::load;
 use support::plain::Plain;
 use support::receiver::{Attributes as _, Receiver};
@@ -176,10 +176,32 @@ fn is_a_row(trace: &[&Span], length: usize) -> bool {
     (trace.len(), count) == (length, length)
 }
 
+/// From HTTP by gRPC to HTTP to SQL, 32 at a time: each request is one row of spans.
+#[test]
+fn by_grpc_to_a_database() {
+    const REQUESTS: usize = 10_000;
+    let newest = ModuleFile::of("grpc", "grpc").pop().unwrap();
+    let receiver = Receiver::start();
+    let start = |app: &Path, args: &[&str]| {
+        let mut command = launcher();
+        command.arg("--").arg(app);
+        Server::start_sending(receiver.clone(), command, args, 1)
+    };
+    let store = start(&apps::build_tagged("database_sql", GoVersion::GO_1_27, Variant::Stripped, "fake", None), &["full"]);
+    let front = start(&apps::build_with("grpc", GoVersion::GO_1_27, Variant::Default, &newest), &[]);
+    let path = format!("/unary?say=get%20{}/query-context", url(store.addresses[0]));
+    load::send(front.addresses[0], 32, REQUESTS, |_| path.clone());
+    let said = end([front, store]);
+    let spans = receiver.spans();
+    let traces = by_trace(&spans);
+    let rows = traces.values().filter(|trace| is_a_row(trace, 6)).count();
+    assert_eq!((spans.len(), traces.len(), rows), (6 * REQUESTS, REQUESTS, REQUESTS), "{said}");
+}
+
 /// A proxy hands headers on, `traceparent` too: what is behind it is its child, not its caller's. The last hop is by HTTP/2 if `secure`.
 /// By HTTP/1 the native engine alone can do that. With a `span` of their own, the proxies' functions lie in between.
 fn through_proxies(version: GoVersion, secure: bool, propagators: &str, span: Option<&str>) {
-    const REQUESTS: usize = 1_000;
+    let requests = if tests_all() { 10_000 } else { 1_000 };
     let receiver = Receiver::start();
     let role = |role: &[&str]| {
         let mut command = launcher();
@@ -203,7 +225,7 @@ fn through_proxies(version: GoVersion, secure: bool, propagators: &str, span: Op
         (last, vec![outer, inner])
     };
     let first = role(&["drop", &url(middle[0].addresses[0])]);
-    load::send(first.addresses[0], 32, REQUESTS, |_| "/".to_owned());
+    load::send(first.addresses[0], 32, requests, |_| "/".to_owned());
     let said: String = std::iter::once(first).chain(middle).chain([last]).map(|server| server.end().stderr).collect();
     let spans = receiver.spans();
     let traces = by_trace(&spans);
@@ -211,7 +233,7 @@ fn through_proxies(version: GoVersion, secure: bool, propagators: &str, span: Op
     let length = 3 + proxies * if span.is_some() { 3 } else { 2 };
     let rows = traces.values().filter(|trace| is_a_row(trace, length)).count();
     let found = (spans.len(), traces.len(), rows);
-    assert_eq!(found, (length * REQUESTS, REQUESTS, REQUESTS), "{version:?} {secure} {propagators}: {said}");
+    assert_eq!(found, (length * requests, requests, requests), "{version:?} {secure} {propagators}: {said}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"sort"
 	"strconv"
 	"strings"
@@ -100,9 +101,29 @@ func answer(ctx context.Context, said string) (*wrapperspb.StringValue, error) {
 		return out, <-received
 	case "together":
 		meet()
+	case "get":
+		return get(ctx, what[1])
 	}
 	return &wrapperspb.StringValue{Value: sent(ctx) + said}, nil
 }
+
+// get asks another service by HTTP.
+func get(ctx context.Context, url string) (*wrapperspb.StringValue, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return &wrapperspb.StringValue{Value: string(body)}, err
+}
+
+// client keeps as many connections as there are calls at once.
+var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
 // together is how many calls are to be open at the same time, before any of them is answered.
 var together = struct {
