@@ -82,7 +82,7 @@ pub mod instrumentation {
     pub const HTTP_SERVER: u32 = 1;
     /// Clients of `net/http`.
     pub const HTTP_CLIENT: u32 = 2;
-    /// Servers of `fasthttp`.
+    /// Servers of `fasthttp` and `hertz`.
     pub const FASTHTTP_SERVER: u32 = 4;
     /// The lowest bit of what is described by tables; the others follow.
     pub const FIRST_OF_TABLES: u32 = 8;

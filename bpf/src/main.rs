@@ -36,6 +36,9 @@ mod entry_points {
     /// Layouts of the process's server of `fasthttp`, set by the launcher.
     #[unsafe(no_mangle)]
     static FASTHTTP_SERVER: FasthttpServerConfig = EMPTY_FASTHTTP_SERVER;
+    /// The same of `hertz`.
+    #[unsafe(no_mangle)]
+    static HERTZ_SERVER: FasthttpServerConfig = EMPTY_FASTHTTP_SERVER;
     /// How the metadata of a call is read, set by the launcher.
     #[unsafe(no_mangle)]
     static CARRIER: CarrierConfig = EMPTY_CARRIER;
@@ -78,6 +81,7 @@ mod entry_points {
     probe!(served_operations, served_operations_p, |hit| operations::served(hit, &CARRIER.map));
     probe!(grpc_client, grpc_client_p, |hit| grpc_client::any(hit, &GRPC_CLIENT));
     probe!(fasthttp_server, fasthttp_server_p, |hit| fasthttp_server::any(hit, &FASTHTTP_SERVER));
+    probe!(hertz_server, hertz_server_p, |hit| fasthttp_server::any(hit, &HERTZ_SERVER));
     probe!(new_goroutine, new_goroutine_p, |hit| creators::created(hit));
 
     #[panic_handler]

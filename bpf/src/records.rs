@@ -58,6 +58,8 @@ pub mod kind {
     pub const OPERATION_GOEXIT: u32 = 13;
     /// [`super::fasthttp_server::FasthttpServerStart`]. Such requests end as those of other servers of HTTP do.
     pub const FASTHTTP_SERVER_START: u32 = 14;
+    /// The same of a request that `hertz` serves.
+    pub const HERTZ_SERVER_START: u32 = 15;
 }
 
 /// Bytes of a string of this length that a record holds which takes `capacity` of them at most.

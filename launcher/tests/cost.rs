@@ -91,6 +91,27 @@ fn hits_of_fasthttp() {
     server.end();
 }
 
+/// The same of hertz, with the route, by both transports; one more for each connection.
+#[test]
+fn hits_of_hertz() {
+    const REQUESTS: u64 = 100;
+    let _stats = enable_stats(Stats::RunTime).unwrap();
+    let newest = ModuleFile::named("hertz", "newest");
+    let app = apps::build_tagged("hertz", GoVersion::GO_1_27, Variant::Default, "newest", Some(&newest));
+    let server = Server::start_with(bpf_launcher(), &app, &["netpoll", "standard"], 2);
+    for address in &server.addresses {
+        let before = runs(server.pid())["hertz_server"];
+        let mut client = Client::connect(*address);
+        for _ in 0..REQUESTS {
+            assert_eq!(client.send("GET", "/pets/7", &[], ""), Some(201));
+        }
+        let more = runs(server.pid())["hertz_server"] - before;
+        // The ends of connections may have been seen or not.
+        assert!((2 * REQUESTS..=2 * REQUESTS + 2).contains(&more), "{more} hits");
+    }
+    server.end();
+}
+
 /// A program whose requests hold their routes themselves pays for the mux's probe for some time, and never again; one in which a
 /// middleware replaces them does all the time. Where muxes note no patterns there is no such probe.
 #[test]

@@ -21,7 +21,8 @@ use go_auto_launch::signature::{Parameter, Signature};
 use support::apps::{GoVersion, workspace};
 
 /// Modules of which functions are named by lines `match-go:`.
-const LIBRARIES: [&str; 3] = ["golang.org/x/net", "google.golang.org/grpc", "github.com/valyala/fasthttp"];
+const LIBRARIES: [&str; 4] =
+    ["golang.org/x/net", "google.golang.org/grpc", "github.com/valyala/fasthttp", "github.com/cloudwego/hertz"];
 const MARK: &str = "match-go: ";
 
 /// One line.

@@ -54,6 +54,8 @@ pub mod body {
     pub const GRPC_CLIENT: u32 = 8;
     /// `fasthttp_server::any`.
     pub const FASTHTTP_SERVER: u32 = 9;
+    /// The same, of `hertz`.
+    pub const HERTZ_SERVER: u32 = 10;
 }
 
 /// Values of [`Configuration::planted`].
@@ -150,6 +152,8 @@ pub struct Configuration {
     pub grpc_client: GrpcClientConfig,
     /// Layouts of a server of `fasthttp`.
     pub fasthttp_server: FasthttpServerConfig,
+    /// Layouts of a server of `hertz`.
+    pub hertz_server: FasthttpServerConfig,
 }
 
 /// Before the launcher has set anything.
@@ -180,6 +184,7 @@ pub const EMPTY_CONFIGURATION: Configuration = Configuration {
     carrier: EMPTY_CARRIER,
     grpc_client: EMPTY_GRPC_CLIENT,
     fasthttp_server: EMPTY_FASTHTTP_SERVER,
+    hertz_server: EMPTY_FASTHTTP_SERVER,
 };
 
 const _: () = assert!(
@@ -193,7 +198,7 @@ const _: () = assert!(
             + size_of::<ParentsConfig>()
             + size_of::<CarrierConfig>()
             + size_of::<GrpcClientConfig>()
-            + size_of::<FasthttpServerConfig>()
+            + 2 * size_of::<FasthttpServerConfig>()
 );
 
 // SAFETY: no padding: words, pairs of 32-bit numbers, and layouts that have none (see the size assertion).

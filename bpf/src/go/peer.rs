@@ -20,8 +20,14 @@ pub fn find<T: Target>(target: &T, layout: &PeerLayout, connection: u64) -> Opti
         return None;
     }
     let descriptor: u64 = target.read(data)?;
-    let [table, address]: [u64; 2] = target.read(descriptor.wrapping_add(layout.remote.get().into()))?;
-    if table != layout.address.get().wrapping_add(bias) {
+    of_address(target, layout, descriptor.wrapping_add(layout.remote.get().into()))
+}
+
+/// The peer by the `net.Addr` whose interface value is at `address`, if that is a `*net.TCPAddr`.
+#[inline(always)]
+pub fn of_address<T: Target>(target: &T, layout: &PeerLayout, address: u64) -> Option<Peer> {
+    let [table, address]: [u64; 2] = target.read(address)?;
+    if table != layout.address.get().wrapping_add(target.load_bias()) {
         return None;
     }
     // `IP` and `Port`, at once.

@@ -18,8 +18,8 @@ use super::{Hit, LOAD_BIAS};
 #[repr(C)]
 struct Place {
     taken: Shared<u64>,
-    /// Fills the cache line.
-    padding: [u64; 7],
+    /// Fills the cache line, with the first word of what follows.
+    padding: [u64; 6],
     scratch: Taken<Scratch>,
 }
 

@@ -1,4 +1,4 @@
-//! The start of a request that `fasthttp` serves; its end is that of any server of HTTP.
+//! The start of a request that `fasthttp` or `hertz` serves; its end is that of any server of HTTP.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -10,7 +10,7 @@ use super::http_server::{HttpServerStart, TEXTS, text};
 #[repr(C)]
 #[derive(Pod, Zeroable, Clone, Copy, Debug)]
 pub struct FasthttpServerStart {
-    /// `kind` is [`super::kind::FASTHTTP_SERVER_START`].
+    /// `kind` is [`super::kind::FASTHTTP_SERVER_START`] or [`super::kind::HERTZ_SERVER_START`].
     pub start: HttpServerStart,
     /// Who has sent it.
     pub peer: Peer,

@@ -88,7 +88,7 @@ pub struct HttpServerEnd {
     pub flags: u32,
     /// Length of the text of a panic; else 0.
     pub message_length: u32,
-    /// Lengths of the `ServeMux` patterns that matched (Go ≥ 1.22): the one noted in the request, else the first that a mux has found; then
+    /// Lengths of the `ServeMux` patterns that matched (Go ≥ 1.22), or of the route of `hertz`: the one noted in the request, else the first that a mux has found; then
     /// those that muxes within have found, where they are not noted in the request.
     pub pattern_lengths: [u32; PATTERNS],
     /// Zero.

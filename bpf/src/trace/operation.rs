@@ -14,7 +14,7 @@ pub mod kind {
     pub const HTTP2_SERVER: u32 = 1;
     /// One that the HTTP/2 server of `golang.org/x/net/http2` serves.
     pub const XNET_SERVER: u32 = 2;
-    /// A request that `fasthttp` serves.
+    /// A request that `fasthttp` or `hertz` serves.
     pub const FASTHTTP_SERVER: u32 = 3;
     /// A round trip of an HTTP client.
     pub const HTTP_CLIENT: u32 = 4;
@@ -44,8 +44,8 @@ pub struct Operation {
     /// What it is found by elsewhere, or 0. A server: the data pointer of the request's context; of `fasthttp`, its `*RequestCtx`. A client: its carrier, the
     /// address of the header map, where something is to be injected.
     pub object: Shared<u64>,
-    /// A server: the `*http.Request` whose `Pattern` is read at the end (0 where there is none), and the response writer. A client:
-    /// the return address of the function that sends the request.
+    /// A server: the `*http.Request` whose `Pattern` is read at the end (0 where there is none), and the response writer; of `hertz`, its
+    /// `*RequestContext`. A client: the return address of the function that sends the request.
     pub words: [Shared<u64>; 2],
 }
 

@@ -41,7 +41,8 @@ pub enum Record<'a> {
 pub struct ServerEnd<'a> {
     /// What is known of it in numbers.
     pub head: HttpServerEnd,
-    /// The `ServeMux` patterns that matched, of muxes within each other, the outermost first; empty where it is not known.
+    /// The `ServeMux` patterns that matched, of muxes within each other, the outermost first, or the route of `hertz`; empty where it is not
+    /// known.
     pub patterns: [Text<'a>; PATTERNS],
 }
 
@@ -111,6 +112,8 @@ pub enum HttpServer {
     /// That of `github.com/valyala/fasthttp`, with the port from which the request has come; [`bpf::records::http_server::text::REMOTE`] is the
     /// bytes of the address.
     Fasthttp(u16),
+    /// That of `github.com/cloudwego/hertz`, likewise.
+    Hertz(u16),
 }
 
 impl ServerStart<'_> {
@@ -160,7 +163,8 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     let mut reader = Reader { header, bytes, rest: bytes };
     let record = match header.kind {
         kind::HTTP_SERVER_START => Record::HttpServerStart(server_start(&mut reader)?),
-        kind::FASTHTTP_SERVER_START => Record::HttpServerStart(fasthttp_start(&mut reader)?),
+        kind::FASTHTTP_SERVER_START => Record::HttpServerStart(fasthttp_start(&mut reader, HttpServer::Fasthttp)?),
+        kind::HERTZ_SERVER_START => Record::HttpServerStart(fasthttp_start(&mut reader, HttpServer::Hertz)?),
         kind::HTTP_SERVER_END => Record::HttpServerEnd(server_end(&mut reader)?),
         kind::HTTP_SERVER_UNFINISHED => Record::HttpServerUnfinished(server_end(&mut reader)?),
         kind::HTTP_SERVER_PANIC => Record::HttpServerPanic(server_panic(&mut reader)?),
@@ -235,7 +239,7 @@ fn server_start<'a>(reader: &mut Reader<'a>) -> Result<ServerStart<'a>, DecodeEr
 }
 
 /// What stands in the request line is taken apart here: path and query.
-fn fasthttp_start<'a>(reader: &mut Reader<'a>) -> Result<ServerStart<'a>, DecodeError> {
+fn fasthttp_start<'a>(reader: &mut Reader<'a>, server: fn(u16) -> HttpServer) -> Result<ServerStart<'a>, DecodeError> {
     let FasthttpServerStart { start, peer } = reader.head()?;
     let mut texts = reader.texts(start.lengths, &fasthttp_server::CAPACITIES)?;
     let (target, is_cut) = texts[http_server::text::PATH];
@@ -244,7 +248,7 @@ fn fasthttp_start<'a>(reader: &mut Reader<'a>) -> Result<ServerStart<'a>, Decode
     texts[http_server::text::PATH] = (path, is_path_cut);
     texts[http_server::text::QUERY] = (query.unwrap_or_default(), is_cut && !is_path_cut);
     texts[http_server::text::REMOTE] = (reader.peer(peer.length), false);
-    Ok(server_start_of(&start, HttpServer::Fasthttp(u16::try_from(peer.port).unwrap_or_default()), &texts))
+    Ok(server_start_of(&start, server(u16::try_from(peer.port).unwrap_or_default()), &texts))
 }
 
 fn server_start_of<'a>(head: &HttpServerStart, server: HttpServer, texts: &[Text<'a>; http_server::TEXTS]) -> ServerStart<'a> {

@@ -8,7 +8,7 @@
 //! comes instead. It recovers from no panic.
 
 use bpf::config::ReadOnlyData as _;
-use bpf::config::fasthttp_server::{FasthttpServerConfig, event};
+use bpf::config::fasthttp_server::{EMPTY_FASTHTTP_SERVER, FasthttpServerConfig, event};
 use bpf::config::http_server::PanicLayout;
 use bpf::config::{ABSENT, Offset, Setting};
 use bpf::go::header::{STRIDE, VALUE};
@@ -97,12 +97,14 @@ const fn event(number: u32, when: When, meaning: &'static str) -> Event {
 fn requests(facts: &Facts<'_>, serve: &str) -> Result<Vec<Probe>, LeftOut> {
     let start = event(event::START, When::Start, "the header of a request has been read");
     let mut probes = READS.iter().map(|read| at_only_call(facts, serve, read, start)).collect::<Result<Vec<_>, _>>()?;
-    probes.push(at_write(facts, serve, [event::END, event::END_RESPONSE], When::End, "the handler has returned")?);
+    let end = |number: u32| event(number, When::End, "the handler has returned");
+    probes.push(at_write(facts, serve, WRITES, [end(event::END), end(event::END_RESPONSE)])?);
     Ok(probes)
 }
 
 fn errors(facts: &Facts<'_>) -> Result<Probe, LeftOut> {
-    at_write(facts, WRITE_ERROR, [event::ERROR, event::ERROR_RESPONSE], When::Connection, "an error is answered")
+    let error = |number: u32| event(number, When::Connection, "an error is answered");
+    at_write(facts, WRITE_ERROR, WRITES, [error(event::ERROR), error(event::ERROR_RESPONSE)])
 }
 
 fn hijacks(facts: &Facts<'_>, serve: &str) -> Result<Probe, LeftOut> {
@@ -119,21 +121,19 @@ fn panics(facts: &Facts<'_>) -> Result<Probe, LeftOut> {
     facts.at_exit(PANICS, event(event::PANIC, When::Exit, "a panic ends the program"))
 }
 
-/// The probe where a function writes a response; the numbers are those of the events for each of [`WRITES`].
-fn at_write(
+/// The probe where a function writes a response: that calls the second function, which is called where it is inlined itself. Each has an
+/// event.
+pub(super) fn at_write(
     facts: &Facts<'_>,
     within: &str,
-    [context, response]: [u32; 2],
-    when: When,
-    meaning: &'static str,
+    [write, inlined]: [&str; 2],
+    [context, response]: [Event; 2],
 ) -> Result<Probe, LeftOut> {
-    let [write, inlined] = WRITES;
-    at_only_call(facts, within, write, event(context, when, meaning))
-        .or_else(|_| at_only_call(facts, within, inlined, event(response, when, meaning)))
+    at_only_call(facts, within, write, context).or_else(|_| at_only_call(facts, within, inlined, response))
 }
 
 /// The probe at the only direct call of `callee` within a function.
-fn at_only_call(facts: &Facts<'_>, within: &str, callee: &str, event: Event) -> Result<Probe, LeftOut> {
+pub(super) fn at_only_call(facts: &Facts<'_>, within: &str, callee: &str, event: Event) -> Result<Probe, LeftOut> {
     facts.at_call(within, only_call(facts, within, callee)?.site, event)
 }
 
@@ -147,7 +147,7 @@ fn only_call(facts: &Facts<'_>, within: &str, callee: &str) -> Result<Call, Left
 }
 
 fn layouts(facts: &Facts<'_>, fields: &mut FieldReader<'_>) -> Result<FasthttpServerConfig, LeftOut> {
-    list(facts)?;
+    list(facts, FIELD)?;
     let [request, response] =
         [REQUEST, RESPONSE].map(|owner| move |fields: &mut FieldReader<'_>, field: &str| in_header(fields, owner, field));
     let config = FasthttpServerConfig {
@@ -167,18 +167,30 @@ fn layouts(facts: &Facts<'_>, fields: &mut FieldReader<'_>) -> Result<FasthttpSe
         body_stream: fields.required(RESPONSE, "bodyStream")?,
         body_raw: fields.required(RESPONSE, "bodyRaw")?,
         body: fields.required(RESPONSE, "body")?,
-        panic: PanicLayout {
-            g_panic: fields.required("runtime.g", "_panic")?,
-            arg: fields.required("runtime._panic", "arg")?,
-            goexit: fields.required("runtime._panic", "goexit")?,
-        },
+        panic: panic_layout(fields)?,
+        ..EMPTY_FASTHTTP_SERVER
     };
+    are_at_once(&config, REQUEST)?;
+    Ok(config)
+}
+
+/// How a panic is found.
+pub(super) fn panic_layout(fields: &mut FieldReader<'_>) -> Result<PanicLayout, LeftOut> {
+    Ok(PanicLayout {
+        g_panic: fields.required("runtime.g", "_panic")?,
+        arg: fields.required("runtime._panic", "arg")?,
+        goexit: fields.required("runtime._panic", "goexit")?,
+    })
+}
+
+/// Refuses layouts of a `request` in which the fields that the probe reads at once lie too far apart.
+pub(super) fn are_at_once(config: &FasthttpServerConfig, request: &str) -> Result<(), LeftOut> {
     let line = [&config.method, &config.target, &config.host, &config.user_agent].map(Offset::get);
     let from = line.into_iter().min().unwrap_or_default();
     if line.iter().any(|at| !at.is_multiple_of(8) || (at - from) as usize + 16 > LINE_WORDS * 8) {
-        return Err(LeftOut::NotUnderstood(format!("the fields of {REQUEST}.Header lie further apart than expected")));
+        return Err(LeftOut::NotUnderstood(format!("the fields of {request}.Header lie further apart than expected")));
     }
-    Ok(config)
+    Ok(())
 }
 
 /// A field of the header of a request or a response, from the start of that.
@@ -193,12 +205,12 @@ fn in_header(fields: &mut FieldReader<'_>, owner: &str, field: &str) -> Result<O
     Ok(Setting::new(at.saturating_add(within)))
 }
 
-/// Refuses lists of headers that are not as the probe reads them.
-fn list(facts: &Facts<'_>) -> Result<(), LeftOut> {
-    let field = facts.layouts.get(FIELD);
+/// Refuses lists of headers, whose elements are of this type, that are not as the probe reads them.
+pub(super) fn list(facts: &Facts<'_>, element: &str) -> Result<(), LeftOut> {
+    let field = facts.layouts.get(element);
     let offset = |name: &str| field.and_then(|field| Some(field.field(name)?.offset));
     if field.map(|field| field.size) == Some(STRIDE.into()) && offset("key") == Some(0) && offset("value") == Some(VALUE.into()) {
         return Ok(());
     }
-    Err(LeftOut::NotUnderstood(format!("{FIELD} is not as expected")))
+    Err(LeftOut::NotUnderstood(format!("{element} is not as expected")))
 }

@@ -163,9 +163,12 @@ pub fn split_host_port(authority: &str) -> (Option<&str>, Option<u16>) {
     (Some(host).filter(|host| !host.is_empty()), port.and_then(|port| port.parse().ok()))
 }
 
-/// The route in a `ServeMux` pattern `[METHOD ][HOST]/[PATH]`: the path.
+/// The route in a `ServeMux` pattern `[METHOD ][HOST]/[PATH]`: the path. One of `hertz` is no more than that.
 #[must_use]
 pub fn route_of_pattern(pattern: &str) -> Option<&str> {
+    if pattern.starts_with('/') {
+        return Some(pattern);
+    }
     let without_method = pattern.split_once([' ', '\t']).map_or(pattern, |(_method, rest)| rest.trim_start());
     without_method.find('/').and_then(|at| without_method.get(at..))
 }

@@ -9,6 +9,7 @@ pub mod database_sql;
 pub mod drpc;
 pub mod fasthttp_server;
 pub mod grpc;
+pub mod hertz_server;
 pub mod http;
 pub mod identity;
 pub mod net_http_client;
@@ -27,6 +28,7 @@ pub static CATALOG: &[&Instrumentation] = &[
     &net_http_server::INSTRUMENTATION,
     &net_http_client::INSTRUMENTATION,
     &fasthttp_server::INSTRUMENTATION,
+    &hertz_server::INSTRUMENTATION,
     &database_sql::INSTRUMENTATION,
     &pgx::INSTRUMENTATION_5,
     &pgx::INSTRUMENTATION_4,

@@ -18,12 +18,16 @@ use super::probe::{Body, Event, Layout, Probe, When};
 use crate::binary::VirtAddr;
 
 /// Functions that are probed.
-pub const FUNCTIONS: [&str; 6] = [CREATE, QUEUE, SERVERS[0], SERVERS[1], PANIC, GOEXIT];
+pub const FUNCTIONS: [&str; 7] = [CREATE, QUEUE, SERVERS[0], SERVERS[1], SERVERS[2], PANIC, GOEXIT];
 /// Types that are read.
 pub const TYPES: [&str; 3] = ["runtime.g", "runtime.m", "runtime.stack"];
 
-/// Every server of `net/http` has the one, and every server of `fasthttp` the other.
-const SERVERS: [&str; 2] = ["net/http.serverHandler.ServeHTTP", "github.com/valyala/fasthttp.(*Server).writeErrorResponse"];
+/// Every server of `net/http`, of `fasthttp` and of `hertz` has one of these.
+const SERVERS: [&str; 3] = [
+    "net/http.serverHandler.ServeHTTP",
+    "github.com/valyala/fasthttp.(*Server).writeErrorResponse",
+    "github.com/cloudwego/hertz/pkg/protocol/http1.Server.Serve",
+];
 /// What each `go` statement executes on the thread's own stack (`runtime/proc.go`, `newproc`), …
 ///
 /// match-go: 1.18..: runtime.newproc(fn)

@@ -112,6 +112,8 @@ pub enum Body {
     GrpcClient,
     /// `fasthttp_server::any`.
     FasthttpServer,
+    /// The same, of `hertz`.
+    HertzServer,
 }
 
 impl Body {
@@ -126,7 +128,8 @@ impl Body {
             | Self::HttpClient
             | Self::NewGoroutine
             | Self::GrpcClient
-            | Self::FasthttpServer => false,
+            | Self::FasthttpServer
+            | Self::HertzServer => false,
         }
     }
 }
@@ -160,4 +163,6 @@ pub enum Layout {
     GrpcClient,
     /// [`bpf::config::fasthttp_server::FasthttpServerConfig`].
     FasthttpServer,
+    /// The same, of `hertz`.
+    HertzServer,
 }

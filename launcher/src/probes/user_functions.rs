@@ -115,7 +115,12 @@ fn at_places_of_its_own(probes: &[Probe], libraries: &[Planned]) -> Result<(), L
 /// Whether a body forgets operations that begin at the same depth of the stack, or deeper.
 const fn looks_at_depths(body: Body) -> bool {
     match body {
-        Body::Operations | Body::ServedOperations | Body::Annotations | Body::HttpServer | Body::FasthttpServer => true,
+        Body::Operations
+        | Body::ServedOperations
+        | Body::Annotations
+        | Body::HttpServer
+        | Body::FasthttpServer
+        | Body::HertzServer => true,
         Body::Http2Request | Body::HttpRoute | Body::HttpClient | Body::NewGoroutine | Body::GrpcClient => false,
     }
 }

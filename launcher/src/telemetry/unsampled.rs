@@ -12,7 +12,7 @@ const NAMES: [(u32, &str); kind::COUNT as usize] = [
     (kind::HTTP1_SERVER, "HTTP/1 requests served"),
     (kind::HTTP2_SERVER, "HTTP/2 requests served"),
     (kind::XNET_SERVER, "HTTP/2 requests served by golang.org/x/net"),
-    (kind::FASTHTTP_SERVER, "HTTP requests served by fasthttp"),
+    (kind::FASTHTTP_SERVER, "HTTP requests served by fasthttp or hertz"),
     (kind::HTTP_CLIENT, "HTTP requests sent"),
     (kind::OF_TABLE, "other operations"),
 ];

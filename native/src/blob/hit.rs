@@ -54,7 +54,12 @@ pub(super) unsafe extern "C" fn hit(saved: *const Saved, number: u64, frame: *mu
         body::ANNOTATIONS => operations::annotate(&hit),
         body::NEW_GOROUTINE => created(&hit),
         body::SERVED_OPERATIONS => operations::served(&hit, &configuration.carrier.map),
-        body::FASTHTTP_SERVER => fasthttp_server::any(&hit, &configuration.fasthttp_server),
+        // One call: the body is not there twice.
+        body::FASTHTTP_SERVER | body::HERTZ_SERVER => {
+            let is_hertz = site.body == body::HERTZ_SERVER;
+            let layouts = if is_hertz { &configuration.hertz_server } else { &configuration.fasthttp_server };
+            fasthttp_server::any(&hit, layouts)
+        }
         body::GRPC_CLIENT => grpc_client::any(&hit, &configuration.grpc_client),
         _ => Err(Missed::NothingToDo),
     };

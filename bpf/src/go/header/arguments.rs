@@ -1,4 +1,4 @@
-//! One pass over header fields as `github.com/valyala/fasthttp` has them, `[]argsKV`, for the headers that tracing needs.
+//! One pass over header fields as `github.com/valyala/fasthttp` and `github.com/cloudwego/hertz` have them, `[]argsKV`, for the headers that tracing needs.
 //!
 //! `argsKV` is `struct { key, value []byte; noValue bool }` (`args.go`). A header that came in several lines has as many elements.
 

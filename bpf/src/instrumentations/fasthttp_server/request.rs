@@ -4,18 +4,18 @@
 
 use core::mem::MaybeUninit;
 
-use crate::config::fasthttp_server::FasthttpServerConfig;
-use crate::config::{Offset, instrumentation};
+use crate::config::fasthttp_server::{FasthttpServerConfig, WrappedLayout};
+use crate::config::{ABSENT, Offset, instrumentation};
 use crate::go::header::{self, InPlace};
 use crate::go::peer;
 use crate::go::string::GoString;
 use crate::go::words::string;
 use crate::instrumentations::serving;
 use crate::missed::{Done, Missed};
+use crate::records::Append;
 use crate::records::fasthttp_server::{CAPACITIES, FasthttpServerStart};
 use crate::records::http_client::{NO_PEER, Peer};
 use crate::records::http_server::{TEXTS, text};
-use crate::records::{Append, kind};
 use crate::scratch::Scratch;
 use crate::target::{Memory, Target};
 use crate::trace::{extracted, operation};
@@ -65,7 +65,7 @@ pub(super) fn start<T: Target>(target: &T, config: &FasthttpServerConfig) -> Don
         let lengths = header::served_lengths(target.propagators());
         header::find_in_arguments(target, fields.address, fields.length, lengths, &mut scratch.headers);
         serving::identify::<_, InPlace>(target, scratch);
-        // The `*RequestCtx` that the request is part of, a `context.Context`.
+        // The `*RequestCtx` that the request is part of, a `context.Context`; `hertz` has a `*RequestContext`, which is none.
         let served = address.wrapping_sub(config.request.get().into());
         let context = if target.parents().wanted.get() == 0 { 0 } else { served };
         if context != 0 {
@@ -75,10 +75,10 @@ pub(super) fn start<T: Target>(target: &T, config: &FasthttpServerConfig) -> Don
         operation.kind.set(operation::kind::FASTHTTP_SERVER);
         operation.began.set(time);
         operation.object.set(context);
-        // No `*http.Request`, and no response writer.
-        for word in &operation.words {
-            word.set(target.opaque(0));
-        }
+        // No `*http.Request`.
+        let [request_word, context_word] = &operation.words;
+        request_word.set(target.opaque(0));
+        context_word.set(served);
         serving::open(target, scratch, goroutine, operation, holder)?;
         if scratch.span.trace_flags & 1 == 0 {
             return Ok(());
@@ -95,7 +95,7 @@ fn report<T: Target>(target: &T, config: &FasthttpServerConfig, time: u64, scrat
     record.length = target.opaque(size_of::<FasthttpServerStart>() as u64);
     target.repeat(TEXTS as u32, &mut Append { record, strings: texts, capacities: &CAPACITIES, next: target.opaque(0) });
     let field = |offset: u32| request.address.wrapping_add(offset.into());
-    let is_old: u8 = target.read_or_zero(field(config.no_http11.get()));
+    let is_old = is_old(target, config, request.address);
     let is_tls: u8 = target.read_or_zero(field(config.is_tls.get()));
     let content_length: u64 = target.read_or_zero(field(config.content_length.get()));
     let FasthttpServerStart { start, peer } = record.head();
@@ -103,7 +103,7 @@ fn report<T: Target>(target: &T, config: &FasthttpServerConfig, time: u64, scrat
     span.copy_to(&mut start.span);
     start.content_length = content_length.cast_signed();
     start.proto_major = 1;
-    start.proto_minor = u16::from(is_old == 0);
+    start.proto_minor = u16::from(!is_old);
     start.tls = u32::from(is_tls != 0);
     for (length, text) in start.lengths.iter_mut().zip(texts) {
         *length = text.length as u32;
@@ -112,13 +112,46 @@ fn report<T: Target>(target: &T, config: &FasthttpServerConfig, time: u64, scrat
     start.span.propagation = 0;
     let connection = field(config.connection.get()).wrapping_sub(config.request.get().into());
     *peer = peer_of(target, config, connection);
-    record.submit(target, kind::FASTHTTP_SERVER_START, false)
+    record.submit(target, config.start.get(), false)
+}
+
+/// Whether a request came by HTTP/1.0.
+#[inline(always)]
+fn is_old<M: Memory>(memory: &M, config: &FasthttpServerConfig, request: u64) -> bool {
+    let no_http11 = config.no_http11.get();
+    if no_http11 != ABSENT {
+        return memory.read_or_zero::<u8>(request.wrapping_add(no_http11.into())) != 0;
+    }
+    // `HTTP/1.0`, or `HTTP/1.1`.
+    let protocol = GoString::at(memory, request.wrapping_add(config.protocol.get().into()));
+    memory.read_or_zero::<u8>(protocol.address.wrapping_add(protocol.length).wrapping_sub(1)) == b'0'
 }
 
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
 fn peer_of<T: Target>(target: &T, config: &FasthttpServerConfig, connection: u64) -> Peer {
-    if config.peer.tcp.get() == 0 { NO_PEER } else { peer::find(target, &config.peer, connection).unwrap_or(NO_PEER) }
+    if config.peer.tcp.get() == 0 {
+        return NO_PEER;
+    }
+    let found = if config.wrapped.inner.get() == ABSENT {
+        peer::find(target, &config.peer, connection)
+    } else {
+        wrapped_peer(target, config, connection)
+    };
+    found.unwrap_or(NO_PEER)
+}
+
+/// The peer of the `network.Conn` of `hertz` whose interface value is at `connection`.
+#[inline(always)]
+fn wrapped_peer<T: Target>(target: &T, config: &FasthttpServerConfig, connection: u64) -> Option<Peer> {
+    let WrappedLayout { netpoll, remote, inner } = &config.wrapped;
+    let [table, data]: [u64; 2] = target.read(connection)?;
+    if table != netpoll.get().wrapping_add(target.load_bias()) {
+        // By its own itab it shows whether a `net.Conn` is there.
+        return peer::find(target, &config.peer, data.wrapping_add(inner.get().into()));
+    }
+    let [_table, data]: [u64; 2] = target.read(data)?;
+    peer::of_address(target, &config.peer, data.wrapping_add(remote.get().into()))
 }
 
 /// Finds the strings of a request, in the order of [`text`].

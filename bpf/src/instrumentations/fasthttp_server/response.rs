@@ -1,7 +1,8 @@
-//! The end of a request: its status and its size, or the panic that ended it and the process.
+//! The end of a request: its status, its size and its route, or the panic that ended it, and perhaps the process.
 
 #![expect(clippy::cast_possible_truncation, reason = "a status is cut to what a record holds")]
 
+use crate::config::ABSENT;
 use crate::config::fasthttp_server::{FasthttpServerConfig, event};
 use crate::go::panic::{self, Panic};
 use crate::go::string::GoString;
@@ -9,7 +10,7 @@ use crate::go::words;
 use crate::instrumentations::serving;
 use crate::missed::{Done, Missed};
 use crate::records::http_server::{CAPACITY, HttpServerEnd, HttpServerPanic, end_flag};
-use crate::records::{SpanIdentity, kind};
+use crate::records::{RecordBuffer, kind};
 use crate::scratch::Scratch;
 use crate::target::{Memory, Target};
 use crate::trace::goroutine::unopened;
@@ -40,13 +41,16 @@ pub(super) fn end<T: Target>(target: &T, config: &FasthttpServerConfig, event: u
     // Not the number itself: the verifier knows it by now, and would follow what comes behind for each.
     let event = target.opaque(event.into());
     let ended = target.with_scratch(|scratch| {
+        let [_, context] = &operation.words;
+        let context = context.get();
         serving::close(target, scratch, goroutine, (number, operation), time, holder)?;
-        if event == u64::from(event::PANIC)
-            && let Some(panic) = panic::current(target, &config.panic, holder)
-        {
-            return report_panic(target, time, scratch, panic);
+        let unwound = unwound(target, config, event, holder, &mut scratch.record);
+        begin(target, config, time, scratch, context);
+        if unwound == PANIC {
+            return report_panic(target, scratch);
         }
-        report_end(target, config, time, scratch, (event, argument))
+        scratch.record.head::<HttpServerEnd>().flags |= unwound as u32;
+        report_end(target, config, scratch, event, argument)
     });
     if ended == Err(Missed::NoRoom) {
         // Nobody's parent any more.
@@ -55,33 +59,59 @@ pub(super) fn end<T: Target>(target: &T, config: &FasthttpServerConfig, event: u
     ended
 }
 
-/// A call of its own in BPF: its stack is free again when it returns.
-#[inline(never)]
-fn report_end<T: Target>(
-    target: &T,
-    config: &FasthttpServerConfig,
-    time: u64,
-    scratch: &mut Scratch,
-    (event, argument): (u64, u64),
-) -> Done {
+/// Notes what is answered, and hands the record over.
+#[inline(always)]
+fn report_end<T: Target>(target: &T, config: &FasthttpServerConfig, scratch: &mut Scratch, event: u64, argument: u64) -> Done {
     let Scratch { span, record, .. } = scratch;
-    record.length = target.opaque(size_of::<HttpServerEnd>() as u64);
     let head: &mut HttpServerEnd = record.head();
-    fill(target, head, time, span);
     if event == u64::from(event::HIJACKED) {
         head.flags = end_flag::HIJACKED;
     } else if event < u64::from(event::HIJACKED) {
-        let is_context = event == u64::from(event::END) || event == u64::from(event::ERROR);
-        let within = if is_context { config.response.get() } else { 0 };
-        answered(target, config, argument.wrapping_add(within.into()), head);
+        answered(target, config, event, argument, head);
     }
     // One in eight looks whether the launcher must be woken; the span id is random.
     record.submit(target, kind::HTTP_SERVER_END, span.span_id[0].is_multiple_of(8))
 }
 
-/// Fills the head of an end, of which the response is not known.
-#[inline(always)]
-fn fill<T: Target>(target: &T, head: &mut HttpServerEnd, time: u64, span: &SpanIdentity) {
+/// What [`unwound`] says of a panic.
+const PANIC: u64 = 1 << 32;
+
+/// What unwinds the request's handler: [`PANIC`], which is noted in the head of a record that is as long, [`end_flag::GOEXIT`], or nothing: then
+/// the record is one of an end.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn unwound<T: Target>(target: &T, config: &FasthttpServerConfig, event: u64, holder: u64, record: &mut RecordBuffer) -> u64 {
+    let (mut found, mut length) = (0, size_of::<HttpServerEnd>());
+    if event >= u64::from(event::CLOSED)
+        && let Some(Panic { value_type, data, goexit }) = panic::current(target, &config.panic, holder)
+    {
+        if goexit {
+            found = end_flag::GOEXIT.into();
+        } else {
+            (found, length) = (PANIC, size_of::<HttpServerPanic>());
+            let head: &mut HttpServerPanic = record.head();
+            head.value_type = value_type;
+            head.value[0] = data;
+        }
+    }
+    record.length = target.opaque(length as u64);
+    target.opaque(found)
+}
+
+/// Begins a record, whose length is that of its head: the route follows, and the head's end says that the response is not known.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn begin<T: Target>(target: &T, config: &FasthttpServerConfig, time: u64, scratch: &mut Scratch, context: u64) {
+    let Scratch { span, record, .. } = scratch;
+    let at = config.route.get();
+    let route = if at == ABSENT {
+        target.opaque(0) as u32
+    } else {
+        record.append(target, GoString::at(target, context.wrapping_add(at.into())), CAPACITY)
+    };
+    let head: &mut HttpServerEnd = record.head();
     head.time = time;
     head.span_id = span.span_id;
     head.body_size = 0;
@@ -93,11 +123,18 @@ fn fill<T: Target>(target: &T, head: &mut HttpServerEnd, time: u64, span: &SpanI
         // Not a constant: of constants the compiler makes a call of memset, which writes byte by byte.
         *length = target.opaque(0) as u32;
     }
+    let [first, ..] = &mut head.pattern_lengths;
+    *first = route;
 }
 
-/// Notes what is about to be written. The size is -1 where the body is a stream.
-#[inline(always)]
-fn answered<M: Memory>(memory: &M, config: &FasthttpServerConfig, response: u64, head: &mut HttpServerEnd) {
+/// Notes what is about to be written. The size is -1 where the body is a stream, or has been written already.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn answered<M: Memory>(memory: &M, config: &FasthttpServerConfig, event: u64, argument: u64, head: &mut HttpServerEnd) {
+    let is_context = event == u64::from(event::END) || event == u64::from(event::ERROR);
+    let within = if is_context { config.response.get() } else { 0 };
+    let response = argument.wrapping_add(within.into());
     let field = |offset: u32| response.wrapping_add(offset.into());
     let Some(status) = memory.read::<u64>(field(config.status.get())) else {
         return;
@@ -105,8 +142,10 @@ fn answered<M: Memory>(memory: &M, config: &FasthttpServerConfig, response: u64,
     head.status = status as u32;
     head.flags = 0;
     let stream: u64 = memory.read_or_zero(field(config.body_stream.get()));
+    let writer = config.body_writer.get();
+    let writer: u64 = if writer == ABSENT { 0 } else { memory.read_or_zero(field(writer)) };
     let [raw, raw_length]: [u64; 2] = memory.read_or_zero(field(config.body_raw.get()));
-    head.body_size = if stream != 0 {
+    head.body_size = if stream | writer != 0 {
         -1
     } else if raw != 0 {
         raw_length.cast_signed()
@@ -120,15 +159,13 @@ fn answered<M: Memory>(memory: &M, config: &FasthttpServerConfig, response: u64,
 
 /// A call of its own in BPF: panics are rare, and its stack is free again when it returns.
 #[inline(never)]
-fn report_panic<T: Target>(target: &T, time: u64, scratch: &mut Scratch, panic: Panic) -> Done {
-    let Scratch { span, record, .. } = scratch;
-    let value = words::held(target, panic.data);
-    record.length = target.opaque(size_of::<HttpServerPanic>() as u64);
+fn report_panic<T: Target>(target: &T, scratch: &mut Scratch) -> Done {
+    let Scratch { record, .. } = scratch;
+    let HttpServerPanic { value: [data, ..], .. } = *record.head();
+    let value = words::held(target, data);
     let message = record.append(target, GoString { address: value[0], length: value[1] }, CAPACITY);
     let head: &mut HttpServerPanic = record.head();
-    fill(target, &mut head.end, time, span);
     head.end.message_length = message;
-    head.value_type = panic.value_type;
     head.value = value;
     record.submit(target, kind::HTTP_SERVER_PANIC, true)
 }

@@ -21,26 +21,32 @@ const PLAIN: Request<'static> = Request { target: "/items/7?page=2", is_old: fal
 struct Server {
     process: FakeProcess,
     goroutine: u64,
+    layout: FasthttpServerConfig,
 }
 
 impl Server {
     fn new() -> Self {
+        Self::of(LAYOUT)
+    }
+
+    fn of(layout: FasthttpServerConfig) -> Self {
         let mut process = FakeProcess::new(layouts::GO_1_27);
         process.parents.wanted = crate::config::Setting::new(1);
         let goroutine = process.goroutine_struct();
-        Self { process, goroutine }
+        let layout = FasthttpServerConfig { panic: process.layout.panic, ..layout };
+        Self { process, goroutine, layout }
     }
 
     fn hit(&self, event: u32, argument: u64, now: u64) -> Done {
         self.process.registers.set(Registers::calling(&[argument, 7, 7, 7, 7], self.goroutine));
         self.process.cookie.set(Cookie { event, recipe: 0 });
         self.process.now.set(now);
-        any(&self.process, &FasthttpServerConfig { panic: self.process.layout.panic, ..LAYOUT })
+        any(&self.process, &self.layout)
     }
 
     /// Begins a request; its `*RequestCtx` and its record.
     fn start(&self, request: &Request<'_>, status: u64) -> (u64, FasthttpServerStart, [String; TEXTS]) {
-        let context = self.process.served(request, status, "found");
+        let context = self.process.served(&self.layout, request, status, "found");
         self.hit(event::START, context + u64::from(LAYOUT.request.get()), 1000).unwrap();
         let record = self.one_record();
         let (head, mut rest): (FasthttpServerStart, _) = decode(&record);
@@ -81,6 +87,8 @@ fn decode<H: Pod>(bytes: &[u8]) -> (H, &[u8]) {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
+
+mod hertz;
 
 #[test]
 fn a_request_from_start_to_end() {
@@ -187,7 +195,7 @@ fn a_panic_that_ends_the_process() {
 #[test]
 fn what_has_not_begun_does_not_end() {
     let server = Server::new();
-    let context = server.process.served(&PLAIN, 400, "");
+    let context = server.process.served(&LAYOUT, &PLAIN, 400, "");
     for event in [event::ERROR, event::ERROR_RESPONSE, event::CLOSED, event::PANIC, event::HIJACKED] {
         assert_eq!(server.hit(event, context, 1000), Err(Missed::NothingToDo), "{event}");
     }
@@ -203,7 +211,7 @@ fn what_has_not_begun_does_not_end() {
 fn what_is_not_sampled_is_counted() {
     let server = Server::new();
     let parent = format!("00-{TRACE}-{PARENT}-00");
-    let context = server.process.served(&Request { headers: &[("traceparent", &parent)], ..PLAIN }, 200, "");
+    let context = server.process.served(&LAYOUT, &Request { headers: &[("traceparent", &parent)], ..PLAIN }, 200, "");
     server.hit(event::START, context + u64::from(LAYOUT.request.get()), 1000).unwrap();
     assert_eq!(server.hit(event::END, context, 2500), Err(Missed::NothingToDo));
     assert!(server.process.take_records().is_empty());

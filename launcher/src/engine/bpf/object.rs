@@ -92,6 +92,7 @@ const fn symbol(layout: Layout) -> &'static str {
         Layout::Carrier => "CARRIER",
         Layout::GrpcClient => "GRPC_CLIENT",
         Layout::FasthttpServer => "FASTHTTP_SERVER",
+        Layout::HertzServer => "HERTZ_SERVER",
     }
 }
 

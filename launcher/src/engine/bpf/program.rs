@@ -24,6 +24,8 @@ pub(super) const fn name(body: Body, kind: UprobeKind) -> &'static str {
         (Body::GrpcClient, UprobeKind::PerfEvent) => "grpc_client_p",
         (Body::FasthttpServer, UprobeKind::Multi) => "fasthttp_server",
         (Body::FasthttpServer, UprobeKind::PerfEvent) => "fasthttp_server_p",
+        (Body::HertzServer, UprobeKind::Multi) => "hertz_server",
+        (Body::HertzServer, UprobeKind::PerfEvent) => "hertz_server_p",
         (Body::NewGoroutine, UprobeKind::Multi) => "new_goroutine",
         (Body::NewGoroutine, UprobeKind::PerfEvent) => "new_goroutine_p",
     }

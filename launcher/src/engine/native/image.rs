@@ -77,6 +77,7 @@ pub(super) fn image(
             Layout::Carrier => std::mem::offset_of!(Configuration, carrier),
             Layout::GrpcClient => std::mem::offset_of!(Configuration, grpc_client),
             Layout::FasthttpServer => std::mem::offset_of!(Configuration, fasthttp_server),
+            Layout::HertzServer => std::mem::offset_of!(Configuration, hertz_server),
         };
         if let Some(place) = bytes.get_mut(at..at + of_layout.len()) {
             place.copy_from_slice(of_layout);

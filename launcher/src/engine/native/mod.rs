@@ -153,5 +153,6 @@ const fn body(body: Body) -> u32 {
         Body::ServedOperations => number::SERVED_OPERATIONS,
         Body::GrpcClient => number::GRPC_CLIENT,
         Body::FasthttpServer => number::FASTHTTP_SERVER,
+        Body::HertzServer => number::HERTZ_SERVER,
     }
 }

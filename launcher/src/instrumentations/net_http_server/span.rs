@@ -20,6 +20,10 @@ use crate::panic_value::PanicValue;
 static FASTHTTP: LazyLock<InstrumentationScope> =
     LazyLock::new(|| identity::scope_named("go-auto-launch/github.com/valyala/fasthttp"));
 
+/// That of spans of `hertz`.
+static HERTZ: LazyLock<InstrumentationScope> =
+    LazyLock::new(|| identity::scope_named("go-auto-launch/github.com/cloudwego/hertz"));
+
 /// A span has at most this many attributes of ours; room is made once.
 const ATTRIBUTES: usize = 17;
 
@@ -57,6 +61,7 @@ pub fn start(record: &ServerStart<'_>, clock: &WallClock, known: &KnownMethods, 
     let instrumentation_scope = match record.server {
         HttpServer::NetHttp => open.instrumentation_scope,
         HttpServer::Fasthttp(_) => FASTHTTP.clone(),
+        HttpServer::Hertz(_) => HERTZ.clone(),
     };
     SpanData { name, attributes, instrumentation_scope, ..open }
 }
@@ -71,7 +76,7 @@ fn peer(record: &ServerStart<'_>) -> (Option<StringValue>, Option<u16>) {
             let (address, port) = http::split_host_port(&remote);
             (address.map(text), port)
         }
-        HttpServer::Fasthttp(port) => {
+        HttpServer::Fasthttp(port) | HttpServer::Hertz(port) => {
             let address = http::ip_address(remote);
             (address.map(|address| text(&address.to_string())), address.map(|_| port))
         }

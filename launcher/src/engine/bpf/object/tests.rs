@@ -2,7 +2,7 @@
 
 use super::*;
 use bpf::config::Propagators;
-use bpf::config::fasthttp_server::FasthttpServerConfig;
+use bpf::config::fasthttp_server::{EMPTY_FASTHTTP_SERVER, FasthttpServerConfig, WrappedLayout};
 use bpf::config::grpc::{CarrierConfig, GrpcClientConfig};
 use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, PeerLayout};
 use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig, PanicLayout, RequestLayout};
@@ -32,7 +32,7 @@ fn the_verifier_accepts_every_program() {
     }
 }
 
-const BODIES: [Body; 10] = [
+const BODIES: [Body; 11] = [
     Body::HttpServer,
     Body::Http2Request,
     Body::HttpClient,
@@ -43,11 +43,12 @@ const BODIES: [Body; 10] = [
     Body::ServedOperations,
     Body::GrpcClient,
     Body::FasthttpServer,
+    Body::HertzServer,
 ];
 
 /// Instructions that the verifier may look at for each BPF program: a million is its limit, and each costs every start about a
 /// microsecond and a half. BPF programs are verified at the same time.
-const VERIFIED_AT_MOST: [u32; 10] = [13_500, 7_000, 15_000, 1_200, 14_800, 7_000, 500, 20_000, 10_000, 11_000];
+const VERIFIED_AT_MOST: [u32; 11] = [13_500, 7_000, 15_000, 1_200, 14_800, 7_000, 500, 20_000, 10_000, 11_000, 11_000];
 
 /// The layouts of fasthttp 1.34.
 fn fasthttp() -> FasthttpServerConfig {
@@ -78,6 +79,21 @@ fn fasthttp() -> FasthttpServerConfig {
         body_raw: at(392),
         body: at(384),
         panic: PanicLayout { g_panic: at(32), arg: at(8), goexit: at(80) },
+        ..EMPTY_FASTHTTP_SERVER
+    }
+}
+
+/// Layouts with all that those of hertz have.
+fn hertz() -> FasthttpServerConfig {
+    let at = |offset: u32| Offset::new(offset);
+    FasthttpServerConfig {
+        wrapped: WrappedLayout { netpoll: Setting::new(0x50_3000), remote: at(88), inner: at(0) },
+        no_http11: at(bpf::config::ABSENT),
+        protocol: at(240),
+        body_writer: at(500),
+        route: at(1_600),
+        start: Setting::new(bpf::records::kind::HERTZ_SERVER_START),
+        ..fasthttp()
     }
 }
 
@@ -143,6 +159,7 @@ fn verification_is_short() {
             (Layout::Carrier, CarrierConfig { map: header_map }.as_bytes().to_vec()),
             (Layout::GrpcClient, grpc.as_bytes().to_vec()),
             (Layout::FasthttpServer, fasthttp().as_bytes().to_vec()),
+            (Layout::HertzServer, hertz().as_bytes().to_vec()),
         ];
         let config = ParentsConfig {
             server_key: Setting::new(0x50_0000),

@@ -1,0 +1,7 @@
+//go:build !newest
+
+package main
+
+import "github.com/cloudwego/hertz/pkg/app/server"
+
+func routeNewer(*server.Hertz) {}
