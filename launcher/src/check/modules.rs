@@ -25,8 +25,10 @@ pub(super) fn known<'m>(
     modules: impl Iterator<Item = (&'m str, Option<&'m str>)>,
 ) -> Vec<KnownModule> {
     let known = |(path, version): (&str, Option<&str>)| {
-        // A library's protocol may be written by functions of another one.
-        let is_own = |one: &Instrumentation, function: &str| one.library().is_none_or(|library| is_of(function, library.package));
+        // A library's protocol may be written by functions of another one, or all that is observed be another one's.
+        let is_own = |one: &Instrumentation, function: &str| {
+            one.library().is_none_or(|library| is_of(function, library.package) && library.name.starts_with(library.package))
+        };
         let has = |one: &Instrumentation, function: &String| is_of(function, path) && is_own(one, function);
         let knowing = catalog.iter().filter(|one| one.function_names().iter().any(|function| has(one, function)));
         let mut tested_versions: Vec<&str> = knowing.map(|one| one.tested_versions).collect();
