@@ -72,6 +72,32 @@ fn every_request_is_one_trace() {
     }
 }
 
+/// With all that can be injected at once, none of it is lost: the state that came with a request goes with what is sent for it, by HTTP/1 and
+/// HTTP/2 at the same time.
+#[test]
+fn a_state_beside_every_other_header() {
+    let requests = if tests_all() { 40_000 } else { 4_000 };
+    let receiver = Receiver::start();
+    let role = |role: &[&str]| {
+        let mut command = launcher();
+        command.env("OTEL_PROPAGATORS", "tracecontext,baggage,b3,b3multi").arg("--").arg(app(GoVersion::GO_1_27));
+        Server::start_sending(receiver.clone(), command, role, 1)
+    };
+    let (plain, secure) = (role(&["backend"]), role(&["secure"]));
+    let front = role(&["front", &url(plain.addresses[0]), &format!("https://{}", secure.addresses[0])]);
+    let address = front.addresses[0];
+    load::each(address, 32, requests, |client, number| {
+        let parent = format!("00-{:032x}-00000000000000aa-01", number + 1);
+        let headers = [("traceparent", &*parent), ("tracestate", "a=1"), ("baggage", "user=7")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(client.send("GET", "/", &headers, ""), Some(200));
+    });
+    let said = end([front, plain, secure]);
+    let spans = receiver.spans();
+    let without = spans.iter().filter(|span| span.kind() == SpanKind::Server && span.trace_state != "a=1").count();
+    assert_eq!((spans.len(), without), (5 * requests, 0), "{said}");
+}
+
 /// Sends 100 requests through three services, of which the one in the middle has no launcher.
 fn around_an_untraced_one(version: GoVersion, role: &str) -> (Vec<Span>, String) {
     let receiver = Receiver::start();

@@ -341,6 +341,45 @@ fn a_proxys_call_that_is_made_again() {
     }
 }
 
+/// The cases by which implementations of gRPC are tested against each other, each with the codes of its calls.
+const INTEROP: &[(&str, &[&str])] = &[
+    ("/empty_unary", &["EmptyCall OK"]),
+    ("/large_unary", &["UnaryCall OK"]),
+    ("/client_streaming", &["StreamingInputCall OK"]),
+    ("/server_streaming", &["StreamingOutputCall OK"]),
+    ("/ping_pong", &["FullDuplexCall OK"]),
+    ("/empty_stream", &["FullDuplexCall OK"]),
+    ("/timeout_on_sleeping_server", &["FullDuplexCall DEADLINE_EXCEEDED"]),
+    ("/cancel_after_begin", &["StreamingInputCall CANCELLED"]),
+    ("/cancel_after_first_response", &["FullDuplexCall CANCELLED"]),
+    ("/status_code_and_message", &["UnaryCall UNKNOWN", "FullDuplexCall UNKNOWN"]),
+    ("/special_status_message", &["UnaryCall UNKNOWN"]),
+    ("/custom_metadata", &["UnaryCall OK", "FullDuplexCall OK"]),
+    ("/unimplemented_method", &["UnimplementedCall UNIMPLEMENTED"]),
+    ("/unimplemented_service", &["UnimplementedCall UNIMPLEMENTED"]),
+];
+
+/// They pass, and their calls are spans. A case that fails ends the program.
+#[test]
+fn the_cases_of_the_library_itself() {
+    let app = apps::build("interop", GoVersion::GO_1_27, Variant::Stripped);
+    let program = Program::start(launcher(), &app);
+    let asked: Vec<Asked> = INTEROP.iter().map(|(path, _)| program.ask(path)).collect();
+    let Left { spans, stderr, .. } = program.server.end();
+    for ((path, expected), asked) in INTEROP.iter().zip(&asked) {
+        let mut found = calls(&spans, asked);
+        found.sort_by_key(|(client, _)| client.start_time_unix_nano);
+        let codes = found.iter().map(|(client, _)| {
+            let method = client.name.rsplit('/').next().unwrap();
+            format!("{method} {}", client.text("rpc.response.status_code").unwrap_or_default())
+        });
+        assert_eq!(codes.collect::<Vec<_>>(), *expected, "{path}: {stderr}");
+        // What is given up at once may not have come to the server.
+        let is_given_up = path.starts_with("/timeout") || *path == "/cancel_after_begin";
+        assert!(is_given_up || found.iter().all(|(_, server)| server.is_some()), "{path}: {stderr}");
+    }
+}
+
 /// A thousand streams at once on one connection, and others: each call sends its own context, once.
 #[test]
 fn many_at_once() {

@@ -263,7 +263,7 @@ fn nothing_is_left_of_rows() {
 /// Calls by gRPC, half of which end otherwise than by an answer. All that were made have an end, whatever their streams have come to.
 #[test]
 fn nothing_is_left_of_calls() {
-    let requests = if apps::tests_all() { 102_400 } else { 16_000 };
+    let requests: usize = if apps::tests_all() { 102_400 } else { 16_000 };
     let newest = ModuleFile::of("grpc", "grpc").pop().unwrap();
     let app = apps::build_with("grpc", GoVersion::GO_1_27, Variant::Default, &newest);
     let server = Server::start_with(bpf_launcher(), &app, &[], 1);
@@ -271,8 +271,10 @@ fn nothing_is_left_of_calls() {
     assert_eq!(client.send("GET", &format!("/mess?n=32&times={}", requests / 32), &[], ""), Some(200));
     let half = requests / 2;
     assert_eq!(String::from_utf8_lossy(&client.body).trim(), format!("{half} right, 0 wrong, {half} ended otherwise"));
+    // A stream may end between the look whether it has, and its entry: that stays until its memory is used again.
     let is_clean = |entries: &BTreeMap<String, usize>| {
-        ["CONTEXTS", "INJECTIONS", "EXTRACTED", "OBJECTS"].iter().all(|name| entries.get(*name) == Some(&0))
+        ["CONTEXTS", "INJECTIONS", "EXTRACTED"].iter().all(|name| entries.get(*name) == Some(&0))
+            && entries.get("OBJECTS").is_some_and(|objects| *objects <= 2)
     };
     seen("no entry but those of goroutines", || maps::entries(server.pid()), is_clean);
     assert_eq!(open_goroutines(&server), 0);
@@ -284,8 +286,9 @@ fn nothing_is_left_of_calls() {
     let (clients, servers) = (of_calls(SpanKind::Client), of_calls(SpanKind::Server));
     let unfinished =
         |spans: &[&Span]| spans.iter().filter(|span| span.text("error.type").as_deref() == Some("unfinished")).count();
-    // What the ring had no room for is said; it has no end.
-    let is_lossless = !left.stderr.contains("spans are lost");
-    let all = (clients.len(), unfinished(&clients), unfinished(&servers));
-    assert!(all == (requests, 0, 0) || !is_lossless, "{all:?}: {}", left.stderr);
+    // What the ring had no room for is counted.
+    let lost = left.stderr.split_once("of what was reported, ").and_then(|(_, rest)| rest.split_once(" found"));
+    let lost: usize = lost.map_or(0, |(number, _)| number.parse().unwrap());
+    let missing = requests.saturating_sub(clients.len()) + unfinished(&clients) + unfinished(&servers);
+    assert!(clients.len() <= requests && missing <= lost, "{} of {requests}, {missing} missing: {}", clients.len(), left.stderr);
 }

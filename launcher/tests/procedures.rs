@@ -26,6 +26,7 @@ const TWIRP: &[Case] = &[
     ("/twirp?say=code%20unavailable", "POST 503 !", "twirp twitch.twirp.example.Haberdasher/MakeHat unavailable !"),
     ("/twirp?say=other", "POST 500 !", "twirp twitch.twirp.example.Haberdasher/MakeHat internal !"),
     ("/twirp?say=unknown", "POST 404 !", "POST 404"),
+    ("/twirp?say=named%20as%20its%20service", "POST 404 !", "POST 404"),
 ];
 
 const DRPC: &[Case] = &[

@@ -5,6 +5,8 @@
 //! [`super::net_http_client`]: literal and without indexing, so that the dynamic tables of both sides stay in step.
 //!
 //! match-go: v1.30.0..: google.golang.org/grpc/internal/transport.(*http2Client).createHeaderFields(t, ctx, callHdr)
+//! match-go: v1.30.0..v1.50.0: google.golang.org/grpc/internal/transport.(*loopyWriter).originateStream(l, str)
+//! match-go: v1.60.0..v1.77.0: google.golang.org/grpc/internal/transport.(*loopyWriter).originateStream(l, str, hdr)
 //! match-go: v1.30.0..: google.golang.org/grpc/internal/transport.(*loopyWriter).writeHeader(l, streamID, endStream, hf, onWrite)
 
 use crate::config::grpc::{GrpcClientConfig, event};

@@ -25,7 +25,8 @@ pub(super) fn known<'m>(
     modules: impl Iterator<Item = (&'m str, Option<&'m str>)>,
 ) -> Vec<KnownModule> {
     let known = |(path, version): (&str, Option<&str>)| {
-        // A library's protocol may be written by functions of another one, or all that is observed be another one's.
+        // A library's protocol may be written by functions of another one, or all that is observed be another one's: then its name does not
+        // begin with that one's package.
         let is_own = |one: &Instrumentation, function: &str| {
             one.library().is_none_or(|library| is_of(function, library.package) && library.name.starts_with(library.package))
         };

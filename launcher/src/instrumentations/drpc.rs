@@ -104,12 +104,14 @@ const ERRORS: &[ErrorType] = &[
 
 /// How a stream ends well, that it was closed by one side or both (`drpcstream/stream.go`, `terminate`).
 const ENDED_WELL: [&str; 2] = ["stream terminated by sending close", "stream terminated by both issuing close send"];
-/// How the errors begin by which a server says that it has no such procedure (`drpcmux/handle_rpc.go`): who calls may call it anything.
+/// What stands before the quoted procedure in the errors by which a mux says that it has none of that name (`drpcmux/handle_rpc.go`): who calls may
+/// call it anything.
 const UNKNOWN: &str = "unknown rpc: ";
 
 fn served(captured: &Captured<'_>, span: &mut SpanData) {
     let procedure = captured.text("procedure").unwrap_or_default();
-    let is_unknown = matches!(&span.status, Status::Error { description } if description.contains(UNKNOWN));
+    let is_unknown =
+        matches!(&span.status, Status::Error { description } if description.ends_with(&format!("{UNKNOWN}{procedure:?}")));
     if is_unknown {
         span.attributes.push(KeyValue::new(semconv::RPC_METHOD, rpc::OTHER));
         rpc::name_unknown(span, SYSTEM, procedure);

@@ -111,9 +111,25 @@ pub fn name_unknown(span: &mut SpanData, system: &'static str, procedure: &str) 
     span.attributes.push(KeyValue::new(semconv::RPC_METHOD_ORIGINAL, method(procedure).to_owned()));
 }
 
+/// Under this name stands a code of which it is not known yet whose it is. It leaves with no span.
+const HEARD: &str = "\0code";
+
+/// Notes a code that was heard of while a request is served.
+pub fn hear(span: &mut SpanData, code: String) {
+    forget_heard(span);
+    span.attributes.push(KeyValue::new(HEARD, code));
+}
+
+/// The code that was last heard of, which is taken away.
+pub fn forget_heard(span: &mut SpanData) -> Option<String> {
+    let at = span.attributes.iter().position(|attribute| attribute.key.as_str() == HEARD)?;
+    Some(span.attributes.remove(at).value.to_string())
+}
+
 /// Of a request that was a call, what speaks of HTTP is left out: the call says it better. Its name is that of the procedure, whatever
 /// routers have found since.
 pub fn settle(span: &mut SpanData) {
+    forget_heard(span);
     let is_method = |attribute: &&KeyValue| attribute.key.as_str() == semconv::RPC_METHOD;
     let Some(KeyValue { value: Value::String(method), .. }) = span.attributes.iter().find(is_method) else {
         return;

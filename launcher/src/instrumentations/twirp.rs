@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 
 use opentelemetry_sdk::trace::SpanData;
-use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::{routes, rpc};
 use crate::captured::Captured;
@@ -39,9 +38,17 @@ static TABLE: Library = Library {
             captures: &[
                 ("status", "code"),
                 // What hooks add comes before the method's name.
-                ("value", "ctx.(*context.valueCtx).val.(string)"),
-                ("value 2", "ctx.(*context.valueCtx).Context.(*context.valueCtx).val.(string)"),
-                ("value 3", "ctx.(*context.valueCtx).Context.(*context.valueCtx).Context.(*context.valueCtx).val.(string)"),
+                ("key 1", "ctx.(*context.valueCtx).key.(github.com/twitchtv/twirp/internal/contextkeys.contextKey)"),
+                (
+                    "key 2",
+                    "ctx.(*context.valueCtx).Context.(*context.valueCtx)\
+                        .key.(github.com/twitchtv/twirp/internal/contextkeys.contextKey)",
+                ),
+                (
+                    "key 3",
+                    "ctx.(*context.valueCtx).Context.(*context.valueCtx).Context.(*context.valueCtx)\
+                        .key.(github.com/twitchtv/twirp/internal/contextkeys.contextKey)",
+                ),
             ],
             span: answered,
             ..ANNOTATION
@@ -54,29 +61,23 @@ static TABLE: Library = Library {
 const SERVERS_FAULT: [&str; 7] =
     ["unknown", "deadline_exceeded", "unimplemented", "internal", "unavailable", "data_loss", "dataloss"];
 
-/// An error is made, or answered with: the last counts.
-fn failed(captured: &Captured<'_>, span: &mut SpanData) {
-    forget(span);
-    let code = captured.text("code").unwrap_or_default().to_owned();
-    span.attributes.push(opentelemetry::KeyValue::new(semconv::RPC_RESPONSE_STATUS_CODE, code));
-}
+/// `contextkeys.MethodNameKey` (`internal/contextkeys/keys.go`): what is generated notes a method when the path has named it.
+const METHOD_NAME_KEY: i64 = 1;
 
-/// The code that was last heard of, which is taken away.
-fn forget(span: &mut SpanData) -> Option<String> {
-    let at = span.attributes.iter().position(|attribute| attribute.key.as_str() == semconv::RPC_RESPONSE_STATUS_CODE)?;
-    Some(span.attributes.swap_remove(at).value.to_string())
+/// An error is made, or answered with, by a service or a client on its goroutine: the last counts, once something is answered.
+fn failed(captured: &Captured<'_>, span: &mut SpanData) {
+    rpc::hear(span, captured.text("code").unwrap_or_default().to_owned());
 }
 
 /// A call is answered with an HTTP status. One whose path named no method is a request.
 fn answered(captured: &Captured<'_>, span: &mut SpanData) {
-    let code = forget(span);
+    let code = rpc::forget_heard(span);
+    if !["key 1", "key 2", "key 3"].iter().any(|name| captured.integer(name) == Some(METHOD_NAME_KEY)) {
+        return;
+    }
     let Some(procedure) = procedure(routes::path(span)).map(str::to_owned) else {
         return;
     };
-    let method = procedure.rsplit('/').next();
-    if !["value", "value 2", "value 3"].iter().any(|name| captured.text(name) == method) {
-        return;
-    }
     rpc::name(span, SYSTEM, &procedure);
     if captured.integer("status") == Some(200) {
         return;

@@ -23,6 +23,8 @@ pub struct Library {
     pub tested_versions: &'static str,
     /// The import path of its package; those of its operations begin with it.
     pub package: &'static str,
+    /// A function that the program has where it uses this library, as the linker calls it, where what is observed is another one's; empty: not asked.
+    pub beside: &'static str,
     /// Libraries of which it is a part where they use it: within their operations, its own are none.
     pub inside: &'static [&'static str],
     /// What it does.
@@ -45,6 +47,7 @@ pub const LIBRARY: Library = Library {
     description: "",
     tested_versions: "",
     package: "",
+    beside: "",
     inside: &[],
     operations: &[],
     closes: &[],

@@ -30,6 +30,7 @@ pub(super) fn functions(library: &'static Library) -> impl Iterator<Item = Strin
     let of_protocol = library.protocol.iter().flat_map(|protocol| protocol.functions).map(|&name| name.to_owned());
     let symbols = of_operations.chain(of_closes).map(|signature| signature.symbol()).chain(of_protocol);
     let symbols = symbols.chain(library.resumes.iter().flat_map(move |one| going_on::functions(library, one)));
+    let symbols = symbols.chain(Some(library.beside.to_owned()).filter(|beside| !beside.is_empty()));
     symbols.chain(library.annotations.iter().flat_map(move |one| annotations::functions(library, one)))
 }
 
@@ -43,6 +44,9 @@ fn declaration(library: &Library, below: &str, text: &str) -> Result<Signature, 
 /// # Errors
 /// Where it has no operation of it.
 pub(super) fn plan(library: &'static Library, facts: &Facts<'_>) -> Result<Planned, LeftOut> {
+    if !library.beside.is_empty() && !facts.functions.has(library.beside) {
+        return Err(LeftOut::NotUsed(library.beside.to_owned()));
+    }
     let mut planning =
         Planning { library, facts, errors: errors(library), planned: Planned::default(), tails: Vec::new(), why: None };
     for operation in library.operations {

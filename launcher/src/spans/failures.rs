@@ -1,6 +1,7 @@
 //! Spans of operations that have failed, each with its reason.
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, Status};
@@ -24,29 +25,23 @@ pub(super) fn unfinished(span: &mut SpanData) {
 
 /// A panic has unwound the operation.
 pub(super) fn panicked(span: &mut SpanData, value: &PanicValue) {
-    let description = add_exception(span, value);
-    fail(span, Cow::Owned(value.type_name.clone()), &description);
+    let end = span.end_time;
+    add_exception(span, value, end);
+    let message = value.message.as_deref().unwrap_or_default();
+    fail(span, Cow::Owned(value.type_name.clone()), &format!("panic: {message}"));
 }
 
-/// Something has recovered from a panic in the handler of a call, and has answered that. Where it has answered that all is well, it was not the
-/// handler's that counts.
-pub(super) fn recovered(span: &mut SpanData, value: &PanicValue) {
-    let is_status = |attribute: &&KeyValue| attribute.key.as_str() == semconv::RPC_RESPONSE_STATUS_CODE;
-    let has_failed = span.attributes.iter().find(is_status).is_some_and(|status| status.value.as_str() != "OK");
-    if span.status == Status::Unset && !has_failed {
-        return;
-    }
-    let description = add_exception(span, value);
-    if span.status == Status::Unset {
-        fail(span, Cow::Owned(value.type_name.clone()), &description);
+/// Something has recovered from a panic at this time within a call that is served, which was an error afterwards. One that was none has not
+/// failed by that: some packages panic within themselves.
+pub(super) fn recovered(span: &mut SpanData, value: &PanicValue, time: SystemTime) {
+    if matches!(span.status, Status::Error { .. }) {
+        add_exception(span, value, time);
     }
 }
 
-/// Adds the event; returns what describes it in a status.
-fn add_exception(span: &mut SpanData, value: &PanicValue) -> String {
+fn add_exception(span: &mut SpanData, value: &PanicValue, time: SystemTime) {
     let PanicValue { type_name, message } = value;
     let mut attributes = vec![KeyValue::new(semconv::EXCEPTION_TYPE, type_name.clone())];
     attributes.extend(message.clone().map(|message| KeyValue::new(semconv::EXCEPTION_MESSAGE, message)));
-    span.events.events.push(Event::new("exception", span.end_time, attributes, 0));
-    format!("panic: {}", message.as_deref().unwrap_or_default())
+    span.events.events.push(Event::new("exception", time, attributes, 0));
 }

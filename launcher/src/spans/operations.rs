@@ -41,6 +41,9 @@ struct OpenOperation {
     returned: Option<(u64, u64)>,
 }
 
+/// How long a function may take to return whose operation has ended before, in nanoseconds.
+const RETURNS_WITHIN: u64 = 1_000_000_000;
+
 /// How an operation has ended, of which its object alone was known.
 #[derive(Debug)]
 struct EarlyEnd {
@@ -197,7 +200,8 @@ impl OpenOperations {
             return;
         }
         if self.early.len() >= MAX_REMEMBERED {
-            self.early.clear();
+            // Of operations that are none, or not sampled: else their functions have returned by now.
+            self.early.retain(|_object, early| early.time + RETURNS_WITHIN > head.time);
         }
         self.early.insert(head.object, end);
     }
@@ -237,8 +241,9 @@ impl OpenOperations {
         };
         let mut data = Self::ended_at(open.data, open.started, head.time);
         self.complete((&open.about, &open.values, open.known.as_deref()), true, &mut data);
-        if let Some(value) = recovered.filter(|_| about.kind == SpanKind::Server) {
-            failures::recovered(&mut data, &value);
+        if let Some(panic) = recovered.filter(|_| about.kind == SpanKind::Server) {
+            let time = data.start_time + Duration::from_nanos(panic.began.saturating_sub(open.started));
+            failures::recovered(&mut data, &panic.value, time);
         }
         if let Some(object) = object(&open.values, MAKES) {
             if self.makers.len() >= MAX_REMEMBERED {

@@ -13,7 +13,7 @@ pub(super) struct Panic {
     /// What it is about.
     pub(super) value: PanicValue,
     /// When it began.
-    began: u64,
+    pub(super) began: u64,
     /// When something last happened on its goroutine that was within what it has unwound: what deferred functions did.
     last: u64,
 }
@@ -50,11 +50,11 @@ impl Panics {
 
     /// A function that began at `started` returns: a panic that began later was recovered from, the last of which is returned. One that
     /// began earlier goes on: this was deferred.
-    pub(super) fn returns(&mut self, goroutine: u64, started: u64, time: u64) -> Option<PanicValue> {
+    pub(super) fn returns(&mut self, goroutine: u64, started: u64, time: u64) -> Option<Panic> {
         let mut recovered = None;
         for panics in [&mut self.done, &mut self.of] {
             if panics.get(&goroutine).is_some_and(|panic| panic.began >= started) {
-                recovered = panics.remove(&goroutine).map(|panic| panic.value).or(recovered);
+                recovered = panics.remove(&goroutine).or(recovered);
             }
         }
         self.go_on(goroutine, time);
@@ -108,11 +108,11 @@ mod tests {
         panics.go_on(GOROUTINE, 1_100);
         panics.go_on(7, 9_000);
         assert_eq!(panics.get(GOROUTINE).unwrap().unwound(900, 5_000), 1_100);
-        assert_eq!(panics.returns(GOROUTINE, 1_100, 1_200), None);
+        assert!(panics.returns(GOROUTINE, 1_100, 1_200).is_none());
         let panic = panics.get(GOROUTINE).unwrap();
         assert_eq!((panic.unwound(900, 5_000), panic.unwound(1_100, 5_000)), (1_200, 5_000));
         // The function around has recovered.
-        assert_eq!(panics.returns(GOROUTINE, 900, 1_300).unwrap().type_name, "string");
+        assert_eq!(panics.returns(GOROUTINE, 900, 1_300).unwrap().began, 1_000);
         assert!(panics.take(GOROUTINE).is_none());
     }
 
@@ -122,8 +122,8 @@ mod tests {
         panics.take(GOROUTINE).unwrap();
         assert!(panics.get(GOROUTINE).is_none());
         // What begins behind it, and the goroutine's next request.
-        assert_eq!(panics.returns(GOROUTINE, 1_050, 1_100), None);
-        assert_eq!(panics.returns(GOROUTINE, 900, 1_200).unwrap().type_name, "string");
-        assert_eq!(panics.returns(GOROUTINE, 900, 1_300), None);
+        assert!(panics.returns(GOROUTINE, 1_050, 1_100).is_none());
+        assert_eq!(panics.returns(GOROUTINE, 900, 1_200).unwrap().value.type_name, "string");
+        assert!(panics.returns(GOROUTINE, 900, 1_300).is_none());
     }
 }

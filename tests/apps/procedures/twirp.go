@@ -46,8 +46,11 @@ func serveTwirp() func(context.Context, string) error {
 	}))
 	address := "http://" + listener.Addr().String()
 	return func(ctx context.Context, say string) error {
-		if say == "unknown" {
+		switch say {
+		case "unknown":
 			return post(ctx, address+"/twirp/twitch.twirp.example.Haberdasher/Anything")
+		case "named as its service":
+			return post(ctx, address+"/twirp/anything/Haberdasher")
 		}
 		client := example.NewHaberdasherProtobufClient(address, &http.Client{})
 		ctx, err := twirp.WithHTTPRequestHeaders(ctx, http.Header{"Say": {say}})

@@ -1,5 +1,5 @@
 //! `github.com/zeromicro/go-zero`: its middleware for traces makes attributes of each request, with the route, by a function of the semantic
-//! conventions of OpenTelemetry, whether a tracer is there or not. Others who call that say the route, too.
+//! conventions of OpenTelemetry, whether a tracer is there or not.
 
 use super::{OF_REQUEST, route_unless_path};
 use crate::probes::library::{Annotation, LIBRARY, Library};
@@ -10,6 +10,7 @@ pub(super) static TABLE: Library = Library {
     description: "routes of go-zero, where its middleware for traces is on",
     tested_versions: "1.5 to 1.10",
     package: "go.opentelemetry.io/otel",
+    beside: "github.com/zeromicro/go-zero/rest/handler.TraceHandler",
     annotations: &[Annotation {
         package: "/semconv/internal",
         functions: &[
