@@ -51,6 +51,8 @@ pub struct Walk {
     group: u64,
     /// One byte for each slot of the group.
     control: u64,
+    /// Not 0 where the keys of the group could not be read at once: a page that nothing has been put into yet is not in memory.
+    is_torn: u64,
     tables: Tables,
     buckets: Buckets,
     /// The map's header, then the keys that were read last.
@@ -65,6 +67,7 @@ pub const NEW_WALK: Walk = Walk {
     slot: 0,
     group: 0,
     control: 0,
+    is_torn: 0,
     tables: Tables { directory: 0, left: 0, single_group: 0, table: 0, group: 0, groups_left: 0 },
     buckets: Buckets { next: 0, left: 0, old: 0, old_count: 0 },
     scratch: [0; SCRATCH_WORDS],
@@ -89,6 +92,7 @@ pub fn find<L: Lookup>(memory: &L, layout: &MapLayout, map: u64, lengths: u32, w
     walk.entries = field(layout.count.get());
     walk.slot = SLOTS;
     walk.group = 0;
+    walk.is_torn = absent;
     if walk.entries == 0 || directory == 0 {
         return;
     }
@@ -134,17 +138,18 @@ impl<G: Groups> Step for Scan<'_, G> {
             }
             walk.group = group;
             // The control word and the first keys, at once.
-            if group == 0 || !memory.read_prefix(group, layout.keys.get() + key_bytes(layout), &mut walk.scratch) {
+            if group == 0 {
                 return false;
             }
-            walk.control = walk.scratch[0];
+            let is_read = memory.read_prefix(group, layout.keys.get() + key_bytes(layout), &mut walk.scratch);
+            walk.is_torn = u64::from(!is_read);
+            walk.control = if is_read { walk.scratch[0] } else { memory.read_or_zero(group) };
             walk.slot = 0;
         } else if walk.slot == u64::from(layout.keys_at_once.get()) {
             let keys = layout.keys.get() + layout.keys_at_once.get() * layout.key_stride.get();
             let [_control, keys_read @ ..] = &mut walk.scratch;
-            if !memory.read_prefix(walk.group.wrapping_add(u64::from(keys)), key_bytes(layout), keys_read) {
-                return false;
-            }
+            let is_read = memory.read_prefix(walk.group.wrapping_add(u64::from(keys)), key_bytes(layout), keys_read);
+            walk.is_torn = u64::from(!is_read);
         }
         let slot = walk.slot;
         walk.slot += 1;
@@ -152,6 +157,13 @@ impl<G: Groups> Step for Scan<'_, G> {
         let above = cell.wrapping_sub(u64::from(layout.full_from.get())) & 0xff;
         if above >= u64::from(layout.full_count.get()) {
             return true;
+        }
+        if walk.is_torn != 0 {
+            let key = walk.group.wrapping_add(u64::from(layout.keys.get()) + slot * u64::from(layout.key_stride.get()));
+            let at = key_at(layout, slot);
+            if let Some(words) = walk.scratch.get_mut(at..at + 2) {
+                words.copy_from_slice(&memory.read_or_zero::<[u64; 2]>(key));
+            }
         }
         let Some(key) = read_key(layout, &walk.scratch, slot) else {
             return false;
@@ -165,13 +177,19 @@ impl<G: Groups> Step for Scan<'_, G> {
     }
 }
 
-/// The key of a slot, of those that were read last.
+/// Where the key of a slot lies in scratch: from its second word on, in both halves of a group.
 #[inline(always)]
-fn read_key(layout: &MapLayout, scratch: &[u64; SCRATCH_WORDS], slot: u64) -> Option<GoString> {
-    // They lie in scratch from its second word on, in both halves of a group.
+fn key_at(layout: &MapLayout, slot: u64) -> usize {
     let at = (slot & u64::from(layout.keys_at_once.get() - 1)) * u64::from(layout.key_stride.get()) / 8 + 1;
     #[expect(clippy::cast_possible_truncation, reason = "below 8 × 40 / 8 + 1")]
     let at = at as usize;
+    at
+}
+
+/// The key of a slot, of those that were read last.
+#[inline(always)]
+fn read_key(layout: &MapLayout, scratch: &[u64; SCRATCH_WORDS], slot: u64) -> Option<GoString> {
+    let at = key_at(layout, slot);
     if at + 1 >= SCRATCH_WORDS {
         return None;
     }

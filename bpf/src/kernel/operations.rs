@@ -17,7 +17,7 @@ static STEPS: Array<RecipeStep> = Array::with_max_entries(1, 0);
 static FRAMES: LruHashMap<u64, Frame> = LruHashMap::with_max_entries(16_384, 0);
 /// Operations that go on until an object ends, by its address.
 #[map(name = "OBJECTS")]
-static OBJECTS: LruHashMap<u64, OpenObject> = LruHashMap::with_max_entries(7_680, 0);
+static OBJECTS: LruHashMap<u64, OpenObject> = LruHashMap::with_max_entries(8_192, 0);
 
 /// When what is known by a key was captured.
 #[map(name = "KNOWN")]

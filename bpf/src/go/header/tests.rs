@@ -166,6 +166,28 @@ fn no_page_is_taken_for_granted() {
     }
 }
 
+/// The end of a group may lie in a page that nothing has been put into yet, and that is not in memory.
+#[test]
+fn a_group_may_end_in_a_page_that_is_not_there() {
+    for (release, layout) in layouts::ALL.into_iter().filter(|(_, layout)| layout.header_map.swiss.get() != 0) {
+        let process = FakeProcess::new(layout);
+        let map = process.header(&headers(2, 0), Shape::Plain);
+        let pointer = map + u64::from(layout.header_map.directory.get());
+        let group: u64 = process.read(pointer).unwrap();
+        // The control word and three slots, of which the first was left, at the end of a page with nothing behind it.
+        let MapLayout { keys, key_stride, elements, element_stride, .. } = layout.header_map;
+        let used = (keys.get() + 3 * key_stride.get()).max(elements.get() + 2 * element_stride.get() + 24).into();
+        let moved = process.memory.allocate(4096) + 4096 - used;
+        for at in (0..used).step_by(8) {
+            process.memory.write_words(moved + at, &[process.read(group + at).unwrap()]);
+        }
+        process.memory.write_words(pointer, &[moved]);
+        let found = found(&process, map);
+        assert_eq!(value(&process, found.trace_parent), "value 0", "{release}");
+        assert_eq!(value(&process, found.user_agent), "value 1", "{release}");
+    }
+}
+
 #[test]
 fn garbage_is_no_map_and_ends_the_walk() {
     for (_release, layout) in layouts::ALL {
