@@ -126,6 +126,19 @@ fn the_report_begins_with_the_answer() {
     assert_lines(&shell, &["program ", "not traced    sh is there to start others: a launch follows it, and ", "kernel "]);
 }
 
+/// What one engine carries and the other does not is said of programs that it matters to.
+#[test]
+fn what_bpf_does_not_carry_is_said() {
+    let app = apps::build("services", GoVersion::GO_1_27, Variant::Stripped);
+    let says = |engine: &str| {
+        let output = check(&["--engine", engine], &app);
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("a trace context that a proxy copies into a request by HTTP/1 is sent as it came")
+    };
+    assert_eq!(["native", "bpf"].map(says), [false, true]);
+}
+
 /// What lies in the way of a launch is said, and what is there is looked at.
 #[test]
 fn what_would_keep_a_launch_from_tracing_is_said() {

@@ -78,9 +78,18 @@ const XNET_ROUND_TRIPS: [&str; 3] = [
 /// match-go: 1.21..: net/http/httputil.DumpRequestOut(req, body)
 const DUMP_DIAL: &str = "net/http/httputil.DumpRequestOut.func1";
 
+/// Hands on the headers of the request that it serves.
+///
+/// match-go: 1.18..: net/http/httputil.(*ReverseProxy).ServeHTTP(p, rw, req)
+const REVERSE_PROXY: &str = "net/http/httputil.(*ReverseProxy).ServeHTTP";
+/// What only an engine that stores can do ([`http1`]).
+const COPIES: &str =
+    "a trace context that a proxy copies into a request by HTTP/1 is sent as it came; the native engine replaces it";
+
 const FUNCTIONS: &[&str] = &[
     ROUND_TRIP,
     DUMP_DIAL,
+    REVERSE_PROXY,
     XNET_ROUND_TRIPS[0],
     XNET_ROUND_TRIPS[1],
     XNET_ROUND_TRIPS[2],
@@ -160,6 +169,9 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
         take("HTTP/1", http1::plan(facts, &mut fields, stack_high, &mut config));
         for client in &http2::CLIENTS {
             take("HTTP/2", http2::plan(facts, client, &mut fields, stack_high, &mut config));
+        }
+        if facts.functions.has(REVERSE_PROXY) && !facts.placement.stores() {
+            missing.push(COPIES.to_owned());
         }
     }
     config.peer =
