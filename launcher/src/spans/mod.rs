@@ -2,6 +2,7 @@
 //!
 //! A span is an [`opentelemetry_sdk::trace::SpanData`]: the SDK's own model, which every exporter takes.
 
+mod early;
 mod failures;
 mod known;
 pub mod limits;

@@ -12,6 +12,7 @@ use opentelemetry::trace::{Link, SpanContext, SpanKind, Status};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
+use super::early::{EarlyEnd, EarlyEnds};
 use super::failures::{self, fail, panicked, unfinished};
 use super::known::Known;
 use super::names::Names;
@@ -41,16 +42,6 @@ struct OpenOperation {
     returned: Option<(u64, u64)>,
 }
 
-/// How long a function may take to return whose operation has ended before, in nanoseconds.
-const RETURNS_WITHIN: u64 = 1_000_000_000;
-
-/// How an operation has ended, of which its object alone was known.
-#[derive(Debug)]
-struct EarlyEnd {
-    values: Values,
-    time: u64,
-}
-
 /// All operations of tables that are open.
 #[derive(Debug)]
 pub(super) struct OpenOperations {
@@ -60,8 +51,8 @@ pub(super) struct OpenOperations {
     open: ById<OpenOperation>,
     /// The spans of operations that go on until an object ends, by its address.
     objects: HashMap<u64, [u8; 8]>,
-    /// Ends that came before the function had returned in which the operation began, by the address of its object.
-    early: HashMap<u64, EarlyEnd>,
+    /// Ends that came before the function had returned in which the operation began.
+    early: EarlyEnds,
     /// The spans of operations that have made an object, by its address.
     makers: HashMap<u64, SpanContext>,
     known: Known,
@@ -85,7 +76,7 @@ impl OpenOperations {
             scopes: HashMap::new(),
             open: ById::default(),
             objects: HashMap::new(),
-            early: HashMap::new(),
+            early: EarlyEnds::default(),
             makers: HashMap::new(),
             known: Known::default(),
             sending: HashSet::new(),
@@ -179,8 +170,7 @@ impl OpenOperations {
         open.returned = Some((head.time, head.object));
         let started = open.started;
         self.panics.returns(head.goroutine, started, head.time);
-        // Of another one that was at this address, otherwise.
-        if let Some(early) = self.early.remove(&head.object).filter(|early| early.time >= started) {
+        if let Some(early) = self.early.take(head.object, started) {
             self.finish(head.span_id, early, finished);
         }
     }
@@ -198,10 +188,6 @@ impl OpenOperations {
         if let Some(id) = returned.filter(|id| self.open.get(id).is_some_and(|open| open.started <= head.time)) {
             self.finish(id, end, finished);
             return;
-        }
-        if self.early.len() >= MAX_REMEMBERED {
-            // Of operations that are none, or not sampled: else their functions have returned by now.
-            self.early.retain(|_object, early| early.time + RETURNS_WITHIN > head.time);
         }
         self.early.insert(head.object, end);
     }
