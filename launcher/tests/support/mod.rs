@@ -12,6 +12,7 @@ pub(crate) mod mariadb;
 pub(crate) mod plain;
 pub(crate) mod postgres;
 pub(crate) mod receiver;
+pub(crate) mod routing;
 pub(crate) mod seccomp;
 pub(crate) mod server;
 pub(crate) mod sink;
