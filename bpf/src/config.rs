@@ -9,6 +9,7 @@ pub mod grpc;
 pub mod http_client;
 pub mod http_server;
 pub mod operations;
+pub mod otel_api;
 pub mod parents;
 
 use core::mem::size_of;
@@ -84,8 +85,10 @@ pub mod instrumentation {
     pub const HTTP_CLIENT: u32 = 2;
     /// Servers of `fasthttp` and `hertz`.
     pub const FASTHTTP_SERVER: u32 = 4;
+    /// The OpenTelemetry API.
+    pub const OTEL_API: u32 = 8;
     /// The lowest bit of what is described by tables; the others follow.
-    pub const FIRST_OF_TABLES: u32 = 8;
+    pub const FIRST_OF_TABLES: u32 = 16;
 }
 
 /// What a probe is told of the site that was hit (`bpf_get_attach_cookie`).

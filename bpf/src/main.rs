@@ -19,7 +19,8 @@ mod entry_points {
     use bpf::config::grpc::{CarrierConfig, EMPTY_CARRIER, EMPTY_GRPC_CLIENT, GrpcClientConfig};
     use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
     use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig};
-    use bpf::instrumentations::{fasthttp_server, grpc_client, net_http_client, net_http_server, operations};
+    use bpf::config::otel_api::{EMPTY_OTEL_API, OtelApiConfig};
+    use bpf::instrumentations::{fasthttp_server, grpc_client, net_http_client, net_http_server, operations, otel_api};
     use bpf::missed::{Done, Missed};
     use bpf::target::Target as _;
     use bpf::trace::creators;
@@ -45,6 +46,9 @@ mod entry_points {
     /// Layouts of the process's client of gRPC, set by the launcher.
     #[unsafe(no_mangle)]
     static GRPC_CLIENT: GrpcClientConfig = EMPTY_GRPC_CLIENT;
+    /// Layouts of the process's OpenTelemetry API, set by the launcher.
+    #[unsafe(no_mangle)]
+    static OTEL_API: OtelApiConfig = EMPTY_OTEL_API;
 
     macro_rules! probe {
         ($multi:ident, $perf_event:ident, $body:expr) => {
@@ -82,6 +86,8 @@ mod entry_points {
     probe!(grpc_client, grpc_client_p, |hit| grpc_client::any(hit, &GRPC_CLIENT));
     probe!(fasthttp_server, fasthttp_server_p, |hit| fasthttp_server::any(hit, &FASTHTTP_SERVER));
     probe!(hertz_server, hertz_server_p, |hit| fasthttp_server::any(hit, &HERTZ_SERVER));
+    probe!(otel_api_spans, otel_api_spans_p, |hit| otel_api::any(hit, &OTEL_API));
+    probe!(otel_api_calls, otel_api_calls_p, |hit| otel_api::call(hit, &OTEL_API));
     probe!(new_goroutine, new_goroutine_p, |hit| creators::created(hit));
 
     #[panic_handler]

@@ -9,6 +9,7 @@ pub mod http_client;
 pub mod http_server;
 mod lines;
 pub mod operation;
+pub mod otel_api;
 
 pub use buffer::{Append, MAX_TEXT, RecordBuffer};
 pub use lines::append_lines;
@@ -60,6 +61,12 @@ pub mod kind {
     pub const FASTHTTP_SERVER_START: u32 = 14;
     /// The same of a request that `hertz` serves.
     pub const HERTZ_SERVER_START: u32 = 15;
+    /// [`super::otel_api::EncodedSpan`].
+    pub const ENCODED_SPAN: u32 = 16;
+    /// [`super::otel_api::SpanCall`].
+    pub const SPAN_CALL: u32 = 17;
+    /// [`super::otel_api::Superseded`].
+    pub const SUPERSEDED: u32 = 18;
 }
 
 /// Bytes of a string of this length that a record holds which takes `capacity` of them at most.

@@ -85,8 +85,8 @@ pub(crate) fn open_and_arm(
 /// Makes the held process write what BPF wants written. Without that it is traced all the same.
 fn place_executor(stopped: &mut Stopped<'_>, armed: &Armed) {
     let stack_high = armed.plan.detours().find_map(|detour| i32::try_from(detour.stack_high).ok());
-    let (Some(load_bias), Some(syscall), Some(stack_high), Some(slots)) =
-        (armed.load_bias, armed.syscall, stack_high, &armed.attached.slots)
+    let (Some(load_bias), Some(syscall), Some(stack_high), Some(slots), Some(stand_ins)) =
+        (armed.load_bias, armed.syscall, stack_high, &armed.attached.slots, &armed.attached.stand_ins)
     else {
         return;
     };
@@ -94,7 +94,8 @@ fn place_executor(stopped: &mut Stopped<'_>, armed: &Armed) {
         armed.plan.detours().map(|detour| Detour::new(detour.site, detour.moment, &detour.place, load_bias)).collect();
     let begin = Instant::now();
     let syscall = syscall.0.wrapping_add(load_bias);
-    match executor::place_into(stopped, syscall, slots.as_fd(), stack_high, &detours) {
+    let memory = executor::Memory { slots: slots.as_fd(), stand_ins: stand_ins.as_fd() };
+    match executor::place_into(stopped, syscall, memory, stack_high, &detours) {
         Ok(()) => log::debug(format_args!("{} detours placed in {:?}", detours.len(), begin.elapsed())),
         Err(error) => log::warn(format_args!("trace context is not injected: {error}")),
     }

@@ -15,7 +15,7 @@ use std::os::unix::fs::FileExt as _;
 use bpf::slots::{BUCKETS, Bucket};
 use go_auto_launch::binary::{Function, GoBinary};
 use go_auto_launch::child::{self, Environment, Event, MappedExe, Signals};
-use go_auto_launch::executor::{Detour, Moment, place};
+use go_auto_launch::executor::{Detour, Memory, Moment, place};
 use support::apps::{self, GoVersion, Variant};
 
 const FUNCTIONS: [&str; 3] = ["net/http.Header.writeSubset", "net/http.(*Request).write", "net/http.(*Transport).roundTrip"];
@@ -73,7 +73,14 @@ fn launch(app: &str) {
     }
     let begin = std::time::Instant::now();
     let mut injector = stopped.inject(syscall).unwrap();
-    place(&mut injector, stopped.pid().as_raw().cast_unsigned(), slots.as_fd(), 8, &detours).unwrap();
+    place(
+        &mut injector,
+        stopped.pid().as_raw().cast_unsigned(),
+        Memory { slots: slots.as_fd(), stand_ins: slots.as_fd() },
+        8,
+        &detours,
+    )
+    .unwrap();
     drop(injector);
     if let Some(number) = std::env::var("EXECUTOR_POISONED").ok().and_then(|number| number.parse::<usize>().ok()) {
         poison(stopped.pid().as_raw(), &binary, functions.only(FUNCTIONS[number]).unwrap().unwrap(), bias);

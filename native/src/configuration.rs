@@ -4,6 +4,7 @@ use bpf::config::fasthttp_server::{EMPTY_FASTHTTP_SERVER, FasthttpServerConfig};
 use bpf::config::grpc::{CarrierConfig, EMPTY_CARRIER, EMPTY_GRPC_CLIENT, GrpcClientConfig};
 use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig};
 use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig};
+use bpf::config::otel_api::{EMPTY_OTEL_API, OtelApiConfig};
 use bpf::config::parents::{ContextType, EMPTY_PARENTS, MAX_CONTEXT_TYPES, ParentsConfig};
 use bpf::config::{Propagators, ReadOnlyData, Setting};
 use bytemuck::{Pod, Zeroable};
@@ -56,6 +57,10 @@ pub mod body {
     pub const FASTHTTP_SERVER: u32 = 9;
     /// The same, of `hertz`.
     pub const HERTZ_SERVER: u32 = 10;
+    /// `otel_api::any`.
+    pub const OTEL_API: u32 = 11;
+    /// `otel_api::call`.
+    pub const OTEL_API_CALLS: u32 = 12;
 }
 
 /// Values of [`Configuration::planted`].
@@ -154,6 +159,8 @@ pub struct Configuration {
     pub fasthttp_server: FasthttpServerConfig,
     /// Layouts of a server of `hertz`.
     pub hertz_server: FasthttpServerConfig,
+    /// Layouts of the OpenTelemetry API.
+    pub otel_api: OtelApiConfig,
 }
 
 /// Before the launcher has set anything.
@@ -185,6 +192,7 @@ pub const EMPTY_CONFIGURATION: Configuration = Configuration {
     grpc_client: EMPTY_GRPC_CLIENT,
     fasthttp_server: EMPTY_FASTHTTP_SERVER,
     hertz_server: EMPTY_FASTHTTP_SERVER,
+    otel_api: EMPTY_OTEL_API,
 };
 
 const _: () = assert!(
@@ -199,6 +207,7 @@ const _: () = assert!(
             + size_of::<CarrierConfig>()
             + size_of::<GrpcClientConfig>()
             + 2 * size_of::<FasthttpServerConfig>()
+            + size_of::<OtelApiConfig>()
 );
 
 // SAFETY: no padding: words, pairs of 32-bit numbers, and layouts that have none (see the size assertion).

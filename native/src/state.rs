@@ -14,6 +14,7 @@ use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::injection::Injection;
 use bpf::trace::sealed::SealedSpan;
+use bpf::trace::stand_in::{STAND_INS, StandIn};
 use bpf::trace::waiting;
 
 use crate::table::{ANYWHERE, Table};
@@ -92,6 +93,8 @@ pub struct State {
     pub extracted: Table<Extracted, 512, ANYWHERE>,
     /// How many requests of a header map wait.
     pub waiting: [Shared<u64>; waiting::WORDS as usize],
+    /// What stands in for spans of ours.
+    pub stand_ins: [StandIn; STAND_INS as usize],
     /// The spans of requests that have been answered.
     pub answered: [answered::Bucket; answered::BUCKETS as usize],
 }

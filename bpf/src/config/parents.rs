@@ -12,12 +12,15 @@ pub struct ParentsConfig {
     pub server_key: Setting<u64>,
     /// The descriptor of `go.opentelemetry.io/otel/trace.traceContextKeyType` in the file; 0 where there is none.
     pub span_key: Setting<u64>,
+    /// Instrumentations by the SDK of OpenTelemetry whose operations have spans of ours too: [`scope_number`] of their names; zeros behind the
+    /// last.
+    pub wrappers: [Setting<u64>; MAX_WRAPPERS],
     /// 1: something in the program asks for parents, so spans are remembered under their contexts.
     pub wanted: Setting<u32>,
     /// 1: there are operations of tables, which may be parents.
     pub has_frames: Setting<u32>,
-    /// Zero.
-    pub padding: Setting<u32>,
+    /// `tracer.instrumentationScope.Name` of the SDK.
+    pub sdk_scope: Offset,
     /// `g.goid uint64`.
     pub goid: Offset,
     /// `g.atomicstatus atomic.Uint32`.
@@ -34,15 +37,42 @@ pub struct ParentsConfig {
 pub const EMPTY_PARENTS: ParentsConfig = ParentsConfig {
     server_key: Setting::new(0),
     span_key: Setting::new(0),
+    wrappers: [const { Setting::new(0) }; MAX_WRAPPERS],
     wanted: Setting::new(0),
     has_frames: Setting::new(0),
-    padding: Setting::new(0),
+    sdk_scope: Setting::new(ABSENT),
     goid: Setting::new(ABSENT),
     status: Setting::new(ABSENT),
     g_m: Setting::new(ABSENT),
     m_curg: Setting::new(ABSENT),
     stack_high: Setting::new(ABSENT),
 };
+
+/// Instrumentations by the SDK that are known.
+pub const MAX_WRAPPERS: usize = 32;
+/// Bytes of an instrumentation's name that are looked at.
+pub const SCOPE_NAME: usize = 96;
+
+/// The number of an instrumentation's name, as the probes compute it of the first [`SCOPE_NAME`] bytes, filled up with zeros.
+#[must_use]
+pub fn scope_number(name: &str) -> u64 {
+    let mut words = [0; SCOPE_NAME / 8];
+    for (byte, copy) in name.bytes().zip(bytemuck::cast_slice_mut::<u64, u8>(&mut words)) {
+        *copy = byte;
+    }
+    scope_number_of(&words)
+}
+
+/// The same of its words; never 0.
+#[inline(always)]
+#[must_use]
+pub fn scope_number_of(words: &[u64; SCOPE_NAME / 8]) -> u64 {
+    let mut number = 0_u64;
+    for word in words {
+        number = (number ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    }
+    number | 1
+}
 
 /// Types of contexts that are remembered.
 pub const MAX_CONTEXT_TYPES: u32 = 256;
@@ -55,10 +85,11 @@ pub struct ContextType {
     pub kind: u32,
     /// Offset of the inner context (an interface), or of what [`Self::through`] says.
     pub offset: u32,
-    /// [`ABSENT`], or: at `offset` is a pointer to a struct in which the inner context has this offset.
+    /// [`ABSENT`], or: at `offset` is a pointer to a struct in which the inner context has this offset. Of a span: where a pointer to the
+    /// tracer of the SDK is that records it.
     pub through: u32,
-    /// Zero.
-    pub padding: u32,
+    /// Of a span that the SDK records: where its `trace.SpanKind` is; of all else zero.
+    pub span_kind: u32,
 }
 
 /// Values of [`ContextType::kind`].
@@ -71,7 +102,7 @@ pub mod context_kind {
     pub const SPAN: u32 = 2;
 }
 
-const _: () = assert!(size_of::<ParentsConfig>() == 2 * 8 + 8 * 4 && size_of::<ContextType>() == 16);
+const _: () = assert!(size_of::<ParentsConfig>() == (2 + MAX_WRAPPERS) * 8 + 8 * 4 && size_of::<ContextType>() == 16);
 
 // SAFETY: two 64-bit settings and an even number of 32-bit ones (see the size assertion above).
 unsafe impl ReadOnlyData for ParentsConfig {}

@@ -5,5 +5,6 @@ pub mod grpc_client;
 pub mod net_http_client;
 pub mod net_http_server;
 pub mod operations;
+pub mod otel_api;
 mod serving;
 mod text;

@@ -16,6 +16,8 @@ pub mod report;
 mod serve;
 mod unwind;
 
+pub(super) use begin::identify;
+pub(super) use capture::{held, text};
 pub use evaluation::{Evaluation, NO_EVALUATION};
 pub use interpreter::follow;
 pub use object::OpenObject;

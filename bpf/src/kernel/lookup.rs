@@ -4,11 +4,13 @@ use core::mem::MaybeUninit;
 
 use bpf::config::operations::RecipeStep;
 use bpf::config::parents::ContextType;
+use bpf::missed::Done;
 use bpf::records::RecordBuffer;
 use bpf::target::{Lookup, Memory, Step};
 use bpf::trace::answered;
 use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
+use bpf::trace::stand_in::StandIn;
 use bytemuck::AnyBitPattern;
 
 use super::memory::UserMemory;
@@ -85,6 +87,16 @@ impl Lookup for Hit {
     #[inline(always)]
     fn frame(&self, key: u64) -> Option<&Frame> {
         UserMemory.frame(key)
+    }
+
+    #[inline(always)]
+    fn stand_in(&self, number: u32) -> Option<&StandIn> {
+        UserMemory.stand_in(number)
+    }
+
+    #[inline(always)]
+    fn output(&self, record: &RecordBuffer, look: bool) -> Done {
+        UserMemory.output(record, look)
     }
 
     #[inline(always)]

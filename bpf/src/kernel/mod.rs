@@ -262,9 +262,4 @@ impl Target for Hit {
     fn count_unsampled(&self, kind: u32, duration: u64) {
         records::count_unsampled(kind, duration);
     }
-
-    #[inline(always)]
-    fn output(&self, record: &RecordBuffer, look: bool) -> Done {
-        records::output(record, look)
-    }
 }

@@ -7,15 +7,18 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap};
 use bpf::config::operations::RecipeStep;
 use bpf::config::parents::{ContextType, EMPTY_PARENTS, MAX_CONTEXT_TYPES, ParentsConfig};
+use bpf::missed::Done;
+use bpf::records::RecordBuffer;
 use bpf::target::{Lookup, Step};
 use bpf::trace::answered;
 use bpf::trace::creators::{Look, Sweep};
 use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::sealed::SealedSpan;
+use bpf::trace::stand_in::StandIn;
 
 use super::memory::UserMemory;
-use super::{goroutines, operations};
+use super::{goroutines, operations, records, slots};
 
 /// The goroutines that serve requests, by the data pointers of the requests' contexts.
 #[map(name = "CONTEXTS")]
@@ -74,6 +77,16 @@ impl Lookup for UserMemory {
     #[inline(always)]
     fn frame(&self, key: u64) -> Option<&Frame> {
         operations::frame(key)
+    }
+
+    #[inline(always)]
+    fn stand_in(&self, number: u32) -> Option<&StandIn> {
+        slots::stand_in(number)
+    }
+
+    #[inline(always)]
+    fn output(&self, record: &RecordBuffer, look: bool) -> Done {
+        records::output(record, look)
     }
 
     #[inline(always)]

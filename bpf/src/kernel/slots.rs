@@ -7,12 +7,23 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::Array;
 use bpf::shared::Shared;
 use bpf::slots::{BUCKETS, Bucket, SLOT_WORDS};
+use bpf::trace::stand_in::{STAND_INS, StandIn};
 
 /// What the program is to write; it has this mapped.
 #[map(name = "SLOTS")]
 static SLOTS: Array<Bucket> = Array::with_max_entries(BUCKETS, MMAPABLE);
 /// `BPF_F_MMAPABLE`.
 const MMAPABLE: u32 = 1 << 10;
+
+/// What stands in for spans of ours; the program has this mapped, too.
+#[map(name = "STAND_INS")]
+static STAND_INS_MAP: Array<StandIn> = Array::with_max_entries(STAND_INS, MMAPABLE);
+
+#[inline(always)]
+pub(super) fn stand_in(number: u32) -> Option<&'static StandIn> {
+    // SAFETY: valid and aligned; its words are read and written one by one.
+    STAND_INS_MAP.get_ptr(number).map(|stand_in| unsafe { &*stand_in })
+}
 
 #[inline(always)]
 pub(super) fn bucket(number: u32) -> Option<&'static Bucket> {

@@ -5,7 +5,7 @@ use bytemuck::Pod;
 use crate::go::string::GoString;
 use crate::missed::Done;
 use crate::records::{RecordHeader, taken};
-use crate::target::{Lookup, Memory, Step, Target};
+use crate::target::{Lookup, Memory, Step};
 
 /// The longest text that a record takes. A power of two.
 pub const MAX_TEXT: usize = 8_192;
@@ -99,7 +99,7 @@ impl RecordBuffer {
     /// # Errors
     /// Where the ring buffer is full.
     #[inline(always)]
-    pub fn submit<T: Target>(&mut self, target: &T, kind: u32, look: bool) -> Done {
+    pub fn submit<L: Lookup>(&mut self, target: &L, kind: u32, look: bool) -> Done {
         #[expect(clippy::cast_possible_truncation, reason = "at most the size of the bytes")]
         let size = self.length as u32;
         *self.head() = RecordHeader { kind, size };

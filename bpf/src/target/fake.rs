@@ -43,6 +43,7 @@ use crate::trace::goroutine::{Goroutine, NEW_GOROUTINE};
 use crate::trace::ids::Random;
 use crate::trace::injection::Injection;
 use crate::trace::sealed::SealedSpan;
+use crate::trace::stand_in::{NO_STAND_IN, STAND_INS, StandIn};
 use crate::trace::{answered, waiting};
 
 /// Fills scratch memory before a probe has it: what a probe has not written shows.
@@ -111,6 +112,8 @@ pub struct FakeProcess {
     pub missed: RefCell<Vec<Missed>>,
     /// Operations that were not sampled: kind and duration.
     pub unsampled: RefCell<Vec<(u32, u64)>>,
+    /// What stands in for spans.
+    pub stand_ins: Vec<StandIn>,
     seed: Cell<u32>,
     numbers: Cell<Random>,
     goroutines: Remembered<Goroutine>,
@@ -152,6 +155,7 @@ impl FakeProcess {
             scratch_is_taken: Cell::new(false),
             missed: RefCell::default(),
             unsampled: RefCell::default(),
+            stand_ins: (0..STAND_INS).map(|_| NO_STAND_IN).collect(),
             seed: Cell::new(1),
             numbers: Cell::new(Random::UNSEEDED),
             goroutines: Remembered::default(),
@@ -196,6 +200,18 @@ impl Memory for FakeProcess {
 }
 
 impl Lookup for FakeProcess {
+    fn output(&self, record: &RecordBuffer, _look: bool) -> Done {
+        if self.ring_is_full.get() {
+            return Err(Missed::RingFull);
+        }
+        self.submitted.borrow_mut().push(record.bytes[..usize::try_from(record.length).unwrap()].to_vec());
+        Ok(())
+    }
+
+    fn stand_in(&self, number: u32) -> Option<&StandIn> {
+        self.stand_ins.get(usize::try_from(number).unwrap())
+    }
+
     fn goroutine(&self, address: u64) -> Option<&Goroutine> {
         self.goroutines.get(address)
     }

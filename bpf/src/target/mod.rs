@@ -27,6 +27,7 @@ use crate::trace::frames::Frame;
 use crate::trace::goroutine::Goroutine;
 use crate::trace::injection::Injection;
 use crate::trace::sealed::SealedSpan;
+use crate::trace::stand_in::StandIn;
 
 /// The memory of the process under observation.
 pub trait Memory {
@@ -64,6 +65,11 @@ pub trait Lookup: Memory {
     fn is_known(&self, key: u64, time: u64) -> bool;
     /// An open operation of a table, by [`crate::trace::frames::key`].
     fn frame(&self, key: u64) -> Option<&Frame>;
+    /// What stands in for a span of ours, by its number; `None` where nothing does.
+    fn stand_in(&self, number: u32) -> Option<&StandIn>;
+    /// Hands a record to the launcher. `look` says whether to look if the launcher must be woken: now and then is enough. An error
+    /// where the ring buffer is full.
+    fn output(&self, record: &RecordBuffer, look: bool) -> Done;
     /// Calls [`Step::step`] until it returns false, at most `limit` times.
     fn repeat<S: Step>(&self, limit: u32, state: &mut S);
 }
@@ -170,11 +176,12 @@ pub trait Target: Lookup {
         false
     }
 
+    /// Makes the function whose start was hit return at once: these two words. Only where a probe writes itself ([`Self::STORES`]).
+    #[inline(always)]
+    fn return_at_once(&self, _results: [u64; 2]) {}
+
     /// Counts what nothing came of.
     fn count(&self, missed: Missed);
     /// Counts an operation of this [`crate::trace::operation::kind`] that was not sampled and took `duration` nanoseconds.
     fn count_unsampled(&self, kind: u32, duration: u64);
-    /// Hands a record to the launcher. `look` says whether to look if the launcher must be woken: now and then is enough. An error
-    /// where the ring buffer is full.
-    fn output(&self, record: &RecordBuffer, look: bool) -> Done;
 }

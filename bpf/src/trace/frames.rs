@@ -225,6 +225,7 @@ pub fn take_innermost<T: Target>(target: &T, goroutine: &Goroutine, address: u64
     if is_its && (search.found != BY_CONTEXT || is_around) {
         span.copy_to(&mut search.parent);
         search.texts = frame.texts.get();
+        search.holder = holder(address, open - 1);
         search.found = 1;
     }
 }

@@ -27,6 +27,10 @@ pub struct ParentSearch {
     pub is_request: u64,
     /// 1 where the parent is a span of the OpenTelemetry API.
     is_sdk: u64,
+    /// Of a span that the SDK records: where the address of its tracer is, else 0; and where its kind is.
+    pub recorded_at: [u64; 2],
+    /// Whose operation the parent is, as contexts are remembered ([`frames::holder`]); 0 where that is not known.
+    pub holder: u64,
     /// Under which number the texts are remembered that are propagated with it ([`crate::trace::extracted`]).
     pub texts: u64,
     /// The parent.
@@ -37,8 +41,18 @@ pub struct ParentSearch {
 pub const BY_CONTEXT: u64 = 2;
 
 /// No parent.
-pub const NO_SEARCH: ParentSearch =
-    ParentSearch { table: 0, data: 0, found: 0, from_server: 0, is_request: 0, is_sdk: 0, texts: 0, parent: SpanIdentity::NONE };
+pub const NO_SEARCH: ParentSearch = ParentSearch {
+    table: 0,
+    data: 0,
+    found: 0,
+    from_server: 0,
+    is_request: 0,
+    is_sdk: 0,
+    recorded_at: [0; 2],
+    holder: 0,
+    texts: 0,
+    parent: SpanIdentity::NONE,
+};
 
 /// Finds the parent of an operation that begins on the goroutine at `address` with the context whose interface value is
 /// `context`, and notes it in `search`.
@@ -47,6 +61,7 @@ pub const NO_SEARCH: ParentSearch =
 #[inline(never)]
 pub fn find<T: Target>(target: &T, goroutine: &Goroutine, search: &mut ParentSearch, address: u64, context: [u64; 2]) {
     search.is_sdk = target.opaque(0);
+    search.recorded_at = [target.opaque(0), target.opaque(0)];
     look(target, goroutine, search, address, context);
     search.texts = extracted::key(search.parent.span_id);
     if search.is_sdk != 0 {
@@ -82,6 +97,9 @@ pub fn by_context<T: Target>(target: &T, search: &mut ParentSearch, context: [u6
     search.found = target.opaque(0);
     search.from_server = target.opaque(0);
     search.is_request = target.opaque(0);
+    search.is_sdk = target.opaque(0);
+    search.recorded_at = [target.opaque(0), target.opaque(0)];
+    search.holder = target.opaque(0);
     target.repeat(MAX_CONTEXTS, &mut ContextWalk { config: target.parents(), load_bias: target.load_bias(), search });
     search.texts = extracted::key(search.parent.span_id);
 }
@@ -118,6 +136,13 @@ impl ParentSearch {
     fn take(&mut self, span: &SpanIdentity) {
         span.copy_to(&mut self.parent);
         self.found = BY_CONTEXT;
+    }
+
+    /// Whether the parent is a span of the OpenTelemetry API.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_of_api(&self) -> bool {
+        self.is_sdk != 0
     }
 }
 
@@ -184,6 +209,7 @@ impl ParentSearch {
     /// Takes the span of the request that the goroutine at `holder` serves, or an operation on it, if that has this context.
     #[inline(always)]
     fn take_served<L: Lookup>(&mut self, lookup: &L, holder: u64) -> bool {
+        self.holder = holder;
         if let Some(key) = frames::of_holder(holder) {
             return lookup.frame(key).is_some_and(|frame| {
                 let is_its = frame.object.get() == self.data && frame.span.copy_of(key, &mut self.parent);
@@ -214,6 +240,9 @@ impl ParentSearch {
         let words: [u64; 5] = [trace, trace_end, id, lookup.opaque(0), flags & 0xff];
         self.take(bytemuck::cast_ref(&words));
         self.is_sdk = 1;
+        if span.through != ABSENT {
+            self.recorded_at = [address.wrapping_add(span.through.into()), address.wrapping_add(span.span_kind.into())];
+        }
         true
     }
 }

@@ -85,6 +85,8 @@ pub struct Attached {
     pub probes: Box<dyn Probes>,
     /// The memory in which the process finds what it is to write ([`bpf::slots`](::bpf::slots)), where it has to be mapped into it yet.
     pub slots: Option<OwnedFd>,
+    /// The memory in which it finds what stands in for spans ([`bpf::trace::stand_in`](::bpf::trace::stand_in)), likewise.
+    pub stand_ins: Option<OwnedFd>,
     /// How many places are observed.
     pub sites: usize,
 }

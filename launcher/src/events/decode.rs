@@ -10,6 +10,7 @@ use bytemuck::AnyBitPattern;
 
 pub use super::operation::{Happened, OperationHappened, OperationStarted, RawValue};
 use super::operation::{operation_event, operation_start};
+use super::otel_api::{self, EncodedPart, SpanCalled};
 use super::request_target;
 
 /// A string of the process as far as a record holds it, and whether it was cut.
@@ -34,6 +35,12 @@ pub enum Record<'a> {
     OperationStart(OperationStarted<'a>),
     /// Something has happened to one.
     OperationEvent(OperationHappened<'a>),
+    /// A part of a span that the program has made.
+    EncodedSpan(EncodedPart<'a>),
+    /// Something was called of a span of ours.
+    SpanCall(SpanCalled<'a>),
+    /// A span of the SDK has taken the place of the one with this id.
+    Superseded([u8; 8]),
 }
 
 /// The end of a request.
@@ -177,6 +184,9 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         kind::OPERATION_GOEXIT => Record::OperationEvent(operation_event(&mut reader, Happened::Exited)?),
         kind::OPERATION_ANNOTATED => Record::OperationEvent(operation_event(&mut reader, Happened::Annotated)?),
         kind::OPERATION_PANIC => Record::OperationEvent(operation_event(&mut reader, Happened::Panicked)?),
+        kind::ENCODED_SPAN => Record::EncodedSpan(otel_api::encoded_part(&mut reader)?),
+        kind::SPAN_CALL => Record::SpanCall(otel_api::span_call(&mut reader)?),
+        kind::SUPERSEDED => Record::Superseded(otel_api::superseded(&mut reader)?),
         unknown => return Err(DecodeError::UnknownKind(unknown)),
     };
     reader.end().map(|()| record)

@@ -2,5 +2,6 @@
 
 pub mod decode;
 mod operation;
+pub mod otel_api;
 mod request_target;
 pub mod ring;

@@ -56,7 +56,7 @@ pub struct RawValue<'a> {
 
 impl<'a> Reader<'a> {
     /// All that is left, as captured values.
-    fn values(&mut self) -> Result<Vec<RawValue<'a>>, DecodeError> {
+    pub(super) fn values(&mut self) -> Result<Vec<RawValue<'a>>, DecodeError> {
         let mut values = Vec::new();
         while !self.rest.is_empty() {
             let ValueHead { number, whole, length } = self.head()?;

@@ -19,6 +19,8 @@ mod error;
 pub(crate) mod process;
 mod share;
 
+use std::os::fd::BorrowedFd;
+
 use crate::binary::DetourSite;
 
 #[cfg(target_arch = "x86_64")]
@@ -51,6 +53,18 @@ pub enum Moment {
     Headers,
     /// In `(*http2.Framer).WriteHeaders`: an armed one is freed.
     Frame,
+    /// By the depth of the stack, as [`Self::Depth`]; the function returns at once: the first word of the slot, and the address of which the
+    /// second says how far it is from the stand-ins' ([`bpf::trace::stand_in`]).
+    Return,
+}
+
+/// Maps of BPF that the program is to have mapped.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory<'f> {
+    /// What it is to write: [`bpf::slots`].
+    pub slots: BorrowedFd<'f>,
+    /// What stands in for spans: [`bpf::trace::stand_in`].
+    pub stand_ins: BorrowedFd<'f>,
 }
 
 /// A detour to be placed: which one it is for BPF, and where, at run time.

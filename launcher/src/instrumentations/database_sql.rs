@@ -84,6 +84,12 @@ static DATABASE_SQL: Library = Library {
     description: "statements, transactions and pings of database/sql, with any driver; so gorm, sqlx, ent, bun, sqlc",
     tested_versions: "Go 1.21 to 1.27",
     package: "database/sql",
+    wrappers: &[
+        "github.com/XSAM/otelsql",
+        "github.com/nhatthm/otelsql",
+        "go.nhat.io/otelsql",
+        "github.com/uptrace/opentelemetry-go-extra/otelsql",
+    ],
     inside: &[],
     operations: &[
         Operation {

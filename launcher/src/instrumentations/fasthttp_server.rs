@@ -41,6 +41,11 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         peer::TYPES[1],
         peer::TYPES[2],
     ],
+    wrappers: &[
+        "github.com/gofiber/contrib/otelfiber",
+        "github.com/gofiber/contrib/otelfiber/v2",
+        "github.com/gofiber/contrib/v3/otel",
+    ],
     has_parents: false,
     how: How::Code(plan),
 };

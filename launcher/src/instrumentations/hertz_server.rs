@@ -41,6 +41,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         peer::TYPES[1],
         peer::TYPES[2],
     ],
+    wrappers: &["github.com/hertz-contrib/obs-opentelemetry"],
     has_parents: false,
     how: How::Code(plan),
 };

@@ -14,6 +14,7 @@ pub mod http;
 pub mod identity;
 pub mod net_http_client;
 pub mod net_http_server;
+pub mod otel_api;
 pub mod peer;
 pub mod pgx;
 pub mod routers;
@@ -39,6 +40,7 @@ pub static CATALOG: &[&Instrumentation] = &[
     &twirp::INSTRUMENTATION,
     &drpc::SERVER_INSTRUMENTATION,
     &drpc::CLIENT_INSTRUMENTATION,
+    &otel_api::INSTRUMENTATION,
     &routers::GIN,
     &routers::CHI_5,
     &routers::CHI,

@@ -50,6 +50,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "runtime.g",
         "runtime.stack",
     ],
+    wrappers: &["go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"],
     has_parents: true,
     how: How::Code(plan),
 };

@@ -46,6 +46,17 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "runtime.g",
         "runtime._panic",
     ],
+    wrappers: &[
+        "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp",
+        "go.opentelemetry.io/contrib/instrumentation/github.com/gin-gonic/gin/otelgin",
+        "go.opentelemetry.io/contrib/instrumentation/github.com/labstack/echo/otelecho",
+        "go.opentelemetry.io/contrib/instrumentation/github.com/gorilla/mux/otelmux",
+        "go.opentelemetry.io/contrib/instrumentation/github.com/emicklei/go-restful/otelrestful",
+        "go.opentelemetry.io/contrib/instrumentation/github.com/astaxie/beego/otelbeego",
+        "go.opentelemetry.io/contrib/instrumentation/gopkg.in/macaron.v1/otelmacaron",
+        "go.opentelemetry.io/contrib/instrumentation/github.com/go-chi/chi/otelchi",
+        "github.com/riandyrn/otelchi",
+    ],
     has_parents: false,
     how: How::Code(plan),
 };

@@ -12,6 +12,8 @@ const CONTEXT: &str = "context.Context";
 const VALUE_CONTEXT: &str = "*context.valueCtx";
 const REQUEST: &str = "*net/http.Request";
 const SPAN: &str = "go.opentelemetry.io/otel/trace.Span";
+/// A span that the SDK records, with its tracer.
+const RECORDED: &str = "*go.opentelemetry.io/otel/sdk/trace.recordingSpan";
 const SPAN_CONTEXT: &str = "go.opentelemetry.io/otel/trace.SpanContext";
 const SPAN_KEY: &str = "go.opentelemetry.io/otel/trace.traceContextKeyType";
 /// Of `http.ServerContextKey` and `http.LocalAddrContextKey` (`net/http/server.go`).
@@ -60,9 +62,13 @@ pub fn find(binary: &GoBinary<'_>) -> Result<Contexts, BinaryError> {
         for address in binary.implementers(*span)? {
             let layout = binary.layout_at(underlying(binary, address)?)?;
             let identity = layout.as_ref().and_then(|layout| layout.fields.iter().find(|field| is_identity(binary, field)));
-            let route = identity.map(|field| Route { offset: field.offset, through: None });
+            let is_recorded = binary.type_name_at(address).as_deref() == Some(RECORDED);
+            let tracer = layout.as_ref().and_then(|layout| layout.field("tracer")).filter(|_| is_recorded);
+            let route = identity.map(|field| Route { offset: field.offset, through: tracer.map(|field| field.offset) });
             let found = route.and_then(|route| route.context_type(context_kind::SPAN));
-            contexts.types.extend(found.map(|found| (address, found)));
+            let kind = layout.as_ref().and_then(|layout| layout.field("spanKind")).filter(|_| tracer.is_some());
+            let span_kind = kind.and_then(|field| u32::try_from(field.offset).ok()).unwrap_or(0);
+            contexts.types.extend(found.map(|found| (address, ContextType { span_kind, ..found })));
         }
     }
     Ok(contexts)
@@ -114,7 +120,7 @@ impl Route {
             Some(offset) => u32::try_from(offset).ok()?,
             None => ABSENT,
         };
-        Some(ContextType { kind, offset: u32::try_from(self.offset).ok()?, through, padding: 0 })
+        Some(ContextType { kind, offset: u32::try_from(self.offset).ok()?, through, span_kind: 0 })
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Library {
     pub package: &'static str,
     /// A function that the program has where it uses this library, as the linker calls it, where what is observed is another one's; empty: not asked.
     pub beside: &'static str,
+    /// Instrumentations by the OpenTelemetry SDK that make spans of the same operations: their scopes.
+    pub wrappers: &'static [&'static str],
     /// Libraries of which it is a part where they use it: within their operations, its own are none.
     pub inside: &'static [&'static str],
     /// What it does.
@@ -48,6 +50,7 @@ pub const LIBRARY: Library = Library {
     tested_versions: "",
     package: "",
     beside: "",
+    wrappers: &[],
     inside: &[],
     operations: &[],
     closes: &[],

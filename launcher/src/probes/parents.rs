@@ -3,7 +3,7 @@
 //! Only for programs in which an operation asks for its parent: the probe is paid by each `go` statement.
 
 use bpf::config::operations::event;
-use bpf::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig};
+use bpf::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig, scope_number};
 use bpf::config::{ReadOnlyData as _, Setting};
 use bpf::trace::frames::G_WORDS;
 use serde::Serialize;
@@ -20,7 +20,10 @@ use crate::binary::VirtAddr;
 /// Functions that are probed.
 pub const FUNCTIONS: [&str; 7] = [CREATE, QUEUE, SERVERS[0], SERVERS[1], SERVERS[2], PANIC, GOEXIT];
 /// Types that are read.
-pub const TYPES: [&str; 3] = ["runtime.g", "runtime.m", "runtime.stack"];
+pub const TYPES: [&str; 5] = ["runtime.g", "runtime.m", "runtime.stack", SDK_TRACER, SDK_SCOPE];
+
+const SDK_TRACER: &str = "go.opentelemetry.io/otel/sdk/trace.tracer";
+const SDK_SCOPE: &str = "go.opentelemetry.io/otel/sdk/instrumentation.Scope";
 
 /// Every server of `net/http`, of `fasthttp` and of `hertz` has one of these.
 const SERVERS: [&str; 3] = [
@@ -59,9 +62,9 @@ pub struct Parents {
     pub layout: (Layout, Vec<u8>),
 }
 
-/// Plans it.
+/// Plans it. Of `wrappers`, instrumentations by the SDK, the operations that the plan observes have spans too.
 #[must_use]
-pub fn plan(facts: &Facts<'_>, operations: &Operations) -> Parents {
+pub fn plan(facts: &Facts<'_>, operations: &Operations, wrappers: &[&str]) -> Parents {
     let mut fields = FieldReader::new(&facts.layouts);
     let (mut missing, mut context_types) = (Vec::new(), Vec::new());
     // Spans come from served requests; a span of the SDK is found in its context without any of this.
@@ -69,6 +72,10 @@ pub fn plan(facts: &Facts<'_>, operations: &Operations) -> Parents {
     let has_frames = operations.has_frames();
     let mut config =
         ParentsConfig { wanted: Setting::new(has_server.into()), has_frames: Setting::new(has_frames.into()), ..EMPTY_PARENTS };
+    for (place, name) in config.wrappers.iter_mut().zip(wrappers) {
+        *place = Setting::new(scope_number(name));
+    }
+    config.sdk_scope = fields.nested(SDK_TRACER, "instrumentationScope", SDK_SCOPE, "Name");
     match contexts::find(facts.binary) {
         Ok(_) if facts.load_bias.is_none() => {
             missing.push("parents are not found through derived contexts: the program's load address is not known".to_owned());

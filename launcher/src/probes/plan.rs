@@ -34,6 +34,8 @@ pub struct Instrumentation {
     pub functions: &'static [&'static str],
     /// Full names of all types it may read.
     pub types: &'static [&'static str],
+    /// Instrumentations by the OpenTelemetry SDK that make spans of the same operations: their scopes.
+    pub wrappers: &'static [&'static str],
     /// Its operations have parents within the process: contexts are remembered, and what goroutines do for whom.
     pub has_parents: bool,
     /// Makes the probes, or says why there are none.
@@ -53,14 +55,14 @@ impl Instrumentation {
     /// The instrumentation of a library that is described by a table.
     #[must_use]
     pub const fn table(library: &'static Library) -> Self {
-        let Library { name, description, tested_versions, .. } = library;
+        let Library { name, description, tested_versions, wrappers, .. } = library;
         let types = match library.protocol {
             Some(protocol) => protocol.types,
             None => &[],
         };
         // Annotations are about spans that are there.
         let has_parents = !library.operations.is_empty();
-        Self { name, description, tested_versions, functions: &[], types, has_parents, how: How::Table(library) }
+        Self { name, description, tested_versions, functions: &[], types, wrappers, has_parents, how: How::Table(library) }
     }
 
     /// The table by which it is described, if it is.
@@ -190,7 +192,7 @@ impl Plan {
             binary.layouts(&of_catalog.chain(&parents::TYPES).chain(&runtime::TYPES).copied().collect::<Vec<_>>())?
         };
         let facts = Facts { binary, functions, layouts, placement, load_bias, not_written, inlined: OnceCell::new() };
-        let mut has_parents = false;
+        let (mut has_parents, mut wrappers) = (false, Vec::new());
         for instrumentation in catalog {
             if is_disabled(instrumentation.name, disabled) {
                 plan.left_out.push((instrumentation.name, LeftOut::SwitchedOff));
@@ -203,6 +205,7 @@ impl Plan {
             match planned {
                 Ok(planned) => {
                     has_parents |= instrumentation.has_parents;
+                    wrappers.extend(instrumentation.wrappers);
                     plan.planned.push(Planned { name: instrumentation.name, ..planned });
                 }
                 Err(reason) => plan.left_out.push((instrumentation.name, reason)),
@@ -224,7 +227,7 @@ impl Plan {
         plan.deal_detours();
         plan.operations = Operations::deal(&mut plan.planned, catalog);
         if has_parents {
-            plan.parents = Some(parents::plan(&facts, &plan.operations));
+            plan.parents = Some(parents::plan(&facts, &plan.operations, &wrappers));
         } else if !plan.operations.is_empty() {
             plan.parents = Some(parents::of_stacks(&facts));
         }

@@ -55,6 +55,8 @@ pub enum When {
     Connection,
     /// A goroutine panics, or ends by `runtime.Goexit`.
     Panic,
+    /// The program calls the OpenTelemetry API.
+    Api,
     /// The process ends.
     Exit,
 }
@@ -65,7 +67,14 @@ impl When {
     pub const fn is_of_each_operation(self) -> bool {
         match self {
             Self::Start | Self::Inject | Self::End => true,
-            Self::Close | Self::Annotate | Self::Panic | Self::Route | Self::GoStatement | Self::Connection | Self::Exit => false,
+            Self::Close
+            | Self::Annotate
+            | Self::Panic
+            | Self::Route
+            | Self::GoStatement
+            | Self::Connection
+            | Self::Api
+            | Self::Exit => false,
         }
     }
 }
@@ -82,6 +91,7 @@ impl std::fmt::Display for When {
             Self::Route => "1 where only a mux knows the route",
             Self::GoStatement => "1 for each go statement",
             Self::Connection => "1 for each connection",
+            Self::Api => "1 for each call",
             Self::Exit => "1 as the process ends",
         })
     }
@@ -114,6 +124,10 @@ pub enum Body {
     FasthttpServer,
     /// The same, of `hertz`.
     HertzServer,
+    /// `otel_api::any`.
+    OtelApi,
+    /// `otel_api::call`.
+    OtelApiCalls,
 }
 
 impl Body {
@@ -129,7 +143,9 @@ impl Body {
             | Self::NewGoroutine
             | Self::GrpcClient
             | Self::FasthttpServer
-            | Self::HertzServer => false,
+            | Self::HertzServer
+            | Self::OtelApi
+            | Self::OtelApiCalls => false,
         }
     }
 }
@@ -165,4 +181,6 @@ pub enum Layout {
     FasthttpServer,
     /// The same, of `hertz`.
     HertzServer,
+    /// [`bpf::config::otel_api::OtelApiConfig`].
+    OtelApi,
 }

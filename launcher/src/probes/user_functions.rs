@@ -121,7 +121,13 @@ const fn looks_at_depths(body: Body) -> bool {
         | Body::HttpServer
         | Body::FasthttpServer
         | Body::HertzServer => true,
-        Body::Http2Request | Body::HttpRoute | Body::HttpClient | Body::NewGoroutine | Body::GrpcClient => false,
+        Body::Http2Request
+        | Body::HttpRoute
+        | Body::HttpClient
+        | Body::NewGoroutine
+        | Body::GrpcClient
+        | Body::OtelApi
+        | Body::OtelApiCalls => false,
     }
 }
 

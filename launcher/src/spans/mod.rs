@@ -2,7 +2,9 @@
 //!
 //! A span is an [`opentelemetry_sdk::trace::SpanData`]: the SDK's own model, which every exporter takes.
 
+pub mod calls;
 mod early;
+pub mod encoded;
 mod failures;
 mod known;
 pub mod limits;

@@ -8,6 +8,8 @@ use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
+use super::calls::Calls;
+use super::encoded::EncodedSpans;
 use super::names::Names;
 use super::operations::{Finished, OpenOperations};
 use super::{ById, limits};
@@ -103,6 +105,10 @@ pub struct OpenSpans<N> {
     /// Spans that were handed over, in whose place and with whose list of attributes the next ones are made.
     #[expect(clippy::vec_box, reason = "a span stays where it is, whether it is open or over")]
     over: Vec<Box<SpanData>>,
+    /// What the program says of spans.
+    calls: Calls,
+    /// Spans that the program makes.
+    encoded: EncodedSpans,
     /// Ends whose start was lost.
     orphans: u64,
 }
@@ -120,6 +126,8 @@ impl<N: TypeNames> OpenSpans<N> {
             names: Names::new(type_names),
             operations: OpenOperations::new(about, limits, database),
             over: Vec::new(),
+            calls: Calls::default(),
+            encoded: EncodedSpans::default(),
             orphans: 0,
         }
     }
@@ -150,7 +158,20 @@ impl<N: TypeNames> OpenSpans<N> {
                     open.depth = open.depth.max(event.head.level);
                 }
             }
-            Record::OperationEvent(event) => self.operations.event(event, &mut self.names, finished),
+            Record::OperationEvent(event) => {
+                let Self { operations, names, calls, limits, .. } = self;
+                operations.event(event, names, &mut |span| as_called(calls, limits, span, finished));
+            }
+            Record::EncodedSpan(part) => {
+                if let Some(mut span) = self.encoded.take(part) {
+                    limits::apply(&self.limits, &mut span);
+                    finished(&span);
+                }
+            }
+            Record::SpanCall(called) if self.is_open(called.head.span_id) => self.calls.called(called, clock, &mut self.names),
+            Record::Superseded(span_id) if self.is_open(*span_id) => self.calls.supersede(*span_id),
+            // Of one that has ended.
+            Record::SpanCall(_) | Record::Superseded(_) => {}
             Record::HttpClientStart(start) if self.operations.has(start.span.span_id) => {
                 self.operations.sends(start.span.span_id);
             }
@@ -161,12 +182,18 @@ impl<N: TypeNames> OpenSpans<N> {
             | Record::HttpServerPanic(_)
             | Record::HttpClientStart(_)
             | Record::HttpClientEnd(_) => {
-                if let Some(span) = self.apply_http(record, clock) {
-                    finished(&span);
+                if let Some(mut span) = self.apply_http(record, clock) {
+                    if self.calls.is_empty() || self.calls.apply(&self.limits, &mut span) {
+                        finished(&span);
+                    }
                     self.keep(span);
                 }
             }
         }
+    }
+
+    fn is_open(&self, span_id: [u8; 8]) -> bool {
+        self.spans.contains_key(&span_id) || self.operations.has(span_id)
     }
 
     /// A new span in the place of one that is over; `make` gets that one's list of attributes, empty.
@@ -191,7 +218,11 @@ impl<N: TypeNames> OpenSpans<N> {
 
     fn apply_http(&mut self, record: &Record<'_>, clock: &WallClock) -> Option<Box<SpanData>> {
         match record {
-            Record::OperationStart(_) | Record::OperationEvent(_) => None,
+            Record::OperationStart(_)
+            | Record::OperationEvent(_)
+            | Record::EncodedSpan(_)
+            | Record::SpanCall(_)
+            | Record::Superseded(_) => None,
             Record::HttpServerStart(start) => {
                 let data = self.make(|known, attributes| net_http_server::start(start, clock, known, attributes));
                 let mut open = OpenSpan::new(data, start.time);
@@ -258,7 +289,9 @@ impl<N: TypeNames> OpenSpans<N> {
         self.upgrades.clear();
         let mut closed = Vec::new();
         self.operations.close_before(u64::MAX, now, &mut closed);
-        self.spans.drain().filter_map(move |(_id, open)| open.close(now, &limits)).chain(closed)
+        let closed = self.spans.drain().filter_map(move |(_id, open)| open.close(now, &limits)).chain(closed);
+        let calls = &mut self.calls;
+        closed.filter_map(move |mut span| calls.apply(&limits, &mut span).then_some(span))
     }
 
     /// Closes the older half where too many are open; an ordinary program never comes near.
@@ -277,15 +310,28 @@ impl<N: TypeNames> OpenSpans<N> {
     pub fn close_before(&mut self, time: u64, now: u64) -> Vec<SpanData> {
         let limits = self.limits;
         let old = self.spans.extract_if(|_id, open| open.started < time);
-        let mut closed = old.filter_map(|(_id, open)| open.close(now, &limits)).collect();
+        let mut closed: Vec<SpanData> = old.filter_map(|(_id, open)| open.close(now, &limits)).collect();
         self.operations.close_before(time, now, &mut closed);
         self.upgrades.retain(|_client, id| self.spans.contains_key(id));
+        closed.retain_mut(|span| self.calls.apply(&limits, span));
         closed
     }
 
     /// Ends whose start was lost.
     #[must_use]
     pub fn orphans(&self) -> u64 {
-        self.orphans + self.operations.orphans()
+        self.orphans + self.operations.orphans() + self.encoded.lost()
+    }
+}
+
+/// Hands over a span that has ended, with what was said of it.
+fn as_called(calls: &mut Calls, limits: &Limits, span: &SpanData, finished: Finished<'_>) {
+    if calls.is_empty() {
+        finished(span);
+        return;
+    }
+    let mut span = span.clone();
+    if calls.apply(limits, &mut span) {
+        finished(&span);
     }
 }

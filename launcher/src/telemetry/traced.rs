@@ -146,7 +146,10 @@ impl Traced {
                 | Record::HttpServerUnfinished(_)
                 | Record::HttpServerPanic(_)
                 | Record::HttpClientEnd(_)
-                | Record::OperationEvent(_) => {}
+                | Record::OperationEvent(_)
+                | Record::EncodedSpan(_)
+                | Record::SpanCall(_)
+                | Record::Superseded(_) => {}
                 Record::OperationStart(start) => exporting.opened(TraceId::from_bytes(start.head.span.trace_id)),
             }
             self.spans.apply(&record, &clock, &mut |span| exporting.push(&self.source, span));

@@ -1,9 +1,10 @@
 //! A hit: which site it is, and the body that runs for it.
 
+use core::cell::Cell;
 use core::sync::atomic::Ordering;
 
 use bpf::go::abi::GOROUTINE;
-use bpf::instrumentations::{fasthttp_server, grpc_client, net_http_client, net_http_server, operations};
+use bpf::instrumentations::{fasthttp_server, grpc_client, net_http_client, net_http_server, operations, otel_api};
 use bpf::missed::{Done, Missed};
 use bpf::target::{Memory as _, Target as _};
 use bpf::trace::creators;
@@ -27,13 +28,15 @@ pub(super) struct Hit<'f> {
     pub(super) site: &'static Site,
     /// By what is left here a hit is given up.
     pub(super) frame: *mut Frame,
+    /// What the function returns at once, whose start was hit.
+    pub(super) results: Cell<Option<[u64; 2]>>,
 }
 
 /// The entry calls this for each hit.
 ///
 /// # Safety
 /// `saved` and `frame` stand on the stack of this thread, above what is called here.
-pub(super) unsafe extern "C" fn hit(saved: *const Saved, number: u64, frame: *mut Frame) {
+pub(super) unsafe extern "C" fn hit(saved: *mut Saved, number: u64, frame: *mut Frame) {
     let Some(site) = part::<Site>(configuration().sites).get(number as usize) else {
         return;
     };
@@ -41,7 +44,7 @@ pub(super) unsafe extern "C" fn hit(saved: *const Saved, number: u64, frame: *mu
         return;
     }
     // SAFETY: the caller's contract.
-    let hit = Hit { saved: unsafe { &*saved }, site, frame };
+    let hit = Hit { saved: unsafe { &*saved }, site, frame, results: Cell::new(None) };
     #[cfg(feature = "planted")]
     super::planted::in_hit(frame);
     let configuration = configuration();
@@ -61,8 +64,14 @@ pub(super) unsafe extern "C" fn hit(saved: *const Saved, number: u64, frame: *mu
             fasthttp_server::any(&hit, layouts)
         }
         body::GRPC_CLIENT => grpc_client::any(&hit, &configuration.grpc_client),
+        body::OTEL_API => otel_api::any(&hit, &configuration.otel_api),
+        body::OTEL_API_CALLS => otel_api::call(&hit, &configuration.otel_api),
         _ => Err(Missed::NothingToDo),
     };
+    if let Some(results) = hit.results.get() {
+        // SAFETY: the caller's contract; nothing refers to it any more.
+        unsafe { (*saved).return_at_once(results) };
+    }
     if let Err(missed) = done {
         hit.count(missed);
     }

@@ -4,17 +4,20 @@ use core::mem::MaybeUninit;
 
 use bpf::config::operations::{KNOWN_FOR, RecipeStep};
 use bpf::config::parents::ContextType;
+use bpf::missed::Done;
 use bpf::records::RecordBuffer;
 use bpf::shared::Shared;
 use bpf::target::{Lookup, Memory, Step};
 use bpf::trace::answered;
 use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
+use bpf::trace::stand_in::StandIn;
 use bytemuck::AnyBitPattern;
 use native::configuration::{CONTEXT_TYPE_ENTRIES, ContextTypeEntry, context_type_entry};
 
 use super::hit::Hit;
 use super::memory::OwnMemory;
+use super::output::output;
 use super::{configuration, part, state};
 
 impl Memory for Hit<'_> {
@@ -108,6 +111,16 @@ impl Lookup for Hit<'_> {
     #[inline(always)]
     fn frame(&self, key: u64) -> Option<&Frame> {
         state().frames.get(key)
+    }
+
+    #[inline(always)]
+    fn stand_in(&self, number: u32) -> Option<&StandIn> {
+        state().stand_ins.get(number as usize)
+    }
+
+    #[inline(always)]
+    fn output(&self, record: &RecordBuffer, _look: bool) -> Done {
+        output(self.frame, record)
     }
 
     #[inline(always)]

@@ -22,7 +22,6 @@ use bpf::trace::sealed::SealedSpan;
 
 use super::hit::Hit;
 use super::memory::OwnMemory;
-use super::output::output;
 use super::{configuration, control, part, state, time};
 
 impl Target for Hit<'_> {
@@ -31,6 +30,11 @@ impl Target for Hit<'_> {
     #[inline(always)]
     fn store(&self, address: u64, bytes: &[u8]) -> bool {
         configuration().slots != 0 && OwnMemory::store(address, bytes)
+    }
+
+    #[inline(always)]
+    fn return_at_once(&self, results: [u64; 2]) {
+        self.results.set(Some(results));
     }
 
     #[inline(always)]
@@ -287,10 +291,5 @@ impl Target for Hit<'_> {
     #[inline(always)]
     fn count_unsampled(&self, kind: u32, duration: u64) {
         control().count_unsampled(kind, duration);
-    }
-
-    #[inline(always)]
-    fn output(&self, record: &RecordBuffer, _look: bool) -> Done {
-        output(self.frame, record)
     }
 }

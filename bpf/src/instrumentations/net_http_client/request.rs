@@ -19,7 +19,7 @@ use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::{self, Operation};
 use crate::trace::parents::ParentSearch;
 use crate::trace::remote::RemoteParent;
-use crate::trace::{injection, parents, proxied, remote, sampling, waiting};
+use crate::trace::{injection, parents, proxied, remote, sampling, waiting, wrapped};
 
 /// A round trip begins.
 #[inline(always)]
@@ -89,7 +89,14 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     // What the walk finds out about the address is not known behind it: what comes is verified once.
     header::find(target, &config.header_map, target.opaque(carrier), header::lengths(target.propagators()), &mut scratch.headers);
     parents::find(target, goroutine, &mut scratch.search, sent.goroutine, target.read_or_zero(context_at));
+    let is_wrapped = target.opaque(wrapped::is_wrapped(target, &scratch.search, true).into());
     let extracted = identify(target, scratch, goroutine);
+    if is_wrapped != 0 {
+        // The SDK's span is that of this request.
+        let propagation = scratch.span.propagation;
+        scratch.search.parent.copy_to(&mut scratch.span);
+        scratch.span.propagation = propagation;
+    }
     let operation = goroutine.next().ok_or(Missed::NoRoom)?;
     operation.span.set(&scratch.span, sent.goroutine);
     operation.kind.set(operation::kind::HTTP_CLIENT);
@@ -108,7 +115,10 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     if config.is_written() {
         queue_injection(target, scratch, carrier, extracted);
     }
-    if !is_sampled {
+    if is_wrapped != 0 {
+        operation.is_reported.set(0);
+    }
+    if !is_sampled | (is_wrapped != 0) {
         return Ok(());
     }
     operation.reported(report_start(target, config, time, scratch, &request))
@@ -214,7 +224,8 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch, goroutine: &Goroutine)
     search.texts
 }
 
-/// Whether the headers name the parent of the one that was found, or of the request that is served around it.
+/// Whether the headers name the parent of the one that was found, or of the request that is served around it; or the one that was found,
+/// where that is not the SDK's.
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
@@ -223,6 +234,9 @@ fn is_copied<T: Target>(target: &T, goroutine: &Goroutine, search: &ParentSearch
     if search.found != 0 && named.found != 0 {
         is_copied |= u64::from(search.parent.is_child_of(&named.trace_id, &named.parent_id));
         is_copied |= u64::from(proxied::is_copied(target, goroutine, named));
+        // Of a span that the SDK does not record the program knows by what stands in for ours.
+        let is_parent = u64::from_ne_bytes(search.parent.span_id) == u64::from_ne_bytes(named.parent_id);
+        is_copied |= u64::from(is_parent & (search.recorded_at[0] == 0));
     }
     target.opaque(is_copied) != 0
 }

@@ -10,7 +10,7 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::frames::{self, Opening, Standing};
 use crate::trace::goroutine::Goroutine;
-use crate::trace::{parents, sampling, unwinding};
+use crate::trace::{parents, sampling, unwinding, wrapped};
 
 /// A function is called where an operation begins.
 #[inline(always)]
@@ -56,12 +56,21 @@ fn open<T: Target>(
     }
     let context = scratch.evaluation.context;
     parents::find(target, goroutine, &mut scratch.search, address, context);
+    let is_wrapped = target.opaque(wrapped::is_wrapped(target, &scratch.search, recipe.flags & flag::IS_CLIENT != 0).into());
     identify(target, scratch);
+    if is_wrapped != 0 {
+        // The SDK's span is that of this operation.
+        scratch.search.parent.copy_to(&mut scratch.span);
+    }
     scratch.span.propagation |= by_http(recipe.flags);
     #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
     let level = level as u32;
     let opening = Opening { level, operation: number, layer: recipe.layer, flags: recipe.flags, time, object: 0 };
     frames::open(target, goroutine, &standing, &opening, scratch)?;
+    if is_wrapped != 0 {
+        not_reported(target, &opening, address);
+        return Ok(());
+    }
     reported::<_, false>(target, scratch, recipe, &opening, address)
 }
 
@@ -78,12 +87,18 @@ pub(super) fn reported<T: Target, const SERVES: bool>(
         return Ok(());
     }
     let reported = report::<_, SERVES>(target, scratch, recipe, opening, address);
-    if reported.is_err()
-        && let Some(frame) = target.frame(frames::key(address, opening.level))
-    {
-        frame.is_reported.set(0);
+    if reported.is_err() {
+        not_reported(target, opening, address);
     }
     reported
+}
+
+/// The launcher does not know of an operation that was opened.
+#[inline(always)]
+pub(super) fn not_reported<T: Target>(target: &T, opening: &Opening, address: u64) {
+    if let Some(frame) = target.frame(frames::key(address, opening.level)) {
+        frame.is_reported.set(0);
+    }
 }
 
 /// [`propagator::BY_HTTP`] of an operation with these flags, without a branch.
@@ -97,7 +112,7 @@ const fn by_http(flags: u32) -> u8 {
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
-fn identify<T: Target>(target: &T, scratch: &mut Scratch) {
+pub(in crate::instrumentations) fn identify<T: Target>(target: &T, scratch: &mut Scratch) {
     let Scratch { span, search, random, .. } = scratch;
     span.span_id = random.span_id();
     span.parent_is_remote = 0;

@@ -27,6 +27,19 @@ pub(super) fn capture<L: Lookup>(lookup: &L, step: &RecipeStep, value: [u64; 2],
         return false;
     }
     let value_type = if step.code == code::CAPTURE_ANY { table } else { type_of(lookup, table) };
+    held(lookup, number, [value_type, data], capacity, record);
+    true
+}
+
+/// Captures what an interface holds: its type, three words, and the text that they are a string of.
+#[inline(always)]
+pub(in crate::instrumentations) fn held<L: Lookup>(
+    lookup: &L,
+    number: u16,
+    [value_type, data]: [u64; 2],
+    capacity: u32,
+    record: &mut RecordBuffer,
+) {
     let [first, second, third] = words::held(lookup, data);
     let at = record.length;
     record.push_word(0);
@@ -36,7 +49,6 @@ pub(super) fn capture<L: Lookup>(lookup: &L, step: &RecipeStep, value: [u64; 2],
     let taken = append(lookup, GoString { address: first, length: second }, capacity, record);
     let whole = u16::from(second >> 31 == 0 && u64::from(taken) < second) * whole::CUT;
     record.set_word(at, ValueHead { number, whole, length: 32 + taken }.to_word());
-    true
 }
 
 /// Captures the first word.
@@ -50,7 +62,13 @@ pub(super) fn word(step: &RecipeStep, [word, _]: [u64; 2], record: &mut RecordBu
 
 /// Captures a string, or where it is; false where there is none.
 #[inline(always)]
-fn text<L: Lookup>(lookup: &L, number: u16, string: GoString, capacity: u32, record: &mut RecordBuffer) -> bool {
+pub(in crate::instrumentations) fn text<L: Lookup>(
+    lookup: &L,
+    number: u16,
+    string: GoString,
+    capacity: u32,
+    record: &mut RecordBuffer,
+) -> bool {
     let at = record.length;
     record.push_word(0);
     let taken = append(lookup, string, capacity, record);

@@ -15,7 +15,7 @@ use crate::trace::extracted::MAX_TRACE_STATE;
 use crate::trace::frames::{self, Opening, Standing};
 use crate::trace::goroutine::Goroutine;
 use crate::trace::parents::{self, BY_CONTEXT};
-use crate::trace::{extracted, remote, sampling, unwinding};
+use crate::trace::{extracted, remote, sampling, unwinding, wrapped};
 
 /// A function is called where a request is served; `map` is how its carrier is read.
 #[inline(always)]
@@ -46,7 +46,12 @@ fn open<T: Target>(
     let carrier = scratch.evaluation.carrier;
     header::find(target, map, carrier, header::lengths(target.propagators()), &mut scratch.headers);
     parents::by_context(target, &mut scratch.search, scratch.evaluation.context);
+    let is_wrapped = target.opaque(wrapped::is_wrapped(target, &scratch.search, false).into());
     identify(target, scratch);
+    if is_wrapped != 0 {
+        // The SDK's span is that of this request.
+        scratch.search.parent.copy_to(&mut scratch.span);
+    }
     let [_, context] = scratch.evaluation.context;
     #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
     let level = level as u32;
@@ -54,6 +59,10 @@ fn open<T: Target>(
     frames::open(target, goroutine, &standing, &opening, scratch)?;
     if context != 0 {
         target.remember_context(context, frames::holder(address, level));
+    }
+    if is_wrapped != 0 {
+        begin::not_reported(target, &opening, address);
+        return Ok(());
     }
     begin::reported::<_, true>(target, scratch, recipe, &opening, address)
 }

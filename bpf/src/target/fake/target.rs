@@ -197,12 +197,4 @@ impl Target for FakeProcess {
     fn count_unsampled(&self, kind: u32, duration: u64) {
         self.unsampled.borrow_mut().push((kind, duration));
     }
-
-    fn output(&self, record: &RecordBuffer, _look: bool) -> Done {
-        if self.ring_is_full.get() {
-            return Err(Missed::RingFull);
-        }
-        self.submitted.borrow_mut().push(record.bytes[..usize::try_from(record.length).unwrap()].to_vec());
-        Ok(())
-    }
 }

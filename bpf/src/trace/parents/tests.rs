@@ -1,7 +1,7 @@
 //! Parents through contexts as the Go library nests them.
 
 use super::{NO_SEARCH, find};
-use crate::config::parents::{ContextType, ParentsConfig, context_kind};
+use crate::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig, context_kind};
 use crate::config::{ABSENT, Setting, propagator};
 use crate::missed::Missed;
 use crate::records::SpanIdentity;
@@ -30,7 +30,6 @@ fn process() -> FakeProcess {
     let mut process = FakeProcess::new(layouts::GO_1_27);
     process.parents = ParentsConfig {
         has_frames: Setting::new(0),
-        padding: Setting::new(0),
         server_key: Setting::new(SERVER_KEY),
         span_key: Setting::new(KEY),
         wanted: Setting::new(1),
@@ -39,10 +38,11 @@ fn process() -> FakeProcess {
         g_m: Setting::new(48),
         m_curg: Setting::new(184),
         stack_high: Setting::new(8),
+        ..EMPTY_PARENTS
     };
     process.load_bias.set(BIAS);
     let mut add = |descriptor: u64, kind, offset, through| {
-        process.context_types.insert(descriptor, ContextType { kind, offset, through, padding: 0 });
+        process.context_types.insert(descriptor, ContextType { kind, offset, through, span_kind: 0 });
     };
     add(CANCEL, context_kind::HOLDS, 0, ABSENT);
     add(VALUE, context_kind::VALUE, 0, ABSENT);

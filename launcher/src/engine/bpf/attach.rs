@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::thread::JoinHandle;
 
+use aya::maps::MapData;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
 use aya::programs::{ProgramError, UProbe};
 use bpf::config::{Cookie, Settings};
@@ -59,14 +60,16 @@ pub struct BpfAttached {
     pub probes: BpfProbes,
     /// The map in which BPF puts what the process is to write ([`bpf::slots`]); it can be mapped.
     pub slots: OwnedFd,
+    /// The map of what stands in for spans ([`bpf::trace::stand_in`]); likewise.
+    pub stand_ins: OwnedFd,
     /// How many sites there are.
     pub sites: usize,
 }
 
 impl From<BpfAttached> for Attached {
     fn from(attached: BpfAttached) -> Self {
-        let BpfAttached { records, probes, slots, sites } = attached;
-        Self { records: Box::new(records), probes: Box::new(probes), slots: Some(slots), sites }
+        let BpfAttached { records, probes, slots, stand_ins, sites } = attached;
+        Self { records: Box::new(records), probes: Box::new(probes), slots: Some(slots), stand_ins: Some(stand_ins), sites }
     }
 }
 
@@ -111,8 +114,10 @@ pub fn attach(
         let joined = attaching.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.collect::<Result<Vec<_>, _>>()
     })?;
-    let (records, slots) = (object.take_records()?, object.take_slots()?);
-    let slots = slots.fd().as_fd().try_clone_to_owned().map_err(AttachError::Descriptor)?;
+    let (records, slots, stand_ins) =
+        (object.take_records()?, object.take_mappable("SLOTS")?, object.take_mappable("STAND_INS")?);
+    let descriptor = |map: &MapData| map.fd().as_fd().try_clone_to_owned().map_err(AttachError::Descriptor);
+    let (slots, stand_ins) = (descriptor(&slots)?, descriptor(&stand_ins)?);
     let routes = match links.iter().position(|(body, _)| *body == Body::HttpRoute) {
         Some(index) => {
             let is_needed = by_body.contains_key(&Body::Http2Request);
@@ -121,7 +126,7 @@ pub fn attach(
         None => None,
     };
     let links = links.into_iter().map(|(_body, link)| link).collect();
-    Ok(BpfAttached { records, slots, sites: plan.sites().count(), probes: BpfProbes { links, routes, object } })
+    Ok(BpfAttached { records, slots, stand_ins, sites: plan.sites().count(), probes: BpfProbes { links, routes, object } })
 }
 
 /// Verifies a body's BPF program and attaches it to its sites.

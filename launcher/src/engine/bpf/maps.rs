@@ -4,6 +4,7 @@ use aya::EbpfLoader;
 use bpf::scratch::PER_PROCESSOR;
 use nix::unistd::{SysconfVar, sysconf};
 
+use crate::executor::Moment;
 use crate::probes::plan::Plan;
 
 /// Processors for which there is scratch memory; beyond that, they share: a place takes 20 KiB.
@@ -29,6 +30,8 @@ pub(super) struct Sizes {
     goroutines: Option<u32>,
     /// Something is injected.
     injects: bool,
+    /// Spans have something that stands in for them.
+    has_stand_ins: bool,
     /// Parents are looked for.
     has_parents: bool,
     /// Operations of tables, and the steps of their recipes.
@@ -56,6 +59,7 @@ impl Sizes {
             recipes: u32::try_from(plan.recipes.len()).unwrap_or(u32::MAX).max(1),
             goroutines: plan.goroutines,
             injects: plan.detours().next().is_some(),
+            has_stand_ins: plan.detours().any(|detour| detour.moment == Moment::Return),
             has_parents: plan
                 .parents
                 .as_ref()
@@ -77,7 +81,7 @@ impl Sizes {
 
     /// Tells the loader. Maps that nothing is put into have one entry: room takes a millisecond.
     pub(super) fn apply(&self, loader: &mut EbpfLoader<'_>) {
-        let Self { scratch, recipes, goroutines, injects, has_parents, operations, kept } = *self;
+        let Self { scratch, recipes, goroutines, injects, has_stand_ins, has_parents, operations, kept } = *self;
         let [operations, steps] = operations;
         loader.map_max_entries("OPERATIONS", operations.max(1)).map_max_entries("STEPS", steps.max(1));
         if kept == Kept::Nothing {
@@ -94,6 +98,9 @@ impl Sizes {
             for name in ["EXTRACTED", "INJECTIONS", "SLOTS", "WAITING"] {
                 loader.map_max_entries(name, 1);
             }
+        }
+        if !has_stand_ins {
+            loader.map_max_entries("STAND_INS", 1);
         }
         if !has_parents {
             for name in ["ANSWERED", "CONTEXTS", "CONTEXT_TYPES", "CREATORS"] {

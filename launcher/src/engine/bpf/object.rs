@@ -93,6 +93,7 @@ const fn symbol(layout: Layout) -> &'static str {
         Layout::GrpcClient => "GRPC_CLIENT",
         Layout::FasthttpServer => "FASTHTTP_SERVER",
         Layout::HertzServer => "HERTZ_SERVER",
+        Layout::OtelApi => "OTEL_API",
     }
 }
 
@@ -227,13 +228,13 @@ impl Object {
         })
     }
 
-    /// Takes the map of what the process is to write.
+    /// Takes a map that the process can have mapped.
     ///
     /// # Errors
-    /// Where the object has none.
-    pub fn take_slots(&mut self) -> Result<MapData, ObjectError> {
-        let map = self.take("SLOTS")?;
-        if let Map::Array(map) = map { Ok(map) } else { Err(ObjectError::Incomplete("SLOTS")) }
+    /// Where the object has none of this name.
+    pub fn take_mappable(&mut self, name: &'static str) -> Result<MapData, ObjectError> {
+        let map = self.take(name)?;
+        if let Map::Array(map) = map { Ok(map) } else { Err(ObjectError::Incomplete(name)) }
     }
 
     /// Takes the counters of routes.

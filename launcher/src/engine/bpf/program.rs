@@ -26,6 +26,10 @@ pub(super) const fn name(body: Body, kind: UprobeKind) -> &'static str {
         (Body::FasthttpServer, UprobeKind::PerfEvent) => "fasthttp_server_p",
         (Body::HertzServer, UprobeKind::Multi) => "hertz_server",
         (Body::HertzServer, UprobeKind::PerfEvent) => "hertz_server_p",
+        (Body::OtelApi, UprobeKind::Multi) => "otel_api_spans",
+        (Body::OtelApi, UprobeKind::PerfEvent) => "otel_api_spans_p",
+        (Body::OtelApiCalls, UprobeKind::Multi) => "otel_api_calls",
+        (Body::OtelApiCalls, UprobeKind::PerfEvent) => "otel_api_calls_p",
         (Body::NewGoroutine, UprobeKind::Multi) => "new_goroutine",
         (Body::NewGoroutine, UprobeKind::PerfEvent) => "new_goroutine_p",
     }

@@ -78,6 +78,7 @@ pub(super) fn image(
             Layout::GrpcClient => std::mem::offset_of!(Configuration, grpc_client),
             Layout::FasthttpServer => std::mem::offset_of!(Configuration, fasthttp_server),
             Layout::HertzServer => std::mem::offset_of!(Configuration, hertz_server),
+            Layout::OtelApi => std::mem::offset_of!(Configuration, otel_api),
         };
         if let Some(place) = bytes.get_mut(at..at + of_layout.len()) {
             place.copy_from_slice(of_layout);

@@ -137,7 +137,13 @@ pub fn attach(stopped: &mut Stopped<'_>, plan: &Plan, sampling: &Sampling, proce
     let records = records::RingRecords::new(prepared.clone()).map_err(NativeError::Watch)?;
     place::place(stopped, &wanted, &prepared)?;
     let probes = probes::NativeProbes(prepared);
-    Ok(Attached { records: Box::new(records), probes: Box::new(probes), slots: None, sites: plan.sites().count() })
+    Ok(Attached {
+        records: Box::new(records),
+        probes: Box::new(probes),
+        slots: None,
+        stand_ins: None,
+        sites: plan.sites().count(),
+    })
 }
 
 /// The number of a body in the program.
@@ -154,5 +160,7 @@ const fn body(body: Body) -> u32 {
         Body::GrpcClient => number::GRPC_CLIENT,
         Body::FasthttpServer => number::FASTHTTP_SERVER,
         Body::HertzServer => number::HERTZ_SERVER,
+        Body::OtelApi => number::OTEL_API,
+        Body::OtelApiCalls => number::OTEL_API_CALLS,
     }
 }

@@ -131,8 +131,8 @@ fn map_parts(
     let code_bytes = memory.code_bytes() as u64;
     let code = map_code(injector, lowest, code_bytes, Code::File(file, CODE_AT as u64))?;
     mapped.0.push((code, code_bytes));
-    let injects = plan.probes().any(|probe| probe.event.when == When::Inject);
-    let slots = if injects { control + SLOTS_AT as u64 } else { 0 };
+    let writes = plan.probes().any(|probe| matches!(probe.event.when, When::Inject | When::Api));
+    let slots = if writes { control + SLOTS_AT as u64 } else { 0 };
     let clock_gettime = match wanted.auxv.and_then(|auxv| auxv.vdso) {
         _ if clock::is_trusted() => 0,
         Some(base) => clock::function(base, |address, size| injector.read(address, size)).ok_or(NativeError::NoClock)?,

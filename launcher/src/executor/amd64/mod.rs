@@ -3,9 +3,7 @@
 mod place;
 mod stub;
 
-use std::os::fd::BorrowedFd;
-
-use super::{Detour, ExecutorError};
+use super::{Detour, ExecutorError, Memory};
 use crate::child::Stopped;
 
 pub use place::place;
@@ -21,7 +19,7 @@ pub(crate) fn code(
     stack_high: i32,
     address: u64,
 ) -> Result<(Vec<u8>, Vec<Vec<u8>>), ExecutorError> {
-    let stub = Stub::assemble(detours, Places { slots, stack_high }, address)?;
+    let stub = Stub::assemble(detours, Places { slots, stack_high, stand_ins: 0 }, address)?;
     let jump = |(detour, entry): (&Detour, &u64)| {
         Stub::jump(detour, *entry).ok_or(ExecutorError::Unexpected { address: detour.address })
     };
@@ -29,7 +27,7 @@ pub(crate) fn code(
     Ok((stub.code, jumps))
 }
 
-/// Makes the held program write what BPF puts into the map `slots` when it comes to one of `detours`. `syscall` is the
+/// Makes the held program write what BPF puts into the maps when it comes to one of `detours`. `syscall` is the
 /// address of a `SYSCALL` instruction in it, `stack_high` the offset of `runtime.g.stack.hi`.
 ///
 /// # Errors
@@ -37,7 +35,7 @@ pub(crate) fn code(
 pub fn place_into(
     stopped: &mut Stopped<'_>,
     syscall: u64,
-    slots: BorrowedFd<'_>,
+    memory: Memory<'_>,
     stack_high: i32,
     detours: &[Detour],
 ) -> Result<(), ExecutorError> {
@@ -46,5 +44,5 @@ pub fn place_into(
     }
     let pid = stopped.pid().as_raw().cast_unsigned();
     let mut injector = stopped.inject(syscall).map_err(|source| ExecutorError::Call { call: "execve", source })?;
-    place(&mut injector, pid, slots, stack_high, detours)
+    place(&mut injector, pid, memory, stack_high, detours)
 }

@@ -3,16 +3,19 @@
 use std::os::fd::BorrowedFd;
 
 use bpf::slots::{BUCKETS, Bucket};
+use bpf::trace::stand_in::{STAND_INS, StandIn};
 
 use super::stub::{Places, Stub};
 use crate::child::Injector;
 use crate::executor::process::{Code, call, close, flag, hand_over, map_code, memory};
-use crate::executor::{Detour, ExecutorError};
+use crate::executor::{Detour, ExecutorError, Memory, Moment};
 
+/// Size of what stands in for spans.
+const STAND_INS_SIZE: u64 = STAND_INS as u64 * size_of::<StandIn>() as u64;
 /// Size of the shared memory.
 const SLOTS_SIZE: u64 = BUCKETS as u64 * size_of::<Bucket>() as u64;
 
-/// Makes the program write what BPF puts into the map `slots` when it comes to one of `detours`. `pid` is the program's
+/// Makes the program write what BPF puts into `maps` when it comes to one of `detours`. `pid` is the program's
 /// process as the kernel tells it to us, `stack_high` the offset of `runtime.g.stack.hi`.
 ///
 /// # Errors
@@ -20,7 +23,7 @@ const SLOTS_SIZE: u64 = BUCKETS as u64 * size_of::<Bucket>() as u64;
 pub fn place(
     injector: &mut Injector,
     pid: u32,
-    slots: BorrowedFd<'_>,
+    maps: Memory<'_>,
     stack_high: i32,
     detours: &[Detour],
 ) -> Result<(), ExecutorError> {
@@ -30,7 +33,9 @@ pub fn place(
             return Err(ExecutorError::Unexpected { address: detour.address });
         }
     }
-    let places = Places { slots: map_slots(injector, pid, slots)?, stack_high };
+    let needs_stand_ins = detours.iter().any(|detour| detour.moment == Moment::Return);
+    let stand_ins = if needs_stand_ins { map(injector, pid, maps.stand_ins, STAND_INS_SIZE)? } else { 0 };
+    let places = Places { slots: map(injector, pid, maps.slots, SLOTS_SIZE)?, stack_high, stand_ins };
     let lowest = detours.iter().map(|detour| detour.address).min().unwrap_or_default();
     let size = (detours.len() * super::stub::MOST_BYTES).next_multiple_of(4096) as u64;
     let address = map_code(injector, lowest, size, Code::Anonymous)?;
@@ -53,11 +58,11 @@ pub fn place(
     Ok(())
 }
 
-/// Maps the map into the program; returns where.
-fn map_slots(injector: &mut Injector, pid: u32, slots: BorrowedFd<'_>) -> Result<u64, ExecutorError> {
-    let fd = hand_over(injector, pid, slots)?;
+/// Maps a map into the program; returns where.
+fn map(injector: &mut Injector, pid: u32, map: BorrowedFd<'_>, size: u64) -> Result<u64, ExecutorError> {
+    let fd = hand_over(injector, pid, map)?;
     let access = flag(libc::PROT_READ | libc::PROT_WRITE);
-    let mapped = call(injector, "mmap", libc::SYS_mmap, [0, SLOTS_SIZE, access, flag(libc::MAP_SHARED), fd, 0]);
+    let mapped = call(injector, "mmap", libc::SYS_mmap, [0, size, access, flag(libc::MAP_SHARED), fd, 0]);
     close(injector, fd);
     mapped
 }

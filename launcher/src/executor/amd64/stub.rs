@@ -15,7 +15,7 @@ use bpf::slots::{Bucket, HASH_FACTOR, HASH_RESULT, HASH_SHIFT, Slot, WAYS, meant
 use iced_x86::IcedError;
 use iced_x86::code_asm::{
     AsmMemoryOperand, AsmRegister64, CodeAssembler, CodeLabel, al, byte_ptr, cl, dword_ptr, eax, ecx, ptr, qword_ptr, r8, r8d,
-    r9, r9d, r14, rax, rcx, rdi, rdx, rsi, rsp,
+    r9, r9d, r14, rax, rbp, rbx, rcx, rdi, rdx, rsi, rsp,
 };
 
 use crate::executor::{Detour, Moment};
@@ -35,6 +35,8 @@ pub struct Places {
     pub slots: u64,
     /// Offset of `runtime.g.stack.hi`.
     pub stack_high: i32,
+    /// Where the stand-ins for spans are mapped; 0 where they are not.
+    pub stand_ins: u64,
 }
 
 /// Assembled detours.
@@ -126,6 +128,7 @@ fn assemble(detour: &Detour, places: Places, entry: u64) -> Result<Vec<u8>, Iced
         }
         Moment::Buffer => find(&mut asm, places, armed, done, |asm| at_write(asm, done))?,
         Moment::Frame => find(&mut asm, places, armed, done, |asm| asm.mov(qword_ptr(rax), 0))?,
+        Moment::Return => find(&mut asm, places, queued, done, |asm| return_at_once(asm, places, done))?,
         Moment::Headers => {
             let mut go_on = asm.create_label();
             find(&mut asm, places, queued, go_on, |asm| arm(asm, queued))?;
@@ -239,6 +242,27 @@ fn obey(asm: &mut CodeAssembler, stack_high: i32) -> Result<(), IcedError> {
     take_back(asm, &[(R9, r9), (R8, r8), (RDI, rdi), (RSI, rsi), (TAG, rax)])?;
     asm.set_label(&mut free)?;
     asm.mov(qword_ptr(rax), 0)
+}
+
+/// Returns the two words of the slot at RDX, if it is meant for this call, in RAX and RBX; the second is an address among the stand-ins. Frees
+/// the tag at RAX. The frame pointer has been pushed, and nothing else.
+fn return_at_once(asm: &mut CodeAssembler, places: Places, done: CodeLabel) -> Result<(), IcedError> {
+    let mut free = asm.create_label();
+    asm.mov(rcx, qword_ptr(r14 + places.stack_high))?;
+    asm.sub(rcx, rsp)?;
+    asm.cmp(meant(meant_for::DEPTH), rcx)?;
+    asm.jne(free)?;
+    asm.mov(rcx, field(offset_of!(Slot, words)))?;
+    asm.mov(qword_ptr(rsp + RAX), rcx)?;
+    asm.mov(rbx, places.stand_ins)?;
+    asm.add(rbx, field(offset_of!(Slot, words) + 8))?;
+    asm.mov(qword_ptr(rax), 0)?;
+    restore(asm)?;
+    asm.pop(rbp)?;
+    asm.ret()?;
+    asm.set_label(&mut free)?;
+    asm.mov(qword_ptr(rax), 0)?;
+    asm.jmp(done)
 }
 
 /// Saves registers below the stack pointer.

@@ -2,9 +2,7 @@
 
 mod stub;
 
-use std::os::fd::BorrowedFd;
-
-use super::{Detour, ExecutorError};
+use super::{Detour, ExecutorError, Memory};
 use crate::child::Stopped;
 
 pub use stub::{MOST_BYTES, StubError};
@@ -37,7 +35,7 @@ pub(crate) fn code(
 pub fn place_into(
     _stopped: &mut Stopped<'_>,
     _syscall: u64,
-    _slots: BorrowedFd<'_>,
+    _memory: Memory<'_>,
     _stack_high: i32,
     _detours: &[Detour],
 ) -> Result<(), ExecutorError> {

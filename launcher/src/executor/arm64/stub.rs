@@ -80,7 +80,7 @@ pub(super) fn assemble(detour: &Detour, slots: u64, entry: u64) -> Result<Vec<u8
     let (queued, armed) = (detour.site, detour.site | site::ARMED);
     bucket(&mut code, slots);
     match detour.moment {
-        Moment::Depth => return Err(StubError::NotMade),
+        Moment::Depth | Moment::Return => return Err(StubError::NotMade),
         Moment::Field => {
             let (first, left_out) = (code.label(), code.label());
             find(&mut code, armed, first);

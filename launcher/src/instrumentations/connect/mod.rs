@@ -25,6 +25,7 @@ static SERVER: Library = Library {
     description: "calls that handlers of Connect serve, by any of its protocols",
     tested_versions: TESTED,
     package: PACKAGE,
+    wrappers: &["connectrpc.com/otelconnect"],
     annotations: &[
         begins(&[
             "func (h *connectHandler) NewConn(responseWriter http.ResponseWriter, request *http.Request) (handlerConnCloser, bool)",
@@ -60,6 +61,7 @@ static CLIENT: Library = Library {
     description: "calls by clients of Connect, by any of its protocols",
     tested_versions: TESTED,
     package: PACKAGE,
+    wrappers: &["connectrpc.com/otelconnect"],
     operations: &[Operation {
         functions: &[
             "func newDuplexHTTPCall(ctx context.Context, httpClient HTTPClient, url *url.URL, spec Spec, header http.Header) *duplexHTTPCall",

@@ -28,11 +28,15 @@ pub static CLIENT_INSTRUMENTATION: Instrumentation = Instrumentation::table(&CLI
 const PACKAGE: &str = "google.golang.org/grpc";
 const TESTED: &str = "1.30 to 1.85";
 
+/// Interceptors and handlers of statistics, old and new.
+const WRAPPERS: &[&str] = &["go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"];
+
 static SERVER: Library = Library {
     name: "google.golang.org/grpc/server",
     description: "calls that servers of gRPC handle, of every kind",
     tested_versions: TESTED,
     package: PACKAGE,
+    wrappers: WRAPPERS,
     operations: &[Operation {
         functions: &[
             // 1.69 and newer.
@@ -108,6 +112,7 @@ static CLIENT: Library = Library {
     description: "calls by clients of gRPC, of every kind",
     tested_versions: TESTED,
     package: PACKAGE,
+    wrappers: WRAPPERS,
     operations: &[Operation {
         functions: &[
             "func newClientStream(ctx context.Context, desc *StreamDesc, cc *ClientConn, method string, opts ...CallOption) (_ ClientStream, err error)",

@@ -40,6 +40,17 @@ impl Saved {
         Registers { integers, stack_pointer, flags: low | overflow << 11 }
     }
 
+    /// Makes the function whose start was hit return these.
+    #[inline(always)]
+    pub(in super::super) fn return_at_once(&mut self, [first, second]: [u64; 2]) {
+        unsafe extern "C" {
+            static returned: [u8; 0];
+        }
+        self.registers[0] = first;
+        self.registers[3] = second;
+        self.thunk = (&raw const returned) as u64;
+    }
+
     /// What is shown of a site ([`super::context::SHOWN`]).
     pub(in super::super) fn shown(&self, address: u64, stack: u32) -> [u64; 3] {
         [address, self.stack_pointer() + u64::from(stack), self.registers[5]]
@@ -142,6 +153,11 @@ core::arch::global_asm!(
     "sahf",
     "mov rax, [rsp]",
     "lea rsp, [rsp + 136]",
+    "ret",
+    // Instead of the thunk: the function returns, whose return address stands behind the number.
+    ".globl returned",
+    "returned:",
+    "lea rsp, [rsp + 8]",
     "ret",
     // Instead of runtime.sigtrampgo, from runtime.sigtramp: the signal in RAX, its information in RBX, the context in RCX (runtime/sys_linux_amd64.s,
     // Go 1.20 and newer). A signal that has not met this code goes on at once, unless it may have met the kernel's function.

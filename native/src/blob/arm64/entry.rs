@@ -40,6 +40,17 @@ impl Saved {
         Registers { integers: self.registers, stack_pointer: self.stack_pointer() + u64::from(stack), flags: self.flags }
     }
 
+    /// Makes the function whose start was hit return these.
+    #[inline(always)]
+    pub(in super::super) fn return_at_once(&mut self, [first, second]: [u64; 2]) {
+        unsafe extern "C" {
+            static returned: [u8; 0];
+        }
+        self.registers[0] = first;
+        self.registers[1] = second;
+        self.thunk = (&raw const returned) as u64;
+    }
+
     /// What is shown of a site ([`super::context::SHOWN`]).
     pub(in super::super) fn shown(&self, address: u64, stack: u32) -> [u64; 4] {
         [address, self.stack_pointer() + u64::from(stack), self.registers[29], self.registers[30]]
@@ -143,6 +154,11 @@ core::arch::global_asm!(
     "ldr x30, [sp, #256]",
     "ldp x0, x1, [sp]",
     "add sp, sp, #{saved} + {below}",
+    "ret",
+    // Instead of the thunk: the function returns, whose return address is in R17.
+    ".globl returned",
+    "returned:",
+    "mov x30, x17",
     "ret",
     // Instead of runtime.sigtrampgo, from runtime.sigtramp: the signal in R0, its information in R1, the context in R2
     // (runtime/sys_linux_arm64.s, Go 1.18 and newer). A signal that has not met this code goes on at once.

@@ -21,7 +21,7 @@ fn program() -> Program {
     for (descriptor, kind, offset) in
         [(CANCEL, context_kind::HOLDS, 0), (VALUE, context_kind::VALUE, 0), (SPAN, context_kind::SPAN, 96)]
     {
-        program.process.context_types.insert(descriptor, ContextType { kind, offset, through: ABSENT, padding: 0 });
+        program.process.context_types.insert(descriptor, ContextType { kind, offset, through: ABSENT, span_kind: 0 });
     }
     program
 }

@@ -1,0 +1,143 @@
+//! The OpenTelemetry API without an SDK: the spans that a program starts, and what it adds to spans of ours.
+//!
+//! The API asks a tracer outside for the identity of each new span, and gives it what it has encoded at the end (`go.opentelemetry.io/auto/sdk`,
+//! `go.opentelemetry.io/otel/trace/auto.go`): what a span is made of never passes here one by one. Of a span of ours it knows nothing; it
+//! gets an object that stands in for it ([`crate::trace::stand_in`]), a span of the API's that records nothing itself, and what is called of
+//! that is reported.
+//!
+//! match-go: v1.33.0..: go.opentelemetry.io/otel/internal/global.(*tracer).newSpan(t, ctx, autoSpan, name, opts)
+//! match-go: v1.28.0..: go.opentelemetry.io/otel/trace.SpanFromContext(ctx)
+
+mod calls;
+mod encoded;
+mod start;
+mod superseded;
+
+use crate::config::otel_api::{OtelApiConfig, event};
+use crate::missed::{Done, Missed};
+use crate::slots::{SLOT_WORDS, meant_for, site};
+use crate::target::{Lookup, Target};
+use crate::trace::parents::BY_CONTEXT;
+use crate::trace::{frames, parents, stand_in};
+use crate::write;
+
+/// Any probe of the API but [`call`]; the cookie says which.
+#[inline(always)]
+pub fn any<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
+    if target.settings().is_off(crate::config::instrumentation::OTEL_API) {
+        return Err(Missed::NothingToDo);
+    }
+    let event = target.cookie().event;
+    let copy = &config.copies[usize::from(event & event::SECOND != 0)];
+    match event & !event::SECOND {
+        event::SWITCH => switch_on(target, target.registers().argument(3)),
+        event::SWITCH_PROVIDER => switch_on(target, target.registers().argument(2)),
+        event::START => start::start(target, copy, config),
+        event::ENDED => encoded::ended(target),
+        event::SDK_START => superseded::started(target, config),
+        _ => current(target, config),
+    }
+}
+
+/// Something is called of a span; it may be one that stands in for one of ours.
+///
+/// A BPF program of its own: few programs call so.
+#[inline(always)]
+pub fn call<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
+    if target.settings().is_off(crate::config::instrumentation::OTEL_API) {
+        return Err(Missed::NothingToDo);
+    }
+    calls::call(target, config)
+}
+
+/// The API is about to look whether there is a tracer outside, at this address.
+#[inline(always)]
+fn switch_on<T: Target>(target: &T, at: u64) -> Done {
+    if target.read::<u8>(at) != Some(0) {
+        return Err(Missed::NothingToDo);
+    }
+    if T::STORES {
+        return if target.store(at, &[1]) { Ok(()) } else { Err(Missed::Fault) };
+    }
+    queue(target, |words| {
+        words[..3].copy_from_slice(&[at, 1, 1]);
+        1
+    })
+}
+
+/// Queues what the program is to store behind the start of the function that was hit: `fill` writes commands, and says how many.
+#[inline(always)]
+fn queue<T: Target>(target: &T, fill: impl FnOnce(&mut [u64; SLOT_WORDS]) -> u64) -> Done {
+    let goroutine = target.registers().goroutine();
+    let claimed = write::claim(target, goroutine, site::SPAN_STORES, 0).ok_or(Missed::NoRoom)?;
+    let slot = &mut *claimed.slot;
+    slot.meant_for[meant_for::DEPTH] = behind_start(target, goroutine);
+    slot.length = fill(&mut slot.words);
+    claimed.publish();
+    Ok(())
+}
+
+/// How deep the stack is at the detour behind the start of the function that was hit, which has pushed the frame pointer by then.
+#[inline(always)]
+fn behind_start<T: Target>(target: &T, goroutine: u64) -> u64 {
+    let high: u64 = target.read_or_zero(goroutine.wrapping_add(target.parents().stack_high.get().into()));
+    high.wrapping_sub(target.registers().stack_pointer).wrapping_add(8)
+}
+
+/// The program asks for the span of a context. Where that is one of ours, it gets what stands in for it.
+#[inline(always)]
+fn current<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
+    let registers = target.registers();
+    let context = [registers.argument(0), registers.argument(1)];
+    let table = config.stand_in_table.get();
+    if context[0] == 0 || table == 0 {
+        return Err(Missed::NothingToDo);
+    }
+    let address = registers.goroutine();
+    target.with_scratch(|scratch| {
+        let search = &mut scratch.search;
+        parents::by_context(target, search, context);
+        if search.found != BY_CONTEXT || search.is_of_api() {
+            return Err(Missed::NothingToDo);
+        }
+        if target.parents().has_frames.get() != 0
+            && let Some(goroutine) = target.goroutine(address)
+        {
+            frames::take_innermost(target, goroutine, address, search);
+        }
+        if is_superseded(target, search.holder) {
+            return Err(Missed::NothingToDo);
+        }
+        let number = stand_in::of(target, &search.parent, search.holder, config.stand_in_identity.get()).ok_or(Missed::NoRoom)?;
+        let stand_in = target.stand_in(number).ok_or(Missed::NoRoom)?;
+        let table = table.wrapping_add(target.load_bias());
+        if T::STORES {
+            target.return_at_once([table, stand_in.object.as_ptr() as u64]);
+            return Ok(());
+        }
+        let claimed = write::claim(target, address, site::CURRENT_SPAN, 0).ok_or(Missed::NoRoom)?;
+        let slot = &mut *claimed.slot;
+        slot.meant_for[meant_for::DEPTH] = behind_start(target, address);
+        slot.words[0] = table;
+        // From the beginning of the map; where the program has it mapped, its own code knows.
+        slot.words[1] = u64::from(number) * size_of::<stand_in::StandIn>() as u64 + stand_in::OBJECT_AT;
+        claimed.publish();
+        Ok(())
+    })
+}
+
+/// Whether a span of the SDK has taken the place of the operation's of `holder`.
+#[inline(always)]
+fn is_superseded<L: Lookup>(lookup: &L, holder: u64) -> bool {
+    if holder == 0 {
+        return false;
+    }
+    if let Some(key) = frames::of_holder(holder) {
+        return lookup.frame(key).is_some_and(|frame| frame.is_reported.get() == SUPERSEDED);
+    }
+    let served = lookup.goroutine(holder).and_then(|goroutine| goroutine.active());
+    served.is_some_and(|operation| operation.is_reported.get() == SUPERSEDED)
+}
+
+/// What `is_reported` of an operation says whose place a span of the SDK has taken.
+pub const SUPERSEDED: u32 = 2;

@@ -1,0 +1,131 @@
+//! Spans of ours as the program's OpenTelemetry API sees them: objects in memory that the program has mapped, in the form of one of its own
+//! types of spans, with the identity of ours. Nothing in them leads to memory of Go's.
+
+use crate::records::SpanIdentity;
+use crate::shared::Shared;
+use crate::target::{Lookup, Step, Target};
+use crate::trace::frames;
+
+/// How many there are.
+pub const STAND_INS: u32 = 4_096;
+/// How many a span may have one of.
+const WAYS: u32 = 8;
+/// Words of the object.
+pub const OBJECT_WORDS: usize = 28;
+
+/// One.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct StandIn {
+    /// The id of the span; 0 where there is none.
+    pub span_id: Shared<u64>,
+    /// Whose operation it is, as contexts are remembered ([`frames::holder`]); 0 where that is not known.
+    pub holder: Shared<u64>,
+    /// When it was made, in nanoseconds of `CLOCK_BOOTTIME`.
+    pub made: Shared<u64>,
+    /// 1 while somebody makes it.
+    pub taken: Shared<u64>,
+    /// The object. The program reads it, and may write to words that mean nothing here.
+    pub object: [Shared<u64>; OBJECT_WORDS],
+}
+
+/// Bytes of a [`StandIn`] before the object.
+pub const OBJECT_AT: u64 = 32;
+
+/// None.
+pub const NO_STAND_IN: StandIn = StandIn {
+    span_id: Shared::new(0),
+    holder: Shared::new(0),
+    made: Shared::new(0),
+    taken: Shared::new(0),
+    object: [const { Shared::new(0) }; OBJECT_WORDS],
+};
+
+/// The number of the object that stands in for `span`, whose operation is `holder`'s: that which it has, or a new one, whose
+/// `trace.SpanContext` begins at the word `identity`. `None` where others are just making some.
+///
+/// The one whose memory is taken is that of a span that has ended, of those that it may be the one which was made first.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+pub fn of<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32) -> Option<u32> {
+    let id = u64::from_ne_bytes(span.span_id);
+    #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
+    let first = (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u32 & (STAND_INS - WAYS);
+    let mut look = Look { id, next: first, found: u64::MAX, oldest: u64::MAX, oldest_made: u64::MAX };
+    target.repeat(WAYS, &mut look);
+    #[expect(clippy::cast_possible_truncation, reason = "below the number of stand-ins")]
+    if look.found != u64::MAX {
+        return Some(target.opaque(look.found) as u32);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "as above")]
+    let number = target.opaque(look.oldest) as u32;
+    let new = target.stand_in(number)?;
+    if !target.swap_tag(&new.taken, 0, 1) {
+        return None;
+    }
+    new.span_id.set(target.opaque(0));
+    new.holder.set(holder);
+    new.made.set(target.now());
+    let [trace, trace_end, own, _, flags]: [u64; 5] = *bytemuck::cast_ref(span);
+    let word = |number: u32, value: u64| {
+        if let Some(word) = new.object.get(((identity / 8) as usize).wrapping_add(number as usize)) {
+            word.set(value);
+        }
+    };
+    word(0, trace);
+    word(1, trace_end);
+    word(2, own);
+    word(3, flags & 0xff);
+    new.span_id.set(id);
+    target.swap_tag(&new.taken, 1, 0);
+    Some(number)
+}
+
+/// The look at those that may be a span's.
+struct Look {
+    id: u64,
+    next: u32,
+    found: u64,
+    oldest: u64,
+    oldest_made: u64,
+}
+
+impl Step for Look {
+    #[inline(always)]
+    fn step<L: Lookup>(&mut self, lookup: &L) -> bool {
+        let number = self.next;
+        self.next += 1;
+        let Some(stand_in) = lookup.stand_in(number) else {
+            return false;
+        };
+        let id = stand_in.span_id.get();
+        if id == self.id {
+            self.found = number.into();
+            return false;
+        }
+        // Those of spans that are open come last.
+        let is_open = u64::from(id != 0 && is_open(lookup, stand_in.holder.get(), id));
+        let made = stand_in.made.get() | is_open << 63;
+        if made < self.oldest_made {
+            self.oldest_made = made;
+            self.oldest = number.into();
+        }
+        true
+    }
+}
+
+/// Whether the operation of `holder` with this span's id is open.
+#[inline(always)]
+fn is_open<L: Lookup>(lookup: &L, holder: u64, id: u64) -> bool {
+    if holder == 0 {
+        return false;
+    }
+    if let Some(key) = frames::of_holder(holder) {
+        return lookup.frame(key).is_some_and(|frame| u64::from_ne_bytes(frame.span.span_id()) == id);
+    }
+    let served = lookup.goroutine(holder).and_then(|goroutine| goroutine.active());
+    served.is_some_and(|operation| u64::from_ne_bytes(operation.span.span_id()) == id)
+}
+
+const _: () = assert!(size_of::<StandIn>() == 256 && core::mem::offset_of!(StandIn, object) as u64 == OBJECT_AT);

@@ -1,0 +1,79 @@
+//! Operations that have a span of ours, and one of the SDK of OpenTelemetry too, by an instrumentation that the program wraps around them.
+
+use crate::config::Setting;
+use crate::config::parents::{MAX_WRAPPERS, ParentsConfig, SCOPE_NAME, scope_number_of};
+use crate::go::string::GoString;
+use crate::target::{Lookup, Step, Target};
+use crate::trace::parents::ParentSearch;
+
+/// `trace.SpanKind` (`go.opentelemetry.io/otel/trace/span.go`).
+pub mod span_kind {
+    /// `SpanKindServer`.
+    pub const SERVER: u64 = 2;
+    /// `SpanKindClient`.
+    pub const CLIENT: u64 = 3;
+    /// `SpanKindProducer`.
+    pub const PRODUCER: u64 = 4;
+    /// `SpanKindConsumer`, the last.
+    pub const CONSUMER: u64 = 5;
+}
+
+/// Whether the parent that was found is the span of an operation that begins now: the SDK records it for an instrumentation of such
+/// operations, and it is of the same kind.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+pub fn is_wrapped<T: Target>(target: &T, search: &ParentSearch, is_client: bool) -> bool {
+    let [tracer_at, kind_at] = search.recorded_at;
+    if tracer_at == 0 {
+        return false;
+    }
+    let kind: u64 = target.read_or_zero(kind_at);
+    let is_same = match kind {
+        span_kind::CLIENT | span_kind::PRODUCER => is_client,
+        span_kind::SERVER | span_kind::CONSUMER => !is_client,
+        _ => false,
+    };
+    let tracer: u64 = target.read_or_zero(tracer_at);
+    is_same && is_wrapper(target, GoString::at(target, tracer.wrapping_add(target.parents().sdk_scope.get().into())))
+}
+
+/// Whether an instrumentation of this name makes spans of what has spans of ours.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+pub fn is_wrapper<T: Target>(target: &T, name: GoString) -> bool {
+    let mut words = [target.opaque(0); SCOPE_NAME / 8];
+    if name.length == 0 || name.length > SCOPE_NAME as u64 {
+        return false;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "at most the size of the words")]
+    if !target.read_prefix(name.address, name.length as u32, &mut words) {
+        return false;
+    }
+    let mut look =
+        Find { config: target.parents(), number: scope_number_of(&words), next: target.opaque(0), found: target.opaque(0) };
+    target.repeat(MAX_WRAPPERS as u32, &mut look);
+    target.opaque(look.found) != 0
+}
+
+/// The look for a name's number.
+struct Find<'a> {
+    config: &'a ParentsConfig,
+    number: u64,
+    next: u64,
+    found: u64,
+}
+
+impl Step for Find<'_> {
+    #[inline(always)]
+    fn step<L: Lookup>(&mut self, _lookup: &L) -> bool {
+        #[expect(clippy::cast_possible_truncation, reason = "below the number of names")]
+        let Some(known) = self.config.wrappers.get(self.next as usize).map(Setting::get) else {
+            return false;
+        };
+        self.next += 1;
+        self.found |= u64::from(known == self.number);
+        known != 0
+    }
+}

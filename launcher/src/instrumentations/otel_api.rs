@@ -1,0 +1,296 @@
+//! The OpenTelemetry API in a program without an SDK: the spans that it starts become spans, and what it adds to the current one is added to
+//! ours.
+//!
+//! `bpf/src/instrumentations/otel_api.rs` says how. The API has two copies of what it needs for that: `go.opentelemetry.io/auto/sdk`, by which the
+//! global provider starts spans (otel 1.33 and newer), and `go.opentelemetry.io/otel/trace` itself (1.36 and newer).
+
+use bpf::config::otel_api::{CopyConfig, EMPTY_OTEL_API, OtelApiConfig, event};
+use bpf::config::{ABSENT, ReadOnlyData as _, Setting};
+use bpf::slots::site;
+use bpf::trace::stand_in::OBJECT_WORDS;
+
+use crate::executor::Moment;
+use crate::probes::facts::Facts;
+use crate::probes::fields::FieldReader;
+use crate::probes::plan::{How, Instrumentation, Layout, LeftOut, Planned, PlannedDetour};
+use crate::probes::probe::{Body, Event, Probe, When};
+
+/// The catalog entry.
+pub static INSTRUMENTATION: Instrumentation = Instrumentation {
+    name: "go.opentelemetry.io/otel",
+    description: "spans that the program starts by the OpenTelemetry API, and what it adds to the current span",
+    tested_versions: "1.28 to 1.47; spans of its own from 1.33 on",
+    functions: &[
+        NEW_SPAN,
+        PROVIDER,
+        CALLS_PROVIDER[0],
+        CALLS_PROVIDER[1],
+        CURRENT,
+        SDK_START,
+        COPIES[0].start,
+        COPIES[0].ended,
+        COPIES[1].start,
+        COPIES[1].ended,
+        COPIES[0].calls[0],
+        COPIES[0].calls[1],
+        COPIES[0].calls[2],
+        COPIES[0].calls[3],
+        COPIES[0].calls[4],
+        COPIES[0].calls[5],
+        COPIES[1].calls[0],
+        COPIES[1].calls[1],
+        COPIES[1].calls[2],
+        COPIES[1].calls[3],
+        COPIES[1].calls[4],
+        COPIES[1].calls[5],
+    ],
+    types: &[
+        COPIES[0].span,
+        COPIES[0].tracer,
+        COPIES[1].span,
+        COPIES[1].tracer,
+        KEY_VALUE,
+        VALUE,
+        OLD_STAND_IN,
+        SPAN_CONFIG,
+        "runtime.g",
+        "runtime.stack",
+    ],
+    wrappers: &[],
+    has_parents: true,
+    how: How::Code(plan),
+};
+
+/// One of the two copies.
+struct OneCopy {
+    start: &'static str,
+    ended: &'static str,
+    span: &'static str,
+    tracer: &'static str,
+    /// In the order of [`CALLS`].
+    calls: [&'static str; 6],
+}
+
+const COPIES: [OneCopy; 2] = [
+    OneCopy {
+        start: "go.opentelemetry.io/auto/sdk.(*tracer).start",
+        ended: "go.opentelemetry.io/auto/sdk.(*span).ended",
+        span: "go.opentelemetry.io/auto/sdk.span",
+        tracer: "go.opentelemetry.io/auto/sdk.tracer",
+        calls: [
+            "go.opentelemetry.io/auto/sdk.(*span).SetAttributes",
+            "go.opentelemetry.io/auto/sdk.(*span).AddEvent",
+            "go.opentelemetry.io/auto/sdk.(*span).RecordError",
+            "go.opentelemetry.io/auto/sdk.(*span).SetStatus",
+            "go.opentelemetry.io/auto/sdk.(*span).SetName",
+            "go.opentelemetry.io/auto/sdk.(*span).AddLink",
+        ],
+    },
+    OneCopy {
+        start: "go.opentelemetry.io/otel/trace.(*autoTracer).start",
+        ended: "go.opentelemetry.io/otel/trace.(*autoSpan).ended",
+        span: "go.opentelemetry.io/otel/trace.autoSpan",
+        tracer: "go.opentelemetry.io/otel/trace.autoTracer",
+        calls: [
+            "go.opentelemetry.io/otel/trace.(*autoSpan).SetAttributes",
+            "go.opentelemetry.io/otel/trace.(*autoSpan).AddEvent",
+            "go.opentelemetry.io/otel/trace.(*autoSpan).RecordError",
+            "go.opentelemetry.io/otel/trace.(*autoSpan).SetStatus",
+            "go.opentelemetry.io/otel/trace.(*autoSpan).SetName",
+            "go.opentelemetry.io/otel/trace.(*autoSpan).AddLink",
+        ],
+    },
+];
+
+/// What is called of a span.
+const CALLS: [(u32, &str); 6] = [
+    (event::SET_ATTRIBUTES, "attributes of a span are set"),
+    (event::ADD_EVENT, "an event is added to a span"),
+    (event::RECORD_ERROR, "an error is recorded with a span"),
+    (event::SET_STATUS, "the status of a span is set"),
+    (event::SET_NAME, "the name of a span is set"),
+    (event::ADD_LINK, "a link is added to a span"),
+];
+
+/// Starts a span for the global provider, where nothing has taken its place.
+const NEW_SPAN: &str = "go.opentelemetry.io/otel/internal/global.(*tracer).newSpan";
+/// Gives the provider of a span that is none.
+const PROVIDER: &str = "go.opentelemetry.io/otel/trace.noopSpan.tracerProvider";
+/// Who asks it.
+const CALLS_PROVIDER: [&str; 2] =
+    ["go.opentelemetry.io/otel/trace.noopSpan.TracerProvider", "go.opentelemetry.io/otel/trace.(*noopSpan).TracerProvider"];
+/// Gives the span of a context.
+const CURRENT: &str = "go.opentelemetry.io/otel/trace.SpanFromContext";
+/// Starts a span of the SDK.
+///
+/// match-go: v1.28.0..: go.opentelemetry.io/otel/sdk/trace.(*tracer).newSpan(tr, ctx, name, config)
+const SDK_START: &str = "go.opentelemetry.io/otel/sdk/trace.(*tracer).newSpan";
+
+const SPAN: &str = "go.opentelemetry.io/otel/trace.Span";
+const KEY_VALUE: &str = "go.opentelemetry.io/otel/attribute.KeyValue";
+const VALUE: &str = "go.opentelemetry.io/otel/attribute.Value";
+const SPAN_CONFIG: &str = "go.opentelemetry.io/otel/trace.SpanConfig";
+/// What stands in for a span where the program's API has no other that could: it has its identity alone.
+const OLD_STAND_IN: &str = "go.opentelemetry.io/otel/trace.nonRecordingSpan";
+/// Options of events and spans.
+const OPTIONS: [&str; 3] = [
+    "go.opentelemetry.io/otel/trace.attributeOption",
+    "go.opentelemetry.io/otel/trace.timestampOption",
+    "go.opentelemetry.io/otel/trace.spanOptionFunc",
+];
+
+fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
+    if ![NEW_SPAN, CURRENT, SDK_START].iter().any(|name| facts.functions.has(name)) {
+        return Err(LeftOut::NotUsed(CURRENT.to_owned()));
+    }
+    if let Some(why) = facts.not_written {
+        return Err(LeftOut::NotUnderstood(why.to_owned()));
+    }
+    if facts.load_bias.is_none() {
+        return Err(LeftOut::NotUnderstood("the program's load address is not known".to_owned()));
+    }
+    let mut fields = FieldReader::new(&facts.layouts);
+    let mut planned = Planned::default();
+    let mut config = OtelApiConfig { copies: [copy(&mut fields, &COPIES[0]), copy(&mut fields, &COPIES[1])], ..EMPTY_OTEL_API };
+    let stack_high = fields.stack_high()?;
+    let options = facts.binary.types_named(&OPTIONS)?;
+    let option = |number: usize| Setting::new(options.get(number).copied().flatten().map_or(0, |address| address.0));
+    [config.attribute_option, config.timestamp_option, config.function_option] = [option(0), option(1), option(2)];
+    config.sdk_kind = fields.optional(SPAN_CONFIG, "spanKind");
+    if let Err(why) = spans(facts, stack_high, &mut planned) {
+        planned.missing.push(format!("spans that the program starts: {why}"));
+    }
+    if let Err(why) = current(facts, &mut fields, stack_high, &mut config, &mut planned) {
+        planned.missing.push(format!("what the program adds to the current span: {why}"));
+    }
+    if facts.functions.has(SDK_START) && config.sdk_kind.get() != ABSENT {
+        match facts.at_entry(SDK_START, event(event::SDK_START, "a span of the SDK begins")) {
+            Ok(probe) => planned.probes.push(probe),
+            Err(why) => planned.missing.push(format!("operations that the SDK makes spans of, too, have two: {why}")),
+        }
+    }
+    planned.layouts = vec![(Layout::OtelApi, config.as_bytes().to_vec())];
+    planned.fields = fields.sources;
+    Ok(planned)
+}
+
+/// An event of [`bpf::instrumentations::otel_api::any`].
+const fn event(number: u32, meaning: &'static str) -> Event {
+    Event { meaning, when: When::Api, body: Body::OtelApi, number }
+}
+
+/// The number of an event of this copy.
+const fn of_copy(number: u32, copy: usize) -> u32 {
+    if copy == 0 { number } else { number + event::SECOND }
+}
+
+fn copy(fields: &mut FieldReader<'_>, copy: &OneCopy) -> CopyConfig {
+    CopyConfig {
+        identity: fields.optional(copy.span, "spanContext"),
+        sampled: fields.optional(copy.span, "sampled"),
+        tracer_name: fields.optional(copy.tracer, "name"),
+        padding: Setting::new(0),
+    }
+}
+
+fn is_known(copy: &CopyConfig) -> bool {
+    [copy.identity.get(), copy.sampled.get(), copy.tracer_name.get()].iter().all(|offset| *offset != ABSENT)
+}
+
+/// The probes by which the program's own spans begin and end.
+fn spans(facts: &Facts<'_>, stack_high: u32, planned: &mut Planned) -> Result<(), LeftOut> {
+    let mut fields = FieldReader::new(&facts.layouts);
+    let mut found = Vec::new();
+    for (number, one) in COPIES.iter().enumerate() {
+        if !facts.functions.has(one.start) || !is_known(&copy(&mut fields, one)) {
+            continue;
+        }
+        let start = event(of_copy(event::START, number), "a span of the program's begins");
+        found.push((one.start, facts.at_entry(one.start, start)?));
+        planned
+            .probes
+            .push(facts.at_entry(one.ended, event(of_copy(event::ENDED, number), "a span of the program's has ended"))?);
+    }
+    if found.is_empty() {
+        let why = "its version of go.opentelemetry.io/otel records none without an SDK; 1.33 and newer do";
+        return Err(LeftOut::NotUnderstood(why.to_owned()));
+    }
+    let switch = event(event::SWITCH, "the program asks whether its spans are recorded");
+    found.push((NEW_SPAN, facts.at_entry(NEW_SPAN, switch)?));
+    if !facts.placement.stores() {
+        for (function, _) in &found {
+            planned.detours.push(detour(facts, function, (site::SPAN_STORES, Moment::Depth), stack_high)?);
+        }
+    }
+    planned.probes.extend(found.into_iter().map(|(_, probe)| probe));
+    if facts.placement.stores() && facts.functions.has(PROVIDER) {
+        planned.probes.extend(provider(facts));
+    }
+    Ok(())
+}
+
+/// The probes where the provider of a span is asked for that is none. Where they are not understood, few programs lack anything: the provider
+/// of the current span is another one.
+fn provider(facts: &Facts<'_>) -> Vec<Probe> {
+    let switch = event(event::SWITCH_PROVIDER, "the program asks for the provider of no span");
+    if let Ok(probe) = facts.at_entry(PROVIDER, switch) {
+        return vec![probe];
+    }
+    CALLS_PROVIDER.iter().filter_map(|caller| facts.at_call_of(caller, PROVIDER, switch).ok()).collect()
+}
+
+fn detour(facts: &Facts<'_>, function: &str, (site, moment): (u32, Moment), stack_high: u32) -> Result<PlannedDetour, LeftOut> {
+    facts.detour(function, (site, moment), stack_high)
+}
+
+/// The probes by which the program gets what stands in for the current span, and what it says of that is learnt.
+fn current(
+    facts: &Facts<'_>,
+    fields: &mut FieldReader<'_>,
+    stack_high: u32,
+    config: &mut OtelApiConfig,
+    planned: &mut Planned,
+) -> Result<(), LeftOut> {
+    let probe = facts.at_entry(CURRENT, event(event::CURRENT, "the program asks for the span of a context"))?;
+    let mut stand_ins = COPIES.iter().map(|copy| (copy.span, true, "spanContext")).chain([(OLD_STAND_IN, false, "sc")]);
+    let chosen = stand_ins.find_map(|(of_type, is_pointer, identity)| {
+        let layout = facts.layouts.get(of_type)?;
+        let at = layout.field(identity).map(|field| field.offset).filter(|at| at.is_multiple_of(8))?;
+        let name = if is_pointer { format!("*{of_type}") } else { of_type.to_owned() };
+        let table = facts.binary.itab(&name, SPAN).ok().flatten()?;
+        (layout.size <= OBJECT_WORDS as u64 * 8).then_some((table, at))
+    });
+    let Some((table, identity)) = chosen else {
+        return Err(LeftOut::NotUnderstood("the program has no type of span that could stand in for one".to_owned()));
+    };
+    config.stand_in_table = Setting::new(table.0);
+    config.stand_in_identity = Setting::new(u32::try_from(identity).unwrap_or(ABSENT));
+    if !facts.placement.stores() {
+        planned.detours.push(detour(facts, CURRENT, (site::CURRENT_SPAN, Moment::Return), stack_high)?);
+    }
+    planned.probes.push(probe);
+    key_values(facts)?;
+    for (number, one) in COPIES.iter().enumerate().filter(|(_, one)| is_known(&copy(fields, one))) {
+        for (function, (call, meaning)) in one.calls.iter().zip(CALLS) {
+            // What the program never calls it does not have.
+            if facts.functions.has(function) {
+                let call = Event { meaning, when: When::Api, body: Body::OtelApiCalls, number: of_copy(call, number) };
+                planned.probes.push(facts.at_entry(function, call)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses attributes that are not as the probes read them.
+fn key_values(facts: &Facts<'_>) -> Result<(), LeftOut> {
+    let offset = |of_type: &str, field: &str| Some(facts.layouts.get(of_type)?.field(field)?.offset);
+    let found =
+        [(KEY_VALUE, "Key"), (KEY_VALUE, "Value"), (VALUE, "vtype"), (VALUE, "numeric"), (VALUE, "stringly"), (VALUE, "slice")]
+            .map(|(of_type, field)| offset(of_type, field));
+    let size = facts.layouts.get(KEY_VALUE).map(|layout| layout.size);
+    if found == [Some(0), Some(16), Some(0), Some(8), Some(16), Some(32)] && size == Some(64) {
+        return Ok(());
+    }
+    Err(LeftOut::NotUnderstood(format!("{KEY_VALUE} is not as expected")))
+}

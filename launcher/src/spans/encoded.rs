@@ -1,0 +1,306 @@
+//! Spans that the program has made by the OpenTelemetry API: OTLP as JSON, in parts, into finished spans.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId};
+use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::MAX_REMEMBERED;
+use crate::events::otel_api::EncodedPart;
+
+/// Spans of which parts have come.
+#[derive(Debug, Default)]
+pub struct EncodedSpans {
+    /// By the address of the span in the process.
+    begun: HashMap<u64, Vec<u8>>,
+    /// Spans of which a part was lost, or which are not as expected.
+    lost: u64,
+}
+
+impl EncodedSpans {
+    /// Takes a part; the span, where it was the last.
+    pub fn take(&mut self, part: &EncodedPart<'_>) -> Option<SpanData> {
+        let EncodedPart { head, bytes } = part;
+        if head.before == 0 && head.total == bytes.len() as u64 {
+            return self.decode(bytes);
+        }
+        if self.begun.len() >= MAX_REMEMBERED {
+            self.lost += self.begun.len() as u64;
+            self.begun.clear();
+        }
+        let before = if head.before == 0 { Vec::new() } else { self.begun.remove(&head.span).unwrap_or_default() };
+        if before.len() as u64 != head.before {
+            self.lost += 1;
+            return None;
+        }
+        let mut all = before;
+        all.extend_from_slice(bytes);
+        if all.len() as u64 == head.total {
+            return self.decode(&all);
+        }
+        self.begun.insert(head.span, all);
+        None
+    }
+
+    /// How many were lost.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost + self.begun.len() as u64
+    }
+
+    fn decode(&mut self, bytes: &[u8]) -> Option<SpanData> {
+        let decoded = decode(bytes);
+        self.lost += u64::from(decoded.is_none());
+        decoded
+    }
+}
+
+/// One span in a `TracesData`, as `go.opentelemetry.io/auto/sdk/internal/telemetry` writes it.
+#[must_use]
+pub fn decode(json: &[u8]) -> Option<SpanData> {
+    // Go writes U+FFFD for what is no UTF-8.
+    let traces: TracesData<'_> = serde_json::from_slice(json).ok()?;
+    let of_scope = traces.resource_spans.into_iter().next()?.scope_spans.into_iter().next()?;
+    let span = of_scope.spans.into_iter().next()?;
+    let scope = of_scope.scope.unwrap_or_default();
+    let mut builder = InstrumentationScope::builder(scope.name.into_owned());
+    if !scope.version.is_empty() {
+        builder = builder.with_version(scope.version.into_owned());
+    }
+    if !of_scope.schema_url.is_empty() {
+        builder = builder.with_schema_url(of_scope.schema_url.into_owned());
+    }
+    let events = span.events.into_iter().map(|event| {
+        let attributes = attributes(event.attributes);
+        Event::new(event.name.into_owned(), time(event.time_unix_nano), attributes, event.dropped_attributes_count)
+    });
+    let links = span.links.into_iter().filter_map(|link| {
+        let context = context(&link.trace_id, &link.span_id, link.flags, &link.trace_state)?;
+        Some(Link::new(context, attributes(link.attributes), link.dropped_attributes_count))
+    });
+    let status = span.status.unwrap_or_default();
+    Some(SpanData {
+        span_context: context(&span.trace_id, &span.span_id, span.flags, &span.trace_state)?,
+        parent_span_id: SpanId::from_hex(&span.parent_span_id).unwrap_or(SpanId::INVALID),
+        parent_span_is_remote: false,
+        span_kind: kind(span.kind),
+        name: Cow::Owned(span.name.into_owned()),
+        start_time: time(span.start_time_unix_nano),
+        end_time: time(span.end_time_unix_nano),
+        attributes: attributes(span.attributes),
+        dropped_attributes_count: span.dropped_attributes_count,
+        events: {
+            let mut all = SpanEvents::default();
+            all.events.extend(events);
+            all.dropped_count = span.dropped_events_count;
+            all
+        },
+        links: {
+            let mut all = SpanLinks::default();
+            all.links.extend(links);
+            all.dropped_count = span.dropped_links_count;
+            all
+        },
+        status: match status.code {
+            1 => Status::Ok,
+            2 => Status::error(status.message.into_owned()),
+            _ => Status::Unset,
+        },
+        instrumentation_scope: builder.build(),
+    })
+}
+
+fn context(trace_id: &str, span_id: &str, flags: u32, state: &str) -> Option<SpanContext> {
+    let (trace_id, span_id) = (TraceId::from_hex(trace_id).ok()?, SpanId::from_hex(span_id).ok()?);
+    let [flags, ..] = flags.to_le_bytes();
+    Some(SpanContext::new(trace_id, span_id, TraceFlags::new(flags), false, state.parse().unwrap_or_default()))
+}
+
+fn time(nanoseconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_nanos(nanoseconds)
+}
+
+/// `SpanKind` of OTLP.
+fn kind(number: u32) -> SpanKind {
+    match number {
+        2 => SpanKind::Server,
+        3 => SpanKind::Client,
+        4 => SpanKind::Producer,
+        5 => SpanKind::Consumer,
+        _ => SpanKind::Internal,
+    }
+}
+
+fn attributes(all: Vec<Attribute<'_>>) -> Vec<KeyValue> {
+    all.into_iter().filter_map(|one| Some(KeyValue::new(one.key.into_owned(), value(one.value?)?))).collect()
+}
+
+/// A value. One that the model of spans has no type for is written as text, as OpenTelemetry's specification says for all that is not OTLP
+/// ("Mapping arbitrary data to OTLP AnyValue", the other way round): bytes by base64, maps and mixed lists as JSON.
+fn value(json: &RawValue) -> Option<Value> {
+    let found: AnyValue<'_> = serde_json::from_str(json.get()).ok()?;
+    Some(match found {
+        AnyValue { string_value: Some(text), .. } => Value::String(text.into_owned().into()),
+        AnyValue { int_value: Some(number), .. } => Value::I64(number.parse().ok()?),
+        AnyValue { double_value: Some(number), .. } => Value::F64(number),
+        AnyValue { bool_value: Some(truth), .. } => Value::Bool(truth),
+        AnyValue { bytes_value: Some(base64), .. } => Value::String(base64.into_owned().into()),
+        AnyValue { array_value: Some(list), .. } => array(list.values.into_iter().map(value).collect::<Option<Vec<_>>>()?, json),
+        AnyValue { kvlist_value: Some(map), .. } => Value::String(plain_map(map.values).to_string().into()),
+        AnyValue { .. } => return None,
+    })
+}
+
+/// A list of values of one type; of several, their JSON.
+fn array(values: Vec<Value>, json: &RawValue) -> Value {
+    let texts = || values.iter().map(|one| if let Value::String(text) = one { Some(text.clone()) } else { None }).collect();
+    let integers = || values.iter().map(|one| if let Value::I64(number) = one { Some(*number) } else { None }).collect();
+    let floats = || values.iter().map(|one| if let Value::F64(number) = one { Some(*number) } else { None }).collect();
+    let truths = || values.iter().map(|one| if let Value::Bool(truth) = one { Some(*truth) } else { None }).collect();
+    let array = Option::map(texts(), Array::String)
+        .or_else(|| Option::map(integers(), Array::I64))
+        .or_else(|| Option::map(floats(), Array::F64))
+        .or_else(|| Option::map(truths(), Array::Bool));
+    array.map_or_else(|| Value::String(plain(json).to_string().into()), Value::Array)
+}
+
+/// A value as JSON that people write.
+fn plain(json: &RawValue) -> serde_json::Value {
+    let Ok(value) = serde_json::from_str::<AnyValue<'_>>(json.get()) else {
+        return serde_json::Value::Null;
+    };
+    match value {
+        AnyValue { string_value: Some(text), .. } | AnyValue { bytes_value: Some(text), .. } => text.into(),
+        AnyValue { int_value: Some(number), .. } => number.parse::<i64>().ok().into(),
+        AnyValue { double_value: Some(number), .. } => number.into(),
+        AnyValue { bool_value: Some(truth), .. } => truth.into(),
+        AnyValue { array_value: Some(list), .. } => list.values.into_iter().map(plain).collect(),
+        AnyValue { kvlist_value: Some(map), .. } => plain_map(map.values),
+        AnyValue { .. } => serde_json::Value::Null,
+    }
+}
+
+fn plain_map(all: Vec<Attribute<'_>>) -> serde_json::Value {
+    let pairs = all.into_iter().map(|one| (one.key.into_owned(), one.value.map_or(serde_json::Value::Null, plain)));
+    serde_json::Value::Object(pairs.collect())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TracesData<'a> {
+    #[serde(borrow)]
+    resource_spans: Vec<ResourceSpans<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ResourceSpans<'a> {
+    #[serde(borrow)]
+    scope_spans: Vec<ScopeSpans<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ScopeSpans<'a> {
+    #[serde(borrow)]
+    scope: Option<Scope<'a>>,
+    spans: Vec<EncodedSpan<'a>>,
+    #[serde(default)]
+    schema_url: Cow<'a, str>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Scope<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    version: Cow<'a, str>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct EncodedSpan<'a> {
+    #[serde(borrow)]
+    trace_id: Cow<'a, str>,
+    span_id: Cow<'a, str>,
+    trace_state: Cow<'a, str>,
+    parent_span_id: Cow<'a, str>,
+    flags: u32,
+    name: Cow<'a, str>,
+    kind: u32,
+    start_time_unix_nano: u64,
+    end_time_unix_nano: u64,
+    attributes: Vec<Attribute<'a>>,
+    dropped_attributes_count: u32,
+    events: Vec<EncodedEvent<'a>>,
+    dropped_events_count: u32,
+    links: Vec<EncodedLink<'a>>,
+    dropped_links_count: u32,
+    status: Option<EncodedStatus<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct EncodedEvent<'a> {
+    time_unix_nano: u64,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    attributes: Vec<Attribute<'a>>,
+    dropped_attributes_count: u32,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct EncodedLink<'a> {
+    #[serde(borrow)]
+    trace_id: Cow<'a, str>,
+    span_id: Cow<'a, str>,
+    trace_state: Cow<'a, str>,
+    attributes: Vec<Attribute<'a>>,
+    dropped_attributes_count: u32,
+    flags: u32,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct EncodedStatus<'a> {
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+    code: u32,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Attribute<'a> {
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+    value: Option<&'a RawValue>,
+}
+
+/// One of these.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct AnyValue<'a> {
+    #[serde(borrow)]
+    string_value: Option<Cow<'a, str>>,
+    int_value: Option<Cow<'a, str>>,
+    double_value: Option<f64>,
+    bool_value: Option<bool>,
+    bytes_value: Option<Cow<'a, str>>,
+    array_value: Option<Values<&'a RawValue>>,
+    kvlist_value: Option<Values<Attribute<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Values<V> {
+    #[serde(default = "Vec::new")]
+    values: Vec<V>,
+}
+
+#[cfg(test)]
+mod tests;
