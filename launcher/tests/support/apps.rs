@@ -144,11 +144,6 @@ impl ModuleFile {
         });
         let mut names: Vec<String> = names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "mod")).collect();
         // By library, the oldest version first.
-        let version = |name: &str| {
-            let (library, version) = name.trim_end_matches(".mod").rsplit_once("-v").expect("names end with a version");
-            let numbers: Vec<u32> = version.split('.').map(|number| number.parse().expect("versions are numbers")).collect();
-            (library.to_owned(), numbers)
-        };
         names.sort_by_key(|name| version(name));
         names.into_iter().map(|name| Self::read(app, &name)).collect()
     }
@@ -175,12 +170,24 @@ impl ModuleFile {
         files
     }
 
+    /// The library's version.
+    pub(crate) fn version(&self) -> Vec<u32> {
+        version(self.path.trim_start_matches("versions/")).1
+    }
+
     /// The oldest and the newest of the tested versions of Go that it allows.
     pub(crate) fn go_versions(&self) -> [GoVersion; 2] {
         let allowed = |version: &&GoVersion| version.minor >= self.minor;
         let oldest = GoVersion::ALL.iter().find(allowed).expect("a tested version of Go is new enough");
         [*oldest, GoVersion::GO_1_27]
     }
+}
+
+/// Library and version of a module file.
+fn version(name: &str) -> (String, Vec<u32>) {
+    let (library, version) = name.trim_end_matches(".mod").rsplit_once("-v").expect("names end with a version");
+    let numbers = version.split('.').map(|number| number.parse().expect("versions are numbers"));
+    (library.to_owned(), numbers.collect())
 }
 
 /// Program, version, variant, module file, build tag.

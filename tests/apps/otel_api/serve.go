@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// serve serves:
+//
+//	/order       two attributes for the server's own span, a span within it, and within that a request to /stock
+//	/stock       nothing more
+//	/enrich      all that can be said of the server's own span
+//	/by-another  the same by a worker that got the request's context by a channel
+//	/many?n=     so many spans
+//	/late        a span that ends after the response; by /end-late, which returns when that is done
+//	/background  a span with a context that leads nowhere
+func serve() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(err)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/order", func(w http.ResponseWriter, r *http.Request) {
+		order(r.Context(), "http://"+listener.Addr().String()+"/stock")
+	})
+	mux.HandleFunc("/stock", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, 7) })
+	mux.HandleFunc("/enrich", func(w http.ResponseWriter, r *http.Request) { answer(w, enrich(r.Context())) })
+	work, done := make(chan context.Context), make(chan ids)
+	go func() {
+		for ctx := range work {
+			done <- enrich(ctx)
+		}
+	}()
+	mux.HandleFunc("/by-another", func(w http.ResponseWriter, r *http.Request) {
+		work <- r.Context()
+		answer(w, <-done)
+	})
+	mux.HandleFunc("/many", many)
+	lateRoutes(mux)
+	mux.HandleFunc("/background", func(w http.ResponseWriter, r *http.Request) {
+		_, span := tracer.Start(context.Background(), "in the background")
+		span.End()
+	})
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	server := &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0)}
+	go server.Serve(listener)
+	fmt.Println("listening", listener.Addr())
+	<-stop
+}
+
+func order(ctx context.Context, stock string) {
+	trace.SpanFromContext(ctx).SetAttributes(attribute.String("order.id", "4711"), attribute.String("order.type", "express"))
+	ctx, span := tracer.Start(ctx, "process.order")
+	defer span.End()
+	request, err := http.NewRequestWithContext(ctx, "GET", stock, nil)
+	check(err)
+	response, err := http.DefaultClient.Do(request)
+	check(err)
+	_, err = io.Copy(io.Discard, response.Body)
+	check(err)
+	response.Body.Close()
+}
+
+// ids is what a handler knows of its span.
+type ids struct {
+	Trace, Span        string
+	Recording, Sampled bool
+}
+
+func answer(w http.ResponseWriter, said ids) { check(json.NewEncoder(w).Encode(said)) }
+
+// enrich calls every method of a span that something else starts and ends.
+func enrich(ctx context.Context) ids {
+	span := trace.SpanFromContext(ctx)
+	span.SetAttributes(everyType()...)
+	span.SetAttributes(attribute.String("twice", "first"), attribute.Int("twice", 2))
+	span.AddEvent("enriched", trace.WithAttributes(attribute.Int("n", 1)), trace.WithTimestamp(at(1, 0)))
+	span.RecordError(refused{7})
+	span.SetStatus(codes.Error, "was refused")
+	span.SetName("enriched")
+	span.AddLink(trace.Link{SpanContext: somewhere(1), Attributes: []attribute.KeyValue{attribute.Int("n", 2)}})
+	said := span.SpanContext()
+	return ids{said.TraceID().String(), said.SpanID().String(), span.IsRecording(), said.IsSampled()}
+}
+
+func many(w http.ResponseWriter, r *http.Request) {
+	n, err := strconv.Atoi(r.FormValue("n"))
+	check(err)
+	for i := 0; i < n; i++ {
+		_, span := tracer.Start(r.Context(), "one of many", trace.WithAttributes(attribute.Int("i", i)))
+		span.End()
+	}
+}
+
+func lateRoutes(mux *http.ServeMux) {
+	answered, done := make(chan struct{}), make(chan struct{})
+	mux.HandleFunc("/late", func(w http.ResponseWriter, r *http.Request) {
+		_, late := tracer.Start(r.Context(), "late")
+		ctx := context.WithoutCancel(r.Context())
+		go func() {
+			<-answered
+			late.SetAttributes(attribute.Bool("late", true))
+			late.End()
+			trace.SpanFromContext(ctx).SetAttributes(attribute.Bool("too late", true))
+			_, later := tracer.Start(ctx, "later")
+			later.End()
+			done <- struct{}{}
+		}()
+	})
+	mux.HandleFunc("/end-late", func(http.ResponseWriter, *http.Request) {
+		answered <- struct{}{}
+		<-done
+	})
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
