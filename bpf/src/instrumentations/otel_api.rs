@@ -13,6 +13,8 @@ mod encoded;
 mod start;
 mod superseded;
 
+pub use calls::{append, attributes};
+
 use crate::config::otel_api::{OtelApiConfig, event};
 use crate::missed::{Done, Missed};
 use crate::slots::{SLOT_WORDS, meant_for, site};

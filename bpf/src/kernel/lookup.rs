@@ -4,6 +4,7 @@ use core::mem::MaybeUninit;
 
 use bpf::config::operations::RecipeStep;
 use bpf::config::parents::ContextType;
+use bpf::go::string::GoString;
 use bpf::missed::Done;
 use bpf::records::RecordBuffer;
 use bpf::target::{Lookup, Memory, Step};
@@ -14,7 +15,7 @@ use bpf::trace::stand_in::StandIn;
 use bytemuck::AnyBitPattern;
 
 use super::memory::UserMemory;
-use super::{Hit, goroutines};
+use super::{Hit, goroutines, otel_api};
 
 impl Memory for Hit {
     #[inline(always)]
@@ -97,6 +98,16 @@ impl Lookup for Hit {
     #[inline(always)]
     fn output(&self, record: &RecordBuffer, look: bool) -> Done {
         UserMemory.output(record, look)
+    }
+
+    #[inline(always)]
+    fn append_item(&self, number: u16, string: GoString, record: &mut RecordBuffer) {
+        otel_api::append_item(number, string, record);
+    }
+
+    #[inline(always)]
+    fn append_attributes(&self, array: u64, count: u64, record: &mut RecordBuffer) {
+        otel_api::append_attributes(array, count, record);
     }
 
     #[inline(always)]

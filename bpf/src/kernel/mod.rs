@@ -4,6 +4,7 @@ mod goroutines;
 mod lookup;
 mod memory;
 mod operations;
+mod otel_api;
 mod parents;
 mod records;
 mod registers;
@@ -21,6 +22,7 @@ use bpf::config::operations::{OperationRecipe, Steps};
 use bpf::config::parents::ParentsConfig;
 use bpf::config::{Cookie, EndRecipe, Propagators, Setting, Settings};
 use bpf::go::abi::Registers;
+use bpf::go::string::GoString;
 use bpf::instrumentations::operations::OpenObject;
 use bpf::missed::{Done, Missed};
 use bpf::records::RecordBuffer;
@@ -261,5 +263,10 @@ impl Target for Hit {
     #[inline(always)]
     fn count_unsampled(&self, kind: u32, duration: u64) {
         records::count_unsampled(kind, duration);
+    }
+
+    #[inline(always)]
+    fn is_wrapper(&self, name: GoString) -> bool {
+        otel_api::is_wrapper(name)
     }
 }

@@ -7,6 +7,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap};
 use bpf::config::operations::RecipeStep;
 use bpf::config::parents::{ContextType, EMPTY_PARENTS, MAX_CONTEXT_TYPES, ParentsConfig};
+use bpf::go::string::GoString;
 use bpf::missed::Done;
 use bpf::records::RecordBuffer;
 use bpf::target::{Lookup, Step};
@@ -18,7 +19,7 @@ use bpf::trace::sealed::SealedSpan;
 use bpf::trace::stand_in::StandIn;
 
 use super::memory::UserMemory;
-use super::{goroutines, operations, records, slots};
+use super::{goroutines, operations, otel_api, records, slots};
 
 /// The goroutines that serve requests, by the data pointers of the requests' contexts.
 #[map(name = "CONTEXTS")]
@@ -87,6 +88,16 @@ impl Lookup for UserMemory {
     #[inline(always)]
     fn output(&self, record: &RecordBuffer, look: bool) -> Done {
         records::output(record, look)
+    }
+
+    #[inline(always)]
+    fn append_item(&self, number: u16, string: GoString, record: &mut RecordBuffer) {
+        otel_api::append_item(number, string, record);
+    }
+
+    #[inline(always)]
+    fn append_attributes(&self, array: u64, count: u64, record: &mut RecordBuffer) {
+        otel_api::append_attributes(array, count, record);
     }
 
     #[inline(always)]

@@ -71,6 +71,13 @@ extern "C" fn follow_recipe(place: u32, first: u32, count: u32) -> u64 {
     0
 }
 
+/// The scratch memory in this place, which the caller has.
+#[inline(always)]
+pub(super) fn scratch_in(place: u32) -> Option<&'static mut Scratch> {
+    // SAFETY: the tag is not looked at; the memory is the caller's, which does not touch it meanwhile.
+    SCRATCH.get_ptr(place).map(|place| unsafe { (*place).scratch.get() })
+}
+
 /// Follows these steps with this scratch memory.
 #[inline(always)]
 pub(super) fn follow(steps: Steps, scratch: &mut Scratch) {
@@ -91,6 +98,7 @@ pub(super) fn with(hit: &Hit, work: impl FnOnce(&mut Scratch) -> Done) -> Done {
     // SAFETY: the place has been taken: nobody else touches its memory until it is given back below.
     let scratch = unsafe { place.scratch.get() };
     scratch.place = number;
+    scratch.record.place = number;
     scratch.random.seed_once(hit);
     let done = work(scratch);
     // An atomic instruction: whoever takes it next, on another processor, sees what was written to it before.

@@ -22,6 +22,8 @@ const MAX: usize = MAX_BEFORE + MAX_TEXT + MAX_BEHIND;
 pub struct RecordBuffer {
     /// Bytes of the record so far. In memory, so that the verifier does not follow each length.
     pub length: u64,
+    /// The number of the scratch memory that it stands in.
+    pub place: u64,
     /// The record.
     pub bytes: [u8; MAX],
 }
@@ -29,13 +31,13 @@ pub struct RecordBuffer {
 impl RecordBuffer {
     /// Nothing yet.
     #[expect(clippy::large_stack_arrays, reason = "in a map, or in a box")]
-    pub const EMPTY: Self = Self { length: 0, bytes: [0; MAX] };
+    pub const EMPTY: Self = Self { length: 0, place: 0, bytes: [0; MAX] };
 
     /// The head, whose fields are all to be set.
     #[inline(always)]
     pub fn head<H: Pod>(&mut self) -> &mut H {
         const { assert!(size_of::<H>() <= MAX_TEXT && align_of::<H>() <= 8) };
-        // SAFETY: within the bytes, aligned as they are behind one word of a struct that is aligned by 8, initialised, and any
+        // SAFETY: within the bytes, aligned as they are behind words of a struct that is aligned by 8, initialised, and any
         // bytes are a valid head (`Pod`). The reference lives as long as that to the buffer.
         unsafe { &mut *self.bytes.as_mut_ptr().cast() }
     }

@@ -14,7 +14,9 @@ use crate::config::operations::{OperationRecipe, RecipeStep, Steps};
 use crate::config::parents::{ContextType, ParentsConfig};
 use crate::config::{Cookie, EndRecipe, Propagators, Settings};
 use crate::go::abi::Registers;
+use crate::go::string::GoString;
 use crate::instrumentations::operations::OpenObject;
+use crate::instrumentations::otel_api;
 use crate::missed::{Done, Missed};
 use crate::records::RecordBuffer;
 use crate::scratch::Scratch;
@@ -28,6 +30,7 @@ use crate::trace::goroutine::Goroutine;
 use crate::trace::injection::Injection;
 use crate::trace::sealed::SealedSpan;
 use crate::trace::stand_in::StandIn;
+use crate::trace::wrapped;
 
 /// The memory of the process under observation.
 pub trait Memory {
@@ -70,6 +73,22 @@ pub trait Lookup: Memory {
     /// Hands a record to the launcher. `look` says whether to look if the launcher must be woken: now and then is enough. An error
     /// where the ring buffer is full.
     fn output(&self, record: &RecordBuffer, look: bool) -> Done;
+    /// Appends a text to a record: [`otel_api::append`].
+    #[inline(always)]
+    fn append_item(&self, number: u16, string: GoString, record: &mut RecordBuffer)
+    where
+        Self: Sized,
+    {
+        otel_api::append(self, number, string, record);
+    }
+    /// Appends attributes to a record: [`otel_api::attributes`].
+    #[inline(always)]
+    fn append_attributes(&self, array: u64, count: u64, record: &mut RecordBuffer)
+    where
+        Self: Sized,
+    {
+        otel_api::attributes(self, array, count, record);
+    }
     /// Calls [`Step::step`] until it returns false, at most `limit` times.
     fn repeat<S: Step>(&self, limit: u32, state: &mut S);
 }
@@ -176,6 +195,14 @@ pub trait Target: Lookup {
         false
     }
 
+    /// Whether an instrumentation of this name makes spans of what has spans of ours: [`wrapped::is_wrapper`].
+    #[inline(always)]
+    fn is_wrapper(&self, name: GoString) -> bool
+    where
+        Self: Sized,
+    {
+        wrapped::is_wrapper(self, self.parents(), name)
+    }
     /// Makes the function whose start was hit return at once: these two words. Only where a probe writes itself ([`Self::STORES`]).
     #[inline(always)]
     fn return_at_once(&self, _results: [u64; 2]) {}

@@ -35,26 +35,24 @@ pub fn is_wrapped<T: Target>(target: &T, search: &ParentSearch, is_client: bool)
         _ => false,
     };
     let tracer: u64 = target.read_or_zero(tracer_at);
-    is_same && is_wrapper(target, GoString::at(target, tracer.wrapping_add(target.parents().sdk_scope.get().into())))
+    is_same && target.is_wrapper(GoString::at(target, tracer.wrapping_add(target.parents().sdk_scope.get().into())))
 }
 
 /// Whether an instrumentation of this name makes spans of what has spans of ours.
-///
-/// A call of its own in BPF: what it branches on is forgotten when it returns.
-#[inline(never)]
-pub fn is_wrapper<T: Target>(target: &T, name: GoString) -> bool {
-    let mut words = [target.opaque(0); SCOPE_NAME / 8];
+#[inline(always)]
+pub fn is_wrapper<L: Lookup>(lookup: &L, config: &ParentsConfig, name: GoString) -> bool {
+    let mut words = [lookup.opaque(0); SCOPE_NAME / 8];
     if name.length == 0 || name.length > SCOPE_NAME as u64 {
         return false;
     }
     #[expect(clippy::cast_possible_truncation, reason = "at most the size of the words")]
-    if !target.read_prefix(name.address, name.length as u32, &mut words) {
+    if !lookup.read_prefix(name.address, name.length as u32, &mut words) {
         return false;
     }
     let mut look =
-        Find { config: target.parents(), number: scope_number_of(&words), next: target.opaque(0), found: target.opaque(0) };
-    target.repeat(MAX_WRAPPERS as u32, &mut look);
-    target.opaque(look.found) != 0
+        Find { config, number: scope_number_of(&words), next: lookup.opaque(0), found: lookup.opaque(0) };
+    lookup.repeat(MAX_WRAPPERS as u32, &mut look);
+    lookup.opaque(look.found) != 0
 }
 
 /// The look for a name's number.

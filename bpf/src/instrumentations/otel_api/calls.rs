@@ -20,7 +20,7 @@ use crate::target::{Lookup, Step, Target};
 /// Attributes, and elements of an attribute, that are looked at.
 const MAX_ATTRIBUTES: u32 = 1_024;
 /// Options of an event.
-const MAX_OPTIONS: u32 = 16;
+const MAX_OPTIONS: u64 = 8;
 /// Bytes of an `attribute.KeyValue`: the key, the type, a number, a string, a slice in an interface; the launcher has compared the offsets.
 const KEY_VALUE: u64 = 64;
 /// The bits of the flags of a span's context that are looked at: it is sampled.
@@ -62,9 +62,9 @@ fn arguments<T: Target>(target: &T, config: &OtelApiConfig, registers: &Register
     let argument = |number: usize| registers.argument(number);
     let string = |number: usize| GoString { address: argument(number), length: argument(number + 1) };
     match target.cookie().event & !event::SECOND {
-        event::SET_ATTRIBUTES => attributes(target, argument(1), argument(2), record),
+        event::SET_ATTRIBUTES => target.append_attributes(argument(1), argument(2), record),
         event::ADD_EVENT => {
-            append(target, item::TEXT, string(1), record);
+            target.append_item(item::TEXT, string(1), record);
             options(target, config, argument(3), argument(4), record);
         }
         event::RECORD_ERROR => {
@@ -76,9 +76,9 @@ fn arguments<T: Target>(target: &T, config: &OtelApiConfig, registers: &Register
         }
         event::SET_STATUS => {
             word(item::CODE, argument(1) & 0xffff_ffff, record);
-            append(target, item::TEXT, string(2), record);
+            target.append_item(item::TEXT, string(2), record);
         }
-        event::SET_NAME => append(target, item::TEXT, string(1), record),
+        event::SET_NAME => target.append_item(item::TEXT, string(1), record),
         _ => {
             // Behind the return address, or what is there of the caller's.
             let link = registers.stack_pointer.wrapping_add(8);
@@ -88,16 +88,14 @@ fn arguments<T: Target>(target: &T, config: &OtelApiConfig, registers: &Register
                 record.push_word(word);
             }
             let [array, count]: [u64; 2] = target.read_or_zero(link.wrapping_add(SPAN_CONTEXT));
-            attributes(target, array, count, record);
+            target.append_attributes(array, count, record);
         }
     }
 }
 
 /// Appends the attributes of a slice.
-///
-/// A call of its own in BPF, as above.
-#[inline(never)]
-fn attributes<L: Lookup>(lookup: &L, array: u64, count: u64, record: &mut RecordBuffer) {
+#[inline(always)]
+pub fn attributes<L: Lookup>(lookup: &L, array: u64, count: u64, record: &mut RecordBuffer) {
     lookup.repeat(MAX_ATTRIBUTES, &mut Attributes { at: array, left: count, record });
 }
 
@@ -107,44 +105,66 @@ fn options<T: Target>(target: &T, config: &OtelApiConfig, array: u64, count: u64
     let load_bias = target.load_bias();
     let (attributes, timestamp) = (config.attribute_option.get(), config.timestamp_option.get());
     let [attributes, timestamp] = [attributes, timestamp].map(|at| if at == 0 { 0 } else { at.wrapping_add(load_bias) });
-    target.repeat(MAX_OPTIONS, &mut Options { at: array, left: count, attributes, timestamp, record });
+    // Not a loop of the kernel's: the calls within would lie too deep.
+    for number in 0..MAX_OPTIONS {
+        if number >= count {
+            return;
+        }
+        let [table, data]: [u64; 2] = target.read_or_zero(array.wrapping_add(number * 16));
+        option(target, [table, data], attributes, timestamp, record);
+    }
+}
+
+/// Appends an option of an event: its attributes, or its time.
+#[inline(always)]
+fn option<L: Lookup>(lookup: &L, [table, data]: [u64; 2], attributes: u64, timestamp: u64, record: &mut RecordBuffer) {
+    if table == 0 {
+        return;
+    }
+    let option: u64 = lookup.read_or_zero(table.wrapping_add(8));
+    if option == 0 {
+        return;
+    }
+    let words: [u64; 2] = lookup.read_or_zero(data);
+    let [first, second] = words;
+    if option == attributes {
+        lookup.append_attributes(first, second, record);
+    }
+    if option == timestamp {
+        make_room(lookup, record);
+        record.push_word(ValueHead { number: item::TIME, whole: whole::WHOLE, length: 16 }.to_word());
+        record.push_word(first);
+        record.push_word(second);
+    }
 }
 
 /// Appends a text, which goes on in more items where it is longer than one takes.
-///
-/// A call of its own in BPF: what it branches on is forgotten when it returns.
-#[inline(never)]
-fn append<L: Lookup>(lookup: &L, number: u16, string: GoString, record: &mut RecordBuffer) {
-    make_room(lookup, record);
-    text(lookup, number, string, MAX_VALUE, record);
-    if string.length > u64::from(MAX_VALUE) && string.length >> 31 == 0 {
-        lookup.repeat(MAX_PARTS, &mut Rest { string, number, before: MAX_VALUE.into(), record });
-    }
+#[inline(always)]
+pub fn append<L: Lookup>(lookup: &L, number: u16, string: GoString, record: &mut RecordBuffer) {
+    lookup.repeat(MAX_PARTS, &mut Parts { string, number, record });
 }
 
 /// Parts of the longest text.
 const MAX_PARTS: u32 = 128;
 
-/// What a text has behind its first part.
-struct Rest<'a> {
+/// The loop over the parts of a text.
+struct Parts<'a> {
+    /// What is left.
     string: GoString,
     number: u16,
-    before: u64,
     record: &'a mut RecordBuffer,
 }
 
-impl Step for Rest<'_> {
+impl Step for Parts<'_> {
     #[inline(always)]
     fn step<L: Lookup>(&mut self, lookup: &L) -> bool {
-        let Self { string, number, before, record } = self;
-        if *before >= string.length {
-            return false;
-        }
-        let rest = GoString { address: string.address.wrapping_add(*before), length: string.length - *before };
+        let Self { string, number, record } = self;
         make_room(lookup, record);
-        text(lookup, *number, rest, MAX_VALUE, record);
-        *before += u64::from(MAX_VALUE);
-        true
+        text(lookup, *number, *string, MAX_VALUE, record);
+        let taken = string.length.min(MAX_VALUE.into());
+        string.address = lookup.opaque(string.address.wrapping_add(taken));
+        string.length = lookup.opaque(string.length.wrapping_sub(taken));
+        string.length != 0
     }
 }
 
@@ -185,20 +205,20 @@ impl Step for Attributes<'_> {
     #[inline(always)]
     fn step<L: Lookup>(&mut self, lookup: &L) -> bool {
         let Self { at, left, record } = self;
-        if *left == 0 {
+        if lookup.opaque(*left) == 0 {
             return false;
         }
-        *left -= 1;
+        *left = lookup.opaque(left.wrapping_sub(1));
         let words: [u64; 8] = lookup.read_or_zero(*at);
         *at = at.wrapping_add(KEY_VALUE);
         let [key, key_length, of_type, number, string, length, slice_type, slice] = words;
-        append(lookup, item::KEY, GoString { address: key, length: key_length }, record);
+        lookup.append_item(item::KEY, GoString { address: key, length: key_length }, record);
         #[expect(clippy::cast_possible_truncation, reason = "of what is no type, any number will do")]
         let of_type = of_type as u16 & 0xff;
         match of_type {
             attribute_type::BOOL | attribute_type::INT64 | attribute_type::FLOAT64 => word(item::WORD + of_type, number, record),
             attribute_type::STRING | attribute_type::BYTES => {
-                append(lookup, item::STRING + of_type, GoString { address: string, length }, record);
+                lookup.append_item(item::STRING + of_type, GoString { address: string, length }, record);
             }
             _ => elements(lookup, of_type, slice_type, slice, record),
         }
@@ -212,7 +232,7 @@ fn elements<L: Lookup>(lookup: &L, of_type: u16, array_type: u64, array: u64, re
     // `abi.Type.Size_`.
     let size: u64 = lookup.read_or_zero(array_type);
     if of_type != attribute_type::STRINGS {
-        append(lookup, item::SLICE + of_type, GoString { address: array, length: size }, record);
+        lookup.append_item(item::SLICE + of_type, GoString { address: array, length: size }, record);
         return;
     }
     let count = size / 16;
@@ -232,49 +252,12 @@ impl Step for Elements<'_> {
     #[inline(always)]
     fn step<L: Lookup>(&mut self, lookup: &L) -> bool {
         let Self { at, left, record } = self;
-        if *left == 0 {
+        if lookup.opaque(*left) == 0 {
             return false;
         }
-        *left -= 1;
-        append(lookup, item::ELEMENT, GoString::at(lookup, *at), record);
+        *left = lookup.opaque(left.wrapping_sub(1));
+        lookup.append_item(item::ELEMENT, GoString::at(lookup, *at), record);
         *at = at.wrapping_add(16);
-        true
-    }
-}
-
-/// The loop over options.
-struct Options<'a> {
-    at: u64,
-    left: u64,
-    attributes: u64,
-    timestamp: u64,
-    record: &'a mut RecordBuffer,
-}
-
-impl Step for Options<'_> {
-    #[inline(always)]
-    fn step<L: Lookup>(&mut self, lookup: &L) -> bool {
-        let Self { at, left, attributes, timestamp, record } = self;
-        if *left == 0 {
-            return false;
-        }
-        *left -= 1;
-        let [table, data]: [u64; 2] = lookup.read_or_zero(*at);
-        *at = at.wrapping_add(16);
-        if table == 0 {
-            return true;
-        }
-        let option: u64 = lookup.read_or_zero(table.wrapping_add(8));
-        if option == *attributes && option != 0 {
-            let [array, count]: [u64; 2] = lookup.read_or_zero(data);
-            lookup.repeat(MAX_ATTRIBUTES, &mut Attributes { at: array, left: count, record });
-        } else if option == *timestamp && option != 0 {
-            let [wall, seconds]: [u64; 2] = lookup.read_or_zero(data);
-            make_room(lookup, record);
-            record.push_word(ValueHead { number: item::TIME, whole: whole::WHOLE, length: 16 }.to_word());
-            record.push_word(wall);
-            record.push_word(seconds);
-        }
         true
     }
 }

@@ -13,7 +13,7 @@ use crate::scratch::Scratch;
 use crate::slots::SLOT_WORDS;
 use crate::target::{Lookup, Step, Target};
 use crate::trace::parents::BY_CONTEXT;
-use crate::trace::wrapped::{is_wrapper, span_kind};
+use crate::trace::wrapped::span_kind;
 use crate::trace::{frames, parents};
 
 /// What the API asks for, and where it wants it.
@@ -34,7 +34,7 @@ pub(super) fn start<T: Target>(target: &T, copy: &CopyConfig, config: &OtelApiCo
     let (tracer, context) = (registers.argument(0), [registers.argument(1), registers.argument(2)]);
     let address = registers.goroutine();
     let name = GoString::at(target, tracer.wrapping_add(copy.tracer_name.get().into()));
-    let is_wrapper = target.opaque(is_wrapper(target, name).into());
+    let is_wrapper = target.opaque(target.is_wrapper(name).into());
     target.with_scratch(|scratch| {
         let search = &mut scratch.search;
         parents::by_context(target, search, context);

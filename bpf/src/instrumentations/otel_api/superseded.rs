@@ -11,7 +11,7 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::frames;
 use crate::trace::parents::{self, BY_CONTEXT};
-use crate::trace::wrapped::{is_wrapper, span_kind};
+use crate::trace::wrapped::span_kind;
 
 /// A span of a request that is served is one of the request around, whoever makes it; one of a call, where it is made for an instrumentation
 /// of such calls, and within one.
@@ -26,7 +26,7 @@ pub(super) fn started<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
             span_kind::SERVER | span_kind::CONSUMER => served(target, scratch, context),
             span_kind::CLIENT | span_kind::PRODUCER => {
                 let scope = GoString::at(target, tracer.wrapping_add(target.parents().sdk_scope.get().into()));
-                is_wrapper(target, scope) && called(target, scratch, address)
+                target.is_wrapper(scope) && called(target, scratch, address)
             }
             _ => false,
         };

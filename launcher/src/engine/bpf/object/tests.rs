@@ -3,10 +3,11 @@
 use super::*;
 use bpf::config::Propagators;
 use bpf::config::fasthttp_server::{EMPTY_FASTHTTP_SERVER, FasthttpServerConfig, WrappedLayout};
+use bpf::config::otel_api::{CopyConfig, OtelApiConfig};
 use bpf::config::grpc::{CarrierConfig, GrpcClientConfig};
 use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, PeerLayout};
 use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig, PanicLayout, RequestLayout};
-use bpf::config::parents::ParentsConfig;
+use bpf::config::parents::{EMPTY_PARENTS, ParentsConfig};
 use bpf::config::{MapLayout, Offset};
 use bpf::shared::Shared;
 
@@ -32,7 +33,7 @@ fn the_verifier_accepts_every_program() {
     }
 }
 
-const BODIES: [Body; 11] = [
+const BODIES: [Body; 13] = [
     Body::HttpServer,
     Body::Http2Request,
     Body::HttpClient,
@@ -44,11 +45,14 @@ const BODIES: [Body; 11] = [
     Body::GrpcClient,
     Body::FasthttpServer,
     Body::HertzServer,
+    Body::OtelApi,
+    Body::OtelApiCalls,
 ];
 
 /// Instructions that the verifier may look at for each BPF program: a million is its limit, and each costs every start about a
 /// microsecond and a half. BPF programs are verified at the same time.
-const VERIFIED_AT_MOST: [u32; 11] = [13_500, 7_000, 15_000, 1_200, 14_800, 7_000, 500, 20_000, 10_000, 11_000, 11_000];
+const VERIFIED_AT_MOST: [u32; 13] =
+    [13_500, 7_000, 15_000, 1_200, 15_500, 7_000, 500, 20_000, 10_000, 11_000, 11_000, 5_500, 6_000];
 
 /// The layouts of fasthttp 1.34.
 fn fasthttp() -> FasthttpServerConfig {
@@ -94,6 +98,22 @@ fn hertz() -> FasthttpServerConfig {
         route: at(1_600),
         start: Setting::new(bpf::records::kind::HERTZ_SERVER_START),
         ..fasthttp()
+    }
+}
+
+/// Those of otel 1.47.
+fn otel_api() -> OtelApiConfig {
+    let at = |offset: u32| Offset::new(offset);
+    let copy = CopyConfig { identity: at(16), sampled: at(80), tracer_name: at(16), padding: Setting::new(0) };
+    let address = |number: u64| Setting::new(0x50_0000 + number * 0x1000);
+    OtelApiConfig {
+        stand_in_table: address(0),
+        attribute_option: address(1),
+        timestamp_option: address(2),
+        function_option: address(3),
+        copies: [copy; 2],
+        stand_in_identity: at(16),
+        sdk_kind: at(80),
     }
 }
 
@@ -160,18 +180,20 @@ fn verification_is_short() {
             (Layout::GrpcClient, grpc.as_bytes().to_vec()),
             (Layout::FasthttpServer, fasthttp().as_bytes().to_vec()),
             (Layout::HertzServer, hertz().as_bytes().to_vec()),
+            (Layout::OtelApi, otel_api().as_bytes().to_vec()),
         ];
         let config = ParentsConfig {
             server_key: Setting::new(0x50_0000),
             span_key: Setting::new(0x50_1000),
             wanted: Setting::new(1),
             has_frames: Setting::new(1),
-            padding: Setting::new(0),
+            sdk_scope: at(24),
             goid: at(152),
             status: at(144),
             g_m: at(48),
             m_curg: at(184),
             stack_high: at(8),
+            ..EMPTY_PARENTS
         };
         let layout = (Layout::Parents, config.as_bytes().to_vec());
         let parents = Parents { probes: Vec::new(), fields: Vec::new(), missing: Vec::new(), context_types: Vec::new(), layout };
