@@ -94,7 +94,7 @@ pub struct State {
     /// How many requests of a header map wait.
     pub waiting: [Shared<u64>; waiting::WORDS as usize],
     /// What stands in for spans of ours.
-    pub stand_ins: [StandIn; STAND_INS as usize],
+    pub stand_ins: [StandIn; STAND_INS as usize + 1],
     /// The spans of requests that have been answered.
     pub answered: [answered::Bucket; answered::BUCKETS as usize],
 }

@@ -27,6 +27,8 @@ pub struct CopyConfig {
 pub struct OtelApiConfig {
     /// The itab of the type of span that stands in for one of ours, for `trace.Span`, in the file; 0 where none can.
     pub stand_in_table: Setting<u64>,
+    /// The method of that type by which a span says whether it is recorded; 0 where it is not known.
+    pub is_recording: Setting<u64>,
     /// `trace.attributeOption`: the address of its descriptor in the file; 0 where the program has none, as below.
     pub attribute_option: Setting<u64>,
     /// `trace.timestampOption`.
@@ -39,6 +41,10 @@ pub struct OtelApiConfig {
     pub stand_in_identity: Offset,
     /// `trace.SpanConfig.spanKind`.
     pub sdk_kind: Offset,
+    /// Words of the itab.
+    pub table_words: Setting<u32>,
+    /// Zero.
+    pub padding: Setting<u32>,
 }
 
 const NO_COPY: CopyConfig = CopyConfig {
@@ -51,12 +57,15 @@ const NO_COPY: CopyConfig = CopyConfig {
 /// Before the launcher has set anything.
 pub const EMPTY_OTEL_API: OtelApiConfig = OtelApiConfig {
     stand_in_table: Setting::new(0),
+    is_recording: Setting::new(0),
     attribute_option: Setting::new(0),
     timestamp_option: Setting::new(0),
     function_option: Setting::new(0),
     copies: [NO_COPY; 2],
     stand_in_identity: Setting::new(ABSENT),
     sdk_kind: Setting::new(ABSENT),
+    table_words: Setting::new(0),
+    padding: Setting::new(0),
 };
 
 /// What a hit means ([`super::Cookie::event`]). Where there are two copies, [`SECOND`] is added for the other.
@@ -90,7 +99,7 @@ pub mod event {
     pub const SECOND: u32 = 32;
 }
 
-const _: () = assert!(size_of::<OtelApiConfig>() == 4 * 8 + 2 * 16 + 2 * 4);
+const _: () = assert!(size_of::<OtelApiConfig>() == 5 * 8 + 2 * 16 + 4 * 4);
 
 // SAFETY: 64-bit settings, then an even number of 32-bit ones (see the size assertion above).
 unsafe impl ReadOnlyData for OtelApiConfig {}

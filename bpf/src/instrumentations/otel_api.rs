@@ -111,18 +111,20 @@ fn current<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
             return Err(Missed::NothingToDo);
         }
         let number = stand_in::of(target, &search.parent, search.holder, config.stand_in_identity.get()).ok_or(Missed::NoRoom)?;
-        let stand_in = target.stand_in(number).ok_or(Missed::NoRoom)?;
-        let table = table.wrapping_add(target.load_bias());
+        let bias = target.load_bias();
+        let replaced = config.is_recording.get();
+        let replaced = if replaced == 0 { 0 } else { replaced.wrapping_add(bias) };
+        let [table, first] = stand_in::table(target, table.wrapping_add(bias), config.table_words.get(), replaced).ok_or(Missed::NoRoom)?;
+        let object = first.wrapping_add(u64::from(number) * size_of::<stand_in::StandIn>() as u64 + stand_in::OBJECT_AT);
         if T::STORES {
-            target.return_at_once([table, stand_in.object.as_ptr() as u64]);
+            target.return_at_once([table, object]);
             return Ok(());
         }
         let claimed = write::claim(target, address, site::CURRENT_SPAN, 0).ok_or(Missed::NoRoom)?;
         let slot = &mut *claimed.slot;
         slot.meant_for[meant_for::DEPTH] = behind_start(target, address);
         slot.words[0] = table;
-        // From the beginning of the map; where the program has it mapped, its own code knows.
-        slot.words[1] = u64::from(number) * size_of::<stand_in::StandIn>() as u64 + stand_in::OBJECT_AT;
+        slot.words[1] = object;
         claimed.publish();
         Ok(())
     })

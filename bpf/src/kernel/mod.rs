@@ -36,6 +36,7 @@ use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::injection::Injection;
 use bpf::trace::sealed::SealedSpan;
+use bpf::trace::stand_in::StandIn;
 
 /// Which headers are extracted and injected, set by the launcher.
 #[unsafe(no_mangle)]
@@ -268,5 +269,11 @@ impl Target for Hit {
     #[inline(always)]
     fn is_wrapper(&self, name: GoString) -> bool {
         otel_api::is_wrapper(name)
+    }
+
+    #[inline(always)]
+    fn stand_ins_at(&self, table: &StandIn) -> Option<[u64; 2]> {
+        let first = table.made.get();
+        (first != 0).then(|| [table.holder.get(), first])
     }
 }

@@ -17,7 +17,7 @@ const MMAPABLE: u32 = 1 << 10;
 
 /// What stands in for spans of ours; the program has this mapped, too.
 #[map(name = "STAND_INS")]
-static STAND_INS_MAP: Array<StandIn> = Array::with_max_entries(STAND_INS, MMAPABLE);
+static STAND_INS_MAP: Array<StandIn> = Array::with_max_entries(STAND_INS + 1, MMAPABLE);
 
 #[inline(always)]
 pub(super) fn stand_in(number: u32) -> Option<&'static StandIn> {

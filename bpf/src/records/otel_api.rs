@@ -12,7 +12,7 @@ pub struct EncodedSpan {
     pub header: RecordHeader,
     /// The address of the span in the process: parts of one that follow each other have the same.
     pub span: u64,
-    /// Bytes of the whole.
+    /// Bytes of the whole; 0 where the program could not encode it.
     pub total: u64,
     /// Bytes before this part.
     pub before: u64,
@@ -63,6 +63,8 @@ pub mod item {
     pub const ERROR: u16 = 6;
     /// A `codes.Code`: a word.
     pub const CODE: u16 = 7;
+    /// A key, or a value, of a link's `trace.TraceState`: text.
+    pub const STATE: u16 = 8;
     /// The value of the last key: a word. The type is added.
     pub const WORD: u16 = 0x100;
     /// The value of the last key: text. The type is added.

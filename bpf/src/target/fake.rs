@@ -155,7 +155,7 @@ impl FakeProcess {
             scratch_is_taken: Cell::new(false),
             missed: RefCell::default(),
             unsampled: RefCell::default(),
-            stand_ins: (0..STAND_INS).map(|_| NO_STAND_IN).collect(),
+            stand_ins: (0..=STAND_INS).map(|_| NO_STAND_IN).collect(),
             seed: Cell::new(1),
             numbers: Cell::new(Random::UNSEEDED),
             goroutines: Remembered::default(),

@@ -203,6 +203,9 @@ pub trait Target: Lookup {
     {
         wrapped::is_wrapper(self, self.parents(), name)
     }
+    /// Where the program has the code of the method that stand-ins have of their own (0: nowhere), and the first of them; `table` is
+    /// [`stand_in::TABLE`](crate::trace::stand_in::TABLE).
+    fn stand_ins_at(&self, table: &StandIn) -> Option<[u64; 2]>;
     /// Makes the function whose start was hit return at once: these two words. Only where a probe writes itself ([`Self::STORES`]).
     #[inline(always)]
     fn return_at_once(&self, _results: [u64; 2]) {}

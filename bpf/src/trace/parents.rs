@@ -29,6 +29,13 @@ pub struct ParentSearch {
     is_sdk: u64,
     /// Of a span that the SDK records: where the address of its tracer is, else 0; and where its kind is.
     pub recorded_at: [u64; 2],
+    /// A span of another process that the context names nearer than the parent: trace id, span id, flags, and its [`Self::state`]; zeros where
+    /// there is none.
+    remote: [u64; 7],
+    /// Of a parent that is a span of the OpenTelemetry API: its `trace.TraceState`, which is a slice.
+    pub state: [u64; 3],
+    /// 1 where the parent is the SDK's span of the operation that begins ([`crate::trace::wrapped`]). Here, so that the verifier does not follow it.
+    pub is_wrapped: u64,
     /// Whose operation the parent is, as contexts are remembered ([`frames::holder`]); 0 where that is not known.
     pub holder: u64,
     /// Under which number the texts are remembered that are propagated with it ([`crate::trace::extracted`]).
@@ -49,6 +56,9 @@ pub const NO_SEARCH: ParentSearch = ParentSearch {
     is_request: 0,
     is_sdk: 0,
     recorded_at: [0; 2],
+    remote: [0; 7],
+    state: [0; 3],
+    is_wrapped: 0,
     holder: 0,
     texts: 0,
     parent: SpanIdentity::NONE,
@@ -61,8 +71,10 @@ pub const NO_SEARCH: ParentSearch = ParentSearch {
 #[inline(never)]
 pub fn find<T: Target>(target: &T, goroutine: &Goroutine, search: &mut ParentSearch, address: u64, context: [u64; 2]) {
     search.is_sdk = target.opaque(0);
+    search.remote[2] = target.opaque(0);
     search.recorded_at = [target.opaque(0), target.opaque(0)];
     look(target, goroutine, search, address, context);
+    search.settle(target, false);
     search.texts = extracted::key(search.parent.span_id);
     if search.is_sdk != 0 {
         take_texts(goroutine, search, address);
@@ -98,9 +110,12 @@ pub fn by_context<T: Target>(target: &T, search: &mut ParentSearch, context: [u6
     search.from_server = target.opaque(0);
     search.is_request = target.opaque(0);
     search.is_sdk = target.opaque(0);
+    search.remote[2] = target.opaque(0);
+    search.state = [target.opaque(0), target.opaque(0), target.opaque(0)];
+    search.remote[2] = target.opaque(0);
     search.recorded_at = [target.opaque(0), target.opaque(0)];
     search.holder = target.opaque(0);
-    target.repeat(MAX_CONTEXTS, &mut ContextWalk { config: target.parents(), load_bias: target.load_bias(), search });
+    search.walk(target);
     search.texts = extracted::key(search.parent.span_id);
 }
 
@@ -115,7 +130,7 @@ fn look<T: Target>(target: &T, goroutine: &Goroutine, search: &mut ParentSearch,
     let is_served = |object: u64| object == search.data && object != 0;
     let is_named = active.is_some_and(|operation| is_served(operation.object.get()));
     if !is_named {
-        target.repeat(MAX_CONTEXTS, &mut ContextWalk { config: target.parents(), load_bias: target.load_bias(), search });
+        search.walk(target);
         if search.found != 0 {
             return;
         }
@@ -132,6 +147,30 @@ fn look<T: Target>(target: &T, goroutine: &Goroutine, search: &mut ParentSearch,
 }
 
 impl ParentSearch {
+    /// From the context to what it leads to.
+    #[inline(always)]
+    fn walk<T: Target>(&mut self, target: &T) {
+        target.repeat(MAX_CONTEXTS, &mut ContextWalk { config: target.parents(), load_bias: target.load_bias(), search: self });
+    }
+
+    /// Makes the span of another process that is named on the way the parent, if there is one, where nothing was found; and where the program
+    /// `decides`, which has not asked for what it has found itself: unless what was found is that span, or its child.
+    ///
+    /// A call of its own in BPF: what it branches on is forgotten when it returns.
+    #[inline(never)]
+    pub fn settle<T: Target>(&mut self, target: &T, decides: bool) {
+        let [trace, trace_end, id, flags, state @ ..] = self.remote;
+        let [_, _, own, parent, _]: [u64; 5] = *bytemuck::cast_ref(&self.parent);
+        let is_other = (own ^ id != 0) & (parent ^ id != 0);
+        if id != 0 && (self.found == 0 || decides && is_other) {
+            let words: [u64; 5] = [trace, trace_end, id, target.opaque(0), flags];
+            self.take(bytemuck::cast_ref(&words));
+            self.is_sdk = 1;
+            self.state = state;
+            self.holder = target.opaque(0);
+        }
+    }
+
     #[inline(always)]
     fn take(&mut self, span: &SpanIdentity) {
         span.copy_to(&mut self.parent);
@@ -233,13 +272,20 @@ impl ParentSearch {
     #[inline(always)]
     fn take_sdk_span<L: Lookup>(&mut self, lookup: &L, span: &ContextType, address: u64) -> bool {
         let words: [u64; 8] = lookup.read_or_zero(address.wrapping_add(span.offset.into()));
-        let [trace, trace_end, id, flags, _, _, _, remote] = words;
-        if id == 0 || remote & 0xff != 0 {
+        let [trace, trace_end, id, flags, state, state_length, state_capacity, remote] = words;
+        if remote & 0xff != 0 {
+            if self.remote[2] == 0 {
+                self.remote = [trace, trace_end, id, flags & 0xff, state, state_length, state_capacity];
+            }
+            return false;
+        }
+        if id == 0 {
             return false;
         }
         let words: [u64; 5] = [trace, trace_end, id, lookup.opaque(0), flags & 0xff];
         self.take(bytemuck::cast_ref(&words));
         self.is_sdk = 1;
+        self.state = [state, state_length, state_capacity];
         if span.through != ABSENT {
             self.recorded_at = [address.wrapping_add(span.through.into()), address.wrapping_add(span.span_kind.into())];
         }

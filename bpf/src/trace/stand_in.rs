@@ -29,6 +29,9 @@ pub struct StandIn {
     pub object: [Shared<u64>; OBJECT_WORDS],
 }
 
+/// The number of the one whose object is no span, but the itab that spans have: that of the program's, with one method that is ours. Where its
+/// [`StandIn::holder`] is the address of the code of that, and [`StandIn::made`] that of the first stand-in, as the program has them mapped.
+pub const TABLE: u32 = STAND_INS;
 /// Bytes of a [`StandIn`] before the object.
 pub const OBJECT_AT: u64 = 32;
 
@@ -80,6 +83,55 @@ pub fn of<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32
     new.span_id.set(id);
     target.swap_tag(&new.taken, 1, 0);
     Some(number)
+}
+
+/// The addresses of the itab of stand-ins, and of the first of them, in the process. `original` is that of the type of span, with so many words;
+/// `replaced` is the method that says whether a span is recorded, which is ours instead: those that stand in record nothing themselves.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+pub fn table<T: Target>(target: &T, original: u64, words: u32, replaced: u64) -> Option<[u64; 2]> {
+    let table = target.stand_in(TABLE)?;
+    let ([code, first], own) = (target.stand_ins_at(table)?, u64::from(TABLE) * size_of::<StandIn>() as u64 + OBJECT_AT);
+    if replaced == 0 || code == 0 {
+        return Some([original, first]);
+    }
+    // Whoever comes here at the same time writes the same.
+    if table.taken.get() == 0 {
+        let mut copy = Copy { table, at: original, left: words.into(), next: target.opaque(0), replaced, code };
+        target.repeat(OBJECT_WORDS as u32, &mut copy);
+        table.taken.set(1);
+    }
+    Some([first.wrapping_add(own), first])
+}
+
+/// The loop over the words of an itab.
+struct Copy<'a> {
+    table: &'a StandIn,
+    at: u64,
+    left: u64,
+    next: u64,
+    replaced: u64,
+    code: u64,
+}
+
+impl Step for Copy<'_> {
+    #[inline(always)]
+    fn step<L: Lookup>(&mut self, lookup: &L) -> bool {
+        #[expect(clippy::cast_possible_truncation, reason = "below the number of words")]
+        let Some(place) = self.table.object.get(lookup.opaque(self.next) as usize) else {
+            return false;
+        };
+        if lookup.opaque(self.left) == 0 {
+            return false;
+        }
+        let word: u64 = lookup.read_or_zero(self.at);
+        place.set(if word == self.replaced { self.code } else { word });
+        self.next += 1;
+        self.left = lookup.opaque(self.left.wrapping_sub(1));
+        self.at = self.at.wrapping_add(8);
+        true
+    }
 }
 
 /// The look at those that may be a span's.

@@ -18,15 +18,16 @@ pub mod span_kind {
     pub const CONSUMER: u64 = 5;
 }
 
-/// Whether the parent that was found is the span of an operation that begins now: the SDK records it for an instrumentation of such
+/// Notes whether the parent that was found is the span of an operation that begins now: the SDK records it for an instrumentation of such
 /// operations, and it is of the same kind.
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
-pub fn is_wrapped<T: Target>(target: &T, search: &ParentSearch, is_client: bool) -> bool {
+pub fn look<T: Target>(target: &T, search: &mut ParentSearch, is_client: bool) {
+    search.is_wrapped = target.opaque(0);
     let [tracer_at, kind_at] = search.recorded_at;
     if tracer_at == 0 {
-        return false;
+        return;
     }
     let kind: u64 = target.read_or_zero(kind_at);
     let is_same = match kind {
@@ -35,7 +36,9 @@ pub fn is_wrapped<T: Target>(target: &T, search: &ParentSearch, is_client: bool)
         _ => false,
     };
     let tracer: u64 = target.read_or_zero(tracer_at);
-    is_same && target.is_wrapper(GoString::at(target, tracer.wrapping_add(target.parents().sdk_scope.get().into())))
+    if is_same && target.is_wrapper(GoString::at(target, tracer.wrapping_add(target.parents().sdk_scope.get().into()))) {
+        search.is_wrapped = 1;
+    }
 }
 
 /// Whether an instrumentation of this name makes spans of what has spans of ours.

@@ -53,8 +53,7 @@ pub enum Moment {
     Headers,
     /// In `(*http2.Framer).WriteHeaders`: an armed one is freed.
     Frame,
-    /// By the depth of the stack, as [`Self::Depth`]; the function returns at once: the first word of the slot, and the address of which the
-    /// second says how far it is from the stand-ins' ([`bpf::trace::stand_in`]).
+    /// By the depth of the stack, as [`Self::Depth`]; the function returns at once: the first two words of the slot.
     Return,
 }
 

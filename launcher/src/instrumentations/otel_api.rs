@@ -29,6 +29,8 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         SDK_START,
         COPIES[0].start,
         COPIES[0].ended,
+        COPIES[0].is_recording,
+        COPIES[1].is_recording,
         COPIES[1].start,
         COPIES[1].ended,
         COPIES[0].calls[0],
@@ -66,6 +68,7 @@ struct OneCopy {
     start: &'static str,
     ended: &'static str,
     span: &'static str,
+    is_recording: &'static str,
     tracer: &'static str,
     /// In the order of [`CALLS`].
     calls: [&'static str; 6],
@@ -76,6 +79,7 @@ const COPIES: [OneCopy; 2] = [
         start: "go.opentelemetry.io/auto/sdk.(*tracer).start",
         ended: "go.opentelemetry.io/auto/sdk.(*span).ended",
         span: "go.opentelemetry.io/auto/sdk.span",
+        is_recording: "go.opentelemetry.io/auto/sdk.(*span).IsRecording",
         tracer: "go.opentelemetry.io/auto/sdk.tracer",
         calls: [
             "go.opentelemetry.io/auto/sdk.(*span).SetAttributes",
@@ -90,6 +94,7 @@ const COPIES: [OneCopy; 2] = [
         start: "go.opentelemetry.io/otel/trace.(*autoTracer).start",
         ended: "go.opentelemetry.io/otel/trace.(*autoSpan).ended",
         span: "go.opentelemetry.io/otel/trace.autoSpan",
+        is_recording: "go.opentelemetry.io/otel/trace.(*autoSpan).IsRecording",
         tracer: "go.opentelemetry.io/otel/trace.autoTracer",
         calls: [
             "go.opentelemetry.io/otel/trace.(*autoSpan).SetAttributes",
@@ -126,6 +131,8 @@ const CURRENT: &str = "go.opentelemetry.io/otel/trace.SpanFromContext";
 /// match-go: v1.28.0..: go.opentelemetry.io/otel/sdk/trace.(*tracer).newSpan(tr, ctx, name, config)
 const SDK_START: &str = "go.opentelemetry.io/otel/sdk/trace.(*tracer).newSpan";
 
+/// Words of the itab of a span: its head, and the methods of `trace.Span`; what lies behind a shorter one is copied, too, and never looked at.
+const TABLE_WORDS: u32 = 3 + 11;
 const SPAN: &str = "go.opentelemetry.io/otel/trace.Span";
 const KEY_VALUE: &str = "go.opentelemetry.io/otel/attribute.KeyValue";
 const VALUE: &str = "go.opentelemetry.io/otel/attribute.Value";
@@ -258,12 +265,18 @@ fn current(
         let at = layout.field(identity).map(|field| field.offset).filter(|at| at.is_multiple_of(8))?;
         let name = if is_pointer { format!("*{of_type}") } else { of_type.to_owned() };
         let table = facts.binary.itab(&name, SPAN).ok().flatten()?;
-        (layout.size <= OBJECT_WORDS as u64 * 8).then_some((table, at))
+        (layout.size <= OBJECT_WORDS as u64 * 8).then_some((of_type, table, at))
     });
-    let Some((table, identity)) = chosen else {
+    let Some((of_type, table, identity)) = chosen else {
         return Err(LeftOut::NotUnderstood("the program has no type of span that could stand in for one".to_owned()));
     };
     config.stand_in_table = Setting::new(table.0);
+    if let Some(copy) = COPIES.iter().find(|copy| copy.span == of_type)
+        && let Ok(function) = facts.function(copy.is_recording)
+    {
+        config.is_recording = Setting::new(function.entry.0);
+        config.table_words = Setting::new(TABLE_WORDS);
+    }
     config.stand_in_identity = Setting::new(u32::try_from(identity).unwrap_or(ABSENT));
     if !facts.placement.stores() {
         planned.detours.push(detour(facts, CURRENT, (site::CURRENT_SPAN, Moment::Return), stack_high)?);

@@ -116,7 +116,7 @@ fn rank(status: &Status) -> u8 {
 }
 
 /// Sets an attribute: in the place of the one with its key, if there is one.
-fn set(attributes: &mut Vec<KeyValue>, attribute: KeyValue) {
+pub(super) fn set(attributes: &mut Vec<KeyValue>, attribute: KeyValue) {
     match attributes.iter_mut().find(|there| there.key == attribute.key) {
         Some(there) => *there = attribute,
         None => attributes.push(attribute),
@@ -171,13 +171,20 @@ fn change<N: TypeNames>(head: &SpanCall, items: &[Item], clock: &WallClock, name
             let flags = TraceFlags::new(*rest.first()?);
             let (trace_id, span_id) = (TraceId::from_bytes(*trace_id), SpanId::from_bytes(*span_id));
             Change::Link(Link::new(
-                SpanContext::new(trace_id, span_id, flags, false, TraceState::default()),
+                SpanContext::new(trace_id, span_id, flags, false, state(items)),
                 attributes(items),
                 0,
             ))
         }
         _ => return None,
     })
+}
+
+/// The `tracestate` among items: a key and a value in turns.
+fn state(items: &[Item]) -> TraceState {
+    let texts: Vec<String> = items.iter().filter(|one| one.number == item::STATE).map(|one| text(&one.bytes)).collect();
+    let members = texts.as_chunks::<2>().0.iter().map(|[key, value]| (key.clone(), value.clone()));
+    TraceState::from_key_value(members).unwrap_or_default()
 }
 
 fn word(bytes: &[u8]) -> u64 {

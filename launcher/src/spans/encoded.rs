@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::MAX_REMEMBERED;
+use super::calls::set;
 use crate::events::otel_api::EncodedPart;
 
 /// Spans of which parts have come.
@@ -20,12 +21,18 @@ pub struct EncodedSpans {
     begun: HashMap<u64, Vec<u8>>,
     /// Spans of which a part was lost, or which are not as expected.
     lost: u64,
+    /// Those that the program could not encode.
+    unencoded: u64,
 }
 
 impl EncodedSpans {
     /// Takes a part; the span, where it was the last.
     pub fn take(&mut self, part: &EncodedPart<'_>) -> Option<SpanData> {
         let EncodedPart { head, bytes } = part;
+        if head.total == 0 {
+            self.unencoded += 1;
+            return None;
+        }
         if head.before == 0 && head.total == bytes.len() as u64 {
             return self.decode(bytes);
         }
@@ -51,6 +58,12 @@ impl EncodedSpans {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost + self.begun.len() as u64
+    }
+
+    /// How many the program could not encode.
+    #[must_use]
+    pub fn unencoded(&self) -> u64 {
+        self.unencoded
     }
 
     fn decode(&mut self, bytes: &[u8]) -> Option<SpanData> {
@@ -79,9 +92,10 @@ pub fn decode(json: &[u8]) -> Option<SpanData> {
         let attributes = attributes(event.attributes);
         Event::new(event.name.into_owned(), time(event.time_unix_nano), attributes, event.dropped_attributes_count)
     });
-    let links = span.links.into_iter().filter_map(|link| {
-        let context = context(&link.trace_id, &link.span_id, link.flags, &link.trace_state)?;
-        Some(Link::new(context, attributes(link.attributes), link.dropped_attributes_count))
+    let links = span.links.into_iter().map(|link| {
+        // To nowhere, if the program says so.
+        let context = context(&link.trace_id, &link.span_id, link.flags, &link.trace_state).unwrap_or(SpanContext::NONE);
+        Link::new(context, attributes(link.attributes), link.dropped_attributes_count)
     });
     let status = span.status.unwrap_or_default();
     Some(SpanData {
@@ -137,7 +151,11 @@ fn kind(number: u32) -> SpanKind {
 }
 
 fn attributes(all: Vec<Attribute<'_>>) -> Vec<KeyValue> {
-    all.into_iter().filter_map(|one| Some(KeyValue::new(one.key.into_owned(), value(one.value?)?))).collect()
+    let mut found = Vec::with_capacity(all.len());
+    let known = all.into_iter().filter_map(|one| Some(KeyValue::new(one.key.into_owned(), value(one.value?)?)));
+    // At the start of a span, the program's API leaves keys that are there twice.
+    known.for_each(|attribute| set(&mut found, attribute));
+    found
 }
 
 /// A value. One that the model of spans has no type for is written as text, as OpenTelemetry's specification says for all that is not OTLP

@@ -317,6 +317,12 @@ impl<N: TypeNames> OpenSpans<N> {
         closed
     }
 
+    /// Spans of the program's that its API could not encode.
+    #[must_use]
+    pub fn unencoded(&self) -> u64 {
+        self.encoded.unencoded()
+    }
+
     /// Ends whose start was lost.
     #[must_use]
     pub fn orphans(&self) -> u64 {

@@ -31,6 +31,8 @@ pub(super) struct Losses {
     pub(super) why: Option<String>,
     /// Ends whose start was lost.
     pub(super) orphans: u64,
+    /// Spans that the program's OpenTelemetry API could not encode.
+    pub(super) unencoded: u64,
     /// Operations that were not sampled: no losses, but counted beside them.
     pub(super) unsampled: Unsampled,
 }
@@ -43,7 +45,7 @@ impl Losses {
     /// Whether spans were lost, or may have been.
     pub(super) fn any(&self) -> bool {
         let spans = LOSSES.into_iter().map(|(kind, _)| self.of(kind));
-        spans.chain([self.unknown, self.invalid, self.orphans]).any(|count| count > 0)
+        spans.chain([self.unknown, self.invalid, self.orphans, self.unencoded]).any(|count| count > 0)
     }
 
     /// Requests that were sent without trace context.
@@ -66,6 +68,7 @@ impl AddAssign for Losses {
         self.unknown += other.unknown;
         self.invalid += other.invalid;
         self.orphans += other.orphans;
+        self.unencoded += other.unencoded;
         self.unsampled += other.unsampled.0;
         self.why = self.why.take().or(other.why);
     }
@@ -74,7 +77,11 @@ impl AddAssign for Losses {
 impl fmt::Display for Losses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = self.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        let kinds = [(self.invalid, "were invalid"), (self.orphans, "were ends without a start")];
+        let kinds = [
+            (self.invalid, "were invalid"),
+            (self.orphans, "were ends without a start"),
+            (self.unencoded, "could not be encoded by the program's OpenTelemetry API, as an attribute is NaN or infinite"),
+        ];
         let mut separator = "";
         let counted = LOSSES.into_iter().map(|(kind, what)| (self.of(kind), what));
         for (count, what) in counted.chain(kinds).filter(|(count, _)| *count > 0) {

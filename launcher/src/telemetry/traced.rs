@@ -187,6 +187,7 @@ impl Traced {
             invalid,
             why: why.map(ToString::to_string),
             orphans: self.spans.orphans(),
+            unencoded: self.spans.unencoded(),
             unsampled: self.ring.unsampled().map(Unsampled).unwrap_or_default(),
         }
     }

@@ -19,6 +19,7 @@ use bpf::trace::frames::{Frame as OpenFrame, NEW_FRAME};
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::injection::Injection;
 use bpf::trace::sealed::SealedSpan;
+use bpf::trace::stand_in::StandIn;
 
 use super::hit::Hit;
 use super::memory::OwnMemory;
@@ -30,6 +31,11 @@ impl Target for Hit<'_> {
     #[inline(always)]
     fn store(&self, address: u64, bytes: &[u8]) -> bool {
         configuration().slots != 0 && OwnMemory::store(address, bytes)
+    }
+
+    #[inline(always)]
+    fn stand_ins_at(&self, _table: &StandIn) -> Option<[u64; 2]> {
+        Some([super::machine::is_recording(), state().stand_ins.as_ptr() as u64])
     }
 
     #[inline(always)]

@@ -88,6 +88,7 @@ func enrich(ctx context.Context) ids {
 	span.SetAttributes(attribute.String("twice", "first"), attribute.Int("twice", 2))
 	span.AddEvent("enriched", trace.WithAttributes(attribute.Int("n", 1)), trace.WithTimestamp(at(1, 0)))
 	span.RecordError(refused{7})
+	span.RecordError(fmt.Errorf("no stock: %w", refused{7}))
 	span.SetStatus(codes.Error, "was refused")
 	span.SetName("enriched")
 	span.AddLink(trace.Link{SpanContext: somewhere(1), Attributes: []attribute.KeyValue{attribute.Int("n", 2)}})

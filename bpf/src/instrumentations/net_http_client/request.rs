@@ -89,9 +89,9 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     // What the walk finds out about the address is not known behind it: what comes is verified once.
     header::find(target, &config.header_map, target.opaque(carrier), header::lengths(target.propagators()), &mut scratch.headers);
     parents::find(target, goroutine, &mut scratch.search, sent.goroutine, target.read_or_zero(context_at));
-    let is_wrapped = target.opaque(wrapped::is_wrapped(target, &scratch.search, true).into());
+    wrapped::look(target, &mut scratch.search, true);
     let extracted = identify(target, scratch, goroutine);
-    if is_wrapped != 0 {
+    if scratch.search.is_wrapped != 0 {
         // The SDK's span is that of this request.
         let propagation = scratch.span.propagation;
         scratch.search.parent.copy_to(&mut scratch.span);
@@ -115,10 +115,11 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     if config.is_written() {
         queue_injection(target, scratch, carrier, extracted);
     }
-    if is_wrapped != 0 {
+    if scratch.search.is_wrapped != 0 {
         operation.is_reported.set(0);
+        return Ok(());
     }
-    if !is_sampled | (is_wrapped != 0) {
+    if !is_sampled {
         return Ok(());
     }
     operation.reported(report_start(target, config, time, scratch, &request))

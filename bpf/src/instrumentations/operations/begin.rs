@@ -56,9 +56,9 @@ fn open<T: Target>(
     }
     let context = scratch.evaluation.context;
     parents::find(target, goroutine, &mut scratch.search, address, context);
-    let is_wrapped = target.opaque(wrapped::is_wrapped(target, &scratch.search, recipe.flags & flag::IS_CLIENT != 0).into());
+    wrapped::look(target, &mut scratch.search, recipe.flags & flag::IS_CLIENT != 0);
     identify(target, scratch);
-    if is_wrapped != 0 {
+    if scratch.search.is_wrapped != 0 {
         // The SDK's span is that of this operation.
         scratch.search.parent.copy_to(&mut scratch.span);
     }
@@ -67,7 +67,7 @@ fn open<T: Target>(
     let level = level as u32;
     let opening = Opening { level, operation: number, layer: recipe.layer, flags: recipe.flags, time, object: 0 };
     frames::open(target, goroutine, &standing, &opening, scratch)?;
-    if is_wrapped != 0 {
+    if scratch.search.is_wrapped != 0 {
         not_reported(target, &opening, address);
         return Ok(());
     }

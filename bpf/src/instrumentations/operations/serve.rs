@@ -46,9 +46,9 @@ fn open<T: Target>(
     let carrier = scratch.evaluation.carrier;
     header::find(target, map, carrier, header::lengths(target.propagators()), &mut scratch.headers);
     parents::by_context(target, &mut scratch.search, scratch.evaluation.context);
-    let is_wrapped = target.opaque(wrapped::is_wrapped(target, &scratch.search, false).into());
+    wrapped::look(target, &mut scratch.search, false);
     identify(target, scratch);
-    if is_wrapped != 0 {
+    if scratch.search.is_wrapped != 0 {
         // The SDK's span is that of this request.
         scratch.search.parent.copy_to(&mut scratch.span);
     }
@@ -60,7 +60,7 @@ fn open<T: Target>(
     if context != 0 {
         target.remember_context(context, frames::holder(address, level));
     }
-    if is_wrapped != 0 {
+    if scratch.search.is_wrapped != 0 {
         begin::not_reported(target, &opening, address);
         return Ok(());
     }

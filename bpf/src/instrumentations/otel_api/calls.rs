@@ -25,6 +25,10 @@ const MAX_OPTIONS: u64 = 8;
 const KEY_VALUE: u64 = 64;
 /// The bits of the flags of a span's context that are looked at: it is sampled.
 const SAMPLED: u64 = 1;
+/// Keys and values of a `tracestate`.
+const MAX_MEMBERS: u32 = 64;
+/// `SpanContext.traceState`.
+const STATE_AT: u64 = 32;
 /// Bytes of a `trace.SpanContext`.
 const SPAN_CONTEXT: u64 = 64;
 
@@ -87,6 +91,7 @@ fn arguments<T: Target>(target: &T, config: &OtelApiConfig, registers: &Register
             for word in words {
                 record.push_word(word);
             }
+            state(target, link.wrapping_add(STATE_AT), record);
             let [array, count]: [u64; 2] = target.read_or_zero(link.wrapping_add(SPAN_CONTEXT));
             target.append_attributes(array, count, record);
         }
@@ -97,6 +102,13 @@ fn arguments<T: Target>(target: &T, config: &OtelApiConfig, registers: &Register
 #[inline(always)]
 pub fn attributes<L: Lookup>(lookup: &L, array: u64, count: u64, record: &mut RecordBuffer) {
     lookup.repeat(MAX_ATTRIBUTES, &mut Attributes { at: array, left: count, record });
+}
+
+/// Appends the members of a `trace.TraceState`: each two strings.
+#[inline(always)]
+fn state<L: Lookup>(lookup: &L, at: u64, record: &mut RecordBuffer) {
+    let [members, count]: [u64; 2] = lookup.read_or_zero(at);
+    lookup.repeat(MAX_MEMBERS, &mut Texts { number: item::STATE, at: members, left: count.wrapping_mul(2), record });
 }
 
 /// Appends the options of an event.
@@ -238,25 +250,26 @@ fn elements<L: Lookup>(lookup: &L, of_type: u16, array_type: u64, array: u64, re
     let count = size / 16;
     make_room(lookup, record);
     word(item::SLICE + of_type, count, record);
-    lookup.repeat(MAX_ATTRIBUTES, &mut Elements { at: array, left: count, record });
+    lookup.repeat(MAX_ATTRIBUTES, &mut Texts { number: item::ELEMENT, at: array, left: count, record });
 }
 
 /// The loop over strings.
-struct Elements<'a> {
+struct Texts<'a> {
+    number: u16,
     at: u64,
     left: u64,
     record: &'a mut RecordBuffer,
 }
 
-impl Step for Elements<'_> {
+impl Step for Texts<'_> {
     #[inline(always)]
     fn step<L: Lookup>(&mut self, lookup: &L) -> bool {
-        let Self { at, left, record } = self;
+        let Self { number, at, left, record } = self;
         if lookup.opaque(*left) == 0 {
             return false;
         }
         *left = lookup.opaque(left.wrapping_sub(1));
-        lookup.append_item(item::ELEMENT, GoString::at(lookup, *at), record);
+        lookup.append_item(*number, GoString::at(lookup, *at), record);
         *at = at.wrapping_add(16);
         true
     }

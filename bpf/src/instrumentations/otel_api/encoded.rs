@@ -14,7 +14,7 @@ const MAX_PARTS: u32 = 2_048;
 pub(super) fn ended<T: Target>(target: &T) -> Done {
     let registers = target.registers();
     let (span, address, total) = (registers.argument(0), registers.argument(1), registers.argument(2));
-    if address == 0 || total == 0 || total > u64::from(MAX_PARTS) * MAX_TEXT as u64 {
+    if total > u64::from(MAX_PARTS) * MAX_TEXT as u64 {
         return Err(Missed::Fault);
     }
     target.with_scratch(|scratch| {
@@ -46,7 +46,8 @@ impl Step for Parts<'_> {
         #[expect(clippy::cast_possible_truncation, reason = "at most the longest text")]
         let length = (*total - *before).min(MAX_TEXT as u64) as u32;
         record.length = size_of::<EncodedSpan>() as u64;
-        if !lookup.read_text(address.wrapping_add(*before), length, record) {
+        // The API gives nothing where it cannot encode a span: an attribute is not a number.
+        if length != 0 && !lookup.read_text(address.wrapping_add(*before), length, record) {
             *lost = 1;
             return false;
         }

@@ -38,6 +38,7 @@ pub(super) fn start<T: Target>(target: &T, copy: &CopyConfig, config: &OtelApiCo
     target.with_scratch(|scratch| {
         let search = &mut scratch.search;
         parents::by_context(target, search, context);
+        search.settle(target, true);
         if search.found == BY_CONTEXT
             && target.parents().has_frames.get() != 0
             && let Some(goroutine) = target.goroutine(address)
@@ -65,10 +66,13 @@ fn answer<T: Target>(target: &T, scratch: &mut Scratch, is_wrapper: u64, config:
     let sampled = flags & 1 & !is_wrapper;
     // What is said of the wrapper of a request that is served is said of that; of another one, the program does not know ours yet.
     let remote = is_wrapper & u64::from(!is_of_server(target, config));
+    // The state of the parent's is that of the span. The context has it too, and the program has the context until it has made a copy of
+    // this by instructions of its own: a collection misses nothing.
+    let [state, state_length, state_capacity] = search.state;
     let parent = [parent[0], parent[1], parent[2]].map(|word| word * found);
     Answer {
         parent: (parent, parent_at),
-        own: ([trace, trace_end, id, flags & 0xff, 0, 0, 0, remote], own_at),
+        own: ([trace, trace_end, id, flags & 0xff, state, state_length, state_capacity, remote], own_at),
         sampled: (sampled, sampled_at),
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn code(
     stack_high: i32,
     address: u64,
 ) -> Result<(Vec<u8>, Vec<Vec<u8>>), ExecutorError> {
-    let stub = Stub::assemble(detours, Places { slots, stack_high, stand_ins: 0 }, address)?;
+    let stub = Stub::assemble(detours, Places { slots, stack_high }, address)?;
     let jump = |(detour, entry): (&Detour, &u64)| {
         Stub::jump(detour, *entry).ok_or(ExecutorError::Unexpected { address: detour.address })
     };

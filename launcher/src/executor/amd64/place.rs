@@ -1,9 +1,10 @@
 //! The executor put into a program that stands at its exec stop: slots mapped, code written, jumps placed.
 
+use std::mem::offset_of;
 use std::os::fd::BorrowedFd;
 
 use bpf::slots::{BUCKETS, Bucket};
-use bpf::trace::stand_in::{STAND_INS, StandIn};
+use bpf::trace::stand_in::{STAND_INS, StandIn, TABLE};
 
 use super::stub::{Places, Stub};
 use crate::child::Injector;
@@ -11,7 +12,9 @@ use crate::executor::process::{Code, call, close, flag, hand_over, map_code, mem
 use crate::executor::{Detour, ExecutorError, Memory, Moment};
 
 /// Size of what stands in for spans.
-const STAND_INS_SIZE: u64 = STAND_INS as u64 * size_of::<StandIn>() as u64;
+const STAND_INS_SIZE: u64 = (STAND_INS as u64 + 1) * size_of::<StandIn>() as u64;
+/// The method by which spans that stand in for ours say that they are recorded: `MOVL $1, AX; RET`.
+const IS_RECORDING: [u8; 6] = [0xb8, 1, 0, 0, 0, 0xc3];
 /// Size of the shared memory.
 const SLOTS_SIZE: u64 = BUCKETS as u64 * size_of::<Bucket>() as u64;
 
@@ -35,12 +38,18 @@ pub fn place(
     }
     let needs_stand_ins = detours.iter().any(|detour| detour.moment == Moment::Return);
     let stand_ins = if needs_stand_ins { map(injector, pid, maps.stand_ins, STAND_INS_SIZE)? } else { 0 };
-    let places = Places { slots: map(injector, pid, maps.slots, SLOTS_SIZE)?, stack_high, stand_ins };
+    let places = Places { slots: map(injector, pid, maps.slots, SLOTS_SIZE)?, stack_high };
     let lowest = detours.iter().map(|detour| detour.address).min().unwrap_or_default();
-    let size = (detours.len() * super::stub::MOST_BYTES).next_multiple_of(4096) as u64;
+    let size = (detours.len() * super::stub::MOST_BYTES + IS_RECORDING.len()).next_multiple_of(4096) as u64;
     let address = map_code(injector, lowest, size, Code::Anonymous)?;
     let stub = Stub::assemble(detours, places, address)?;
-    injector.write(address, &stub.code).map_err(memory)?;
+    injector.write(address, &[stub.code.as_slice(), &IS_RECORDING].concat()).map_err(memory)?;
+    if stand_ins != 0 {
+        let table = stand_ins + u64::from(TABLE) * size_of::<StandIn>() as u64;
+        let is_recording = address + stub.code.len() as u64;
+        injector.write(table + offset_of!(StandIn, holder) as u64, &is_recording.to_le_bytes()).map_err(memory)?;
+        injector.write(table + offset_of!(StandIn, made) as u64, &stand_ins.to_le_bytes()).map_err(memory)?;
+    }
     for (index, detour) in detours.iter().enumerate() {
         let jump = stub.entries.get(index).and_then(|entry| Stub::jump(detour, *entry));
         let written = match jump {

@@ -35,8 +35,6 @@ pub struct Places {
     pub slots: u64,
     /// Offset of `runtime.g.stack.hi`.
     pub stack_high: i32,
-    /// Where the stand-ins for spans are mapped; 0 where they are not.
-    pub stand_ins: u64,
 }
 
 /// Assembled detours.
@@ -128,7 +126,7 @@ fn assemble(detour: &Detour, places: Places, entry: u64) -> Result<Vec<u8>, Iced
         }
         Moment::Buffer => find(&mut asm, places, armed, done, |asm| at_write(asm, done))?,
         Moment::Frame => find(&mut asm, places, armed, done, |asm| asm.mov(qword_ptr(rax), 0))?,
-        Moment::Return => find(&mut asm, places, queued, done, |asm| return_at_once(asm, places, done))?,
+        Moment::Return => find(&mut asm, places, queued, done, |asm| return_at_once(asm, places.stack_high, done))?,
         Moment::Headers => {
             let mut go_on = asm.create_label();
             find(&mut asm, places, queued, go_on, |asm| arm(asm, queued))?;
@@ -244,18 +242,17 @@ fn obey(asm: &mut CodeAssembler, stack_high: i32) -> Result<(), IcedError> {
     asm.mov(qword_ptr(rax), 0)
 }
 
-/// Returns the two words of the slot at RDX, if it is meant for this call, in RAX and RBX; the second is an address among the stand-ins. Frees
-/// the tag at RAX. The frame pointer has been pushed, and nothing else.
-fn return_at_once(asm: &mut CodeAssembler, places: Places, done: CodeLabel) -> Result<(), IcedError> {
+/// Returns the two words of the slot at RDX, if it is meant for this call, in RAX and RBX. Frees the tag at
+/// RAX. The frame pointer has been pushed, and nothing else.
+fn return_at_once(asm: &mut CodeAssembler, stack_high: i32, done: CodeLabel) -> Result<(), IcedError> {
     let mut free = asm.create_label();
-    asm.mov(rcx, qword_ptr(r14 + places.stack_high))?;
+    asm.mov(rcx, qword_ptr(r14 + stack_high))?;
     asm.sub(rcx, rsp)?;
     asm.cmp(meant(meant_for::DEPTH), rcx)?;
     asm.jne(free)?;
     asm.mov(rcx, field(offset_of!(Slot, words)))?;
     asm.mov(qword_ptr(rsp + RAX), rcx)?;
-    asm.mov(rbx, places.stand_ins)?;
-    asm.add(rbx, field(offset_of!(Slot, words) + 8))?;
+    asm.mov(rbx, field(offset_of!(Slot, words) + 8))?;
     asm.mov(qword_ptr(rax), 0)?;
     restore(asm)?;
     asm.pop(rbp)?;

@@ -5,7 +5,7 @@ mod entry;
 mod loads;
 
 pub(super) use clock::{call_function, counter};
-pub(super) use entry::Saved;
+pub(super) use entry::{Saved, is_recording};
 #[cfg(feature = "planted")]
 pub(super) use loads::load_anywhere;
 pub(super) use loads::{copy, half, store, word};

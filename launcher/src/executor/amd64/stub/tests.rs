@@ -47,7 +47,7 @@ impl Machine {
         let detour = Detour { site: SITE, moment, address: base + 1, bytes };
         let stub = Stub::assemble(
             std::slice::from_ref(&detour),
-            Places { slots: buckets.as_ptr() as u64, stack_high: 8, stand_ins: 0 },
+            Places { slots: buckets.as_ptr() as u64, stack_high: 8 },
             base + 4096,
         )
         .unwrap();
