@@ -99,7 +99,8 @@ fn current<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
     target.with_scratch(|scratch| {
         let search = &mut scratch.search;
         parents::by_context(target, search, context);
-        if search.found != BY_CONTEXT || search.is_of_api() {
+        // One of another process that is named nearer is the span of that context.
+        if search.found != BY_CONTEXT || search.is_of_api() || search.names_remote() {
             return Err(Missed::NothingToDo);
         }
         if target.parents().has_frames.get() != 0
@@ -114,7 +115,8 @@ fn current<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
         let bias = target.load_bias();
         let replaced = config.is_recording.get();
         let replaced = if replaced == 0 { 0 } else { replaced.wrapping_add(bias) };
-        let [table, first] = stand_in::table(target, table.wrapping_add(bias), config.table_words.get(), replaced).ok_or(Missed::NoRoom)?;
+        let [table, first] =
+            stand_in::table(target, table.wrapping_add(bias), config.table_words.get(), replaced).ok_or(Missed::NoRoom)?;
         let object = first.wrapping_add(u64::from(number) * size_of::<stand_in::StandIn>() as u64 + stand_in::OBJECT_AT);
         if T::STORES {
             target.return_at_once([table, object]);

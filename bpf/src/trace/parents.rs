@@ -177,6 +177,13 @@ impl ParentSearch {
         self.found = BY_CONTEXT;
     }
 
+    /// Whether a span of another process was named on the way.
+    #[inline(always)]
+    #[must_use]
+    pub fn names_remote(&self) -> bool {
+        self.remote[2] != 0
+    }
+
     /// Whether the parent is a span of the OpenTelemetry API.
     #[inline(always)]
     #[must_use]

@@ -52,8 +52,7 @@ pub fn is_wrapper<L: Lookup>(lookup: &L, config: &ParentsConfig, name: GoString)
     if !lookup.read_prefix(name.address, name.length as u32, &mut words) {
         return false;
     }
-    let mut look =
-        Find { config, number: scope_number_of(&words), next: lookup.opaque(0), found: lookup.opaque(0) };
+    let mut look = Find { config, number: scope_number_of(&words), next: lookup.opaque(0), found: lookup.opaque(0) };
     lookup.repeat(MAX_WRAPPERS as u32, &mut look);
     lookup.opaque(look.found) != 0
 }

@@ -121,6 +121,9 @@ const CALLS: [(u32, &str); 6] = [
 const NEW_SPAN: &str = "go.opentelemetry.io/otel/internal/global.(*tracer).newSpan";
 /// Gives the provider of a span that is none.
 const PROVIDER: &str = "go.opentelemetry.io/otel/trace.noopSpan.tracerProvider";
+/// What there is not where a probe does not store itself: the function has no frame, and so no place for a detour.
+const BY_NO_SPAN: &str =
+    "spans by the provider of a span that is none (trace.SpanFromContext of a context without any): by BPF it is not switched on";
 /// Who asks it.
 const CALLS_PROVIDER: [&str; 2] =
     ["go.opentelemetry.io/otel/trace.noopSpan.TracerProvider", "go.opentelemetry.io/otel/trace.(*noopSpan).TracerProvider"];
@@ -230,8 +233,12 @@ fn spans(facts: &Facts<'_>, stack_high: u32, planned: &mut Planned) -> Result<()
         }
     }
     planned.probes.extend(found.into_iter().map(|(_, probe)| probe));
-    if facts.placement.stores() && facts.functions.has(PROVIDER) {
-        planned.probes.extend(provider(facts));
+    if facts.functions.has(PROVIDER) {
+        if facts.placement.stores() {
+            planned.probes.extend(provider(facts));
+        } else {
+            planned.missing.push(BY_NO_SPAN.to_owned());
+        }
     }
     Ok(())
 }

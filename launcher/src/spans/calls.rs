@@ -170,11 +170,7 @@ fn change<N: TypeNames>(head: &SpanCall, items: &[Item], clock: &WallClock, name
             let (span_id, rest) = rest.split_first_chunk::<8>()?;
             let flags = TraceFlags::new(*rest.first()?);
             let (trace_id, span_id) = (TraceId::from_bytes(*trace_id), SpanId::from_bytes(*span_id));
-            Change::Link(Link::new(
-                SpanContext::new(trace_id, span_id, flags, false, state(items)),
-                attributes(items),
-                0,
-            ))
+            Change::Link(Link::new(SpanContext::new(trace_id, span_id, flags, false, state(items)), attributes(items), 0))
         }
         _ => return None,
     })

@@ -96,6 +96,10 @@ pub(crate) fn expected(mut spans: Spans, minor: u32) -> Spans {
     for (.., differ) in DIFFERENCES.iter().filter(|(_, versions, _)| versions.contains(&minor)) {
         differ(&mut spans);
     }
+    if std::env::var_os("TEST_ENGINE").is_some_and(|engine| engine == "bpf") {
+        // No detour has room where that provider is asked for, as `--check` says.
+        spans.retain(|_, span| span.scope[0] != "example.test/nothing");
+    }
     spans
 }
 

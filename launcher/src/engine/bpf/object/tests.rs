@@ -3,10 +3,10 @@
 use super::*;
 use bpf::config::Propagators;
 use bpf::config::fasthttp_server::{EMPTY_FASTHTTP_SERVER, FasthttpServerConfig, WrappedLayout};
-use bpf::config::otel_api::{CopyConfig, OtelApiConfig};
 use bpf::config::grpc::{CarrierConfig, GrpcClientConfig};
 use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, PeerLayout};
 use bpf::config::http_server::{EMPTY_HTTP_SERVER, HttpServerConfig, PanicLayout, RequestLayout};
+use bpf::config::otel_api::{CopyConfig, OtelApiConfig};
 use bpf::config::parents::{EMPTY_PARENTS, ParentsConfig};
 use bpf::config::{MapLayout, Offset};
 use bpf::shared::Shared;

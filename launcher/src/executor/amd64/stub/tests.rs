@@ -45,12 +45,9 @@ impl Machine {
         let base = map.as_ptr() as u64;
         let bytes = vec![0x48, 0x89, 0xe5, 0x48, 0x8d, 0x64, 0x24, 0xe8];
         let detour = Detour { site: SITE, moment, address: base + 1, bytes };
-        let stub = Stub::assemble(
-            std::slice::from_ref(&detour),
-            Places { slots: buckets.as_ptr() as u64, stack_high: 8 },
-            base + 4096,
-        )
-        .unwrap();
+        let stub =
+            Stub::assemble(std::slice::from_ref(&detour), Places { slots: buckets.as_ptr() as u64, stack_high: 8 }, base + 4096)
+                .unwrap();
         assert!(stub.code.len() <= MOST_BYTES);
         map[0] = 0x55;
         let jump = Stub::jump(&detour, stub.entries[0]).unwrap();
