@@ -133,14 +133,20 @@ fn read(file: &[u8], auxv: Option<Auxv>, is_held: bool, placement: &dyn Placemen
     }
     let load_bias = if binary.is_pie() { auxv.and_then(|auxv| auxv.load_bias(binary.elf_entry().0)) } else { Some(0) };
     let can_write = placement.stores() || executor::IS_FOR_BPF;
-    let not_written = config.not_written().or(match (can_write, is_held, load_bias) {
+    let impossible = match (can_write, is_held, load_bias) {
         (false, ..) => Some(executor::NOT_FOR_BPF),
         (true, false, _) => Some("the process is not stopped at its first instruction"),
         (true, true, None) => Some("where it was loaded is not known"),
         (true, true, Some(_)) => None,
-    });
-    let circumstances =
-        Circumstances { functions: &config.functions, disabled: &config.disabled_instrumentations, load_bias, not_written };
+    };
+    let circumstances = Circumstances {
+        functions: &config.functions,
+        disabled: &config.disabled_instrumentations,
+        load_bias,
+        not_written: config.not_written().or(impossible),
+        not_stored: config.not_stored().or(impossible),
+        sdk: config.sdk,
+    };
     let plan = Plan::new(CATALOG, &binary, placement, circumstances)?;
     if plan.planned.is_empty() {
         let reasons: Vec<String> = plan.left_out.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();

@@ -18,9 +18,10 @@ use crate::engine::EngineKind;
 use crate::engine::bpf::Uprobes;
 use crate::engine::native::Detours;
 use crate::executor::NOT_FOR_BPF;
-use crate::instrumentations::CATALOG;
+use crate::instrumentations::{CATALOG, otel_api};
 use crate::kernel::KernelSupport;
-use crate::probes::plan::{Circumstances, Plan};
+use crate::probes::plan::{Circumstances, LeftOut, Plan};
+use crate::probes::sdk::Sdk;
 use crate::wrappers;
 
 use cost::Price;
@@ -74,6 +75,8 @@ pub struct GoProgram {
     pub engine: EngineKind,
     /// Why not the native engine, where it is not that.
     pub not_native: Option<String>,
+    /// What becomes of the program's own use of OpenTelemetry; `None` where it has none.
+    pub sdk: Option<Sdk>,
     /// What would be done.
     pub plan: Plan,
 }
@@ -148,14 +151,23 @@ impl GoProgram {
         let info = binary.build_info();
         let named = |path: &str, version: Option<&str>| format!("{path} {}", version.unwrap_or("(unknown version)"));
         let disabled = &config.disabled_instrumentations;
-        let circumstances =
-            Circumstances { functions: &config.functions, disabled, load_bias: Some(0), not_written: config.not_written() };
+        let circumstances = Circumstances {
+            functions: &config.functions,
+            disabled,
+            load_bias: Some(0),
+            not_written: config.not_written(),
+            not_stored: config.not_stored(),
+            sdk: config.sdk,
+        };
         let (plan, not_native) = match native_plan(&binary, config, circumstances)? {
             Ok(plan) => (plan, None),
             Err(why) => {
                 let is_written = binary.architecture() == Architecture::Amd64;
-                let not_written = circumstances.not_written.or((!is_written).then_some(NOT_FOR_BPF));
-                (Plan::new(CATALOG, &binary, &Uprobes, Circumstances { not_written, ..circumstances })?, Some(why))
+                let impossible = (!is_written).then_some(NOT_FOR_BPF);
+                let not_written = circumstances.not_written.or(impossible);
+                let not_stored = circumstances.not_stored.or(impossible);
+                let circumstances = Circumstances { not_written, not_stored, ..circumstances };
+                (Plan::new(CATALOG, &binary, &Uprobes, circumstances)?, Some(why))
             }
         };
         let engine = if not_native.is_some() { EngineKind::Bpf } else { EngineKind::Native };
@@ -171,9 +183,18 @@ impl GoProgram {
             prices: prices(&plan),
             engine,
             not_native,
+            sdk: uses_open_telemetry(&plan).then_some(config.sdk),
             plan,
         })
     }
+}
+
+/// Whether the program uses OpenTelemetry itself, as far as the plan says.
+fn uses_open_telemetry(plan: &Plan) -> bool {
+    let is_planned = plan.planned.iter().any(|planned| planned.name == otel_api::INSTRUMENTATION.name);
+    let is_left_out =
+        |(name, why): &(&str, LeftOut)| *name == otel_api::INSTRUMENTATION.name && !matches!(why, LeftOut::NotUsed(_));
+    is_planned || plan.left_out.iter().any(is_left_out)
 }
 
 /// The plan for the native engine. Within the outer result, why it would not be used in a launch.

@@ -34,6 +34,9 @@ impl Report {
             None => writeln!(text, "engine        {}", program.engine)?,
             Some(why) => writeln!(text, "engine        {}, not the native one: {why}", program.engine)?,
         }
+        if let Some(sdk) = program.sdk {
+            writeln!(text, "sdk           {}: {}", sdk.name(), sdk.meaning())?;
+        }
         write_facts(text, program)?;
         writeln!(text, "kernel        {kernel}")?;
         let not_used = program.plan.left_out.iter().filter(|(name, reason)| is_not_used(name, reason));

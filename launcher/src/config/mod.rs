@@ -25,6 +25,7 @@ use crate::command_line::CommandLine;
 use crate::engine::EngineKind;
 use crate::kernel::UprobeKind;
 use crate::log::Level;
+use crate::probes::sdk::Sdk;
 use crate::user_function::UserFunction;
 
 pub use database::{Database, StatementPolicy};
@@ -84,6 +85,8 @@ pub struct Config {
     pub database: Database,
     /// The user's own functions of which each call is a span.
     pub functions: Vec<UserFunction>,
+    /// What becomes of the program's own use of OpenTelemetry.
+    pub sdk: Sdk,
     /// Names of instrumentations that are left out.
     pub disabled_instrumentations: Vec<String>,
 }
@@ -146,16 +149,16 @@ impl Config {
         }
     }
 
-    /// Why the user does not want the process's memory to be written to, or why there is nothing to be written.
+    /// Why the user does not want the process's memory to be written to.
+    #[must_use]
+    pub fn not_stored(&self) -> Option<&'static str> {
+        (!self.may_write).then_some("--no-write")
+    }
+
+    /// The same, or why there is nothing to be injected.
     #[must_use]
     pub fn not_written(&self) -> Option<&'static str> {
-        if !self.may_write {
-            Some("--no-write")
-        } else if self.propagators.is_empty() {
-            Some("OTEL_PROPAGATORS is none")
-        } else {
-            None
-        }
+        self.not_stored().or(self.propagators.is_empty().then_some("OTEL_PROPAGATORS is none"))
     }
 
     /// What `typed` and `environment` (a variable's name to its value) mean, and what of it cannot be used.
@@ -183,6 +186,7 @@ impl Config {
             known_methods: KnownMethods::read(&mut reader),
             database: Database::read(&mut reader),
             functions: functions::read(&mut reader),
+            sdk: sdk(&mut reader),
             disabled_instrumentations: reader
                 .list("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", |name| Some(name.to_owned()))
                 .unwrap_or_default(),
@@ -232,6 +236,11 @@ fn engine<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Option
             _ => None,
         })
         .flatten()
+}
+
+fn sdk<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Sdk {
+    let known = |text: &str| [Sdk::Join, Sdk::OnlyAuto, Sdk::Off].into_iter().find(|sdk| sdk.name() == text);
+    reader.first(&["GO_AUTO_LAUNCH_SDK"], known).unwrap_or_default()
 }
 
 fn uprobes<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Option<UprobeKind> {

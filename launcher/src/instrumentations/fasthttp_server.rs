@@ -47,6 +47,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "github.com/gofiber/contrib/v3/otel",
     ],
     has_parents: false,
+    is_of_sdk: false,
     how: How::Code(plan),
 };
 

@@ -43,6 +43,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
     ],
     wrappers: &["github.com/hertz-contrib/obs-opentelemetry"],
     has_parents: false,
+    is_of_sdk: false,
     how: How::Code(plan),
 };
 

@@ -52,6 +52,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
     ],
     wrappers: &["go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"],
     has_parents: true,
+    is_of_sdk: false,
     how: How::Code(plan),
 };
 

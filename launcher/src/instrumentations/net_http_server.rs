@@ -58,6 +58,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "github.com/riandyrn/otelchi",
     ],
     has_parents: false,
+    is_of_sdk: false,
     how: How::Code(plan),
 };
 
@@ -104,13 +105,13 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     for server in sites::HTTP2_SERVERS {
         match http2(facts, server, http1.start_at_handler, &mut fields, &mut config) {
             Ok(more) => probes.extend(more),
-            Err(LeftOut::NotUsed(_) | LeftOut::SwitchedOff) => {}
+            Err(LeftOut::NotUsed(_) | LeftOut::SwitchedOff | LeftOut::BySdk(_)) => {}
             Err(LeftOut::NotUnderstood(why)) => missing.push(format!("HTTP/2 of {}: {why}", server.package)),
         }
     }
     match sites::route(facts) {
         Ok(probe) => probes.push(probe),
-        Err(LeftOut::NotUsed(_) | LeftOut::SwitchedOff) => {}
+        Err(LeftOut::NotUsed(_) | LeftOut::SwitchedOff | LeftOut::BySdk(_)) => {}
         Err(LeftOut::NotUnderstood(why)) => missing.push(format!("http.route where a middleware replaces the request: {why}")),
     }
     let layouts = vec![(Layout::HttpServer, config.as_bytes().to_vec())];

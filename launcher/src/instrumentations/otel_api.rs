@@ -60,6 +60,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
     ],
     wrappers: &[],
     has_parents: true,
+    is_of_sdk: true,
     how: How::Code(plan),
 };
 
@@ -153,9 +154,6 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     if ![NEW_SPAN, CURRENT, SDK_START].iter().any(|name| facts.functions.has(name)) {
         return Err(LeftOut::NotUsed(CURRENT.to_owned()));
     }
-    if let Some(why) = facts.not_written {
-        return Err(LeftOut::NotUnderstood(why.to_owned()));
-    }
     if facts.load_bias.is_none() {
         return Err(LeftOut::NotUnderstood("the program's load address is not known".to_owned()));
     }
@@ -167,10 +165,11 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     let option = |number: usize| Setting::new(options.get(number).copied().flatten().map_or(0, |address| address.0));
     [config.attribute_option, config.timestamp_option, config.function_option] = [option(0), option(1), option(2)];
     config.sdk_kind = fields.optional(SPAN_CONFIG, "spanKind");
-    if let Err(why) = spans(facts, stack_high, &mut planned) {
+    let writes = facts.not_stored.map_or(Ok(()), |why| Err(LeftOut::NotUnderstood(why.to_owned())));
+    if let Err(why) = writes.clone().and_then(|()| spans(facts, stack_high, &mut planned)) {
         planned.missing.push(format!("spans that the program starts: {why}"));
     }
-    if let Err(why) = current(facts, &mut fields, stack_high, &mut config, &mut planned) {
+    if let Err(why) = writes.and_then(|()| current(facts, &mut fields, stack_high, &mut config, &mut planned)) {
         planned.missing.push(format!("what the program adds to the current span: {why}"));
     }
     if facts.functions.has(SDK_START) && config.sdk_kind.get() != ABSENT {

@@ -59,6 +59,14 @@ pub(super) const TRACED: &[Parameter] = &[
         "true",
         "Operations and tables are looked for in the text of statements, for names and attributes of spans",
     ),
+    parameter(
+        "GO_AUTO_LAUNCH_SDK",
+        "join, only-auto or off",
+        "join",
+        "What becomes of the program's own use of OpenTelemetry",
+    )
+    .more("join: spans that it starts without an SDK are recorded, what it adds to the current span is added to ours, and ours step back where its SDK makes a span of the same operation; only-auto: none of that; off: nor are ours children of its spans")
+    .flag("--sdk", Takes::One("HOW")),
     parameter("GO_AUTO_LAUNCH_STRICT", BOOLEAN, "false", "Exit with 125 instead of running untraced").switch("--strict"),
 ];
 

@@ -22,8 +22,10 @@ pub struct Facts<'a> {
     pub placement: &'a dyn Placement,
     /// Address in the process minus address in the file; `None` where it is not known.
     pub load_bias: Option<u64>,
-    /// Why the process may not be made to write into its memory; `None` where it may.
+    /// Why nothing is injected by the process; `None` where something may be.
     pub not_written: Option<&'a str>,
+    /// Why the process may not be made to write into its memory at all; `None` where it may.
+    pub not_stored: Option<&'a str>,
     /// Where the small ones of the functions are inlined; looked for when it matters.
     pub inlined: OnceCell<Inlined>,
 }

@@ -18,6 +18,9 @@ pub enum LeftOut {
     /// The user asked for it.
     #[error("switched off by OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS")]
     SwitchedOff,
+    /// Likewise: [`super::sdk::Sdk`].
+    #[error("switched off by --sdk={0}")]
+    BySdk(&'static str),
 }
 
 impl From<Ambiguous> for LeftOut {

@@ -14,6 +14,7 @@ pub mod plan;
 pub mod probe;
 mod recipe;
 pub mod runtime;
+pub mod sdk;
 pub mod site;
 mod tables;
 pub mod user_functions;

@@ -15,6 +15,7 @@ use super::fields::FieldSource;
 use super::left_out::LeftOut;
 use super::operations::Operations;
 use super::probe::{Body, Event, Layout, Probe, When};
+use super::sdk::Sdk;
 use crate::binary::VirtAddr;
 
 /// Functions that are probed.
@@ -64,7 +65,7 @@ pub struct Parents {
 
 /// Plans it. Of `wrappers`, instrumentations by the SDK, the operations that the plan observes have spans too.
 #[must_use]
-pub fn plan(facts: &Facts<'_>, operations: &Operations, wrappers: &[&str]) -> Parents {
+pub fn plan(facts: &Facts<'_>, operations: &Operations, wrappers: &[&str], sdk: Sdk) -> Parents {
     let mut fields = FieldReader::new(&facts.layouts);
     let (mut missing, mut context_types) = (Vec::new(), Vec::new());
     // Spans come from served requests; a span of the SDK is found in its context without any of this.
@@ -81,7 +82,8 @@ pub fn plan(facts: &Facts<'_>, operations: &Operations, wrappers: &[&str]) -> Pa
             missing.push("parents are not found through derived contexts: the program's load address is not known".to_owned());
         }
         Ok(found) => {
-            config.span_key = Setting::new(found.span_key.map_or(0, |key| key.0));
+            let span_key = found.span_key.filter(|_| sdk != Sdk::Off);
+            config.span_key = Setting::new(span_key.map_or(0, |key| key.0));
             config.server_key = Setting::new(found.server_key.map_or(0, |key| key.0));
             context_types = found.types;
         }

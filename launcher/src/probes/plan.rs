@@ -15,6 +15,7 @@ use super::parents::{self, Parents};
 pub use super::probe::Layout;
 use super::probe::Probe;
 use super::runtime::{self, Runtime};
+use super::sdk::Sdk;
 use super::site::{Placement, Site};
 use super::{tables, user_functions};
 use crate::binary::{BinaryError, DetourSite, GoBinary, Layouts};
@@ -38,6 +39,8 @@ pub struct Instrumentation {
     pub wrappers: &'static [&'static str],
     /// Its operations have parents within the process: contexts are remembered, and what goroutines do for whom.
     pub has_parents: bool,
+    /// It is about the program's own use of OpenTelemetry.
+    pub is_of_sdk: bool,
     /// Makes the probes, or says why there are none.
     pub how: How,
 }
@@ -62,7 +65,17 @@ impl Instrumentation {
         };
         // Annotations are about spans that are there.
         let has_parents = !library.operations.is_empty();
-        Self { name, description, tested_versions, functions: &[], types, wrappers, has_parents, how: How::Table(library) }
+        Self {
+            name,
+            description,
+            tested_versions,
+            functions: &[],
+            types,
+            wrappers,
+            has_parents,
+            is_of_sdk: false,
+            how: How::Table(library),
+        }
     }
 
     /// The table by which it is described, if it is.
@@ -133,8 +146,12 @@ pub struct Circumstances<'a> {
     pub disabled: &'a [String],
     /// Address in the process minus address in the file. `None` where it is not known: what needs it is not used.
     pub load_bias: Option<u64>,
-    /// Why the process may not be made to write into its memory; `None` where it may.
+    /// Why nothing is injected by the process; `None` where something may be.
     pub not_written: Option<&'a str>,
+    /// Why the process may not be made to write into its memory at all; `None` where it may.
+    pub not_stored: Option<&'a str>,
+    /// What becomes of the program's own use of OpenTelemetry.
+    pub sdk: Sdk,
 }
 
 /// What operations of tables lack where it is not known where the program was loaded.
@@ -177,7 +194,7 @@ impl Plan {
         placement: &dyn Placement,
         circumstances: Circumstances<'_>,
     ) -> Result<Self, BinaryError> {
-        let Circumstances { functions: own, disabled, load_bias, not_written } = circumstances;
+        let Circumstances { functions: own, disabled, load_bias, not_written, not_stored, sdk } = circumstances;
         let mut plan = Self { load_bias: load_bias.unwrap_or(0), ..Self::default() };
         let wanted = |instrumentation: &&&Instrumentation| !is_disabled(instrumentation.name, disabled);
         let of_catalog: Vec<String> = catalog.iter().filter(wanted).flat_map(|one| one.function_names()).collect();
@@ -191,11 +208,15 @@ impl Plan {
             let of_catalog = catalog.iter().filter(wanted).flat_map(|one| one.types);
             binary.layouts(&of_catalog.chain(&parents::TYPES).chain(&runtime::TYPES).copied().collect::<Vec<_>>())?
         };
-        let facts = Facts { binary, functions, layouts, placement, load_bias, not_written, inlined: OnceCell::new() };
+        let facts = Facts { binary, functions, layouts, placement, load_bias, not_written, not_stored, inlined: OnceCell::new() };
         let (mut has_parents, mut wrappers) = (false, Vec::new());
         for instrumentation in catalog {
             if is_disabled(instrumentation.name, disabled) {
                 plan.left_out.push((instrumentation.name, LeftOut::SwitchedOff));
+                continue;
+            }
+            if instrumentation.is_of_sdk && sdk != Sdk::Join {
+                plan.left_out.push((instrumentation.name, LeftOut::BySdk(sdk.name())));
                 continue;
             }
             let planned = match instrumentation.how {
@@ -226,8 +247,11 @@ impl Plan {
         }
         plan.deal_detours();
         plan.operations = Operations::deal(&mut plan.planned, catalog);
+        if sdk != Sdk::Join {
+            wrappers.clear();
+        }
         if has_parents {
-            plan.parents = Some(parents::plan(&facts, &plan.operations, &wrappers));
+            plan.parents = Some(parents::plan(&facts, &plan.operations, &wrappers, sdk));
         } else if !plan.operations.is_empty() {
             plan.parents = Some(parents::of_stacks(&facts));
         }
