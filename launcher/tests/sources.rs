@@ -21,8 +21,18 @@ use go_auto_launch::signature::{Parameter, Signature};
 use support::apps::{GoVersion, workspace};
 
 /// Modules of which functions are named by lines `match-go:`.
-const LIBRARIES: [&str; 4] =
-    ["golang.org/x/net", "google.golang.org/grpc", "github.com/valyala/fasthttp", "github.com/cloudwego/hertz"];
+const LIBRARIES: [&str; 8] = [
+    "golang.org/x/net",
+    "google.golang.org/grpc",
+    "github.com/valyala/fasthttp",
+    "github.com/cloudwego/hertz",
+    "go.opentelemetry.io/auto/sdk",
+    OTEL,
+    "go.opentelemetry.io/otel/trace",
+    "go.opentelemetry.io/otel/sdk",
+];
+/// A module whose versions those of the modules below it have too.
+const OTEL: &str = "go.opentelemetry.io/otel";
 const MARK: &str = "match-go: ";
 
 /// One line.
@@ -61,9 +71,15 @@ impl Claim {
         let (first, last) = &self.versions;
         let number = numbers(&version.name);
         first.starts_with('v') == version.name.starts_with('v')
-            && self.function.starts_with(version.module)
+            && self.module() == version.module
             && numbers(first) <= number
             && (last.is_empty() || number <= numbers(last))
+    }
+
+    /// The module that the function is of; of several with such a path the one below the others. Empty: the standard library.
+    fn module(&self) -> &'static str {
+        let above = LIBRARIES.into_iter().filter(|module| self.function.starts_with(module));
+        above.max_by_key(|module| module.len()).unwrap_or_default()
     }
 
     /// What is wrong with it in this version.
@@ -139,7 +155,8 @@ fn modules(module: &'static str) -> Vec<Version> {
         let said: serde_json::Value = serde_json::from_str(&said).unwrap();
         Version { name: version.to_owned(), module, root: said["Dir"].as_str().unwrap().into() }
     };
-    let line = list.lines().find_map(|line| line.strip_prefix(module)?.strip_prefix(' '));
+    let listed = if module.starts_with(OTEL) { OTEL } else { module };
+    let line = list.lines().find_map(|line| line.strip_prefix(listed)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("tests/libraries has no line for {module}")).split_whitespace().map(download).collect()
 }
 
@@ -184,7 +201,8 @@ fn arguments(declaration: &str, receiver: Option<&str>, name: &str) -> Option<Ve
         (Some(receiver), Some(method)) => {
             let (own, rest) = method.split_once(") ")?;
             let (own, of) = own.split_once(' ').unwrap_or(("_", own));
-            if of != receiver {
+            // A method of a type is one of pointers to it.
+            if of != receiver && Some(of) != receiver.strip_prefix('*') {
                 return None;
             }
             (Some(own.to_owned()), rest)

@@ -194,6 +194,7 @@ mod tests {
             prices: Vec::new(),
             engine: EngineKind::Bpf,
             not_native: Some("--no-write".to_owned()),
+            sdk: None,
             plan: Plan { left_out, ..Plan::default() },
         };
         let (release, capabilities) = ("6.18.44".to_owned(), vec!["CAP_BPF"]);

@@ -69,6 +69,8 @@ struct OneCopy {
     start: &'static str,
     ended: &'static str,
     span: &'static str,
+    /// match-go: v1.1.0..: go.opentelemetry.io/auto/sdk.(*span).IsRecording(s)
+    /// match-go: v1.36.0..: go.opentelemetry.io/otel/trace.(*autoSpan).IsRecording(s)
     is_recording: &'static str,
     tracer: &'static str,
     /// In the order of [`CALLS`].
@@ -121,11 +123,16 @@ const CALLS: [(u32, &str); 6] = [
 /// Starts a span for the global provider, where nothing has taken its place.
 const NEW_SPAN: &str = "go.opentelemetry.io/otel/internal/global.(*tracer).newSpan";
 /// Gives the provider of a span that is none.
+///
+/// match-go: v1.36.0..: go.opentelemetry.io/otel/trace.noopSpan.tracerProvider(_, autoEnabled)
 const PROVIDER: &str = "go.opentelemetry.io/otel/trace.noopSpan.tracerProvider";
 /// What there is not where a probe does not store itself: the function has no frame, and so no place for a detour.
 const BY_NO_SPAN: &str =
     "spans by the provider of a span that is none (trace.SpanFromContext of a context without any): by BPF it is not switched on";
 /// Who asks it.
+///
+/// match-go: v1.36.0..: go.opentelemetry.io/otel/trace.noopSpan.TracerProvider(s)
+/// match-go: v1.36.0..: go.opentelemetry.io/otel/trace.(*noopSpan).TracerProvider(s)
 const CALLS_PROVIDER: [&str; 2] =
     ["go.opentelemetry.io/otel/trace.noopSpan.TracerProvider", "go.opentelemetry.io/otel/trace.(*noopSpan).TracerProvider"];
 /// Gives the span of a context.

@@ -63,7 +63,7 @@ pub(super) const TRACED: &[Parameter] = &[
         "GO_AUTO_LAUNCH_SDK",
         "join, only-auto or off",
         "join",
-        "What becomes of the program's own use of OpenTelemetry",
+        "What the program's own OpenTelemetry does",
     )
     .more("join: spans that it starts without an SDK are recorded, what it adds to the current span is added to ours, and ours step back where its SDK makes a span of the same operation; only-auto: none of that; off: nor are ours children of its spans")
     .flag("--sdk", Takes::One("HOW")),

@@ -30,9 +30,7 @@ impl Sdk {
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Join => {
-                "spans that the program starts without an SDK are recorded, and what it adds to the current one; where its SDK makes a span of an operation, ours step back"
-            }
+            Self::Join => "the program's own spans and ours make one trace, with one span for each operation",
             Self::OnlyAuto => "spans that the program starts are its own affair; ours are children of them",
             Self::Off => "spans that the program starts are its own affair, and no parents of ours",
         }

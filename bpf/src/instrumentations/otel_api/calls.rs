@@ -6,6 +6,12 @@
 //! match-go: v1.1.0..: go.opentelemetry.io/auto/sdk.(*span).SetStatus(s, c, msg)
 //! match-go: v1.1.0..: go.opentelemetry.io/auto/sdk.(*span).SetName(s, name)
 //! match-go: v1.1.0..: go.opentelemetry.io/auto/sdk.(*span).AddLink(s, link)
+//! match-go: v1.36.0..: go.opentelemetry.io/otel/trace.(*autoSpan).SetAttributes(s, attrs)
+//! match-go: v1.36.0..: go.opentelemetry.io/otel/trace.(*autoSpan).AddEvent(s, name, opts)
+//! match-go: v1.36.0..: go.opentelemetry.io/otel/trace.(*autoSpan).RecordError(s, err, opts)
+//! match-go: v1.36.0..: go.opentelemetry.io/otel/trace.(*autoSpan).SetStatus(s, c, msg)
+//! match-go: v1.36.0..: go.opentelemetry.io/otel/trace.(*autoSpan).SetName(s, name)
+//! match-go: v1.36.0..: go.opentelemetry.io/otel/trace.(*autoSpan).AddLink(s, link)
 
 use crate::config::otel_api::{OtelApiConfig, event};
 use crate::go::abi::Registers;

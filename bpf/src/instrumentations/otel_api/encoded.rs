@@ -1,7 +1,7 @@
 //! A span of the program's has ended, and is encoded: it goes to the launcher in parts, as long as it may be.
 //!
-//! match-go: v1.1.0..: go.opentelemetry.io/auto/sdk.(*span).ended(, buf)
-//! match-go: v1.36.0..: go.opentelemetry.io/otel/trace.(*autoSpan).ended(, buf)
+//! match-go: v1.1.0..: go.opentelemetry.io/auto/sdk.(*span).ended(_, buf)
+//! match-go: v1.36.0..: go.opentelemetry.io/otel/trace.(*autoSpan).ended(_, buf)
 
 use crate::missed::{Done, Missed};
 use crate::records::otel_api::EncodedSpan;
