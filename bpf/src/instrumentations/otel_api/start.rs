@@ -1,7 +1,8 @@
 //! A span of the program's begins: it gets its identity, as the child of what its context leads to.
 //!
 //! match-go: v1.1.0..: go.opentelemetry.io/auto/sdk.(*tracer).start(t, ctx, spanPtr, psc, sampled, sc)
-//! match-go: v1.36.0..: go.opentelemetry.io/otel/trace.(*autoTracer).start(t, ctx, spanPtr, psc, sampled, sc)
+//! match-go: v1.36.0..v1.36.0: go.opentelemetry.io/otel/trace.(*autoTracer).start(t, ctx, spanPtr, psc, sampled, sc)
+//! match-go: v1.40.0..: go.opentelemetry.io/otel/trace.(*autoTracer).start(_, ctx, spanPtr, psc, sampled, sc)
 
 use super::queue;
 use crate::config::otel_api::{CopyConfig, OtelApiConfig};
