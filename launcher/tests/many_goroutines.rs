@@ -64,7 +64,10 @@ impl Seen {
             | Record::HttpClientStart(_)
             | Record::HttpClientEnd(_)
             | Record::OperationStart(_)
-            | Record::OperationEvent(_)) => panic!("{other:?}"),
+            | Record::OperationEvent(_)
+            | Record::EncodedSpan(_)
+            | Record::SpanCall(_)
+            | Record::Superseded(_)) => panic!("{other:?}"),
         }
     }
 
@@ -128,7 +131,10 @@ fn ends_of_round_trips_are_counted_too() {
             other @ (Record::HttpServerUnfinished(_)
             | Record::HttpServerPanic(_)
             | Record::OperationStart(_)
-            | Record::OperationEvent(_)) => panic!("{other:?}"),
+            | Record::OperationEvent(_)
+            | Record::EncodedSpan(_)
+            | Record::SpanCall(_)
+            | Record::Superseded(_)) => panic!("{other:?}"),
         }) {}
     };
     std::thread::scope(|scope| {

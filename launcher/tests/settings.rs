@@ -34,7 +34,10 @@ fn reported(attached: &mut BpfAttached) -> (u64, u64) {
         | Record::HttpClientStart(_)
         | Record::HttpClientEnd(_)
         | Record::OperationStart(_)
-        | Record::OperationEvent(_)) => panic!("{other:?}"),
+        | Record::OperationEvent(_)
+        | Record::EncodedSpan(_)
+        | Record::SpanCall(_)
+        | Record::Superseded(_)) => panic!("{other:?}"),
     }) {}
     (starts, ends)
 }

@@ -91,17 +91,12 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     parents::find(target, goroutine, &mut scratch.search, sent.goroutine, target.read_or_zero(context_at));
     wrapped::look(target, &mut scratch.search, true);
     let extracted = identify(target, scratch, goroutine);
-    if scratch.search.is_wrapped != 0 {
-        // The SDK's span is that of this request.
-        let propagation = scratch.span.propagation;
-        scratch.search.parent.copy_to(&mut scratch.span);
-        scratch.span.propagation = propagation;
-    }
+    let is_reported = adopt(target, scratch);
     let operation = goroutine.next().ok_or(Missed::NoRoom)?;
     operation.span.set(&scratch.span, sent.goroutine);
     operation.kind.set(operation::kind::HTTP_CLIENT);
     operation.nested.set(0);
-    operation.is_reported.set(1);
+    operation.is_reported.set(is_reported as u32);
     operation.began.set(time);
     operation.depth.set(sent.depth as u32);
     operation.object.set(if config.is_written() { carrier } else { 0 });
@@ -111,13 +106,9 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     if !goroutine.is_held_by(sent.goroutine) {
         return Err(Missed::Evicted);
     }
-    let is_sampled = scratch.span.trace_flags & 1 != 0;
+    let is_sampled = u64::from(scratch.span.trace_flags & 1) & is_reported != 0;
     if config.is_written() {
         queue_injection(target, scratch, carrier, extracted);
-    }
-    if scratch.search.is_wrapped != 0 {
-        operation.is_reported.set(0);
-        return Ok(());
     }
     if !is_sampled {
         return Ok(());
@@ -223,6 +214,21 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch, goroutine: &Goroutine)
     let came = if search.found == 0 { 0 } else { search.parent.propagation };
     span.propagation = injection::to_inject(target.propagators(), came, &headers.found, is_copied);
     search.texts
+}
+
+/// Where the SDK's span is that of this request, it is that of the operation, which is not reported; else 1.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn adopt<T: Target>(target: &T, scratch: &mut Scratch) -> u64 {
+    let Scratch { search, span, .. } = scratch;
+    if search.is_wrapped == 0 {
+        return target.opaque(1);
+    }
+    let propagation = span.propagation;
+    search.parent.copy_to(span);
+    span.propagation = propagation;
+    target.opaque(0)
 }
 
 /// Whether the headers name the parent of the one that was found, or of the request that is served around it; or the one that was found,
