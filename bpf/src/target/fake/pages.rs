@@ -41,6 +41,16 @@ impl Pages {
         }
     }
 
+    /// Overwrites memory; nothing and false where it is not mapped.
+    #[must_use]
+    pub fn store(&self, address: u64, bytes: &[u8]) -> bool {
+        let is_mapped = self.copy(address, &mut vec![0; bytes.len()]);
+        if is_mapped {
+            self.write(address, bytes);
+        }
+        is_mapped
+    }
+
     /// Overwrites mapped memory with words.
     pub fn write_words(&self, address: u64, words: &[u64]) {
         self.write(address, bytemuck::cast_slice(words));
