@@ -106,8 +106,8 @@ pub struct FakeProcess<const STORES: bool = false> {
     pub now: Cell<u64>,
     /// No room for records.
     pub ring_is_full: Cell<bool>,
-    /// Records for which there is room.
-    pub room: Cell<u64>,
+    /// For how many records there is room, and for how many behind them there is none.
+    pub room: Cell<[u64; 2]>,
     /// All scratch memory is another probe's.
     pub scratch_is_taken: Cell<bool>,
     /// What nothing came of.
@@ -166,7 +166,7 @@ impl<const STORES: bool> FakeProcess<STORES> {
             cookie: Cell::default(),
             now: Cell::new(0),
             ring_is_full: Cell::new(false),
-            room: Cell::new(u64::MAX),
+            room: Cell::new([u64::MAX, 0]),
             scratch_is_taken: Cell::new(false),
             missed: RefCell::default(),
             unsampled: RefCell::default(),
@@ -218,10 +218,11 @@ impl<const STORES: bool> Memory for FakeProcess<STORES> {
 
 impl<const STORES: bool> Lookup for FakeProcess<STORES> {
     fn output(&self, record: &RecordBuffer, _look: bool) -> Done {
-        let Some(room) = self.room.get().checked_sub(1).filter(|_| !self.ring_is_full.get()) else {
+        let [room, lost] = self.room.get();
+        self.room.set(if room == 0 { [0, lost.saturating_sub(1)] } else { [room - 1, lost] });
+        if self.ring_is_full.get() || room == 0 && lost != 0 {
             return Err(Missed::RingFull);
-        };
-        self.room.set(room);
+        }
         self.submitted.borrow_mut().push(record.bytes[..usize::try_from(record.length).unwrap()].to_vec());
         Ok(())
     }

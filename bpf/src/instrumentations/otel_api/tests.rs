@@ -3,14 +3,14 @@
 use bytemuck::Pod;
 
 use super::{any, call};
-use crate::config::operations::OperationRecipe;
+use crate::config::operations::{OperationRecipe, flag};
 use crate::config::otel_api::{CopyConfig, EMPTY_OTEL_API, OtelApiConfig, event};
 use crate::config::parents::{ContextType, ParentsConfig, context_kind, scope_number};
 use crate::config::{ABSENT, Cookie, Setting};
 use crate::go::abi::Registers;
 use crate::missed::{Done, Missed};
 use crate::records::{RecordHeader, SpanIdentity, kind};
-use crate::slots::{Slot, bucket, meant_for};
+use crate::slots::{Slot, bucket, meant_for, site};
 use crate::target::fake::{FakeProcess, layouts};
 use crate::target::{Lookup as _, Memory as _, Target as _};
 use crate::trace::frames::{self, Opening, Standing};
@@ -49,6 +49,9 @@ const SDK_KIND: u64 = 24;
 const SDK_SCOPE: u64 = 56;
 /// An instrumentation of what has spans of ours.
 const WRAPPER: &str = "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp";
+/// Numbers of operations of tables.
+const NO_CALL: u32 = 0;
+const CALL: u32 = 1;
 /// Where the program has the stand-ins, and the method that is theirs.
 const FIRST: u64 = 0x7e00_0000;
 const CODE: u64 = 0x7d00_0000;
@@ -112,7 +115,7 @@ impl<const STORES: bool> Program<STORES> {
             let offset = u32::try_from(offset).unwrap();
             process.context_types.insert(descriptor, ContextType { kind, offset, through: ABSENT, span_kind: 0 });
         }
-        process.operations = vec![OperationRecipe::default()];
+        process.operations = [0, flag::IS_CLIENT].map(|flags| OperationRecipe { flags, ..OperationRecipe::default() }).to_vec();
         let config = OtelApiConfig {
             attribute_option: Setting::new(ATTRIBUTE_OPTION),
             timestamp_option: Setting::new(TIMESTAMP_OPTION),
@@ -191,8 +194,9 @@ impl<const STORES: bool> Program<STORES> {
     fn open(&self, flags: u32, span: &SpanIdentity, object: u64) -> &frames::Frame {
         let goroutine = self.process.goroutine_or_new(self.goroutine).unwrap();
         let level = goroutine.frames();
+        let operation = if flags & flag::IS_CLIENT == 0 { NO_CALL } else { CALL };
         let standing = Standing { address: self.goroutine, goid: 1, depth: 0x100 };
-        let opening = Opening { level, operation: 0, layer: 4, flags, time: 1, object };
+        let opening = Opening { level, operation, layer: 4, flags, time: 1, object };
         let opened = self.process.with_scratch(|scratch| {
             span.copy_to(&mut scratch.span);
             frames::open(&self.process, goroutine, &standing, &opening, scratch)
@@ -230,20 +234,12 @@ impl<const STORES: bool> Program<STORES> {
 
     /// What the program stores behind the probe, in order.
     fn commands(&self) -> Vec<(u64, Vec<u8>)> {
-        let Some(slot) = self.slot(crate::slots::site::SPAN_STORES) else {
+        let Some(slot) = self.slot(site::SPAN_STORES) else {
             return Vec::new();
         };
         // Behind the probe, the frame pointer has been pushed.
         assert_eq!(slot.meant_for[meant_for::DEPTH], STACK_HIGH - STACK + 8);
-        let mut rest = &slot.words[..];
-        let commands = (0..slot.length).map(|_| {
-            let [address, length, behind @ ..] = rest else { panic!("no command") };
-            let length = usize::try_from(*length).unwrap();
-            let (words, behind) = behind.split_at(length.div_ceil(8));
-            rest = behind;
-            (*address, bytemuck::cast_slice::<_, u8>(words)[..length].to_vec())
-        });
-        commands.collect()
+        commands(&slot)
     }
 
     /// The program does what it is told to.
@@ -255,7 +251,20 @@ impl<const STORES: bool> Program<STORES> {
     }
 }
 
-/// What is called of a span, as its words.
+/// The commands in a slot.
+fn commands(slot: &Slot) -> Vec<(u64, Vec<u8>)> {
+    let mut rest = &slot.words[..];
+    let commands = (0..slot.length).map(|_| {
+        let [address, length, behind @ ..] = rest else { panic!("no command") };
+        let length = usize::try_from(*length).unwrap();
+        let (words, behind) = behind.split_at(length.div_ceil(8));
+        rest = behind;
+        (*address, bytemuck::cast_slice::<_, u8>(words)[..length].to_vec())
+    });
+    commands.collect()
+}
+
+/// Words as they lie in memory.
 fn bytes_of(words: &[u64]) -> Vec<u8> {
     bytemuck::cast_slice(words).to_vec()
 }

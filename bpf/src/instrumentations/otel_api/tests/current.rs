@@ -1,9 +1,7 @@
 //! The span of a context, where it is one of ours.
 
 use super::*;
-use crate::config::operations::flag;
 use crate::instrumentations::otel_api::SUPERSEDED;
-use crate::slots::site;
 use crate::trace::stand_in::OBJECT_AT;
 
 /// What the function is to return: an itab and an object.

@@ -70,14 +70,14 @@ fn where_there_is_no_room_for_a_part_nothing_more_comes() {
     let program = Program::new();
     let (address, text) = encoded(&program, 4 * MAX_TEXT);
     for room in 0..4 {
-        program.process.room.set(room);
+        program.process.room.set([room, u64::MAX]);
         assert_eq!(program.ended(1, address, text.len() as u64), Err(Missed::RingFull));
         assert_eq!(program.parts().len() as u64, room);
-        program.process.room.set(1);
+        program.process.room.set([room, 1]);
         assert_eq!(program.ended(1, address, text.len() as u64), Err(Missed::RingFull), "it stops at the first");
-        assert_eq!(program.parts().len(), 1);
+        assert_eq!(program.parts().len() as u64, room);
     }
-    program.process.room.set(4);
+    program.process.room.set([4, u64::MAX]);
     program.ended(1, address, text.len() as u64).unwrap();
 }
 
