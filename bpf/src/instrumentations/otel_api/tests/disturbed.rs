@@ -93,8 +93,8 @@ fn does_not_panic<const STORES: bool>(few: u64) {
 
 #[test]
 fn nothing_panics() {
-    does_not_panic::<true>(60);
-    does_not_panic::<false>(60);
+    does_not_panic::<true>(150);
+    does_not_panic::<false>(150);
 }
 
 /// Nothing of the program is there: nothing comes of it, and nothing is written.
