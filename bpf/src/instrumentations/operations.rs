@@ -20,6 +20,7 @@ pub(super) use begin::identify;
 pub(super) use capture::{held, text};
 pub use evaluation::{Evaluation, NO_EVALUATION};
 pub use interpreter::follow;
+pub(super) use interpreter::type_of;
 pub use object::OpenObject;
 
 use crate::config::MapLayout;

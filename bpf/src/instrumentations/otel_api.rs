@@ -147,3 +147,6 @@ fn is_superseded<L: Lookup>(lookup: &L, holder: u64) -> bool {
 
 /// What `is_reported` of an operation says whose place a span of the SDK has taken.
 pub const SUPERSEDED: u32 = 2;
+
+#[cfg(test)]
+mod tests;

@@ -68,6 +68,13 @@ impl RecordBuffer {
         self.length <= MAX_BEFORE as u64
     }
 
+    /// Whether one more text of any length finds room behind a word, where all that was appended are words.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has_room_for_value(&self) -> bool {
+        self.length < MAX_BEFORE as u64
+    }
+
     /// Appends a word. Where there is no room it takes the place of the last one: no list of values is so long.
     #[inline(always)]
     pub fn push_word(&mut self, word: u64) {

@@ -49,9 +49,9 @@ use crate::trace::{answered, waiting};
 /// Fills scratch memory before a probe has it: what a probe has not written shows.
 pub const UNWRITTEN: u8 = 0xa5;
 
-/// A stopped process at a probe.
+/// A stopped process at a probe. `STORES` says whether probes write into its memory themselves ([`Target::STORES`]).
 #[derive(Debug)]
-pub struct FakeProcess {
+pub struct FakeProcess<const STORES: bool = false> {
     /// Its memory.
     pub memory: Pages,
     /// How the types of its server are laid out.
@@ -106,6 +106,8 @@ pub struct FakeProcess {
     pub now: Cell<u64>,
     /// No room for records.
     pub ring_is_full: Cell<bool>,
+    /// For how many records there is room, and for how many behind them there is none.
+    pub room: Cell<[u64; 2]>,
     /// All scratch memory is another probe's.
     pub scratch_is_taken: Cell<bool>,
     /// What nothing came of.
@@ -114,6 +116,10 @@ pub struct FakeProcess {
     pub unsampled: RefCell<Vec<(u32, u64)>>,
     /// What stands in for spans.
     pub stand_ins: Vec<StandIn>,
+    /// With what the function is to return at once that was hit.
+    pub returned: Cell<Option<[u64; 2]>>,
+    /// What another probe does before this one swaps a tag next.
+    pub meanwhile: Cell<Option<fn(&Self)>>,
     seed: Cell<u32>,
     numbers: Cell<Random>,
     goroutines: Remembered<Goroutine>,
@@ -124,6 +130,14 @@ impl FakeProcess {
     /// A process with these layouts that has done nothing yet.
     #[must_use]
     pub fn new(layout: HttpServerConfig) -> Self {
+        Self::of(layout)
+    }
+}
+
+impl<const STORES: bool> FakeProcess<STORES> {
+    /// The same, whoever writes into its memory.
+    #[must_use]
+    pub fn of(layout: HttpServerConfig) -> Self {
         Self {
             memory: Pages::default(),
             layout,
@@ -152,10 +166,13 @@ impl FakeProcess {
             cookie: Cell::default(),
             now: Cell::new(0),
             ring_is_full: Cell::new(false),
+            room: Cell::new([u64::MAX, 0]),
             scratch_is_taken: Cell::new(false),
             missed: RefCell::default(),
             unsampled: RefCell::default(),
             stand_ins: (0..=STAND_INS).map(|_| NO_STAND_IN).collect(),
+            returned: Cell::new(None),
+            meanwhile: Cell::new(None),
             seed: Cell::new(1),
             numbers: Cell::new(Random::UNSEEDED),
             goroutines: Remembered::default(),
@@ -169,7 +186,7 @@ impl FakeProcess {
     }
 }
 
-impl Memory for FakeProcess {
+impl<const STORES: bool> Memory for FakeProcess<STORES> {
     fn read<T: AnyBitPattern>(&self, address: u64) -> Option<T> {
         self.memory.read(address)
     }
@@ -199,9 +216,11 @@ impl Memory for FakeProcess {
     }
 }
 
-impl Lookup for FakeProcess {
+impl<const STORES: bool> Lookup for FakeProcess<STORES> {
     fn output(&self, record: &RecordBuffer, _look: bool) -> Done {
-        if self.ring_is_full.get() {
+        let [room, lost] = self.room.get();
+        self.room.set(if room == 0 { [0, lost.saturating_sub(1)] } else { [room - 1, lost] });
+        if self.ring_is_full.get() || room == 0 && lost != 0 {
             return Err(Missed::RingFull);
         }
         self.submitted.borrow_mut().push(record.bytes[..usize::try_from(record.length).unwrap()].to_vec());

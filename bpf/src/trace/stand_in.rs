@@ -45,7 +45,8 @@ pub const NO_STAND_IN: StandIn = StandIn {
 };
 
 /// The number of the object that stands in for `span`, whose operation is `holder`'s: that which it has, or a new one, whose
-/// `trace.SpanContext` begins at the word `identity`. `None` where others are just making some.
+/// `trace.SpanContext` begins at the byte `identity`. `None` where others are just making some, or where all that it may have are those of spans
+/// that are open.
 ///
 /// The one whose memory is taken is that of a span that has ended, of those that it may be the one which was made first.
 ///
@@ -55,17 +56,26 @@ pub fn of<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32
     let id = u64::from_ne_bytes(span.span_id);
     #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
     let first = (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u32 & (STAND_INS - WAYS);
-    let mut look = Look { id, next: first, found: u64::MAX, oldest: u64::MAX, oldest_made: u64::MAX };
+    let mut look = Look { id, next: first, found: u64::MAX, oldest: u64::MAX, oldest_made: u64::MAX, oldest_id: 0 };
     target.repeat(WAYS, &mut look);
     #[expect(clippy::cast_possible_truncation, reason = "below the number of stand-ins")]
     if look.found != u64::MAX {
         return Some(target.opaque(look.found) as u32);
+    }
+    if target.opaque(look.oldest_made) >> 63 != 0 {
+        return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "as above")]
     let number = target.opaque(look.oldest) as u32;
     let new = target.stand_in(number)?;
     if !target.swap_tag(&new.taken, 0, 1) {
         return None;
+    }
+    let there = new.span_id.get();
+    if there != look.oldest_id {
+        // Somebody has made another one of it since.
+        target.swap_tag(&new.taken, 1, 0);
+        return if there == id { Some(number) } else { None };
     }
     new.span_id.set(target.opaque(0));
     new.holder.set(holder);
@@ -87,6 +97,7 @@ pub fn of<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32
 
 /// The addresses of the itab of stand-ins, and of the first of them, in the process. `original` is that of the type of span, with so many words;
 /// `replaced` is the method that says whether a span is recorded, which is ours instead: those that stand in record nothing themselves.
+/// `None` where not all of the table can be read.
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
@@ -100,6 +111,10 @@ pub fn table<T: Target>(target: &T, original: u64, words: u32, replaced: u64) ->
     if table.taken.get() == 0 {
         let mut copy = Copy { table, at: original, left: words.into(), next: target.opaque(0), replaced, code };
         target.repeat(OBJECT_WORDS as u32, &mut copy);
+        if target.opaque(copy.left) != 0 {
+            // The program would call what is not there.
+            return None;
+        }
         table.taken.set(1);
     }
     Some([first.wrapping_add(own), first])
@@ -125,7 +140,9 @@ impl Step for Copy<'_> {
         if lookup.opaque(self.left) == 0 {
             return false;
         }
-        let word: u64 = lookup.read_or_zero(self.at);
+        let Some(word) = lookup.read::<u64>(self.at) else {
+            return false;
+        };
         place.set(if word == self.replaced { self.code } else { word });
         self.next += 1;
         self.left = lookup.opaque(self.left.wrapping_sub(1));
@@ -141,6 +158,7 @@ struct Look {
     found: u64,
     oldest: u64,
     oldest_made: u64,
+    oldest_id: u64,
 }
 
 impl Step for Look {
@@ -162,6 +180,7 @@ impl Step for Look {
         if made < self.oldest_made {
             self.oldest_made = made;
             self.oldest = number.into();
+            self.oldest_id = id;
         }
         true
     }
@@ -181,3 +200,6 @@ fn is_open<L: Lookup>(lookup: &L, holder: u64, id: u64) -> bool {
 }
 
 const _: () = assert!(size_of::<StandIn>() == 256 && core::mem::offset_of!(StandIn, object) as u64 == OBJECT_AT);
+
+#[cfg(test)]
+mod tests;

@@ -77,3 +77,6 @@ impl Step for Find<'_> {
         known != 0
     }
 }
+
+#[cfg(test)]
+mod tests;

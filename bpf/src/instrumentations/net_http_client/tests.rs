@@ -30,6 +30,7 @@ const HOST: u32 = 40;
 
 mod disturbed;
 mod http2;
+mod wrapped;
 
 /// A process that sends requests from one goroutine.
 struct Client {

@@ -147,7 +147,7 @@ const fn extended(number: u64) -> u64 {
 
 /// The type of what an interface with this table holds: see [`code::TYPE_OF`].
 #[inline(always)]
-pub(super) fn type_of<L: Lookup>(lookup: &L, table: u64) -> u64 {
+pub(in crate::instrumentations) fn type_of<L: Lookup>(lookup: &L, table: u64) -> u64 {
     // `itab.Type` (`internal/abi.ITab`).
     let found: u64 = lookup.read_or_zero(table.wrapping_add(8));
     if found == 0 { table.wrapping_add(TABLE) } else { found }

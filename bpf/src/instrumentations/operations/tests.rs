@@ -24,6 +24,7 @@ mod objects;
 mod parents;
 mod served;
 mod stack;
+mod wrapped;
 
 /// The upper end of each goroutine's stack, and where `g` has it and the `goid`.
 const STACK_HIGH: u64 = 0xc0_0100_0000;

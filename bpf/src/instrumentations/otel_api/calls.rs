@@ -16,7 +16,7 @@
 use crate::config::otel_api::{OtelApiConfig, event};
 use crate::go::abi::Registers;
 use crate::go::string::GoString;
-use crate::instrumentations::operations::{held, text};
+use crate::instrumentations::operations::{held, text, type_of};
 use crate::missed::{Done, Missed};
 use crate::records::operation::{MAX_VALUE, ValueHead, whole};
 use crate::records::otel_api::{SpanCall, attribute_type, item};
@@ -62,6 +62,10 @@ pub(super) fn call<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
         head.call = cookie & !event::SECOND;
         head.goes_on = 0;
         arguments(target, config, &registers, record);
+        let head: &mut SpanCall = record.head();
+        if u64::from_ne_bytes(head.span_id) == 0 {
+            return Err(Missed::RingFull);
+        }
         record.submit(target, kind::SPAN_CALL, id.is_multiple_of(8))
     })
 }
@@ -80,7 +84,7 @@ fn arguments<T: Target>(target: &T, config: &OtelApiConfig, registers: &Register
         event::RECORD_ERROR => {
             let table = argument(1);
             if table != 0 {
-                held(target, item::ERROR, [target.read_or_zero(table.wrapping_add(8)), argument(2)], MAX_VALUE, record);
+                held(target, item::ERROR, [type_of(target, table), argument(2)], MAX_VALUE, record);
             }
             options(target, config, argument(3), argument(4), record);
         }
@@ -178,11 +182,11 @@ impl Step for Parts<'_> {
     fn step<L: Lookup>(&mut self, lookup: &L) -> bool {
         let Self { string, number, record } = self;
         make_room(lookup, record);
-        text(lookup, *number, *string, MAX_VALUE, record);
+        let is_text = text(lookup, *number, *string, MAX_VALUE, record);
         let taken = string.length.min(MAX_VALUE.into());
         string.address = lookup.opaque(string.address.wrapping_add(taken));
         string.length = lookup.opaque(string.length.wrapping_sub(taken));
-        string.length != 0
+        is_text && string.length != 0
     }
 }
 
@@ -191,15 +195,18 @@ impl Step for Parts<'_> {
 /// A call of its own in BPF, as above.
 #[inline(never)]
 fn make_room<L: Lookup>(lookup: &L, record: &mut RecordBuffer) {
-    if record.has_room() {
+    if record.has_room_for_value() {
         return;
     }
     let head: &mut SpanCall = record.head();
     head.goes_on = 1;
-    // What is lost the launcher knows by the head of what follows.
-    let _lost = record.submit(lookup, kind::SPAN_CALL, true);
+    let is_lost = record.submit(lookup, kind::SPAN_CALL, true).is_err();
     let head: &mut SpanCall = record.head();
     head.goes_on = 0;
+    if is_lost {
+        // Of half a call the launcher would make what was not said: what follows is no span's.
+        head.span_id = [0; 8];
+    }
     record.length = lookup.opaque(size_of::<SpanCall>() as u64);
 }
 

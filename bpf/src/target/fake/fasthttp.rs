@@ -70,7 +70,7 @@ pub struct Request<'r> {
     pub headers: &'r [(&'r str, &'r str)],
 }
 
-impl FakeProcess {
+impl<const STORES: bool> FakeProcess<STORES> {
     /// The array of an `[]argsKV`.
     pub fn arguments(&self, headers: &[(&str, &str)]) -> u64 {
         let address = self.memory.allocate((u64::from(STRIDE) * headers.len() as u64).max(8));

@@ -59,7 +59,7 @@ impl Request {
     }
 }
 
-impl FakeProcess {
+impl<const STORES: bool> FakeProcess<STORES> {
     /// A string's header: address and length. An empty string has no address.
     pub fn string(&self, text: &str) -> [u64; 2] {
         if text.is_empty() {

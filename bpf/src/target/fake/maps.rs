@@ -35,7 +35,7 @@ fn stale() -> Entry {
     ("Traceparent".into(), "00-deaddeaddeaddeaddeaddeaddeaddead-deaddeaddeaddead-01".into())
 }
 
-impl FakeProcess {
+impl<const STORES: bool> FakeProcess<STORES> {
     /// A `http.Header`: its map pointer.
     pub fn header(&self, entries: &[Entry], shape: Shape) -> u64 {
         if self.layout.header_map.swiss.get() == 0 { self.hmap(entries, shape) } else { self.swiss_map(entries, shape) }

@@ -41,6 +41,16 @@ impl Pages {
         }
     }
 
+    /// Overwrites memory; nothing and false where it is not mapped.
+    #[must_use]
+    pub fn store(&self, address: u64, bytes: &[u8]) -> bool {
+        let is_mapped = self.copy(address, &mut vec![0; bytes.len()]);
+        if is_mapped {
+            self.write(address, bytes);
+        }
+        is_mapped
+    }
+
     /// Overwrites mapped memory with words.
     pub fn write_words(&self, address: u64, words: &[u64]) {
         self.write(address, bytemuck::cast_slice(words));
@@ -65,14 +75,17 @@ impl Pages {
     /// Fills `bytes` from `address`; all zero and false where one of them is not mapped, as the kernel does.
     fn copy(&self, address: u64, bytes: &mut [u8]) -> bool {
         let pages = self.pages.borrow();
-        let mut at = address;
-        for byte in &mut *bytes {
+        let (mut at, mut left) = (address, &mut *bytes);
+        while !left.is_empty() {
             let Some(page) = pages.get(&(at / PAGE)) else {
                 bytes.fill(0);
                 return false;
             };
-            *byte = page[usize::try_from(at % PAGE).unwrap()];
-            at = at.wrapping_add(1);
+            let page = &page[usize::try_from(at % PAGE).unwrap()..];
+            let (part, behind) = left.split_at_mut(page.len().min(left.len()));
+            part.copy_from_slice(&page[..part.len()]);
+            at = at.wrapping_add(part.len() as u64);
+            left = behind;
         }
         true
     }

@@ -2,7 +2,18 @@
 
 use super::*;
 
-impl Target for FakeProcess {
+impl<const STORES: bool> Target for FakeProcess<STORES> {
+    const STORES: bool = STORES;
+
+    fn store(&self, address: u64, bytes: &[u8]) -> bool {
+        STORES && self.memory.store(address, bytes)
+    }
+
+    fn return_at_once(&self, results: [u64; 2]) {
+        assert!(STORES);
+        self.returned.set(Some(results));
+    }
+
     fn stand_ins_at(&self, table: &StandIn) -> Option<[u64; 2]> {
         Some([table.holder.get(), table.made.get()])
     }
@@ -187,6 +198,9 @@ impl Target for FakeProcess {
     }
 
     fn swap_tag(&self, tag: &Shared<u64>, old: u64, new: u64) -> bool {
+        if let Some(meanwhile) = self.meanwhile.take() {
+            meanwhile(self);
+        }
         let found = tag.get();
         if found == old {
             tag.set(new);

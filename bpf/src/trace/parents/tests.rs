@@ -10,6 +10,8 @@ use crate::target::{Lookup as _, Target};
 use crate::trace::answered;
 use crate::trace::operation::kind;
 
+mod remote;
+
 /// Descriptors.
 const CANCEL: u64 = 0x50_0000;
 const VALUE: u64 = 0x50_1000;

@@ -4,13 +4,13 @@ use super::*;
 use crate::target::fake::maps::Shape;
 
 /// `func (s *Server) handle(ctx context.Context, md map[string][]string)`, of a library that serves.
-fn handler() -> Function {
+pub(super) fn handler() -> Function {
     let begin = vec![words(0, 1), step(code::CONTEXT, 0, 0), words(2, 2), step(code::NOTE_CARRIER, 0, 0)];
     Function { begin, flags: flag::SERVES, ..Function::default() }
 }
 
 impl Program {
-    fn hit_served(&self, event: u32, number: u32, depth: u64, arguments: &[u64]) -> Done {
+    pub(super) fn hit_served(&self, event: u32, number: u32, depth: u64, arguments: &[u64]) -> Done {
         let registers = Registers { stack_pointer: STACK_HIGH - depth, ..Registers::calling(arguments, self.goroutine) };
         self.process.registers.set(registers);
         self.process.cookie.set(Cookie { event: event | number << 8, recipe: 0 });
@@ -22,7 +22,7 @@ impl Program {
     }
 
     /// One begins to be served, with this context and these names in its carrier.
-    fn served(&self, number: u32, depth: u64, context: [u64; 2], names: &[(&str, &str)]) -> Record<OperationStart> {
+    pub(super) fn served(&self, number: u32, depth: u64, context: [u64; 2], names: &[(&str, &str)]) -> Record<OperationStart> {
         let names: Vec<(String, String)> = names.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let map = self.process.header(&names, Shape::Plain);
         self.hit_served(event::BEGIN, number, depth, &[context[0], context[1], map]).unwrap();
@@ -32,7 +32,7 @@ impl Program {
     }
 }
 
-const PARENT: (&str, &str) = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+pub(super) const PARENT: (&str, &str) = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
 
 #[test]
 fn the_carrier_names_the_parent() {
