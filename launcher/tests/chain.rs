@@ -176,19 +176,23 @@ fn the_sdk_without_a_launcher() {
     }
 }
 
-/// The same under a launcher: there are spans of both, in one trace.
+/// The same under a launcher, by what the user wants: one span for each operation, or all of both, in one trace.
 #[test]
 fn the_sdk_under_a_launcher() {
-    for version in VERSIONS {
+    for (version, (wish, size)) in
+        VERSIONS.into_iter().flat_map(|version| [("join", 5), ("only-auto", 7)].map(|wish| (version, wish)))
+    {
         let receiver = Receiver::start();
         let last = traced(version, &receiver, &["backend"]);
-        let middle = traced(version, &receiver, &["sdk", &url(last.addresses[0])]);
+        let mut command = launcher();
+        command.args(["--service-name=sdk", "--sdk", wish, "--"]).arg(app(version));
+        let middle = Server::start_sending(receiver.clone(), command, &["sdk", &url(last.addresses[0])], 1);
         let first = traced(version, &receiver, &["drop", &url(middle.addresses[0])]);
         load::send(first.addresses[0], 4, 100, |_| "/".to_owned());
         end([first]);
         let said = middle.end();
         end([last]);
-        is_joined_with_the_sdk(&receiver.spans(), &said.stdout, 7, &format!("{version:?}: {}", said.stderr));
+        is_joined_with_the_sdk(&receiver.spans(), &said.stdout, size, &format!("{version:?} {wish}: {}", said.stderr));
     }
 }
 

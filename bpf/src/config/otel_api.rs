@@ -83,6 +83,8 @@ pub mod event {
     pub const CURRENT: u32 = 5;
     /// `(*tracer).newSpan` of the SDK: the tracer, the context, the name, the configuration.
     pub const SDK_START: u32 = 6;
+    /// `global.SetTracerProvider`: the program has a provider of its own.
+    pub const PROVIDED: u32 = 7;
     /// `(*span).SetAttributes`: the span, `[]attribute.KeyValue`.
     pub const SET_ATTRIBUTES: u32 = 16;
     /// `(*span).AddEvent`: the span, the name, `[]trace.EventOption`.

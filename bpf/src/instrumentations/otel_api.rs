@@ -19,6 +19,7 @@ use crate::config::otel_api::{OtelApiConfig, event};
 use crate::missed::{Done, Missed};
 use crate::slots::{SLOT_WORDS, meant_for, site};
 use crate::target::{Lookup, Target};
+use crate::trace::goroutine::Goroutine;
 use crate::trace::parents::BY_CONTEXT;
 use crate::trace::{frames, parents, stand_in};
 use crate::write;
@@ -37,6 +38,7 @@ pub fn any<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
         event::START => start::start(target, copy, config),
         event::ENDED => encoded::ended(target),
         event::SDK_START => superseded::started(target, config),
+        event::PROVIDED => provided(target),
         _ => current(target, config),
     }
 }
@@ -86,6 +88,21 @@ fn behind_start<T: Target>(target: &T, goroutine: u64) -> u64 {
     high.wrapping_sub(target.registers().stack_pointer).wrapping_add(8)
 }
 
+/// The program has a provider of its own: what it asks spans for from now on is that.
+#[inline(always)]
+fn provided<T: Target>(target: &T) -> Done {
+    target.stand_in(stand_in::TABLE).ok_or(Missed::NothingToDo)?.span_id.set(1);
+    Ok(())
+}
+
+/// Whether the program gets stand-ins for its own use. Where it has a provider, only the SDK does, which makes children of them: who asked one
+/// for its provider would get another than the program's, and make no spans by that.
+#[inline(always)]
+fn is_wanted<T: Target>(target: &T, address: u64) -> bool {
+    let is_provided = target.stand_in(stand_in::TABLE).is_some_and(|table| table.span_id.get() != 0);
+    !is_provided || target.goroutine(address).is_some_and(Goroutine::asks_for_sdk)
+}
+
 /// The program asks for the span of a context. Where that is one of ours, it gets what stands in for it.
 #[inline(always)]
 fn current<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
@@ -96,6 +113,9 @@ fn current<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
         return Err(Missed::NothingToDo);
     }
     let address = registers.goroutine();
+    if !is_wanted(target, address) {
+        return Err(Missed::NothingToDo);
+    }
     target.with_scratch(|scratch| {
         let search = &mut scratch.search;
         parents::by_context(target, search, context);

@@ -31,6 +31,10 @@ pub struct StandIn {
 
 /// The number of the one whose object is no span, but the itab that spans have: that of the program's, with one method that is ours. Where its
 /// [`StandIn::holder`] is the address of the code of that, and [`StandIn::made`] that of the first stand-in, as the program has them mapped.
+///
+/// Its [`StandIn::span_id`] is 1 where the program has a provider of spans of its own.
+///
+/// Its [`StandIn::span_id`] is 1 where the program has a provider of spans of its own.
 pub const TABLE: u32 = STAND_INS;
 /// Bytes of a [`StandIn`] before the object.
 pub const OBJECT_AT: u64 = 32;

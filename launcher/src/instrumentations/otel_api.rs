@@ -27,6 +27,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         CALLS_PROVIDER[1],
         CURRENT,
         SDK_START,
+        SET_PROVIDER,
         COPIES[0].start,
         COPIES[0].ended,
         COPIES[0].is_recording,
@@ -144,6 +145,11 @@ const SDK_START: &str = "go.opentelemetry.io/otel/sdk/trace.(*tracer).newSpan";
 
 /// Words of the itab of a span: its head, and the methods of `trace.Span`; what lies behind a shorter one is copied, too, and never looked at.
 const TABLE_WORDS: u32 = 3 + 11;
+/// Takes a provider for the global one.
+///
+/// match-go: v1.28.0..: go.opentelemetry.io/otel/internal/global.SetTracerProvider(tp)
+const SET_PROVIDER: &str = "go.opentelemetry.io/otel/internal/global.SetTracerProvider";
+
 const SPAN: &str = "go.opentelemetry.io/otel/trace.Span";
 const KEY_VALUE: &str = "go.opentelemetry.io/otel/attribute.KeyValue";
 const VALUE: &str = "go.opentelemetry.io/otel/attribute.Value";
@@ -295,6 +301,9 @@ fn current(
         planned.detours.push(detour(facts, CURRENT, (site::CURRENT_SPAN, Moment::Return), stack_high)?);
     }
     planned.probes.push(probe);
+    if facts.functions.has(SET_PROVIDER) {
+        planned.probes.push(facts.at_entry(SET_PROVIDER, event(event::PROVIDED, "the program has a provider of its own"))?);
+    }
     key_values(facts)?;
     for (number, one) in COPIES.iter().enumerate().filter(|(_, one)| is_known(&copy(fields, one))) {
         for (function, (call, meaning)) in one.calls.iter().zip(CALLS) {

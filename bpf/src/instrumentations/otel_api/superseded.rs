@@ -1,6 +1,6 @@
 //! The SDK begins a span for an operation that has one of ours: that one steps back.
 
-use super::SUPERSEDED;
+use super::{SUPERSEDED, provided};
 use crate::config::operations::flag;
 use crate::config::otel_api::OtelApiConfig;
 use crate::go::string::GoString;
@@ -21,6 +21,9 @@ pub(super) fn started<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
     let context = [registers.argument(1), registers.argument(2)];
     let of_kind: u64 = target.read_or_zero(options.wrapping_add(config.sdk_kind.get().into()));
     let address = registers.goroutine();
+    let _without_stand_ins = provided(target);
+    // What it asks for next.
+    target.goroutine_or_new(address).ok_or(Missed::NoRoom)?.starts_by_sdk();
     target.with_scratch(|scratch| {
         let found = match of_kind {
             span_kind::SERVER | span_kind::CONSUMER => served(target, scratch, context),
