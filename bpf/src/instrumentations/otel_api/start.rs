@@ -122,9 +122,9 @@ fn is_of_server<T: Target>(target: &T, config: &OtelApiConfig) -> bool {
     let frame = target.registers().integers[FRAME_POINTER];
     // The saved frame pointer, the return address, context, and name.
     let [options, count]: [u64; 2] = target.read_or_zero(frame.wrapping_add(16 + 16 + 16));
-    let mut look = Kind { options, left: count, option: option.wrapping_add(target.load_bias()), kind: target.opaque(0) };
+    let mut look = Kind { options, left: count, function: option.wrapping_add(target.load_bias()), found: target.opaque(0) };
     target.repeat(MAX_OPTIONS, &mut look);
-    let kind = target.opaque(look.kind);
+    let kind = target.opaque(look.found);
     kind == span_kind::SERVER || kind == span_kind::CONSUMER
 }
 
@@ -135,8 +135,8 @@ const MAX_OPTIONS: u32 = 16;
 struct Kind {
     options: u64,
     left: u64,
-    option: u64,
-    kind: u64,
+    function: u64,
+    found: u64,
 }
 
 impl Step for Kind {
@@ -148,11 +148,11 @@ impl Step for Kind {
         let [table, closure]: [u64; 2] = lookup.read_or_zero(self.options);
         self.options = self.options.wrapping_add(16);
         self.left -= 1;
-        if table != 0 && lookup.read_or_zero::<u64>(table.wrapping_add(8)) == self.option {
+        if table != 0 && lookup.read_or_zero::<u64>(table.wrapping_add(8)) == self.function {
             // Behind the function's address, what it has captured.
             let kind: u64 = lookup.read_or_zero(closure.wrapping_add(8));
             if (1..=span_kind::CONSUMER).contains(&kind) {
-                self.kind = kind;
+                self.found = kind;
             }
         }
         true
