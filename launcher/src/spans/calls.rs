@@ -56,7 +56,9 @@ impl Calls {
         if time != head.time {
             items.clear();
         }
-        raw.iter().for_each(|raw| add(&mut items, raw, names));
+        for raw in raw {
+            add(&mut items, raw, names);
+        }
         if head.goes_on != 0 {
             if self.begun.len() >= MAX_REMEMBERED {
                 self.begun.clear();
@@ -86,7 +88,9 @@ impl Calls {
             return false;
         }
         if let Some(changes) = changes {
-            changes.into_iter().for_each(|change| change.apply(span));
+            for change in changes {
+                change.apply(span);
+            }
             limits::apply(limits, span);
         }
         true

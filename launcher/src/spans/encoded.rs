@@ -159,23 +159,23 @@ fn attributes(all: Vec<Attribute<'_>>) -> Vec<KeyValue> {
 }
 
 /// A value. One that the model of spans has no type for is written as text, as OpenTelemetry's specification says for all that is not OTLP
-/// ("Mapping arbitrary data to OTLP AnyValue", the other way round): bytes by base64, maps and mixed lists as JSON.
+/// ("Mapping arbitrary data to OTLP `AnyValue`", the other way round): bytes by base64, maps and mixed lists as JSON.
 fn value(json: &RawValue) -> Option<Value> {
     let found: AnyValue<'_> = serde_json::from_str(json.get()).ok()?;
     Some(match found {
-        AnyValue { string_value: Some(text), .. } => Value::String(text.into_owned().into()),
-        AnyValue { int_value: Some(number), .. } => Value::I64(number.parse().ok()?),
-        AnyValue { double_value: Some(number), .. } => Value::F64(number),
-        AnyValue { bool_value: Some(truth), .. } => Value::Bool(truth),
-        AnyValue { bytes_value: Some(base64), .. } => Value::String(base64.into_owned().into()),
-        AnyValue { array_value: Some(list), .. } => array(list.values.into_iter().map(value).collect::<Option<Vec<_>>>()?, json),
-        AnyValue { kvlist_value: Some(map), .. } => Value::String(plain_map(map.values).to_string().into()),
+        AnyValue { text: Some(text), .. } => Value::String(text.into_owned().into()),
+        AnyValue { integer: Some(number), .. } => Value::I64(number.parse().ok()?),
+        AnyValue { float: Some(number), .. } => Value::F64(number),
+        AnyValue { truth: Some(truth), .. } => Value::Bool(truth),
+        AnyValue { base64: Some(base64), .. } => Value::String(base64.into_owned().into()),
+        AnyValue { list: Some(list), .. } => array(&list.values.into_iter().map(value).collect::<Option<Vec<_>>>()?, json),
+        AnyValue { map: Some(map), .. } => Value::String(plain_map(map.values).to_string().into()),
         AnyValue { .. } => return None,
     })
 }
 
 /// A list of values of one type; of several, their JSON.
-fn array(values: Vec<Value>, json: &RawValue) -> Value {
+fn array(values: &[Value], json: &RawValue) -> Value {
     let texts = || values.iter().map(|one| if let Value::String(text) = one { Some(text.clone()) } else { None }).collect();
     let integers = || values.iter().map(|one| if let Value::I64(number) = one { Some(*number) } else { None }).collect();
     let floats = || values.iter().map(|one| if let Value::F64(number) = one { Some(*number) } else { None }).collect();
@@ -193,12 +193,12 @@ fn plain(json: &RawValue) -> serde_json::Value {
         return serde_json::Value::Null;
     };
     match value {
-        AnyValue { string_value: Some(text), .. } | AnyValue { bytes_value: Some(text), .. } => text.into(),
-        AnyValue { int_value: Some(number), .. } => number.parse::<i64>().ok().into(),
-        AnyValue { double_value: Some(number), .. } => number.into(),
-        AnyValue { bool_value: Some(truth), .. } => truth.into(),
-        AnyValue { array_value: Some(list), .. } => list.values.into_iter().map(plain).collect(),
-        AnyValue { kvlist_value: Some(map), .. } => plain_map(map.values),
+        AnyValue { text: Some(text), .. } | AnyValue { base64: Some(text), .. } => text.into(),
+        AnyValue { integer: Some(number), .. } => number.parse::<i64>().ok().into(),
+        AnyValue { float: Some(number), .. } => number.into(),
+        AnyValue { truth: Some(truth), .. } => truth.into(),
+        AnyValue { list: Some(list), .. } => list.values.into_iter().map(plain).collect(),
+        AnyValue { map: Some(map), .. } => plain_map(map.values),
         AnyValue { .. } => serde_json::Value::Null,
     }
 }
@@ -302,16 +302,22 @@ struct Attribute<'a> {
 
 /// One of these.
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 struct AnyValue<'a> {
-    #[serde(borrow)]
-    string_value: Option<Cow<'a, str>>,
-    int_value: Option<Cow<'a, str>>,
-    double_value: Option<f64>,
-    bool_value: Option<bool>,
-    bytes_value: Option<Cow<'a, str>>,
-    array_value: Option<Values<&'a RawValue>>,
-    kvlist_value: Option<Values<Attribute<'a>>>,
+    #[serde(borrow, rename = "stringValue")]
+    text: Option<Cow<'a, str>>,
+    #[serde(rename = "intValue")]
+    integer: Option<Cow<'a, str>>,
+    #[serde(rename = "doubleValue")]
+    float: Option<f64>,
+    #[serde(rename = "boolValue")]
+    truth: Option<bool>,
+    #[serde(rename = "bytesValue")]
+    base64: Option<Cow<'a, str>>,
+    #[serde(rename = "arrayValue")]
+    list: Option<Values<&'a RawValue>>,
+    #[serde(rename = "kvlistValue")]
+    map: Option<Values<Attribute<'a>>>,
 }
 
 #[derive(Deserialize)]

@@ -148,7 +148,7 @@ fn probes_at_once_make_no_object_of_two_spans() {
     assert_eq!(ids[0], 1);
     // Of another span: there is none this time.
     let other: fn(&FakeProcess) = |process| {
-        let id = (2..).find(|id| set_of(*id) == set_of(1)).unwrap();
+        let id = (2..40_000).find(|id| set_of(*id) == set_of(1)).unwrap();
         assert!(of_open(process, 1, id).is_some());
     };
     process.meanwhile.set(Some(other));
@@ -175,7 +175,8 @@ const OWN: u64 = 0x41_0000;
 fn with_table(words: &[u64]) -> (FakeProcess, u64) {
     let process = process(1);
     let place = &process.stand_ins[TABLE as usize];
-    (place.holder.set(CODE), place.made.set(FIRST));
+    place.holder.set(CODE);
+    place.made.set(FIRST);
     // The words are the last ones of the page: what is not asked for is not read.
     let page = process.memory.allocate(PAGE);
     let at = page + PAGE - words.len() as u64 * 8;

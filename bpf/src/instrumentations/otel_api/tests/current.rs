@@ -10,7 +10,7 @@ type Words = [u64; 2];
 impl<const STORES: bool> Program<STORES> {
     fn current(&self, context: [u64; 2]) -> Result<Words, Missed> {
         let done = self.hit(event::CURRENT, &context);
-        let words = if STORES { self.process.returned.take() } else { self.slot(site::CURRENT_SPAN).map(words_of) };
+        let words = if STORES { self.process.returned.take() } else { self.slot(site::CURRENT_SPAN).as_ref().map(words_of) };
         assert!(self.is_idle());
         assert_eq!(done.is_ok(), words.is_some());
         done.map(|()| words.unwrap())
@@ -30,7 +30,7 @@ impl<const STORES: bool> Program<STORES> {
     }
 }
 
-fn words_of(slot: Slot) -> Words {
+fn words_of(slot: &Slot) -> Words {
     assert_eq!(slot.meant_for[meant_for::DEPTH], STACK_HIGH - STACK + 8);
     *slot.words.first_chunk().unwrap()
 }
@@ -98,9 +98,9 @@ fn what_is_not_ours_or_not_the_nearest_has_nothing() {
 }
 
 fn superseded<const STORES: bool>(program: &Program<STORES>) {
-    let server = program.process.goroutine_struct();
-    let served = program.serve(server, &span(3));
-    let operation = program.process.goroutine(server).unwrap().active().unwrap();
+    let by = program.process.goroutine_struct();
+    let served = program.serve(by, &span(3));
+    let operation = program.process.goroutine(by).unwrap().active().unwrap();
     operation.is_reported.set(SUPERSEDED);
     assert_eq!(program.current(served), Err(Missed::NothingToDo));
     operation.is_reported.set(0);

@@ -33,8 +33,8 @@ impl Program {
 fn a_span_of_a_server_takes_the_place_of_the_request() {
     for (of_kind, scope) in [(span_kind::SERVER, WRAPPER), (span_kind::CONSUMER, "shop")] {
         let program = Program::new();
-        let server = program.process.goroutine_struct();
-        let served = program.serve(server, &span(3));
+        let by = program.process.goroutine_struct();
+        let served = program.serve(by, &span(3));
         let context = program.cancel(served);
         for other in OTHERS.into_iter().chain([span_kind::CLIENT, span_kind::PRODUCER]) {
             assert_eq!(program.sdk_starts(scope, other, context), None, "{other}");
@@ -45,7 +45,7 @@ fn a_span_of_a_server_takes_the_place_of_the_request() {
             None,
             "it is within another"
         );
-        let operation = program.process.goroutine(server).unwrap().active().unwrap();
+        let operation = program.process.goroutine(by).unwrap().active().unwrap();
         assert_eq!(operation.is_reported.get(), 1);
         // The program has extracted what came with the request.
         let context = program.with_span(served, identity(4, 1, [0; 3], 1));
@@ -60,9 +60,9 @@ fn a_span_of_a_server_takes_the_place_of_the_request() {
 #[test]
 fn what_is_not_reported_has_no_place() {
     let program = Program::new();
-    let server = program.process.goroutine_struct();
-    let served = program.serve(server, &span(3));
-    let operation = program.process.goroutine(server).unwrap().active().unwrap();
+    let by = program.process.goroutine_struct();
+    let served = program.serve(by, &span(3));
+    let operation = program.process.goroutine(by).unwrap().active().unwrap();
     operation.is_reported.set(0);
     assert_eq!(program.sdk_starts(WRAPPER, span_kind::SERVER, served), None);
     assert_eq!(operation.is_reported.get(), 0);
