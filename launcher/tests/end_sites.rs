@@ -356,6 +356,7 @@ fn an_instrumentation_gets_sites_and_recipes() {
             placement: &Uprobes,
             load_bias,
             not_written: Some("only its ends are looked for"),
+            not_stored: Some("only its ends are looked for"),
             inlined: OnceCell::new(),
         };
         let event = Event { meaning: "a round trip ends", when: When::End, body: Body::HttpClient, number: 16 };
