@@ -45,17 +45,24 @@ pub const NO_STAND_IN: StandIn = StandIn {
 };
 
 /// The number of the object that stands in for `span`, whose operation is `holder`'s: that which it has, or a new one, whose
-/// `trace.SpanContext` begins at the word `identity`. `None` where others are just making some.
+/// `trace.SpanContext` begins at the word `identity`. `None` where others are just making some, twice.
 ///
-/// The one whose memory is taken is that of a span that has ended, of those that it may be the one which was made first.
+/// The one whose memory is taken is that of a span that has ended, of those that it may be the one which was made first. Two at once may look for
+/// one span: it may get two, which say the same.
+#[inline(always)]
+pub fn of<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32) -> Option<u32> {
+    make(target, span, holder, identity).or_else(|| make(target, span, holder, identity))
+}
+
+/// [`of`], once.
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
-pub fn of<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32) -> Option<u32> {
+fn make<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32) -> Option<u32> {
     let id = u64::from_ne_bytes(span.span_id);
     #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
     let first = (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u32 & (STAND_INS - WAYS);
-    let mut look = Look { id, next: first, found: u64::MAX, oldest: u64::MAX, oldest_made: u64::MAX };
+    let mut look = Look { id, next: first, found: u64::MAX, oldest: u64::MAX, oldest_made: u64::MAX, oldest_id: 0 };
     target.repeat(WAYS, &mut look);
     #[expect(clippy::cast_possible_truncation, reason = "below the number of stand-ins")]
     if look.found != u64::MAX {
@@ -65,6 +72,11 @@ pub fn of<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32
     let number = target.opaque(look.oldest) as u32;
     let new = target.stand_in(number)?;
     if !target.swap_tag(&new.taken, 0, 1) {
+        return None;
+    }
+    // Somebody may have made it since: the program has that already.
+    if new.span_id.get() != target.opaque(look.oldest_id) {
+        target.swap_tag(&new.taken, 1, 0);
         return None;
     }
     new.span_id.set(target.opaque(0));
@@ -141,6 +153,7 @@ struct Look {
     found: u64,
     oldest: u64,
     oldest_made: u64,
+    oldest_id: u64,
 }
 
 impl Step for Look {
@@ -156,11 +169,12 @@ impl Step for Look {
             self.found = number.into();
             return false;
         }
-        // Those of spans that are open come last.
-        let is_open = u64::from(id != 0 && is_open(lookup, stand_in.holder.get(), id));
-        let made = stand_in.made.get() | is_open << 63;
+        // Those of spans that are open come last, and those that somebody makes.
+        let is_used = u64::from(stand_in.taken.get() != 0 || id != 0 && is_open(lookup, stand_in.holder.get(), id));
+        let made = stand_in.made.get() | is_used << 63;
         if made < self.oldest_made {
             self.oldest_made = made;
+            self.oldest_id = id;
             self.oldest = number.into();
         }
         true
@@ -181,3 +195,39 @@ fn is_open<L: Lookup>(lookup: &L, holder: u64, id: u64) -> bool {
 }
 
 const _: () = assert!(size_of::<StandIn>() == 256 && core::mem::offset_of!(StandIn, object) as u64 == OBJECT_AT);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::fake::FakeProcess;
+    use crate::target::fake::layouts::GO_1_27;
+
+    fn span(id: u8) -> SpanIdentity {
+        SpanIdentity { trace_id: [9; 16], span_id: [id; 8], trace_flags: 1, ..SpanIdentity::default() }
+    }
+
+    #[test]
+    fn a_span_has_one() {
+        let process = FakeProcess::new(GO_1_27);
+        let number = of(&process, &span(1), 0, 8).unwrap();
+        assert_eq!(of(&process, &span(1), 0, 8), Some(number));
+        let made = &process.stand_ins[number as usize];
+        assert_eq!((made.taken.get(), made.object[3].get()), (0, u64::from_ne_bytes([1; 8])));
+    }
+
+    /// What somebody makes is left to them, and another one is made meanwhile.
+    #[test]
+    fn made_by_two_at_once() {
+        let process = FakeProcess::new(GO_1_27);
+        let first = of(&process, &span(1), 0, 8).unwrap();
+        let taken = &process.stand_ins[first as usize];
+        taken.span_id.set(0);
+        taken.taken.set(1);
+        let second = of(&process, &span(1), 0, 8).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(process.stand_ins[second as usize].span_id.get(), u64::from_ne_bytes([1; 8]));
+        // All are being made.
+        process.stand_ins.iter().for_each(|one| one.taken.set(1));
+        assert_eq!(of(&process, &span(2), 0, 8), None);
+    }
+}
