@@ -106,11 +106,17 @@ impl Measurement {
     /// Extra CPU of application and launcher, if there is one, together, in microseconds per request under a load: the
     /// median over the rounds of the difference within a round.
     pub(crate) fn extra_cpu(&self, mode: Mode, load: &str) -> f64 {
+        self.extra_cpu_over(mode, Mode::Bare, load)
+    }
+
+    /// The same over another mode than bare.
+    pub(crate) fn extra_cpu_over(&self, mode: Mode, base: Mode, load: &str) -> f64 {
         let [application, launcher] = ["application", "launcher"].map(|whose| format!("{load}: {whose} CPU"));
-        let of_launcher = self.get(mode, &launcher).iter().copied().chain(std::iter::repeat(0.0));
-        let with = self.get(mode, &application).iter().zip(of_launcher);
-        let differences = with.zip(self.get(Mode::Bare, &application));
-        median(differences.map(|((application, launcher), bare)| application + launcher - bare).collect())
+        let all = |mode: Mode| {
+            let of_launcher = self.get(mode, &launcher).iter().copied().chain(std::iter::repeat(0.0));
+            self.get(mode, &application).iter().zip(of_launcher).map(|(application, launcher)| application + launcher)
+        };
+        median(all(mode).zip(all(base)).map(|(with, without)| with - without).collect())
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) enum Mode {
     Bpf,
     /// Under the launcher, no request sampled.
     Unsampled,
-    /// Under the launcher, the tables of databases switched off, every request sampled.
+    /// Under the launcher, the tables of databases and the OpenTelemetry API switched off, every request sampled.
     HttpAlone,
     /// Alone, instrumented by hand with the OpenTelemetry SDK, every request sampled.
     Sdk,
@@ -130,7 +130,8 @@ impl Program<'_> {
             command.env("GO_AUTO_LAUNCH_SPANS", self.functions.join("\n"));
         }
         if mode == Mode::HttpAlone {
-            command.env("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", "database/sql,github.com/jackc/pgx/v4,github.com/jackc/pgx/v5");
+            let off = "database/sql,github.com/jackc/pgx/v4,github.com/jackc/pgx/v5,go.opentelemetry.io/otel";
+            command.env("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", off);
         }
         command
     }

@@ -41,6 +41,9 @@ pub(crate) enum Kind {
     /// What operations of tables cost: how many there are in what is counted as a request, and the most microseconds of each; at the
     /// fixed rate alone where nothing could export what comes of more.
     Operations { count: u32, most: f64, is_paced: bool },
+    /// What calls of the OpenTelemetry API cost, beside the request in which there are so many, and the most microseconds of each;
+    /// where there are none, no probe of theirs is hit.
+    Api { count: u32, most: f64 },
     /// What calls cost of which both sides are the program's.
     Calls,
     /// What the tables take at the start.
@@ -52,6 +55,8 @@ pub(crate) enum Kind {
 enum Asked {
     /// The load generator asks the program, which may ask the sink.
     FromOutside,
+    /// The same, and its argument says what it does for that.
+    Serving(&'static str),
     /// The program sends by itself, HTTP/1.
     Plain,
     /// The same, HTTP/2 over TLS.
@@ -63,6 +68,7 @@ enum Asked {
 const SAMPLED: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::Bpf, Mode::Sdk];
 const ALL_MODES: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::Bpf, Mode::Unsampled, Mode::Sdk];
 const WITHOUT_SDK: &[Mode] = &[Mode::Bare, Mode::Traced];
+const OF_API: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::HttpAlone, Mode::Bpf, Mode::Sdk];
 const CATALOG: &[Mode] = &[Mode::Bare, Mode::Traced, Mode::HttpAlone];
 
 /// The functions of `bench/apps/function`, that which is called first.
@@ -90,7 +96,7 @@ const FUNCTIONS: [&str; 20] = [
 ];
 
 /// All of them.
-pub(crate) static WORKLOADS: [Workload; 11] = [
+pub(crate) static WORKLOADS: [Workload; 14] = [
     Workload {
         name: "server",
         description: "A small JSON server; per request",
@@ -222,6 +228,45 @@ pub(crate) static WORKLOADS: [Workload; 11] = [
         modes: SAMPLED,
     },
     Workload {
+        name: "otel-api-span",
+        description: "A server that starts 10 spans by the OpenTelemetry API for each request, sets two attributes of each, and ends it; per request",
+        app: "api",
+        asked: Asked::Serving("span"),
+        outgoing: 0,
+        spans: 11,
+        kind: Kind::Api { count: 10, most: 5.0 },
+        functions: &[],
+        starts: 0,
+        divisor: 10,
+        modes: OF_API,
+    },
+    Workload {
+        name: "otel-api-attribute",
+        description: "A server that adds 10 attributes to the current span by the OpenTelemetry API for each request, one at a time; per request",
+        app: "api",
+        asked: Asked::Serving("attribute"),
+        outgoing: 0,
+        spans: 1,
+        kind: Kind::Api { count: 10, most: 1.0 },
+        functions: &[],
+        starts: 0,
+        divisor: 10,
+        modes: OF_API,
+    },
+    Workload {
+        name: "otel-api-unused",
+        description: "The same server, which calls nothing of the API; per request",
+        app: "api",
+        asked: Asked::Serving("nothing"),
+        outgoing: 0,
+        spans: 1,
+        kind: Kind::Api { count: 0, most: 0.0 },
+        functions: &[],
+        starts: 0,
+        divisor: 10,
+        modes: OF_API,
+    },
+    Workload {
         name: "catalog",
         description: "The small JSON server with `database/sql` and pgx in the program, traced with them and without; per request",
         app: "catalog",
@@ -240,7 +285,7 @@ impl Workload {
     /// Has requests made until the load's duration is over.
     pub(crate) fn ask(&self, address: SocketAddr, load: Load) -> anyhow::Result<Served> {
         match self.asked {
-            Asked::FromOutside => load::run(address, load),
+            Asked::FromOutside | Asked::Serving(_) => load::run(address, load),
             Asked::Plain | Asked::Secure | Asked::ByItself(_) => outgoing::run(address, load),
         }
     }
@@ -250,13 +295,13 @@ impl Workload {
         match self.asked {
             Asked::FromOutside | Asked::Plain => &sink.plain,
             Asked::Secure => &sink.secure,
-            Asked::ByItself(what) => what,
+            Asked::Serving(what) | Asked::ByItself(what) => what,
         }
     }
 
     /// Whether it is asked at the fixed rate alone.
     pub(crate) fn is_paced(&self) -> bool {
-        matches!(self.kind, Kind::Operations { is_paced: true, .. })
+        matches!(self.kind, Kind::Operations { is_paced: true, .. } | Kind::Api { .. })
     }
 
     /// The fixed rate of this workload.

@@ -63,6 +63,7 @@ pub(super) fn all(options: &Options, measured: &Measured) -> Vec<Goal> {
         Kind::Server => of_server(measurement),
         Kind::Outgoing => of_outgoing(measurement),
         Kind::Operations { count, most, .. } => of_operations(measurement, count, most),
+        Kind::Api { count, most } => of_api(measurement, count, most),
         Kind::Calls => of_calls(measurement),
         Kind::Catalog => of_catalog(measurement),
     }));
@@ -137,6 +138,19 @@ fn of_operations(measurement: &Measurement, count: u32, most: f64) -> Vec<Goal> 
         goals.push(Goal::new(format!("{name}: extra CPU of each, application"), application, "µs", Bound::AtMost(0.5)));
     }
     goals
+}
+
+/// Of a program that calls the OpenTelemetry API within requests: over what the requests alone cost, which are traced in any case.
+fn of_api(measurement: &Measurement, count: u32, most: f64) -> Vec<Goal> {
+    let name = measurement.workload.name;
+    if count == 0 {
+        // What that costs is far below what a request costs at random.
+        let hits = measurement.counted.get(&Mode::Bpf).map_or(0.0, |counted| counted.hits("otel_api"));
+        return vec![Goal::new(format!("{name}: probe hits of the API per request"), hits, "hits", Bound::AtMost(0.0))];
+    }
+    let [_one, _many, (fixed, ..)] = LOADS;
+    let extra = measurement.extra_cpu_over(Mode::Traced, Mode::HttpAlone, fixed) / f64::from(count);
+    vec![Goal::new(format!("{name}: extra CPU of each, all included"), extra, "µs", Bound::AtMost(most))]
 }
 
 /// Of a program that makes calls to itself.

@@ -21,7 +21,7 @@ pub const WAYS: usize = 7;
 pub struct Answered {
     /// The data pointer of its context.
     context: Shared<u64>,
-    /// That of the context which this one is made of.
+    /// What it is made of: [`origin`].
     parent: Shared<u64>,
     /// Its span; the holder is the sum of both.
     span: SealedSpan,
@@ -54,10 +54,15 @@ pub const fn bucket(context: u64) -> u32 {
     address.wrapping_mul(0x9e37_79b1) >> (32 - BUCKETS.trailing_zeros())
 }
 
-/// The data pointer of the context that the one at `context` is made of: a `cancelCtx` begins with it (`context/context.go`).
+/// A number for what the context at `context` is made of: a `cancelCtx` begins with that (`context/context.go`), an interface value, and so does
+/// what a connection has. By addresses alone another context was taken for a request's, once in some 100,000 that are made with many contexts:
+/// memory of the collected ones is used again for all that has their size, and the types tell them apart.
 #[inline(always)]
-fn parent_of<L: Lookup>(lookup: &L, context: u64) -> u64 {
-    lookup.read_or_zero(context.wrapping_add(8))
+fn origin<L: Lookup>(lookup: &L, context: u64) -> u64 {
+    let [table, parent]: [u64; 2] = lookup.read_or_zero(context);
+    let [parents_table, origin]: [u64; 2] = lookup.read_or_zero(parent);
+    let types = table.rotate_left(16) ^ parents_table.rotate_left(32);
+    parent.wrapping_add(types).wrapping_add(origin.rotate_left(48))
 }
 
 /// The place of this context, if it has one; else [`WAYS`].
@@ -74,7 +79,7 @@ fn place<L: Lookup>(lookup: &L, bucket: &Bucket, context: u64) -> u64 {
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
 pub fn remember<T: Target>(target: &T, context: u64, span: &SpanIdentity) {
-    let parent = parent_of(target, context);
+    let parent = origin(target, context);
     let Some(bucket) = target.answered(bucket(context)) else {
         return;
     };
@@ -105,7 +110,7 @@ pub fn find<L: Lookup>(lookup: &L, context: u64, copy: &mut SpanIdentity) -> boo
         return false;
     };
     let parent = one.parent.get();
-    one.span.copy_of(context.wrapping_add(parent), copy) && parent_of(lookup, context) == parent
+    one.span.copy_of(context.wrapping_add(parent), copy) && origin(lookup, context) == parent
 }
 
 const _: () = assert!(size_of::<Bucket>() == 512 && size_of::<Answered>() == 64);

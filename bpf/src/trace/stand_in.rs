@@ -49,14 +49,21 @@ pub const NO_STAND_IN: StandIn = StandIn {
 };
 
 /// The number of the object that stands in for `span`, whose operation is `holder`'s: that which it has, or a new one, whose
-/// `trace.SpanContext` begins at the byte `identity`. `None` where others are just making some, or where all that it may have are those of spans
-/// that are open.
+/// `trace.SpanContext` begins at the byte `identity`. `None` where others are just making some, twice, or where all that it may have are those of
+/// spans that are open.
 ///
-/// The one whose memory is taken is that of a span that has ended, of those that it may be the one which was made first.
+/// The one whose memory is taken is that of a span that has ended, of those that it may be the one which was made first. Two at once may look for
+/// one span: it may get two, which say the same.
+#[inline(always)]
+pub fn of<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32) -> Option<u32> {
+    make(target, span, holder, identity).or_else(|| make(target, span, holder, identity))
+}
+
+/// [`of`], once.
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
-pub fn of<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32) -> Option<u32> {
+fn make<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32) -> Option<u32> {
     let id = u64::from_ne_bytes(span.span_id);
     let first = (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u32 & (STAND_INS - WAYS);
     let mut look = Look { id, next: first, found: u64::MAX, oldest: u64::MAX, oldest_made: u64::MAX, oldest_id: 0 };
@@ -178,13 +185,13 @@ impl Step for Look {
             self.found = number.into();
             return false;
         }
-        // Those of spans that are open come last.
-        let is_open = u64::from(id != 0 && is_open(lookup, stand_in.holder.get(), id));
-        let made = stand_in.made.get() | is_open << 63;
+        // Those of spans that are open come last, and those that somebody makes.
+        let is_used = u64::from(stand_in.taken.get() != 0 || id != 0 && is_open(lookup, stand_in.holder.get(), id));
+        let made = stand_in.made.get() | is_used << 63;
         if made < self.oldest_made {
             self.oldest_made = made;
-            self.oldest = number.into();
             self.oldest_id = id;
+            self.oldest = number.into();
         }
         true
     }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test target uses its own part")]
 
 pub(crate) mod apps;
+pub(crate) mod by_hand;
 pub(crate) mod database_server;
 pub(crate) mod executable;
 pub(crate) mod folder;

@@ -3,6 +3,7 @@
 //
 //	WITH_SDK=1  the SDK makes the spans, and each is printed as it ends: a line of OTLP's JSON
 //	SERVE=1     serve HTTP on an address that is printed ("listening <address>"), until SIGTERM (serve.go)
+//	STRESS=1    collect garbage, write stacks out and allocate meanwhile
 package main
 
 import (
@@ -21,6 +22,9 @@ var tracer = otel.Tracer("example.test/otel_api")
 func main() {
 	if os.Getenv("WITH_SDK") != "" {
 		register()
+	}
+	if os.Getenv("STRESS") != "" {
+		stress()
 	}
 	if os.Getenv("SERVE") != "" {
 		serve()

@@ -27,27 +27,30 @@ import (
 //	/many?n=     so many spans
 //	/late        a span that ends after the response; by /end-late, which returns when that is done
 //	/background  a span with a context that leads nowhere
+//
+// and what load.go has. By ?id= the server's own span gets an attribute of the request's, order.id.
 func serve() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(err)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/order", func(w http.ResponseWriter, r *http.Request) {
-		order(r.Context(), "http://"+listener.Addr().String()+"/stock")
+		order(r.Context(), id(r), "http://"+listener.Addr().String()+"/stock?"+r.URL.RawQuery)
 	})
 	mux.HandleFunc("/stock", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, 7) })
-	mux.HandleFunc("/enrich", func(w http.ResponseWriter, r *http.Request) { answer(w, enrich(r.Context())) })
-	work, done := make(chan context.Context), make(chan ids)
+	mux.HandleFunc("/enrich", func(w http.ResponseWriter, r *http.Request) { answer(w, enrich(r.Context(), id(r))) })
+	work, done := make(chan *http.Request), make(chan ids)
 	go func() {
-		for ctx := range work {
-			done <- enrich(ctx)
+		for r := range work {
+			done <- enrich(r.Context(), id(r))
 		}
 	}()
 	mux.HandleFunc("/by-another", func(w http.ResponseWriter, r *http.Request) {
-		work <- r.Context()
+		work <- r
 		answer(w, <-done)
 	})
 	mux.HandleFunc("/many", many)
 	lateRoutes(mux)
+	loadRoutes(mux)
 	mux.HandleFunc("/background", func(w http.ResponseWriter, r *http.Request) {
 		_, span := tracer.Start(context.Background(), "in the background")
 		span.End()
@@ -58,10 +61,19 @@ func serve() {
 	go server.Serve(listener)
 	fmt.Println("listening", listener.Addr())
 	<-stop
+	afterResponses.Wait()
 }
 
-func order(ctx context.Context, stock string) {
-	trace.SpanFromContext(ctx).SetAttributes(attribute.String("order.id", "4711"), attribute.String("order.type", "express"))
+// id is that of the request.
+func id(r *http.Request) string {
+	if id := r.URL.Query().Get("id"); id != "" {
+		return id
+	}
+	return "4711"
+}
+
+func order(ctx context.Context, id, stock string) {
+	trace.SpanFromContext(ctx).SetAttributes(attribute.String("order.id", id), attribute.String("order.type", "express"))
 	ctx, span := tracer.Start(ctx, "process.order")
 	defer span.End()
 	request, err := http.NewRequestWithContext(ctx, "GET", stock, nil)
@@ -82,8 +94,9 @@ type ids struct {
 func answer(w http.ResponseWriter, said ids) { check(json.NewEncoder(w).Encode(said)) }
 
 // enrich calls every method of a span that something else starts and ends.
-func enrich(ctx context.Context) ids {
+func enrich(ctx context.Context, id string) ids {
 	span := trace.SpanFromContext(ctx)
+	span.SetAttributes(attribute.String("order.id", id))
 	span.SetAttributes(everyType()...)
 	span.SetAttributes(attribute.String("twice", "first"), attribute.Int("twice", 2))
 	span.AddEvent("enriched", trace.WithAttributes(attribute.Int("n", 1)), trace.WithTimestamp(at(1, 0)))

@@ -4,7 +4,8 @@
 //	/work  a span, and in it a query, a call by gRPC, and a request to /leaf; /plain/work where there are no wrappers
 //	/leaf  nothing more; /plain/leaf where there are no wrappers
 //
-// PROVIDER says what is registered: sdk, unless OTEL_SDK_DISABLED is true, noop, or none.
+// PROVIDER says what is registered: sdk, unless OTEL_SDK_DISABLED is true, noop, or none. SPANS is a file in which the SDK's spans are
+// printed, instead of standard output.
 package main
 
 import (

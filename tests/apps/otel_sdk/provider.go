@@ -18,7 +18,7 @@ func register(provider string) {
 		if os.Getenv("OTEL_SDK_DISABLED") == "true" {
 			return
 		}
-		otel.SetTracerProvider(trace.NewTracerProvider(trace.WithSyncer(printing{})))
+		otel.SetTracerProvider(trace.NewTracerProvider(trace.WithSyncer(printing{spansTo()})))
 		otel.SetTextMapPropagator(propagation.TraceContext{})
 	case "noop":
 		otel.SetTracerProvider(noop.NewTracerProvider())
@@ -28,14 +28,25 @@ func register(provider string) {
 	}
 }
 
+// spansTo is the file that SPANS names; standard output unless it does.
+func spansTo() *os.File {
+	name := os.Getenv("SPANS")
+	if name == "" {
+		return os.Stdout
+	}
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	check(err)
+	return file
+}
+
 // printing prints each span as it ends: a line of OTLP's JSON, in which the values of attributes are text.
-type printing struct{}
+type printing struct{ to *os.File }
 
 func (printing) Shutdown(context.Context) error { return nil }
 
 type object = map[string]any
 
-func (printing) ExportSpans(_ context.Context, spans []trace.ReadOnlySpan) error {
+func (p printing) ExportSpans(_ context.Context, spans []trace.ReadOnlySpan) error {
 	for _, span := range spans {
 		attributes := []object{}
 		for _, one := range span.Attributes() {
@@ -52,7 +63,9 @@ func (printing) ExportSpans(_ context.Context, spans []trace.ReadOnlySpan) error
 		if err != nil {
 			return err
 		}
-		fmt.Printf("span %s\n", line)
+		if _, err := fmt.Fprintf(p.to, "span %s\n", line); err != nil {
+			return err
+		}
 	}
 	return nil
 }

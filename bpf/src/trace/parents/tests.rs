@@ -194,6 +194,14 @@ fn the_context_of_an_answered_request_keeps_its_span() {
     assert_eq!(parent_of(&process, in_value), None);
     process.memory.write_words(data, &connection);
     assert_eq!(parent_of(&process, in_value), Some(span(1)));
+    // The same addresses, made of a context of another type, or of what is made of another one.
+    process.memory.write_words(data, &[other[0] + 8, connection[1]]);
+    assert_eq!(parent_of(&process, in_value), None);
+    process.memory.write_words(data, &connection);
+    process.memory.write_words(connection[1], &other);
+    assert_eq!(parent_of(&process, in_value), None);
+    process.memory.write_words(connection[1], &[0_u64, 0]);
+    assert_eq!(parent_of(&process, in_value), Some(span(1)));
     // Others of its bucket take its place, the seventh at last; the same one twice takes one.
     let others: Vec<u64> =
         (1..1 << 20).map(|step| data + step * 16).filter(|other| answered::bucket(*other) == answered::bucket(data)).collect();
