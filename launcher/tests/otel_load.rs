@@ -28,7 +28,9 @@ fn requests() -> usize {
 /// The traces by what they are, and how many there are of each.
 fn counted(trees: Vec<String>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    trees.into_iter().for_each(|tree| *counts.entry(tree).or_default() += 1);
+    for tree in trees {
+        *counts.entry(tree).or_default() += 1;
+    }
     counts
 }
 
@@ -115,7 +117,9 @@ fn each_has_its_own(mut command: Command, app: &Path, requests: usize) {
     let traces = by_trace(&spans);
     let found = traces.iter().map(|(id, all)| {
         let number = usize::try_from(u128::from_be_bytes((*id).try_into().unwrap())).unwrap() - 1;
-        all.iter().for_each(|span| is_of(span, number, &what));
+        for span in &all {
+            is_of(span, number, &what);
+        }
         let roots = all.iter().filter(|span| span.parent_span_id == CALLER).map(|root| tree(root, all, &name));
         (number, roots.collect::<Vec<_>>().join(" and "))
     });
@@ -131,7 +135,7 @@ fn name(span: &Span) -> String {
     match span.kind() {
         SpanKind::Server => span.text("url.path").unwrap(),
         SpanKind::Client => "client".to_owned(),
-        _ => span.name.clone(),
+        SpanKind::Unspecified | SpanKind::Internal | SpanKind::Producer | SpanKind::Consumer => span.name.clone(),
     }
 }
 

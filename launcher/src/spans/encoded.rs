@@ -7,12 +7,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
-use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use json::{AnyValue, Attribute, TracesData};
 
 use super::MAX_REMEMBERED;
 use super::calls::set;
 use crate::events::otel_api::EncodedPart;
+
+mod json;
 
 /// Spans of which parts have come.
 #[derive(Debug, Default)]
@@ -206,124 +209,6 @@ fn plain(json: &RawValue) -> serde_json::Value {
 fn plain_map(all: Vec<Attribute<'_>>) -> serde_json::Value {
     let pairs = all.into_iter().map(|one| (one.key.into_owned(), one.value.map_or(serde_json::Value::Null, plain)));
     serde_json::Value::Object(pairs.collect())
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TracesData<'a> {
-    #[serde(borrow)]
-    resource_spans: Vec<ResourceSpans<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ResourceSpans<'a> {
-    #[serde(borrow)]
-    scope_spans: Vec<ScopeSpans<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ScopeSpans<'a> {
-    #[serde(borrow)]
-    scope: Option<Scope<'a>>,
-    spans: Vec<EncodedSpan<'a>>,
-    #[serde(default)]
-    schema_url: Cow<'a, str>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Scope<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    version: Cow<'a, str>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct EncodedSpan<'a> {
-    #[serde(borrow)]
-    trace_id: Cow<'a, str>,
-    span_id: Cow<'a, str>,
-    trace_state: Cow<'a, str>,
-    parent_span_id: Cow<'a, str>,
-    flags: u32,
-    name: Cow<'a, str>,
-    kind: u32,
-    start_time_unix_nano: u64,
-    end_time_unix_nano: u64,
-    attributes: Vec<Attribute<'a>>,
-    dropped_attributes_count: u32,
-    events: Vec<EncodedEvent<'a>>,
-    dropped_events_count: u32,
-    links: Vec<EncodedLink<'a>>,
-    dropped_links_count: u32,
-    status: Option<EncodedStatus<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct EncodedEvent<'a> {
-    time_unix_nano: u64,
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    attributes: Vec<Attribute<'a>>,
-    dropped_attributes_count: u32,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct EncodedLink<'a> {
-    #[serde(borrow)]
-    trace_id: Cow<'a, str>,
-    span_id: Cow<'a, str>,
-    trace_state: Cow<'a, str>,
-    attributes: Vec<Attribute<'a>>,
-    dropped_attributes_count: u32,
-    flags: u32,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct EncodedStatus<'a> {
-    #[serde(borrow)]
-    message: Cow<'a, str>,
-    code: u32,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Attribute<'a> {
-    #[serde(borrow)]
-    key: Cow<'a, str>,
-    value: Option<&'a RawValue>,
-}
-
-/// One of these.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct AnyValue<'a> {
-    #[serde(borrow, rename = "stringValue")]
-    text: Option<Cow<'a, str>>,
-    #[serde(rename = "intValue")]
-    integer: Option<Cow<'a, str>>,
-    #[serde(rename = "doubleValue")]
-    float: Option<f64>,
-    #[serde(rename = "boolValue")]
-    truth: Option<bool>,
-    #[serde(rename = "bytesValue")]
-    base64: Option<Cow<'a, str>>,
-    #[serde(rename = "arrayValue")]
-    list: Option<Values<&'a RawValue>>,
-    #[serde(rename = "kvlistValue")]
-    map: Option<Values<Attribute<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct Values<V> {
-    #[serde(default = "Vec::new")]
-    values: Vec<V>,
 }
 
 #[cfg(test)]
