@@ -117,7 +117,7 @@ fn each_has_its_own(mut command: Command, app: &Path, requests: usize) {
     let traces = by_trace(&spans);
     let found = traces.iter().map(|(id, all)| {
         let number = usize::try_from(u128::from_be_bytes((*id).try_into().unwrap())).unwrap() - 1;
-        for span in &all {
+        for span in all {
             is_of(span, number, &what);
         }
         let roots = all.iter().filter(|span| span.parent_span_id == CALLER).map(|root| tree(root, all, &name));
