@@ -69,6 +69,8 @@ fn make<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32) 
     let mut look = Look { id, next: first, found: u64::MAX, oldest: u64::MAX, oldest_made: u64::MAX, oldest_id: 0 };
     target.repeat(WAYS, &mut look);
     if look.found != u64::MAX {
+        #[cfg(not(target_arch = "bpf"))]
+        core::sync::atomic::fence(core::sync::atomic::Ordering::Acquire);
         #[expect(clippy::cast_possible_truncation, reason = "below the number of stand-ins")]
         return Some(target.opaque(look.found) as u32);
     }
@@ -100,6 +102,9 @@ fn make<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32) 
     word(1, trace_end);
     word(2, own);
     word(3, flags & 0xff);
+    // Whoever finds it by the id sees what it holds. BPF has no such barriers; where it writes, on x86-64, both are in order.
+    #[cfg(not(target_arch = "bpf"))]
+    core::sync::atomic::fence(core::sync::atomic::Ordering::Release);
     new.span_id.set(id);
     target.swap_tag(&new.taken, 1, 0);
     Some(number)
