@@ -131,7 +131,7 @@ fn name(span: &Span) -> String {
     match span.kind() {
         SpanKind::Server => span.text("url.path").unwrap(),
         SpanKind::Client => "client".to_owned(),
-        _ => span.name.clone(),
+        SpanKind::Unspecified | SpanKind::Internal | SpanKind::Producer | SpanKind::Consumer => span.name.clone(),
     }
 }
 
