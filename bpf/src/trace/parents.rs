@@ -161,6 +161,7 @@ impl ParentSearch {
     pub fn settle<T: Target>(&mut self, target: &T, decides: bool) {
         let [trace, trace_end, id, flags, state @ ..] = self.remote;
         let [_, _, own, parent, _]: [u64; 5] = *bytemuck::cast_ref(&self.parent);
+        #[expect(clippy::needless_bitwise_bool, reason = "no branch: the verifier follows each")]
         let is_other = (own ^ id != 0) & (parent ^ id != 0);
         if id != 0 && (self.found == 0 || decides && is_other) {
             let words: [u64; 5] = [trace, trace_end, id, target.opaque(0), flags];

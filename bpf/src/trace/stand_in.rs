@@ -60,7 +60,6 @@ pub fn of<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32
 #[inline(never)]
 fn make<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32) -> Option<u32> {
     let id = u64::from_ne_bytes(span.span_id);
-    #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
     let first = (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u32 & (STAND_INS - WAYS);
     let mut look = Look { id, next: first, found: u64::MAX, oldest: u64::MAX, oldest_made: u64::MAX, oldest_id: 0 };
     target.repeat(WAYS, &mut look);
@@ -111,6 +110,7 @@ pub fn table<T: Target>(target: &T, original: u64, words: u32, replaced: u64) ->
     // Whoever comes here at the same time writes the same.
     if table.taken.get() == 0 {
         let mut copy = Copy { table, at: original, left: words.into(), next: target.opaque(0), replaced, code };
+        #[expect(clippy::cast_possible_truncation, reason = "a small constant")]
         target.repeat(OBJECT_WORDS as u32, &mut copy);
         table.taken.set(1);
     }

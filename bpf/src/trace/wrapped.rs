@@ -53,6 +53,7 @@ pub fn is_wrapper<L: Lookup>(lookup: &L, config: &ParentsConfig, name: GoString)
         return false;
     }
     let mut look = Find { config, number: scope_number_of(&words), next: lookup.opaque(0), found: lookup.opaque(0) };
+    #[expect(clippy::cast_possible_truncation, reason = "a small constant")]
     lookup.repeat(MAX_WRAPPERS as u32, &mut look);
     lookup.opaque(look.found) != 0
 }

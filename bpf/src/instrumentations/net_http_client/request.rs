@@ -237,7 +237,9 @@ fn is_copied<T: Target>(target: &T, goroutine: &Goroutine, search: &ParentSearch
         is_copied |= u64::from(proxied::is_copied(target, goroutine, named));
         // Of a span that the SDK does not record the program knows by what stands in for ours.
         let is_parent = u64::from_ne_bytes(search.parent.span_id) == u64::from_ne_bytes(named.parent_id);
-        is_copied |= u64::from(is_parent & (search.recorded_at[0] == 0));
+        #[expect(clippy::needless_bitwise_bool, reason = "no branch: the verifier follows each")]
+        let is_copy = is_parent & (search.recorded_at[0] == 0);
+        is_copied |= u64::from(is_copy);
     }
     target.opaque(is_copied) != 0
 }

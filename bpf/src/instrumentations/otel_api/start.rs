@@ -121,9 +121,9 @@ fn is_of_server<T: Target>(target: &T, config: &OtelApiConfig) -> bool {
     let frame = target.registers().integers[FRAME_POINTER];
     // The saved frame pointer, the return address, context, and name.
     let [options, count]: [u64; 2] = target.read_or_zero(frame.wrapping_add(16 + 16 + 16));
-    let mut look = Kind { options, left: count, option: option.wrapping_add(target.load_bias()), kind: target.opaque(0) };
+    let mut look = Kind { options, left: count, option: option.wrapping_add(target.load_bias()), found: target.opaque(0) };
     target.repeat(MAX_OPTIONS, &mut look);
-    let kind = target.opaque(look.kind);
+    let kind = target.opaque(look.found);
     kind == span_kind::SERVER || kind == span_kind::CONSUMER
 }
 
@@ -135,7 +135,7 @@ struct Kind {
     options: u64,
     left: u64,
     option: u64,
-    kind: u64,
+    found: u64,
 }
 
 impl Step for Kind {
@@ -151,7 +151,7 @@ impl Step for Kind {
             // Behind the function's address, what it has captured.
             let kind: u64 = lookup.read_or_zero(closure.wrapping_add(8));
             if (1..=span_kind::CONSUMER).contains(&kind) {
-                self.kind = kind;
+                self.found = kind;
             }
         }
         true
