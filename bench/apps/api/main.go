@@ -1,9 +1,10 @@
-// api serves requests, for each of which it does ten times what its argument says by the OpenTelemetry API: span (it starts one, sets two
+// api serves requests, for each of which it does a hundred times what its argument says by the OpenTelemetry API: span (it starts one, sets two
 // attributes, and ends it), attribute (it adds one to the current span), or nothing.
 package main
 
 import (
 	"context"
+	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -18,8 +19,13 @@ import (
 
 var tracer = otel.Tracer("example.com/bench/api")
 
-var keys = [10]attribute.Key{
-	"order.id", "order.type", "order.state", "order.items", "order.price", "order.tax", "order.weight", "order.place", "order.day", "order.by",
+// A span may have 128 attributes.
+var keys [100]attribute.Key
+
+func init() {
+	for number := range keys {
+		keys[number] = attribute.Key(fmt.Sprint("order.item.", number))
+	}
 }
 
 var kinds = map[string]func(ctx context.Context){

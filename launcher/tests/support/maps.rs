@@ -5,6 +5,7 @@ use std::fs;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 
 use aya::maps::{MapInfo, MapType};
+use aya::programs::loaded_programs;
 use nix::unistd::Pid;
 
 /// How many entries each hash map has that this launcher holds, by name. Its keys have eight bytes.
@@ -25,9 +26,10 @@ pub(crate) fn names(launcher: Pid) -> BTreeSet<String> {
     ids(launcher).into_iter().filter_map(name).collect()
 }
 
-/// The values of the hash map called `name`, whose keys have eight bytes. Nobody removes any meanwhile.
+/// The values of the map called `name`, whose keys have at most eight bytes. Nobody removes any meanwhile. The launcher may hold it by a program
+/// alone.
 pub(crate) fn values(launcher: Pid, name: &str) -> Vec<Vec<u8>> {
-    let infos = ids(launcher).into_iter().filter_map(|id| MapInfo::from_id(id).ok());
+    let infos = ids(launcher).into_iter().chain(ids_of_programs(launcher)).filter_map(|id| MapInfo::from_id(id).ok());
     let info = infos.into_iter().find(|info| info.name_as_str() == Some(name)).unwrap();
     let (map, size) = (info.fd().unwrap(), info.value_size() as usize);
     keys(map.as_fd()).into_iter().filter_map(|key| value(map.as_fd(), key, size)).collect()
@@ -49,9 +51,21 @@ fn value(map: BorrowedFd<'_>, key: u64, size: usize) -> Option<Vec<u8>> {
 
 /// The ids of the maps that the process has open.
 fn ids(process: Pid) -> Vec<u32> {
+    open(process, "map_id:")
+}
+
+/// The ids of the maps that the BPF programs use which the process has open.
+fn ids_of_programs(process: Pid) -> Vec<u32> {
+    let programs = open(process, "prog_id:");
+    let infos = loaded_programs().flatten().filter(|program| programs.contains(&program.id()));
+    infos.filter_map(|program| program.map_ids().ok().flatten()).flatten().collect()
+}
+
+/// The numbers of this name in what the kernel says of the descriptors that the process has open.
+fn open(process: Pid, name: &str) -> Vec<u32> {
     let files = fs::read_dir(format!("/proc/{process}/fdinfo")).unwrap().flatten();
     let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
-    texts.filter_map(|text| text.lines().find_map(|line| line.strip_prefix("map_id:")?.trim().parse().ok())).collect()
+    texts.filter_map(|text| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())).collect()
 }
 
 /// What `BPF_MAP_GET_NEXT_KEY` is told (`union bpf_attr`).
