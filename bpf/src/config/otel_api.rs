@@ -21,6 +21,9 @@ pub struct CopyConfig {
     pub padding: Setting<u32>,
 }
 
+/// Functions of the SDK that are known.
+pub const SDK_FUNCTIONS: usize = 3;
+
 /// The program's API.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,8 @@ pub struct OtelApiConfig {
     pub timestamp_option: Setting<u64>,
     /// `trace.spanOptionFunc`.
     pub function_option: Setting<u64>,
+    /// Functions of the SDK that ask for the span of a context where one begins: from where to where, in the file; zeros where there is none.
+    pub sdk_code: [[Setting<u64>; 2]; SDK_FUNCTIONS],
     /// The two copies: `auto/sdk`, and `otel/trace`.
     pub copies: [CopyConfig; 2],
     /// Where a stand-in has its `trace.SpanContext`.
@@ -61,6 +66,7 @@ pub const EMPTY_OTEL_API: OtelApiConfig = OtelApiConfig {
     attribute_option: Setting::new(0),
     timestamp_option: Setting::new(0),
     function_option: Setting::new(0),
+    sdk_code: [const { [const { Setting::new(0) }; 2] }; SDK_FUNCTIONS],
     copies: [NO_COPY; 2],
     stand_in_identity: Setting::new(ABSENT),
     sdk_kind: Setting::new(ABSENT),
@@ -101,7 +107,7 @@ pub mod event {
     pub const SECOND: u32 = 32;
 }
 
-const _: () = assert!(size_of::<OtelApiConfig>() == 5 * 8 + 2 * 16 + 4 * 4);
+const _: () = assert!(size_of::<OtelApiConfig>() == (5 + 2 * SDK_FUNCTIONS) * 8 + 2 * 16 + 4 * 4);
 
 // SAFETY: 64-bit settings, then an even number of 32-bit ones (see the size assertion above).
 unsafe impl ReadOnlyData for OtelApiConfig {}

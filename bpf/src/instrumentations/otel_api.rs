@@ -16,10 +16,10 @@ mod superseded;
 pub use calls::{append, attributes};
 
 use crate::config::otel_api::{OtelApiConfig, event};
+use crate::go::abi::FRAME_POINTER;
 use crate::missed::{Done, Missed};
 use crate::slots::{SLOT_WORDS, meant_for, site};
 use crate::target::{Lookup, Target};
-use crate::trace::goroutine::Goroutine;
 use crate::trace::parents::BY_CONTEXT;
 use crate::trace::{frames, parents, stand_in};
 use crate::write;
@@ -98,9 +98,28 @@ fn provided<T: Target>(target: &T) -> Done {
 /// Whether the program gets stand-ins for its own use. Where it has a provider, only the SDK does, which makes children of them: who asked one
 /// for its provider would get another than the program's, and make no spans by that.
 #[inline(always)]
-fn is_wanted<T: Target>(target: &T, address: u64) -> bool {
+fn is_wanted<T: Target>(target: &T, config: &OtelApiConfig) -> bool {
     let is_provided = target.stand_in(stand_in::TABLE).is_some_and(|table| table.span_id.get() != 0);
-    !is_provided || target.goroutine(address).is_some_and(Goroutine::asks_for_sdk)
+    !is_provided || is_called_by_sdk(target, config)
+}
+
+/// Whether the function that was hit is called by the SDK where it begins a span, or by a function that this calls.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn is_called_by_sdk<T: Target>(target: &T, config: &OtelApiConfig) -> bool {
+    let registers = target.registers();
+    // Behind the saved frame pointer of a function is the address that it returns to.
+    let above: u64 = target.read_or_zero(registers.integers[FRAME_POINTER].wrapping_add(8));
+    let mut found = target.opaque(0);
+    for [begin, end] in &config.sdk_code {
+        let begin = begin.get().wrapping_add(target.load_bias());
+        let size = end.get().wrapping_add(target.load_bias()).wrapping_sub(begin);
+        for address in [registers.return_address(target), above] {
+            found |= u64::from(address.wrapping_sub(begin) < size);
+        }
+    }
+    target.opaque(found) != 0
 }
 
 /// The program asks for the span of a context. Where that is one of ours, it gets what stands in for it.
@@ -113,14 +132,14 @@ fn current<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
         return Err(Missed::NothingToDo);
     }
     let address = registers.goroutine();
-    if !is_wanted(target, address) {
+    if !is_wanted(target, config) {
         return Err(Missed::NothingToDo);
     }
     target.with_scratch(|scratch| {
         let search = &mut scratch.search;
         parents::by_context(target, search, context);
-        // One of another process that is named nearer is the span of that context.
-        if search.found != BY_CONTEXT || search.is_of_api() || search.names_remote() {
+        // What the context has for a span itself, the program gets.
+        if search.found != BY_CONTEXT || search.has_own_span() {
             return Err(Missed::NothingToDo);
         }
         if target.parents().has_frames.get() != 0
@@ -133,8 +152,10 @@ fn current<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
         }
         let number = stand_in::of(target, &search.parent, search.holder, config.stand_in_identity.get()).ok_or(Missed::NoRoom)?;
         let bias = target.load_bias();
+        // One that is not sampled is not recorded, and says so.
+        let is_recorded = search.parent.trace_flags & 1 != 0;
         let replaced = config.is_recording.get();
-        let replaced = if replaced == 0 { 0 } else { replaced.wrapping_add(bias) };
+        let replaced = if is_recorded && replaced != 0 { replaced.wrapping_add(bias) } else { 0 };
         let [table, first] =
             stand_in::table(target, table.wrapping_add(bias), config.table_words.get(), replaced).ok_or(Missed::NoRoom)?;
         let object = first.wrapping_add(u64::from(number) * size_of::<stand_in::StandIn>() as u64 + stand_in::OBJECT_AT);

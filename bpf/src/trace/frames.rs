@@ -72,6 +72,14 @@ pub const fn key(address: u64, level: u32) -> u64 {
     address ^ (level as u64) << 56
 }
 
+/// The address and the level of which [`key`] is made.
+#[inline(always)]
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "eight bits")]
+pub const fn of_key(key: u64) -> (u64, u32) {
+    (key & ((1 << 56) - 1), (key >> 56) as u32)
+}
+
 /// What is remembered of a request's context where the operation at this level serves it. Where the goroutine itself does, it is its address.
 #[inline(always)]
 #[must_use]

@@ -45,8 +45,6 @@ pub mod unopened {
 
 /// A panic has begun within an operation that is open, or was open then: of [`Goroutine::unopened`], too.
 const PANICKED: u32 = 4;
-/// The SDK begins a span, and is about to ask for the one of its context: of [`Goroutine::unopened`], too.
-const STARTS_BY_SDK: u32 = 8;
 /// Addresses have less bits; the patterns of muxes are shorter than what the others hold.
 const LENGTH_FROM: u32 = 48;
 /// See [`Goroutine::frames`].
@@ -124,21 +122,6 @@ impl Goroutine {
     #[must_use]
     pub fn has_panicked(&self) -> bool {
         self.unopened.get() & PANICKED != 0
-    }
-
-    /// The SDK begins a span on it.
-    #[inline(always)]
-    pub fn starts_by_sdk(&self) {
-        self.unopened.set(self.unopened.get() | STARTS_BY_SDK);
-    }
-
-    /// Whether the SDK begins a span on it, and has not asked for the one of its context yet: now it has.
-    #[inline(always)]
-    #[must_use]
-    pub fn asks_for_sdk(&self) -> bool {
-        let unopened = self.unopened.get();
-        self.unopened.set(unopened & !STARTS_BY_SDK);
-        unopened & STARTS_BY_SDK != 0
     }
 
     /// Whose memory it is: the address of the `g`.

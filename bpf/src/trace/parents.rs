@@ -27,6 +27,8 @@ pub struct ParentSearch {
     pub is_request: u64,
     /// 1 where the parent is a span of the OpenTelemetry API.
     is_sdk: u64,
+    /// 1 where a value for a span was met on the way.
+    is_keyed: u64,
     /// Of a span that the SDK records: where the address of its tracer is, else 0; and where its kind is.
     pub recorded_at: [u64; 2],
     /// A span of another process that the context names nearer than the parent: trace id, span id, flags, and its [`Self::state`]; zeros where
@@ -55,6 +57,7 @@ pub const NO_SEARCH: ParentSearch = ParentSearch {
     from_server: 0,
     is_request: 0,
     is_sdk: 0,
+    is_keyed: 0,
     recorded_at: [0; 2],
     remote: [0; 7],
     state: [0; 3],
@@ -110,7 +113,7 @@ pub fn by_context<T: Target>(target: &T, search: &mut ParentSearch, context: [u6
     search.from_server = target.opaque(0);
     search.is_request = target.opaque(0);
     search.is_sdk = target.opaque(0);
-    search.remote[2] = target.opaque(0);
+    search.is_keyed = target.opaque(0);
     search.state = [target.opaque(0), target.opaque(0), target.opaque(0)];
     search.remote[2] = target.opaque(0);
     search.recorded_at = [target.opaque(0), target.opaque(0)];
@@ -178,10 +181,16 @@ impl ParentSearch {
     }
 
     /// Whether a span of another process was named on the way.
+    #[cfg(test)]
+    fn names_remote(&self) -> bool {
+        self.remote[2] != 0
+    }
+
+    /// Whether the context has a value of the OpenTelemetry API for its span, of whatever kind, nearer than what was found.
     #[inline(always)]
     #[must_use]
-    pub fn names_remote(&self) -> bool {
-        self.remote[2] != 0
+    pub fn has_own_span(&self) -> bool {
+        self.is_keyed != 0
     }
 
     /// Whether the parent is a span of the OpenTelemetry API.
@@ -231,6 +240,7 @@ impl Step for ContextWalk<'_> {
         if key_type == 0 || key != key_type.wrapping_add(*load_bias) {
             return true;
         }
+        search.is_keyed = 1;
         match lookup.context_type(value_type) {
             Some(span) if span.kind == context_kind::SPAN => !search.take_sdk_span(lookup, span, value),
             Some(_) | None => true,
@@ -255,10 +265,10 @@ impl ParentSearch {
     /// Takes the span of the request that the goroutine at `holder` serves, or an operation on it, if that has this context.
     #[inline(always)]
     fn take_served<L: Lookup>(&mut self, lookup: &L, holder: u64) -> bool {
-        self.holder = holder;
         if let Some(key) = frames::of_holder(holder) {
             return lookup.frame(key).is_some_and(|frame| {
                 let is_its = frame.object.get() == self.data && frame.span.copy_of(key, &mut self.parent);
+                self.holder = holder * u64::from(is_its);
                 is_its && frame.object.get() == self.data
             });
         }
@@ -268,6 +278,7 @@ impl ParentSearch {
             // Still: it may serve the next one by now.
             let is_request = is_its && operation.object.get() == self.data;
             self.is_request = u64::from(is_request);
+            self.holder = holder * u64::from(is_request);
             is_request
         })
     }

@@ -33,8 +33,6 @@ pub struct StandIn {
 /// [`StandIn::holder`] is the address of the code of that, and [`StandIn::made`] that of the first stand-in, as the program has them mapped.
 ///
 /// Its [`StandIn::span_id`] is 1 where the program has a provider of spans of its own.
-///
-/// Its [`StandIn::span_id`] is 1 where the program has a provider of spans of its own.
 pub const TABLE: u32 = STAND_INS;
 /// Bytes of a [`StandIn`] before the object.
 pub const OBJECT_AT: u64 = 32;
@@ -131,8 +129,13 @@ pub fn table<T: Target>(target: &T, original: u64, words: u32, replaced: u64) ->
             // The program would call what is not there.
             return None;
         }
+        // As with an object: whoever finds it whole sees all of it.
+        #[cfg(not(target_arch = "bpf"))]
+        core::sync::atomic::fence(core::sync::atomic::Ordering::Release);
         table.taken.set(1);
     }
+    #[cfg(not(target_arch = "bpf"))]
+    core::sync::atomic::fence(core::sync::atomic::Ordering::Acquire);
     Some([first.wrapping_add(own), first])
 }
 
@@ -209,7 +212,10 @@ fn is_open<L: Lookup>(lookup: &L, holder: u64, id: u64) -> bool {
         return false;
     }
     if let Some(key) = frames::of_holder(holder) {
-        return lookup.frame(key).is_some_and(|frame| u64::from_ne_bytes(frame.span.span_id()) == id);
+        // What has ended stays where it is, until another one begins at its level.
+        let (address, level) = frames::of_key(key);
+        let is_level = lookup.goroutine(address).is_some_and(|goroutine| goroutine.frames() > level);
+        return is_level && lookup.frame(key).is_some_and(|frame| u64::from_ne_bytes(frame.span.span_id()) == id);
     }
     let served = lookup.goroutine(holder).and_then(|goroutine| goroutine.active());
     served.is_some_and(|operation| u64::from_ne_bytes(operation.span.span_id()) == id)

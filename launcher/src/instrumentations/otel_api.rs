@@ -4,7 +4,7 @@
 //! `bpf/src/instrumentations/otel_api.rs` says how. The API has two copies of what it needs for that: `go.opentelemetry.io/auto/sdk`, by which the
 //! global provider starts spans (otel 1.33 and newer), and `go.opentelemetry.io/otel/trace` itself (1.36 and newer).
 
-use bpf::config::otel_api::{CopyConfig, EMPTY_OTEL_API, OtelApiConfig, event};
+use bpf::config::otel_api::{CopyConfig, EMPTY_OTEL_API, OtelApiConfig, SDK_FUNCTIONS, event};
 use bpf::config::{ABSENT, ReadOnlyData as _, Setting};
 use bpf::slots::site;
 use bpf::trace::stand_in::OBJECT_WORDS;
@@ -12,7 +12,7 @@ use bpf::trace::stand_in::OBJECT_WORDS;
 use crate::executor::Moment;
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
-use crate::probes::plan::{How, Instrumentation, Layout, LeftOut, Planned, PlannedDetour};
+use crate::probes::plan::{How, Instrumentation, Layout, LeftOut, Planned};
 use crate::probes::probe::{Body, Event, Probe, When};
 
 /// The catalog entry.
@@ -28,6 +28,8 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         CURRENT,
         SDK_START,
         SET_PROVIDER,
+        SDK_ASKS[1],
+        SDK_ASKS[2],
         COPIES[0].start,
         COPIES[0].ended,
         COPIES[0].is_recording,
@@ -145,6 +147,15 @@ const SDK_START: &str = "go.opentelemetry.io/otel/sdk/trace.(*tracer).newSpan";
 
 /// Words of the itab of a span: its head, and the methods of `trace.Span`; what lies behind a shorter one is copied, too, and never looked at.
 const TABLE_WORDS: u32 = 3 + 11;
+/// Ask for the span of a context where the SDK begins one. The last is what calls the one before it by an interface.
+///
+/// match-go: v1.28.0..: go.opentelemetry.io/otel/sdk/trace.parentBased.ShouldSample(pb, p)
+/// match-go: v1.28.0..: go.opentelemetry.io/otel/sdk/trace.(*parentBased).ShouldSample(pb, p)
+const SDK_ASKS: [&str; SDK_FUNCTIONS] = [
+    SDK_START,
+    "go.opentelemetry.io/otel/sdk/trace.parentBased.ShouldSample",
+    "go.opentelemetry.io/otel/sdk/trace.(*parentBased).ShouldSample",
+];
 /// Takes a provider for the global one.
 ///
 /// match-go: v1.28.0..: go.opentelemetry.io/otel/internal/global.SetTracerProvider(tp)
@@ -241,7 +252,7 @@ fn spans(facts: &Facts<'_>, stack_high: u32, planned: &mut Planned) -> Result<()
     found.push((NEW_SPAN, facts.at_entry(NEW_SPAN, switch)?));
     if !facts.placement.stores() {
         for (function, _) in &found {
-            planned.detours.push(detour(facts, function, (site::SPAN_STORES, Moment::Depth), stack_high)?);
+            planned.detours.push(facts.detour(function, (site::SPAN_STORES, Moment::Depth), stack_high)?);
         }
     }
     planned.probes.extend(found.into_iter().map(|(_, probe)| probe));
@@ -265,10 +276,6 @@ fn provider(facts: &Facts<'_>) -> Vec<Probe> {
     CALLS_PROVIDER.iter().filter_map(|caller| facts.at_call_of(caller, PROVIDER, switch).ok()).collect()
 }
 
-fn detour(facts: &Facts<'_>, function: &str, (site, moment): (u32, Moment), stack_high: u32) -> Result<PlannedDetour, LeftOut> {
-    facts.detour(function, (site, moment), stack_high)
-}
-
 /// The probes by which the program gets what stands in for the current span, and what it says of that is learnt.
 fn current(
     facts: &Facts<'_>,
@@ -289,6 +296,28 @@ fn current(
     let Some((of_type, table, identity)) = chosen else {
         return Err(LeftOut::NotUnderstood("the program has no type of span that could stand in for one".to_owned()));
     };
+    key_values(facts)?;
+    // What is replaced there must leave the return address on top of the stack.
+    if probe.sites.iter().filter_map(|site| site.patch.as_ref()).any(|patch| patch.stack != 0) {
+        return Err(LeftOut::NotUnderstood(format!("the code of {CURRENT} is not as expected")));
+    }
+    let mut probes = vec![probe];
+    if facts.functions.has(SET_PROVIDER) {
+        probes.push(facts.at_entry(SET_PROVIDER, event(event::PROVIDED, "the program has a provider of its own"))?);
+    }
+    for (number, one) in COPIES.iter().enumerate().filter(|(_, one)| is_known(&copy(fields, one))) {
+        for (function, (call, meaning)) in one.calls.iter().zip(CALLS) {
+            // What the program never calls it does not have.
+            if facts.functions.has(function) {
+                let call = Event { meaning, when: When::Api, body: Body::OtelApiCalls, number: of_copy(call, number) };
+                probes.push(facts.at_entry(function, call)?);
+            }
+        }
+    }
+    if !facts.placement.stores() {
+        planned.detours.push(facts.detour(CURRENT, (site::CURRENT_SPAN, Moment::Return), stack_high)?);
+    }
+    planned.probes.extend(probes);
     config.stand_in_table = Setting::new(table.0);
     if let Some(copy) = COPIES.iter().find(|copy| copy.span == of_type)
         && let Ok(function) = facts.function(copy.is_recording)
@@ -297,21 +326,9 @@ fn current(
         config.table_words = Setting::new(TABLE_WORDS);
     }
     config.stand_in_identity = Setting::new(u32::try_from(identity).unwrap_or(ABSENT));
-    if !facts.placement.stores() {
-        planned.detours.push(detour(facts, CURRENT, (site::CURRENT_SPAN, Moment::Return), stack_high)?);
-    }
-    planned.probes.push(probe);
-    if facts.functions.has(SET_PROVIDER) {
-        planned.probes.push(facts.at_entry(SET_PROVIDER, event(event::PROVIDED, "the program has a provider of its own"))?);
-    }
-    key_values(facts)?;
-    for (number, one) in COPIES.iter().enumerate().filter(|(_, one)| is_known(&copy(fields, one))) {
-        for (function, (call, meaning)) in one.calls.iter().zip(CALLS) {
-            // What the program never calls it does not have.
-            if facts.functions.has(function) {
-                let call = Event { meaning, when: When::Api, body: Body::OtelApiCalls, number: of_copy(call, number) };
-                planned.probes.push(facts.at_entry(function, call)?);
-            }
+    for (place, name) in config.sdk_code.iter_mut().zip(SDK_ASKS) {
+        if let Ok(function) = facts.function(name) {
+            *place = [function.entry.0, function.end.0].map(Setting::new);
         }
     }
     Ok(())

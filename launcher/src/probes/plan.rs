@@ -247,6 +247,8 @@ impl Plan {
         }
         plan.deal_detours();
         plan.operations = Operations::deal(&mut plan.planned, catalog);
+        wrappers.sort_unstable();
+        wrappers.dedup();
         if sdk != Sdk::Join {
             wrappers.clear();
         }

@@ -19,7 +19,7 @@ use crate::events::decode::RawValue;
 use crate::events::otel_api::SpanCalled;
 use crate::panic_value::TypeNames;
 
-/// What is to be done to a span at its end, in this order.
+/// What was said in one call.
 #[derive(Debug)]
 enum Change {
     Attributes(Vec<KeyValue>),
@@ -29,10 +29,23 @@ enum Change {
     Name(String),
 }
 
+/// What is to be done to a span at its end: no more than it may hold, however long it is open.
+#[derive(Debug, Default)]
+struct Changes {
+    attributes: Vec<KeyValue>,
+    events: Vec<Event>,
+    links: Vec<Link>,
+    status: Option<Status>,
+    name: Option<String>,
+    dropped_attributes: u32,
+    dropped_events: u32,
+    dropped_links: u32,
+}
+
 /// All that was said of spans that are open.
 #[derive(Debug, Default)]
 pub struct Calls {
-    changes: ById<Vec<Change>>,
+    changes: ById<Changes>,
     /// Spans in whose place the SDK has made one.
     superseded: HashSet<[u8; 8]>,
     /// Calls of which more records come, by goroutine.
@@ -50,7 +63,13 @@ struct Item {
 
 impl Calls {
     /// Takes a call of a span that is open.
-    pub(super) fn called<N: TypeNames>(&mut self, called: &SpanCalled<'_>, clock: &WallClock, names: &mut Names<N>) {
+    pub(super) fn called<N: TypeNames>(
+        &mut self,
+        called: &SpanCalled<'_>,
+        limits: &Limits,
+        clock: &WallClock,
+        names: &mut Names<N>,
+    ) {
         let SpanCalled { head, items: raw } = called;
         let (time, mut items) = self.begun.remove(&head.goroutine).unwrap_or_default();
         if time != head.time {
@@ -66,8 +85,9 @@ impl Calls {
             self.begun.insert(head.goroutine, (head.time, items));
             return;
         }
-        let change = change(head, &items, clock, names);
-        self.changes.entry(head.span_id).or_default().extend(change);
+        if let Some(change) = change(head, &items, clock, names) {
+            self.changes.entry(head.span_id).or_default().add(change, limits);
+        }
     }
 
     /// The SDK makes a span of what has this one, which is open.
@@ -88,26 +108,61 @@ impl Calls {
             return false;
         }
         if let Some(changes) = changes {
-            for change in changes {
-                change.apply(span);
-            }
+            changes.apply(span);
             limits::apply(limits, span);
         }
         true
     }
 }
 
-impl Change {
-    fn apply(self, span: &mut SpanData) {
-        match self {
-            Self::Attributes(attributes) => attributes.into_iter().for_each(|attribute| set(&mut span.attributes, attribute)),
-            Self::Event(event) => span.events.events.push(event),
-            Self::Link(link) => span.links.links.push(link),
-            Self::Name(name) => span.name = name.into(),
+impl Changes {
+    fn add(&mut self, change: Change, limits: &Limits) {
+        match change {
+            Change::Attributes(attributes) => {
+                for attribute in attributes {
+                    let is_known = self.attributes.iter().any(|there| there.key == attribute.key);
+                    if is_known || self.attributes.len() < limits.span_attributes {
+                        set(&mut self.attributes, attribute);
+                    } else {
+                        self.dropped_attributes = self.dropped_attributes.saturating_add(1);
+                    }
+                }
+            }
+            Change::Event(event) => push(&mut self.events, event, limits.span_events, &mut self.dropped_events),
+            Change::Link(link) => push(&mut self.links, link, limits.span_links, &mut self.dropped_links),
             // `Ok` is the last word, and no status takes one back (OpenTelemetry specification, "Set Status").
-            Self::Status(status) if rank(&status) >= rank(&span.status) => span.status = status,
-            Self::Status(_) => {}
+            Change::Status(status) if self.status.as_ref().is_none_or(|there| rank(&status) >= rank(there)) => {
+                self.status = Some(status);
+            }
+            Change::Status(_) => {}
+            Change::Name(name) => self.name = Some(name),
         }
+    }
+
+    fn apply(self, span: &mut SpanData) {
+        for attribute in self.attributes {
+            set(&mut span.attributes, attribute);
+        }
+        span.dropped_attributes_count += self.dropped_attributes;
+        span.events.events.extend(self.events);
+        span.events.dropped_count += self.dropped_events;
+        span.links.links.extend(self.links);
+        span.links.dropped_count += self.dropped_links;
+        if let Some(name) = self.name {
+            span.name = name.into();
+        }
+        if let Some(status) = self.status.filter(|status| rank(status) >= rank(&span.status)) {
+            span.status = status;
+        }
+    }
+}
+
+/// Adds to a list that has a limit.
+fn push<T>(list: &mut Vec<T>, one: T, limit: usize, dropped: &mut u32) {
+    if list.len() < limit {
+        list.push(one);
+    } else {
+        *dropped = dropped.saturating_add(1);
     }
 }
 

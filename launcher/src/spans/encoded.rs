@@ -17,6 +17,9 @@ use crate::events::otel_api::EncodedPart;
 
 mod json;
 
+/// Bytes of spans of which parts are missing.
+const MAX_BYTES: usize = 64 << 20;
+
 /// Spans of which parts have come.
 #[derive(Debug, Default)]
 pub struct EncodedSpans {
@@ -39,7 +42,8 @@ impl EncodedSpans {
         if head.before == 0 && head.total == bytes.len() as u64 {
             return self.decode(bytes);
         }
-        if self.begun.len() >= MAX_REMEMBERED {
+        let held: usize = if self.begun.len() % 64 == 63 { self.begun.values().map(Vec::len).sum() } else { 0 };
+        if self.begun.len() >= MAX_REMEMBERED || held > MAX_BYTES {
             self.lost += self.begun.len() as u64;
             self.begun.clear();
         }
@@ -155,15 +159,23 @@ fn kind(number: u32) -> SpanKind {
 
 fn attributes(all: Vec<Attribute<'_>>) -> Vec<KeyValue> {
     let mut found = Vec::with_capacity(all.len());
-    let known = all.into_iter().filter_map(|one| Some(KeyValue::new(one.key.into_owned(), value(one.value?)?)));
+    let known = all.into_iter().filter_map(|one| Some(KeyValue::new(one.key.into_owned(), value(one.value?, DEPTH)?)));
     // At the start of a span, the program's API leaves keys that are there twice.
     known.for_each(|attribute| set(&mut found, attribute));
     found
 }
 
+/// Lists and maps within each other that are looked into: a program may have them from a stranger, and each takes room on the stack.
+const DEPTH: u32 = 32;
+/// What stands for those that lie deeper.
+const TOO_DEEP: &str = "…";
+
 /// A value. One that the model of spans has no type for is written as text, as OpenTelemetry's specification says for all that is not OTLP
 /// ("Mapping arbitrary data to OTLP `AnyValue`", the other way round): bytes by base64, maps and mixed lists as JSON.
-fn value(json: &RawValue) -> Option<Value> {
+fn value(json: &RawValue, depth: u32) -> Option<Value> {
+    if depth == 0 {
+        return Some(Value::String(TOO_DEEP.into()));
+    }
     let found: AnyValue<'_> = serde_json::from_str(json.get()).ok()?;
     Some(match found {
         AnyValue { text: Some(text), .. } => Value::String(text.into_owned().into()),
@@ -171,14 +183,16 @@ fn value(json: &RawValue) -> Option<Value> {
         AnyValue { float: Some(number), .. } => Value::F64(number),
         AnyValue { truth: Some(truth), .. } => Value::Bool(truth),
         AnyValue { base64: Some(base64), .. } => Value::String(base64.into_owned().into()),
-        AnyValue { list: Some(list), .. } => array(&list.values.into_iter().map(value).collect::<Option<Vec<_>>>()?, json),
-        AnyValue { map: Some(map), .. } => Value::String(plain_map(map.values).to_string().into()),
+        AnyValue { list: Some(list), .. } => {
+            array(&list.values.into_iter().map(|one| value(one, depth - 1)).collect::<Option<Vec<_>>>()?, json, depth)
+        }
+        AnyValue { map: Some(map), .. } => Value::String(plain_map(map.values, depth - 1).to_string().into()),
         AnyValue { .. } => return None,
     })
 }
 
 /// A list of values of one type; of several, their JSON.
-fn array(values: &[Value], json: &RawValue) -> Value {
+fn array(values: &[Value], json: &RawValue, depth: u32) -> Value {
     let texts = || values.iter().map(|one| if let Value::String(text) = one { Some(text.clone()) } else { None }).collect();
     let integers = || values.iter().map(|one| if let Value::I64(number) = one { Some(*number) } else { None }).collect();
     let floats = || values.iter().map(|one| if let Value::F64(number) = one { Some(*number) } else { None }).collect();
@@ -187,11 +201,14 @@ fn array(values: &[Value], json: &RawValue) -> Value {
         .or_else(|| Option::map(integers(), Array::I64))
         .or_else(|| Option::map(floats(), Array::F64))
         .or_else(|| Option::map(truths(), Array::Bool));
-    array.map_or_else(|| Value::String(plain(json).to_string().into()), Value::Array)
+    array.map_or_else(|| Value::String(plain(json, depth).to_string().into()), Value::Array)
 }
 
 /// A value as JSON that people write.
-fn plain(json: &RawValue) -> serde_json::Value {
+fn plain(json: &RawValue, depth: u32) -> serde_json::Value {
+    if depth == 0 {
+        return TOO_DEEP.into();
+    }
     let Ok(value) = serde_json::from_str::<AnyValue<'_>>(json.get()) else {
         return serde_json::Value::Null;
     };
@@ -200,14 +217,15 @@ fn plain(json: &RawValue) -> serde_json::Value {
         AnyValue { integer: Some(number), .. } => number.parse::<i64>().ok().into(),
         AnyValue { float: Some(number), .. } => number.into(),
         AnyValue { truth: Some(truth), .. } => truth.into(),
-        AnyValue { list: Some(list), .. } => list.values.into_iter().map(plain).collect(),
-        AnyValue { map: Some(map), .. } => plain_map(map.values),
+        AnyValue { list: Some(list), .. } => list.values.into_iter().map(|one| plain(one, depth - 1)).collect(),
+        AnyValue { map: Some(map), .. } => plain_map(map.values, depth - 1),
         AnyValue { .. } => serde_json::Value::Null,
     }
 }
 
-fn plain_map(all: Vec<Attribute<'_>>) -> serde_json::Value {
-    let pairs = all.into_iter().map(|one| (one.key.into_owned(), one.value.map_or(serde_json::Value::Null, plain)));
+fn plain_map(all: Vec<Attribute<'_>>, depth: u32) -> serde_json::Value {
+    let pairs =
+        all.into_iter().map(|one| (one.key.into_owned(), one.value.map_or(serde_json::Value::Null, |one| plain(one, depth))));
     serde_json::Value::Object(pairs.collect())
 }
 

@@ -168,7 +168,10 @@ impl<N: TypeNames> OpenSpans<N> {
                     finished(&span);
                 }
             }
-            Record::SpanCall(called) if self.is_open(called.head.span_id) => self.calls.called(called, clock, &mut self.names),
+            Record::SpanCall(called) if self.is_open(called.head.span_id) => {
+                let Self { calls, limits, names, .. } = self;
+                calls.called(called, limits, clock, names);
+            }
             Record::Superseded(span_id) if self.is_open(*span_id) => self.calls.supersede(*span_id),
             // Of one that has ended.
             Record::SpanCall(_) | Record::Superseded(_) => {}

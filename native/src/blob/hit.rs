@@ -68,7 +68,8 @@ pub(super) unsafe extern "C" fn hit(saved: *mut Saved, number: u64, frame: *mut 
         body::OTEL_API_CALLS => otel_api::call(&hit, &configuration.otel_api),
         _ => Err(Missed::NothingToDo),
     };
-    if let Some(results) = hit.results.get() {
+    // Where the frame pointer has been pushed, what lies on top of the stack is not where the function returns to.
+    if let Some(results) = hit.results.get().filter(|_| site.stack == 0) {
         // SAFETY: the caller's contract; nothing refers to it any more.
         unsafe { (*saved).return_at_once(results) };
     }

@@ -22,15 +22,11 @@ pub(super) fn started<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
     let of_kind: u64 = target.read_or_zero(options.wrapping_add(config.sdk_kind.get().into()));
     let address = registers.goroutine();
     let _without_stand_ins = provided(target);
-    // What it asks for next.
-    target.goroutine_or_new(address).ok_or(Missed::NoRoom)?.starts_by_sdk();
     target.with_scratch(|scratch| {
         let found = match of_kind {
-            span_kind::SERVER | span_kind::CONSUMER => served(target, scratch, context),
-            span_kind::CLIENT | span_kind::PRODUCER => {
-                let scope = GoString::at(target, tracer.wrapping_add(target.parents().sdk_scope.get().into()));
-                target.is_wrapper(scope) && called(target, scratch, address)
-            }
+            span_kind::SERVER => served(target, scratch, context),
+            span_kind::CONSUMER => is_known(target, tracer) && served(target, scratch, context),
+            span_kind::CLIENT | span_kind::PRODUCER => is_known(target, tracer) && called(target, scratch, address),
             _ => false,
         };
         if !found {
@@ -42,6 +38,12 @@ pub(super) fn started<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
         head.span_id = span.span_id;
         record.submit(target, kind::SUPERSEDED, false)
     })
+}
+
+/// Whether the tracer is that of an instrumentation of what has spans of ours.
+#[inline(always)]
+fn is_known<T: Target>(target: &T, tracer: u64) -> bool {
+    target.is_wrapper(GoString::at(target, tracer.wrapping_add(target.parents().sdk_scope.get().into())))
 }
 
 /// Takes the place of the request that is served around; notes its span.

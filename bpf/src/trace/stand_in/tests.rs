@@ -23,6 +23,8 @@ fn process(now: u64) -> FakeProcess {
 fn open(process: &FakeProcess, level: u32, id: u64) -> u64 {
     let own = frames::key(G, level);
     process.frame_or_new(own).unwrap().span.set(&span(id), own);
+    let goroutine = process.goroutine_or_new(G).unwrap();
+    goroutine.set_frames(goroutine.frames().max(level + 1));
     frames::holder(G, level)
 }
 

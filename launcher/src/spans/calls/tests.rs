@@ -1,5 +1,14 @@
 use super::*;
 
+const LIMITS: Limits = Limits {
+    attribute_value_length: None,
+    span_attributes: 128,
+    span_events: 128,
+    span_links: 128,
+    event_attributes: 128,
+    link_attributes: 128,
+};
+
 fn item(number: u16, bytes: &[u8]) -> Item {
     Item { number, bytes: bytes.to_vec(), goes_on: false }
 }
@@ -62,10 +71,26 @@ fn a_status_is_not_taken_back() {
             crate::instrumentations::identity::scope("test"),
             UNIX_EPOCH,
         );
-        all.iter().cloned().for_each(|status| Change::Status(status).apply(&mut span));
+        let mut changes = Changes::default();
+        all.iter().cloned().for_each(|status| changes.add(Change::Status(status), &LIMITS));
+        changes.apply(&mut span);
         span.status
     };
     assert_eq!(status(&[Status::error("a"), Status::error("b")]), Status::error("b"));
     assert_eq!(status(&[Status::Ok, Status::error("b")]), Status::Ok);
     assert_eq!(status(&[Status::error("a"), Status::Unset]), Status::error("a"));
+}
+
+/// A stream may be open for days.
+#[test]
+fn what_is_kept_has_limits() {
+    let limits = Limits { span_attributes: 2, span_events: 1, ..LIMITS };
+    let mut changes = Changes::default();
+    for number in 0..5 {
+        changes.add(Change::Attributes(vec![KeyValue::new(format!("k{number}"), number), KeyValue::new("k0", number)]), &limits);
+        changes.add(Change::Event(Event::with_name("e")), &limits);
+    }
+    assert_eq!((changes.attributes.len(), changes.dropped_attributes), (2, 3));
+    assert_eq!(changes.attributes[0], KeyValue::new("k0", 4));
+    assert_eq!((changes.events.len(), changes.dropped_events), (1, 4));
 }

@@ -64,3 +64,12 @@ fn what_is_no_span_is_refused() {
         assert!(decode(text.as_bytes()).is_none(), "{text}");
     }
 }
+
+/// As deep as a stranger likes.
+#[test]
+fn what_lies_deep_is_left_out() {
+    let deep = [r#"{"arrayValue":{"values":["#.repeat(10_000), r#"{"intValue":"1"}"#.to_owned(), "]}}".repeat(10_000)].concat();
+    let span = decode(SPAN.replacen(r#"{"intValue":"-5"}"#, &deep, 1).as_bytes()).unwrap();
+    let found = span.attributes.iter().find(|one| one.key.as_str() == "i").unwrap();
+    assert!(found.value.as_str().contains('…'), "{found:?}");
+}

@@ -28,10 +28,10 @@ impl Program {
     }
 }
 
-/// Whoever makes it.
+/// Whoever makes it, but for those of messages.
 #[test]
 fn a_span_of_a_server_takes_the_place_of_the_request() {
-    for (of_kind, scope) in [(span_kind::SERVER, WRAPPER), (span_kind::CONSUMER, "shop")] {
+    for (of_kind, scope) in [(span_kind::SERVER, "shop"), (span_kind::CONSUMER, WRAPPER)] {
         let program = Program::new();
         let by = program.process.goroutine_struct();
         let served = program.serve(by, &span(3));
@@ -39,6 +39,7 @@ fn a_span_of_a_server_takes_the_place_of_the_request() {
         for other in OTHERS.into_iter().chain([span_kind::CLIENT, span_kind::PRODUCER]) {
             assert_eq!(program.sdk_starts(scope, other, context), None, "{other}");
         }
+        assert_eq!(program.sdk_starts("shop", span_kind::CONSUMER, context), None);
         assert_eq!(program.sdk_starts(scope, of_kind, [0, 0]), None);
         assert_eq!(
             program.sdk_starts(scope, of_kind, program.with_span(served, identity(4, 1, [0; 3], 0))),
