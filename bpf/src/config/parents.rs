@@ -21,6 +21,10 @@ pub struct ParentsConfig {
     pub has_frames: Setting<u32>,
     /// `tracer.instrumentationScope.Name` of the SDK.
     pub sdk_scope: Offset,
+    /// `tracer.provider *TracerProvider` of the SDK.
+    pub sdk_provider: Offset,
+    /// `TracerProvider.spanProcessors atomic.Pointer[spanProcessorStates]`, which points to a slice.
+    pub sdk_processors: Offset,
     /// `g.goid uint64`.
     pub goid: Offset,
     /// `g.atomicstatus atomic.Uint32`.
@@ -41,6 +45,8 @@ pub const EMPTY_PARENTS: ParentsConfig = ParentsConfig {
     wanted: Setting::new(0),
     has_frames: Setting::new(0),
     sdk_scope: Setting::new(ABSENT),
+    sdk_provider: Setting::new(ABSENT),
+    sdk_processors: Setting::new(ABSENT),
     goid: Setting::new(ABSENT),
     status: Setting::new(ABSENT),
     g_m: Setting::new(ABSENT),
@@ -102,7 +108,7 @@ pub mod context_kind {
     pub const SPAN: u32 = 2;
 }
 
-const _: () = assert!(size_of::<ParentsConfig>() == (2 + MAX_WRAPPERS) * 8 + 8 * 4 && size_of::<ContextType>() == 16);
+const _: () = assert!(size_of::<ParentsConfig>() == (2 + MAX_WRAPPERS) * 8 + 10 * 4 && size_of::<ContextType>() == 16);
 
 // SAFETY: two 64-bit settings and an even number of 32-bit ones (see the size assertion above).
 unsafe impl ReadOnlyData for ParentsConfig {}

@@ -7,7 +7,7 @@ use crate::missed::Missed;
 use crate::records::SpanIdentity;
 use crate::target::{Lookup, Step, Target};
 use crate::trace::goroutine::Goroutine;
-use crate::trace::{answered, creators, extracted, frames};
+use crate::trace::{answered, creators, extracted, frames, wrapped};
 
 /// Contexts within contexts that are looked at, at most.
 const MAX_CONTEXTS: u32 = 64;
@@ -242,7 +242,7 @@ impl Step for ContextWalk<'_> {
         }
         search.is_keyed = 1;
         match lookup.context_type(value_type) {
-            Some(span) if span.kind == context_kind::SPAN => !search.take_sdk_span(lookup, span, value),
+            Some(span) if span.kind == context_kind::SPAN => !search.take_sdk_span(lookup, config, span, value),
             Some(_) | None => true,
         }
     }
@@ -288,7 +288,7 @@ impl ParentSearch {
     /// `trace.SpanContext` (`go.opentelemetry.io/otel/trace/trace.go`): trace id, span id, flags, trace state, remote; the
     /// launcher has compared the offsets.
     #[inline(always)]
-    fn take_sdk_span<L: Lookup>(&mut self, lookup: &L, span: &ContextType, address: u64) -> bool {
+    fn take_sdk_span<L: Lookup>(&mut self, lookup: &L, config: &ParentsConfig, span: &ContextType, address: u64) -> bool {
         let words: [u64; 8] = lookup.read_or_zero(address.wrapping_add(span.offset.into()));
         let [trace, trace_end, id, flags, state, state_length, state_capacity, remote] = words;
         if remote & 0xff != 0 {
@@ -298,6 +298,12 @@ impl ParentSearch {
             return false;
         }
         if id == 0 {
+            return false;
+        }
+        // Nobody sees a span that the SDK hands to no processor.
+        if span.through != ABSENT
+            && !wrapped::is_exported(lookup, config, lookup.read_or_zero(address.wrapping_add(span.through.into())))
+        {
             return false;
         }
         let words: [u64; 5] = [trace, trace_end, id, lookup.opaque(0), flags & 0xff];

@@ -1,7 +1,7 @@
 //! Operations that have a span of ours, and one of the SDK of OpenTelemetry too, by an instrumentation that the program wraps around them.
 
-use crate::config::Setting;
 use crate::config::parents::{MAX_WRAPPERS, ParentsConfig, SCOPE_NAME, scope_number_of};
+use crate::config::{ABSENT, Setting};
 use crate::go::string::GoString;
 use crate::target::{Lookup, Step, Target};
 use crate::trace::parents::ParentSearch;
@@ -16,6 +16,17 @@ pub mod span_kind {
     pub const PRODUCER: u64 = 4;
     /// `SpanKindConsumer`, the last.
     pub const CONSUMER: u64 = 5;
+}
+
+/// Whether the spans of a tracer of the SDK go anywhere: its provider has processors. Frameworks set one without any, whose spans nobody sees.
+#[inline(always)]
+pub fn is_exported<L: Lookup>(lookup: &L, config: &ParentsConfig, tracer: u64) -> bool {
+    if config.sdk_processors.get() == ABSENT {
+        return true;
+    }
+    let provider: u64 = lookup.read_or_zero(tracer.wrapping_add(config.sdk_provider.get().into()));
+    let processors: u64 = lookup.read_or_zero(provider.wrapping_add(config.sdk_processors.get().into()));
+    lookup.read_or_zero::<u64>(processors.wrapping_add(8)) != 0
 }
 
 /// Notes whether the parent that was found is the span of an operation that begins now: the SDK records it for an instrumentation of such

@@ -4,7 +4,7 @@
 
 use bpf::config::operations::event;
 use bpf::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig, scope_number};
-use bpf::config::{ReadOnlyData as _, Setting};
+use bpf::config::{ABSENT, ReadOnlyData as _, Setting};
 use bpf::trace::frames::G_WORDS;
 use serde::Serialize;
 
@@ -16,14 +16,15 @@ use super::left_out::LeftOut;
 use super::operations::Operations;
 use super::probe::{Body, Event, Layout, Probe, When};
 use super::sdk::Sdk;
-use crate::binary::VirtAddr;
+use crate::binary::{Kind, VirtAddr};
 
 /// Functions that are probed.
 pub const FUNCTIONS: [&str; 7] = [CREATE, QUEUE, SERVERS[0], SERVERS[1], SERVERS[2], PANIC, GOEXIT];
 /// Types that are read.
-pub const TYPES: [&str; 5] = ["runtime.g", "runtime.m", "runtime.stack", SDK_TRACER, SDK_SCOPE];
+pub const TYPES: [&str; 6] = ["runtime.g", "runtime.m", "runtime.stack", SDK_TRACER, SDK_SCOPE, SDK_PROVIDER];
 
 const SDK_TRACER: &str = "go.opentelemetry.io/otel/sdk/trace.tracer";
+const SDK_PROVIDER: &str = "go.opentelemetry.io/otel/sdk/trace.TracerProvider";
 const SDK_SCOPE: &str = "go.opentelemetry.io/otel/sdk/instrumentation.Scope";
 
 /// Every server of `net/http`, of `fasthttp` and of `hertz` has one of these.
@@ -75,6 +76,14 @@ pub fn plan(facts: &Facts<'_>, operations: &Operations, wrappers: &[&str], sdk: 
         ParentsConfig { wanted: Setting::new(has_server.into()), has_frames: Setting::new(has_frames.into()), ..EMPTY_PARENTS };
     for (place, name) in config.wrappers.iter_mut().zip(wrappers) {
         *place = Setting::new(scope_number(name));
+    }
+    if let Some(processors) = facts.layouts.field(SDK_PROVIDER, "spanProcessors").filter(|field| field.kind == Kind::Struct) {
+        config.sdk_provider = fields.optional(SDK_TRACER, "provider");
+        config.sdk_processors = if config.sdk_provider.get() == ABSENT {
+            Setting::new(ABSENT)
+        } else {
+            Setting::new(u32::try_from(processors.offset).unwrap_or(ABSENT))
+        };
     }
     config.sdk_scope = fields.nested(SDK_TRACER, "instrumentationScope", SDK_SCOPE, "Name");
     match contexts::find(facts.binary) {

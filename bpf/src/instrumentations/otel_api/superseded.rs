@@ -11,7 +11,7 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::frames;
 use crate::trace::parents::{self, BY_CONTEXT};
-use crate::trace::wrapped::span_kind;
+use crate::trace::wrapped::{is_exported, span_kind};
 
 /// A span of a request that is served is one of the request around, whoever makes it; one of a call, where it is made for an instrumentation
 /// of such calls, and within one.
@@ -22,6 +22,9 @@ pub(super) fn started<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
     let of_kind: u64 = target.read_or_zero(options.wrapping_add(config.sdk_kind.get().into()));
     let address = registers.goroutine();
     let _without_stand_ins = provided(target);
+    if !is_exported(target, target.parents(), tracer) {
+        return Err(Missed::NothingToDo);
+    }
     target.with_scratch(|scratch| {
         let found = match of_kind {
             span_kind::SERVER => served(target, scratch, context),
