@@ -75,7 +75,6 @@ pub const fn key(address: u64, level: u32) -> u64 {
 /// The address and the level of which [`key`] is made.
 #[inline(always)]
 #[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "eight bits")]
 pub const fn of_key(key: u64) -> (u64, u32) {
     (key & ((1 << 56) - 1), (key >> 56) as u32)
 }
