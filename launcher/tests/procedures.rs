@@ -78,7 +78,7 @@ fn ask(app: &std::path::Path, paths: &[&str]) -> (Vec<[Span; 2]>, String) {
     }
     let Left { mut spans, stderr, .. } = server.end();
     spans.sort_by_key(|span| span.start_time_unix_nano);
-    let is_front = |span: &Span| span.kind() == SpanKind::Server && span.parent_span_id.ends_with(&[0xaa]);
+    let is_front = |span: &Span| span.kind() == SpanKind::Server && span.parent_span_id == 0xaa_u64.to_be_bytes();
     let (fronts, rest): (Vec<Span>, Vec<Span>) = spans.into_iter().partition(is_front);
     let (clients, servers): (Vec<Span>, Vec<Span>) = rest.into_iter().partition(|span| span.kind() == SpanKind::Client);
     assert_eq!([fronts.len(), clients.len(), servers.len()], [paths.len(); 3], "{clients:#?} {servers:#?} {stderr}");
