@@ -247,8 +247,8 @@ fn nothing_is_left_of_rows() {
         assert_eq!(open_goroutines(&server), 0, "{version:?}");
         // Those that are never closed are bounded.
         load::send(address, 8, 10_000, |_| "/rows-open".to_owned());
-        let open = maps::entries(server.pid()).get("OBJECTS").copied();
-        assert!(open.is_some_and(|open| (4_096..=8_192).contains(&open)), "{version:?}: {open:?}");
+        let open = maps::entries(server.pid()).get("OBJECTS").copied().unwrap();
+        assert!(open <= 8_192, "{version:?}: {open}");
         assert_eq!(open_goroutines(&server), 0, "{version:?}");
         assert_maps_are_known(&server);
         let left = server.end();
@@ -256,6 +256,9 @@ fn nothing_is_left_of_rows() {
         let unfinished = left.spans.iter().filter(|span| span.text("error.type").as_deref() == Some("unfinished"));
         let is_lossless = !left.stderr.contains("lost");
         assert!(unfinished.count() == 0 || !is_lossless, "{version:?}: {}", left.stderr);
+        // Fewer the more found the ring buffer full (measured: 8,100 with none lost, 5,197 with 11,248).
+        assert!(open >= 4_096 || !is_lossless, "{version:?}: {open}");
+        assert!(open > 0, "{version:?}");
         assert!(left.spans.len() > 10_000, "{version:?}: {}", left.stderr);
     }
 }
