@@ -1,3 +1,5 @@
+//! What is called of the span of a request, and what its span has of it in the end.
+
 use super::*;
 
 const LIMITS: Limits = Limits {

@@ -1,3 +1,5 @@
+//! Spans as the OpenTelemetry API's Auto SDK encodes them, and those that are none.
+
 use bpf::records::RecordHeader;
 use bpf::records::otel_api::EncodedSpan;
 
