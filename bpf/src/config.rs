@@ -3,6 +3,7 @@
 //! Layouts stand in read-only data, which the kernel's verifier treats as constants: code for a layout that the process does not
 //! have is removed when the object is loaded. [`Settings`] may change at any time.
 
+pub mod baggage;
 mod ends;
 pub mod fasthttp_server;
 pub mod grpc;

@@ -3,11 +3,13 @@
 //! It stands in a map, not on the stack: that is short, and the verifier follows each combination of what may stand there, while it
 //! does not follow the contents of maps.
 
+use crate::go::baggage::{Encoding, NO_ENCODING};
 use crate::go::header::{NEW_WALK, Walk};
 use crate::go::string::GoString;
 use crate::instrumentations::operations::{Evaluation, NO_EVALUATION};
 use crate::records::http_server::TEXTS;
 use crate::records::{RecordBuffer, SpanIdentity};
+use crate::trace::baggage::{NOT_SET, Set};
 use crate::trace::extracted::{Extracted, NOTHING_EXTRACTED};
 use crate::trace::ids::Random;
 use crate::trace::injection::{Injection, NO_INJECTION};
@@ -31,6 +33,10 @@ pub struct Scratch {
     pub remote: RemoteParent,
     /// The way to the parent of an operation that begins.
     pub search: ParentSearch,
+    /// What the program says of baggage by the OpenTelemetry API.
+    pub baggage: Set,
+    /// How far that has been written.
+    pub encoding: Encoding,
     /// How far a `tracestate` has been read.
     pub grammar: Grammar,
     /// The headers of a request.
@@ -56,6 +62,8 @@ pub const NEW_SCRATCH: Scratch = Scratch {
     span: SpanIdentity::NONE,
     remote: NO_REMOTE_PARENT,
     search: NO_SEARCH,
+    baggage: NOT_SET,
+    encoding: NO_ENCODING,
     grammar: Grammar::new(0),
     headers: NEW_WALK,
     extracted: NOTHING_EXTRACTED,

@@ -28,8 +28,10 @@ pub mod site {
     pub const HEADER_FIELDS: u32 = 1;
     /// For functions of the OpenTelemetry API that store what the probe says: commands.
     pub const SPAN_STORES: u32 = 2;
-    /// For `trace.SpanFromContext`: the two words that it returns.
+    /// For `trace.SpanFromContext`: the two words that it returns, and zero.
     pub const CURRENT_SPAN: u32 = 3;
+    /// For `baggage.ListFromContext`: two words, and the address of the function that is called with them instead.
+    pub const BAGGAGE: u32 = 4;
     /// Added while BPF fills the slot, and again when the goroutine has come to where the text belongs: from there on the slot
     /// is its own until it frees it. In both cases nobody else takes the slot or obeys it.
     pub const ARMED: u32 = 16;

@@ -5,7 +5,7 @@
 
 use core::mem::size_of;
 
-use super::{ABSENT, Offset, ReadOnlyData, Setting};
+use super::{ABSENT, MapLayout, NO_MAP, Offset, ReadOnlyData, Setting};
 
 /// One of the two copies.
 #[repr(C)]
@@ -24,6 +24,46 @@ pub struct CopyConfig {
 /// Functions of the SDK that are known.
 pub const SDK_FUNCTIONS: usize = 3;
 
+/// Where the baggage is that came with a request, and what parses it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ReceivedConfig {
+    /// `baggage.Parse`: its address in the file; 0 where the program's contexts have none of what came.
+    pub parse: Setting<u64>,
+    /// The descriptor of `google.golang.org/grpc/metadata.mdIncomingKey` in the file; 0 where there is none.
+    pub metadata_key: Setting<u64>,
+    /// `http.Header`, and `metadata.MD`.
+    pub map: MapLayout,
+    /// `http.response.req *Request`.
+    pub request: Offset,
+    /// `http.response.conn *conn`.
+    pub connection: Offset,
+    /// `http.conn.curReq atomic.Pointer[response]`.
+    pub current: Offset,
+    /// `http.Request.Header Header`.
+    pub header: Offset,
+    /// Of an HTTP/2 server of the standard library, and of that of `golang.org/x/net/http2`: `responseWriter.rws *responseWriterState`.
+    pub state: [Offset; 2],
+    /// `responseWriterState.req`: a `*http.Request`, or, since Go 1.27, a `*http2.ServerRequest`.
+    pub state_request: [Offset; 2],
+    /// Its field `Header http.Header`.
+    pub state_header: [Offset; 2],
+}
+
+/// None.
+pub const NO_RECEIVED: ReceivedConfig = ReceivedConfig {
+    parse: Setting::new(0),
+    metadata_key: Setting::new(0),
+    map: NO_MAP,
+    request: Setting::new(ABSENT),
+    connection: Setting::new(ABSENT),
+    current: Setting::new(ABSENT),
+    header: Setting::new(ABSENT),
+    state: [const { Setting::new(ABSENT) }; 2],
+    state_request: [const { Setting::new(ABSENT) }; 2],
+    state_header: [const { Setting::new(ABSENT) }; 2],
+};
+
 /// The program's API.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +80,8 @@ pub struct OtelApiConfig {
     pub function_option: Setting<u64>,
     /// Functions of the SDK that ask for the span of a context where one begins: from where to where, in the file; zeros where there is none.
     pub sdk_code: [[Setting<u64>; 2]; SDK_FUNCTIONS],
+    /// The baggage that came.
+    pub received: ReceivedConfig,
     /// The two copies: `auto/sdk`, and `otel/trace`.
     pub copies: [CopyConfig; 2],
     /// Where a stand-in has its `trace.SpanContext`.
@@ -67,6 +109,7 @@ pub const EMPTY_OTEL_API: OtelApiConfig = OtelApiConfig {
     timestamp_option: Setting::new(0),
     function_option: Setting::new(0),
     sdk_code: [const { [const { Setting::new(0) }; 2] }; SDK_FUNCTIONS],
+    received: NO_RECEIVED,
     copies: [NO_COPY; 2],
     stand_in_identity: Setting::new(ABSENT),
     sdk_kind: Setting::new(ABSENT),
@@ -91,6 +134,8 @@ pub mod event {
     pub const SDK_START: u32 = 6;
     /// `global.SetTracerProvider`: the program has a provider of its own.
     pub const PROVIDED: u32 = 7;
+    /// `baggage.ListFromContext`: the context.
+    pub const BAGGAGE: u32 = 8;
     /// `(*span).SetAttributes`: the span, `[]attribute.KeyValue`.
     pub const SET_ATTRIBUTES: u32 = 16;
     /// `(*span).AddEvent`: the span, the name, `[]trace.EventOption`.
@@ -107,7 +152,10 @@ pub mod event {
     pub const SECOND: u32 = 32;
 }
 
-const _: () = assert!(size_of::<OtelApiConfig>() == (5 + 2 * SDK_FUNCTIONS) * 8 + 2 * 16 + 4 * 4);
+const _: () = assert!(
+    size_of::<ReceivedConfig>() == 2 * 8 + (16 + 10) * 4
+        && size_of::<OtelApiConfig>() == (5 + 2 * SDK_FUNCTIONS) * 8 + size_of::<ReceivedConfig>() + 2 * 16 + 4 * 4
+);
 
 // SAFETY: 64-bit settings, then an even number of 32-bit ones (see the size assertion above).
 unsafe impl ReadOnlyData for OtelApiConfig {}

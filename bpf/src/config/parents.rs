@@ -2,6 +2,7 @@
 
 use core::mem::size_of;
 
+use super::baggage::{BaggageConfig, NO_BAGGAGE};
 use super::{ABSENT, Offset, ReadOnlyData, Setting};
 
 /// `runtime.g`, `runtime.m` and the key under which the OpenTelemetry API keeps a span in a context.
@@ -15,6 +16,8 @@ pub struct ParentsConfig {
     /// Instrumentations by the SDK of OpenTelemetry whose operations have spans of ours too: [`scope_number`] of their names; zeros behind the
     /// last.
     pub wrappers: [Setting<u64>; MAX_WRAPPERS],
+    /// The baggage that the program sets by the OpenTelemetry API.
+    pub baggage: BaggageConfig,
     /// 1: something in the program asks for parents, so spans are remembered under their contexts.
     pub wanted: Setting<u32>,
     /// 1: there are operations of tables, which may be parents.
@@ -42,6 +45,7 @@ pub const EMPTY_PARENTS: ParentsConfig = ParentsConfig {
     server_key: Setting::new(0),
     span_key: Setting::new(0),
     wrappers: [const { Setting::new(0) }; MAX_WRAPPERS],
+    baggage: NO_BAGGAGE,
     wanted: Setting::new(0),
     has_frames: Setting::new(0),
     sdk_scope: Setting::new(ABSENT),
@@ -108,7 +112,9 @@ pub mod context_kind {
     pub const SPAN: u32 = 2;
 }
 
-const _: () = assert!(size_of::<ParentsConfig>() == (2 + MAX_WRAPPERS) * 8 + 10 * 4 && size_of::<ContextType>() == 16);
+const _: () = assert!(
+    size_of::<ParentsConfig>() == (2 + MAX_WRAPPERS) * 8 + size_of::<BaggageConfig>() + 10 * 4 && size_of::<ContextType>() == 16
+);
 
 // SAFETY: two 64-bit settings and an even number of 32-bit ones (see the size assertion above).
 unsafe impl ReadOnlyData for ParentsConfig {}

@@ -10,6 +10,7 @@
 
 mod calls;
 mod encoded;
+mod received;
 mod start;
 mod superseded;
 
@@ -39,6 +40,7 @@ pub fn any<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
         event::ENDED => encoded::ended(target),
         event::SDK_START => superseded::started(target, config),
         event::PROVIDED => provided(target),
+        event::BAGGAGE => received::asked(target, &config.received),
         _ => current(target, config),
     }
 }
@@ -159,18 +161,25 @@ fn current<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
         let [table, first] =
             stand_in::table(target, table.wrapping_add(bias), config.table_words.get(), replaced).ok_or(Missed::NoRoom)?;
         let object = first.wrapping_add(u64::from(number) * size_of::<stand_in::StandIn>() as u64 + stand_in::OBJECT_AT);
-        if T::STORES {
-            target.return_at_once([table, object]);
-            return Ok(());
-        }
-        let claimed = write::claim(target, address, site::CURRENT_SPAN, 0).ok_or(Missed::NoRoom)?;
-        let slot = &mut *claimed.slot;
-        slot.meant_for[meant_for::DEPTH] = behind_start(target, address);
-        slot.words[0] = table;
-        slot.words[1] = object;
-        claimed.publish();
-        Ok(())
+        leave(target, site::CURRENT_SPAN, [table, object], target.opaque(0))
     })
+}
+
+/// Makes the function whose start was hit return these words at once; or, where `function` is not 0, makes it that function, called with them.
+#[inline(always)]
+fn leave<T: Target>(target: &T, site: u32, words: [u64; 2], function: u64) -> Done {
+    if T::STORES {
+        target.leave(words, function);
+        return Ok(());
+    }
+    let goroutine = target.registers().goroutine();
+    let claimed = write::claim(target, goroutine, site, 0).ok_or(Missed::NoRoom)?;
+    let slot = &mut *claimed.slot;
+    slot.meant_for[meant_for::DEPTH] = behind_start(target, goroutine);
+    [slot.words[0], slot.words[1]] = words;
+    slot.words[2] = function;
+    claimed.publish();
+    Ok(())
 }
 
 /// Whether a span of the SDK has taken the place of the operation's of `holder`.

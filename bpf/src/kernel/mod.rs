@@ -1,5 +1,6 @@
 //! The seam's kernel side: helpers, maps and registers behind [`bpf::target::Target`].
 
+mod baggage;
 mod goroutines;
 mod lookup;
 mod memory;
@@ -269,6 +270,16 @@ impl Target for Hit {
     #[inline(always)]
     fn is_wrapper(&self, name: GoString) -> bool {
         otel_api::is_wrapper(name)
+    }
+
+    #[inline(always)]
+    fn find_baggage(&self, scratch: &mut Scratch, context: [u64; 2]) {
+        baggage::find(scratch, context);
+    }
+
+    #[inline(always)]
+    fn encode_baggage(&self, scratch: &mut Scratch) {
+        baggage::encode(scratch);
     }
 
     #[inline(always)]

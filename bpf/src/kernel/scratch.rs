@@ -81,10 +81,15 @@ pub(super) fn scratch_in(place: u32) -> Option<&'static mut Scratch> {
 /// Follows these steps with this scratch memory.
 #[inline(always)]
 pub(super) fn follow(steps: Steps, scratch: &mut Scratch) {
-    let place = scratch.place as u32;
-    // SAFETY: it does nothing. The compiler sees that the memory is known elsewhere: what is called below changes it.
+    follow_recipe(elsewhere(scratch), steps.first, steps.count);
+}
+
+/// The place of this scratch memory, for a function that changes it.
+#[inline(always)]
+pub(super) fn elsewhere(scratch: &mut Scratch) -> u32 {
+    // SAFETY: it does nothing. The compiler sees that the memory is known elsewhere: what is called with the place changes it.
     unsafe { core::arch::asm!("{0} = {0}", in(reg) core::ptr::from_mut(scratch)) };
-    follow_recipe(place, steps.first, steps.count);
+    scratch.place as u32
 }
 
 /// Runs `work` with one that is nobody else's. A BPF program stays on its processor, but others may run there in between.

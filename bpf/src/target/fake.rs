@@ -117,7 +117,7 @@ pub struct FakeProcess<const STORES: bool = false> {
     /// What stands in for spans.
     pub stand_ins: Vec<StandIn>,
     /// With what the function is to return at once that was hit.
-    pub returned: Cell<Option<[u64; 2]>>,
+    pub left: Cell<Option<[u64; 3]>>,
     /// What another probe does before this one swaps a tag next.
     pub meanwhile: Cell<Option<fn(&Self)>>,
     seed: Cell<u32>,
@@ -171,7 +171,7 @@ impl<const STORES: bool> FakeProcess<STORES> {
             missed: RefCell::default(),
             unsampled: RefCell::default(),
             stand_ins: (0..=STAND_INS).map(|_| NO_STAND_IN).collect(),
-            returned: Cell::new(None),
+            left: Cell::new(None),
             meanwhile: Cell::new(None),
             seed: Cell::new(1),
             numbers: Cell::new(Random::UNSEEDED),

@@ -22,7 +22,6 @@ use crate::records::RecordBuffer;
 use crate::scratch::Scratch;
 use crate::shared::Shared;
 use crate::slots::{Bucket, SLOT_WORDS};
-use crate::trace::answered;
 use crate::trace::creators::Sweep;
 use crate::trace::extracted::Extracted;
 use crate::trace::frames::Frame;
@@ -31,6 +30,7 @@ use crate::trace::injection::Injection;
 use crate::trace::sealed::SealedSpan;
 use crate::trace::stand_in::StandIn;
 use crate::trace::wrapped;
+use crate::trace::{answered, baggage};
 
 /// The memory of the process under observation.
 pub trait Memory {
@@ -203,12 +203,29 @@ pub trait Target: Lookup {
     {
         wrapped::is_wrapper(self, self.parents(), name)
     }
+    /// [`baggage::find`].
+    #[inline(always)]
+    fn find_baggage(&self, scratch: &mut Scratch, context: [u64; 2])
+    where
+        Self: Sized,
+    {
+        baggage::find(self, self.parents(), self.load_bias(), scratch, context);
+    }
+    /// [`baggage::encode`].
+    #[inline(always)]
+    fn encode_baggage(&self, scratch: &mut Scratch)
+    where
+        Self: Sized,
+    {
+        baggage::encode(self, self.parents(), scratch);
+    }
     /// Where the program has the code of the method that stand-ins have of their own (0: nowhere), and the first of them; `table` is
     /// [`stand_in::TABLE`](crate::trace::stand_in::TABLE).
     fn stand_ins_at(&self, table: &StandIn) -> Option<[u64; 2]>;
-    /// Makes the function whose start was hit return at once: these two words. Only where a probe writes itself ([`Self::STORES`]).
+    /// Makes the function whose start was hit return at once: these two words; or, where `function` is not 0, makes it that function, called
+    /// with them. Only where a probe writes itself ([`Self::STORES`]).
     #[inline(always)]
-    fn return_at_once(&self, _results: [u64; 2]) {}
+    fn leave(&self, _words: [u64; 2], _function: u64) {}
 
     /// Counts what nothing came of.
     fn count(&self, missed: Missed);

@@ -2,7 +2,9 @@
 
 pub mod answered;
 pub mod b3;
+pub mod baggage;
 pub mod chain;
+pub mod contexts;
 pub mod creators;
 pub mod extracted;
 pub mod frames;

@@ -4,7 +4,7 @@ use crate::missed::Done;
 use crate::shared::Shared;
 use crate::target::Target;
 use crate::trace::sealed::SealedSpan;
-use crate::trace::{extracted, waiting};
+use crate::trace::{baggage, extracted, waiting};
 
 /// Values of [`Operation::kind`]: what was begun, and so which layouts its words have.
 pub mod kind {
@@ -97,8 +97,11 @@ impl Operation {
                 target.forget_extracted(extracted::key(self.span.span_id()));
             }
         } else {
-            if target.injection(object).is_some_and(|injection| injection.writes.get() == 0) {
-                waiting::ended_unwritten(target, object);
+            if let Some(injection) = target.injection(object) {
+                if injection.writes.get() == 0 {
+                    waiting::ended_unwritten(target, object);
+                }
+                baggage::forget(target, self.span.span_id(), injection.extracted.get());
             }
             target.forget_injection(object);
         }

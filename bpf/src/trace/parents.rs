@@ -6,6 +6,7 @@ use crate::config::{ABSENT, propagator};
 use crate::missed::Missed;
 use crate::records::SpanIdentity;
 use crate::target::{Lookup, Step, Target};
+use crate::trace::contexts::{self, Held};
 use crate::trace::goroutine::Goroutine;
 use crate::trace::{answered, creators, extracted, frames, wrapped};
 
@@ -84,6 +85,10 @@ pub fn find<T: Target>(target: &T, goroutine: &Goroutine, search: &mut ParentSea
     }
     if target.parents().has_frames.get() != 0 {
         frames::take_innermost(target, goroutine, address, search);
+    }
+    if search.found == 0 {
+        // Nothing came with it.
+        search.parent.propagation = 0;
     }
 }
 
@@ -215,23 +220,13 @@ impl Step for ContextWalk<'_> {
         if search.is_served(lookup) {
             return false;
         }
-        if search.table == 0 || search.data == 0 {
-            return false;
-        }
-        // `itab.Type` (`internal/abi.ITab`).
-        let Some(context) = lookup.context_type(lookup.read_or_zero(search.table.wrapping_add(8))) else {
+        let Some(Held { inner, key, value_type, value }) = contexts::held(lookup, [search.table, search.data]) else {
             return false;
         };
-        let mut at = search.data.wrapping_add(context.offset.into());
-        if context.through != ABSENT {
-            at = lookup.read_or_zero::<u64>(at).wrapping_add(context.through.into());
-        }
-        if context.kind != context_kind::VALUE {
-            [search.table, search.data] = lookup.read_or_zero(at);
+        [search.table, search.data] = inner;
+        if key == 0 {
             return true;
         }
-        let [table, data, key, _, value_type, value]: [u64; 6] = lookup.read_or_zero(at);
-        [search.table, search.data] = [table, data];
         // `http.ServerContextKey` and `http.LocalAddrContextKey` are of this type.
         if config.server_key.get() != 0 && key == config.server_key.get().wrapping_add(*load_bias) {
             search.from_server = 1;

@@ -4,7 +4,10 @@
 //! `bpf/src/instrumentations/otel_api.rs` says how. The API has two copies of what it needs for that: `go.opentelemetry.io/auto/sdk`, by which the
 //! global provider starts spans (otel 1.33 and newer), and `go.opentelemetry.io/otel/trace` itself (1.36 and newer).
 
-use bpf::config::otel_api::{CopyConfig, EMPTY_OTEL_API, OtelApiConfig, SDK_FUNCTIONS, event};
+mod copies;
+mod received;
+
+use bpf::config::otel_api::{EMPTY_OTEL_API, OtelApiConfig, SDK_FUNCTIONS, event};
 use bpf::config::{ABSENT, ReadOnlyData as _, Setting};
 use bpf::slots::site;
 use bpf::trace::stand_in::OBJECT_WORDS;
@@ -14,6 +17,7 @@ use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
 use crate::probes::plan::{How, Instrumentation, Layout, LeftOut, Planned};
 use crate::probes::probe::{Body, Event, Probe, When};
+use copies::{CALLS, COPIES, copy, is_known, of_copy};
 
 /// The catalog entry.
 pub static INSTRUMENTATION: Instrumentation = Instrumentation {
@@ -48,6 +52,8 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         COPIES[1].calls[3],
         COPIES[1].calls[4],
         COPIES[1].calls[5],
+        received::LIST,
+        received::PARSE,
     ],
     types: &[
         COPIES[0].span,
@@ -60,68 +66,24 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         SPAN_CONFIG,
         "runtime.g",
         "runtime.stack",
+        received::TYPES[0],
+        received::TYPES[1],
+        received::TYPES[2],
+        received::TYPES[3],
+        received::TYPES[4],
+        received::TYPES[5],
+        received::TYPES[6],
+        received::TYPES[7],
+        received::TYPES[8],
+        received::TYPES[9],
+        received::TYPES[10],
+        received::TYPES[11],
     ],
     wrappers: &[],
     has_parents: true,
     is_of_sdk: true,
     how: How::Code(plan),
 };
-
-/// One of the two copies.
-struct OneCopy {
-    start: &'static str,
-    ended: &'static str,
-    span: &'static str,
-    /// match-go: v1.1.0..: go.opentelemetry.io/auto/sdk.(*span).IsRecording(s)
-    /// match-go: v1.36.0..: go.opentelemetry.io/otel/trace.(*autoSpan).IsRecording(s)
-    is_recording: &'static str,
-    tracer: &'static str,
-    /// In the order of [`CALLS`].
-    calls: [&'static str; 6],
-}
-
-const COPIES: [OneCopy; 2] = [
-    OneCopy {
-        start: "go.opentelemetry.io/auto/sdk.(*tracer).start",
-        ended: "go.opentelemetry.io/auto/sdk.(*span).ended",
-        span: "go.opentelemetry.io/auto/sdk.span",
-        is_recording: "go.opentelemetry.io/auto/sdk.(*span).IsRecording",
-        tracer: "go.opentelemetry.io/auto/sdk.tracer",
-        calls: [
-            "go.opentelemetry.io/auto/sdk.(*span).SetAttributes",
-            "go.opentelemetry.io/auto/sdk.(*span).AddEvent",
-            "go.opentelemetry.io/auto/sdk.(*span).RecordError",
-            "go.opentelemetry.io/auto/sdk.(*span).SetStatus",
-            "go.opentelemetry.io/auto/sdk.(*span).SetName",
-            "go.opentelemetry.io/auto/sdk.(*span).AddLink",
-        ],
-    },
-    OneCopy {
-        start: "go.opentelemetry.io/otel/trace.(*autoTracer).start",
-        ended: "go.opentelemetry.io/otel/trace.(*autoSpan).ended",
-        span: "go.opentelemetry.io/otel/trace.autoSpan",
-        is_recording: "go.opentelemetry.io/otel/trace.(*autoSpan).IsRecording",
-        tracer: "go.opentelemetry.io/otel/trace.autoTracer",
-        calls: [
-            "go.opentelemetry.io/otel/trace.(*autoSpan).SetAttributes",
-            "go.opentelemetry.io/otel/trace.(*autoSpan).AddEvent",
-            "go.opentelemetry.io/otel/trace.(*autoSpan).RecordError",
-            "go.opentelemetry.io/otel/trace.(*autoSpan).SetStatus",
-            "go.opentelemetry.io/otel/trace.(*autoSpan).SetName",
-            "go.opentelemetry.io/otel/trace.(*autoSpan).AddLink",
-        ],
-    },
-];
-
-/// What is called of a span.
-const CALLS: [(u32, &str); 6] = [
-    (event::SET_ATTRIBUTES, "attributes of a span are set"),
-    (event::ADD_EVENT, "an event is added to a span"),
-    (event::RECORD_ERROR, "an error is recorded with a span"),
-    (event::SET_STATUS, "the status of a span is set"),
-    (event::SET_NAME, "the name of a span is set"),
-    (event::ADD_LINK, "a link is added to a span"),
-];
 
 /// Starts a span for the global provider, where nothing has taken its place.
 const NEW_SPAN: &str = "go.opentelemetry.io/otel/internal/global.(*tracer).newSpan";
@@ -175,7 +137,7 @@ const OPTIONS: [&str; 3] = [
 ];
 
 fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
-    if ![NEW_SPAN, CURRENT, SDK_START].iter().any(|name| facts.functions.has(name)) {
+    if ![NEW_SPAN, CURRENT, SDK_START, received::LIST].iter().any(|name| facts.functions.has(name)) {
         return Err(LeftOut::NotUsed(CURRENT.to_owned()));
     }
     if facts.load_bias.is_none() {
@@ -202,6 +164,11 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
             Err(why) => planned.missing.push(format!("operations that the SDK makes spans of, too, have two: {why}")),
         }
     }
+    match received::plan(facts, &mut fields, stack_high, &mut planned) {
+        Ok(found) => config.received = found,
+        Err(LeftOut::NotUsed(_)) => {}
+        Err(why) => planned.missing.push(format!("baggage that came with requests, in the program's contexts: {why}")),
+    }
     planned.layouts = vec![(Layout::OtelApi, config.as_bytes().to_vec())];
     planned.fields = fields.sources;
     Ok(planned)
@@ -210,24 +177,6 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
 /// An event of [`bpf::instrumentations::otel_api::any`].
 const fn event(number: u32, meaning: &'static str) -> Event {
     Event { meaning, when: When::Api, body: Body::OtelApi, number }
-}
-
-/// The number of an event of this copy.
-const fn of_copy(number: u32, copy: usize) -> u32 {
-    if copy == 0 { number } else { number + event::SECOND }
-}
-
-fn copy(fields: &mut FieldReader<'_>, copy: &OneCopy) -> CopyConfig {
-    CopyConfig {
-        identity: fields.optional(copy.span, "spanContext"),
-        sampled: fields.optional(copy.span, "sampled"),
-        tracer_name: fields.optional(copy.tracer, "name"),
-        padding: Setting::new(0),
-    }
-}
-
-fn is_known(copy: &CopyConfig) -> bool {
-    [copy.identity.get(), copy.sampled.get(), copy.tracer_name.get()].iter().all(|offset| *offset != ABSENT)
 }
 
 /// The probes by which the program's own spans begin and end.

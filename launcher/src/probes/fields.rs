@@ -88,6 +88,21 @@ impl<'a> FieldReader<'a> {
     /// # Errors
     /// Where the program does not describe it, or it does not look as expected.
     pub fn string_map(&mut self, type_name: &str) -> Result<MapSettings, LeftOut> {
+        let settings = self.map(type_name)?;
+        // The probe reads keys in one piece (`bpf::go::header`): at strides of a key or of a key and a slice.
+        let keys_at_once = match settings.key_stride.get() {
+            16 => 8,
+            40 => 4,
+            _ => return Err(LeftOut::NotUnderstood(format!("the map type {type_name} has slots that are not understood"))),
+        };
+        Ok(MapSettings { keys_at_once: Setting::new(keys_at_once), ..settings })
+    }
+
+    /// How to read the map type `type_name`, whose keys are strings, key by key.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn map(&mut self, type_name: &str) -> Result<MapSettings, LeftOut> {
         let not_understood = |what: &str| LeftOut::NotUnderstood(format!("the map type {type_name} {what}"));
         let map = self.layouts.map(type_name).ok_or_else(|| not_understood("is not described by the program"))?;
         let number = |value: u64| u32::try_from(value).map(Setting::new).map_err(|_too_large| not_understood("is too large"));
@@ -128,18 +143,12 @@ impl<'a> FieldReader<'a> {
                 },
             ),
         };
-        // The probe reads keys in one piece (`bpf::go::header`): strings, at strides of a key or of a key and a slice.
         let in_header = [settings.count, settings.directory, settings.directory_length, settings.old_buckets];
-        let header_bytes = bpf::go::header::MAP_WORDS * 8;
+        let header_bytes = bpf::go::map::MAP_WORDS * 8;
         if in_header.iter().any(|offset| offset.get() != ABSENT && offset.get() >= header_bytes) {
             return Err(not_understood("has a header that is not understood"));
         }
-        if slots.keys_offset != 8
-            || slots.key_size != 16
-            || slots.indirect_key
-            || slots.indirect_elem
-            || !matches!(slots.key_stride, 16 | 40)
-        {
+        if slots.keys_offset != 8 || slots.key_size != 16 || slots.indirect_key || slots.indirect_elem {
             return Err(not_understood("has slots that are not understood"));
         }
         let source = match map {
@@ -150,7 +159,7 @@ impl<'a> FieldReader<'a> {
         Ok(MapSettings {
             keys: number(slots.keys_offset)?,
             key_stride: number(slots.key_stride)?,
-            keys_at_once: Setting::new(if slots.key_stride == 16 { 8 } else { 4 }),
+            keys_at_once: Setting::new(1),
             elements: number(slots.elems_offset)?,
             element_stride: number(slots.elem_stride)?,
             group_size: number(slots.group_size)?,

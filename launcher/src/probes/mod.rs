@@ -1,6 +1,7 @@
 //! What is observed of a program: the catalog and the binary become a plan. Where that is done in the process, and how, is the
 //! [`crate::engine`]'s.
 
+pub mod baggage;
 pub mod contexts;
 mod disabled;
 pub mod facts;

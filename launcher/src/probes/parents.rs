@@ -8,7 +8,6 @@ use bpf::config::{ABSENT, ReadOnlyData as _, Setting};
 use bpf::trace::frames::G_WORDS;
 use serde::Serialize;
 
-use super::contexts;
 use super::facts::Facts;
 use super::fields::FieldReader;
 use super::fields::FieldSource;
@@ -16,12 +15,24 @@ use super::left_out::LeftOut;
 use super::operations::Operations;
 use super::probe::{Body, Event, Layout, Probe, When};
 use super::sdk::Sdk;
+use super::{baggage, contexts};
 use crate::binary::{Kind, VirtAddr};
 
 /// Functions that are probed.
-pub const FUNCTIONS: [&str; 7] = [CREATE, QUEUE, SERVERS[0], SERVERS[1], SERVERS[2], PANIC, GOEXIT];
+pub const FUNCTIONS: [&str; 8] = [CREATE, QUEUE, SERVERS[0], SERVERS[1], SERVERS[2], PANIC, GOEXIT, baggage::PARSE];
 /// Types that are read.
-pub const TYPES: [&str; 6] = ["runtime.g", "runtime.m", "runtime.stack", SDK_TRACER, SDK_SCOPE, SDK_PROVIDER];
+pub const TYPES: [&str; 10] = [
+    "runtime.g",
+    "runtime.m",
+    "runtime.stack",
+    SDK_TRACER,
+    SDK_SCOPE,
+    SDK_PROVIDER,
+    baggage::TYPES[0],
+    baggage::TYPES[1],
+    baggage::TYPES[2],
+    baggage::TYPES[3],
+];
 
 const SDK_TRACER: &str = "go.opentelemetry.io/otel/sdk/trace.tracer";
 const SDK_PROVIDER: &str = "go.opentelemetry.io/otel/sdk/trace.TracerProvider";
@@ -95,6 +106,10 @@ pub fn plan(facts: &Facts<'_>, operations: &Operations, wrappers: &[&str], sdk: 
             config.span_key = Setting::new(span_key.map_or(0, |key| key.0));
             config.server_key = Setting::new(found.server_key.map_or(0, |key| key.0));
             context_types = found.types;
+            match baggage::plan(facts, &mut fields) {
+                Ok(found) => config.baggage = found,
+                Err(why) => missing.push(format!("baggage that the program sets is not injected: {why}")),
+            }
         }
         Err(why) => missing.push(format!("parents are not found through derived contexts: {why}")),
     }

@@ -28,8 +28,8 @@ pub(super) struct Hit<'f> {
     pub(super) site: &'static Site,
     /// By what is left here a hit is given up.
     pub(super) frame: *mut Frame,
-    /// What the function returns at once, whose start was hit.
-    pub(super) results: Cell<Option<[u64; 2]>>,
+    /// What the function returns at once whose start was hit, or with what another function takes its place, which has this address.
+    pub(super) left: Cell<Option<([u64; 2], u64)>>,
 }
 
 /// The entry calls this for each hit.
@@ -44,7 +44,7 @@ pub(super) unsafe extern "C" fn hit(saved: *mut Saved, number: u64, frame: *mut 
         return;
     }
     // SAFETY: the caller's contract.
-    let hit = Hit { saved: unsafe { &*saved }, site, frame, results: Cell::new(None) };
+    let hit = Hit { saved: unsafe { &*saved }, site, frame, left: Cell::new(None) };
     #[cfg(feature = "planted")]
     super::planted::in_hit(frame);
     let configuration = configuration();
@@ -69,9 +69,9 @@ pub(super) unsafe extern "C" fn hit(saved: *mut Saved, number: u64, frame: *mut 
         _ => Err(Missed::NothingToDo),
     };
     // Where the frame pointer has been pushed, what lies on top of the stack is not where the function returns to.
-    if let Some(results) = hit.results.get().filter(|_| site.stack == 0) {
+    if let Some((words, function)) = hit.left.get().filter(|_| site.stack == 0) {
         // SAFETY: the caller's contract; nothing refers to it any more.
-        unsafe { (*saved).return_at_once(results) };
+        unsafe { (*saved).leave(words, function) };
     }
     if let Err(missed) = done {
         hit.count(missed);

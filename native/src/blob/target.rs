@@ -39,8 +39,8 @@ impl Target for Hit<'_> {
     }
 
     #[inline(always)]
-    fn return_at_once(&self, results: [u64; 2]) {
-        self.results.set(Some(results));
+    fn leave(&self, words: [u64; 2], function: u64) {
+        self.left.set(Some((words, function)));
     }
 
     #[inline(always)]

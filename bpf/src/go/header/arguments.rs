@@ -23,12 +23,12 @@ pub fn find_in_arguments<L: Lookup>(memory: &L, address: u64, count: u64, length
     let absent = memory.opaque(0);
     walk.found = Found::nothing(absent);
     walk.lengths = absent + u64::from(lengths);
-    walk.entries = count;
+    walk.cursor.entries = count;
     for several in walk.scratch.iter_mut().take(ONCE) {
         *several = absent;
     }
     // From the last one on, so that the first counts.
-    walk.group = address.wrapping_add(count.wrapping_mul(STRIDE.into()));
+    walk.cursor.group = address.wrapping_add(count.wrapping_mul(STRIDE.into()));
     memory.repeat(MAX_FIELDS, &mut Scan { walk });
     let Walk { found, scratch, .. } = walk;
     for (several, element) in scratch.iter().zip([&mut found.trace_parent, &mut found.trace_state, &mut found.baggage]) {
@@ -47,16 +47,22 @@ impl Step for Scan<'_> {
     #[inline(always)]
     fn step<L: Lookup>(&mut self, memory: &L) -> bool {
         let Self { walk } = self;
-        if walk.entries == 0 {
+        if walk.cursor.entries == 0 {
             return false;
         }
-        walk.entries -= 1;
-        walk.group = walk.group.wrapping_sub(STRIDE.into());
-        let Some([address, length]) = memory.read::<[u64; 2]>(walk.group) else {
+        walk.cursor.entries -= 1;
+        walk.cursor.group = walk.cursor.group.wrapping_sub(STRIDE.into());
+        let Some([address, length]) = memory.read::<[u64; 2]>(walk.cursor.group) else {
             return false;
         };
         let before = once(&walk.found);
-        compare(memory, GoString { address, length }, walk.group.wrapping_add(VALUE.into()), walk.lengths, &mut walk.found);
+        compare(
+            memory,
+            GoString { address, length },
+            walk.cursor.group.wrapping_add(VALUE.into()),
+            walk.lengths,
+            &mut walk.found,
+        );
         for ((several, before), now) in walk.scratch.iter_mut().zip(before).zip(once(&walk.found)) {
             if before != 0 && now != before {
                 *several = 1;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::go::string::GoString;
+use crate::target::Memory as _;
 use crate::target::fake::maps::Shape;
 use crate::target::fake::{FakeProcess, layouts};
 

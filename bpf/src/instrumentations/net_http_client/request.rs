@@ -19,7 +19,7 @@ use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::{self, Operation};
 use crate::trace::parents::ParentSearch;
 use crate::trace::remote::RemoteParent;
-use crate::trace::{injection, parents, proxied, remote, sampling, waiting, wrapped};
+use crate::trace::{baggage, injection, parents, proxied, remote, sampling, waiting, wrapped};
 
 /// A round trip begins.
 #[inline(always)]
@@ -88,9 +88,11 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     let carrier = request.header;
     // What the walk finds out about the address is not known behind it: what comes is verified once.
     header::find(target, &config.header_map, target.opaque(carrier), header::lengths(target.propagators()), &mut scratch.headers);
-    parents::find(target, goroutine, &mut scratch.search, sent.goroutine, target.read_or_zero(context_at));
+    let context = target.read_or_zero(context_at);
+    parents::find(target, goroutine, &mut scratch.search, sent.goroutine, context);
     wrapped::look(target, &mut scratch.search, true);
-    let extracted = identify(target, scratch, goroutine);
+    baggage::look(target, scratch, goroutine, context);
+    identify(target, scratch, goroutine);
     let is_reported = adopt(target, scratch);
     let operation = goroutine.next().ok_or(Missed::NoRoom)?;
     operation.span.set(&scratch.span, sent.goroutine);
@@ -108,7 +110,8 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     }
     let is_sampled = u64::from(scratch.span.trace_flags & 1) & is_reported != 0;
     if config.is_written() {
-        queue_injection(target, scratch, carrier, extracted);
+        baggage::remember(target, scratch);
+        queue_injection(target, scratch, carrier);
     }
     if !is_sampled {
         return Ok(());
@@ -120,8 +123,8 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
-fn queue_injection<T: Target>(target: &T, scratch: &mut Scratch, carrier: u64, extracted: u64) {
-    let Scratch { injection, span, .. } = scratch;
+fn queue_injection<T: Target>(target: &T, scratch: &mut Scratch, carrier: u64) {
+    let Scratch { injection, span, search, .. } = scratch;
     // A request without a header map is refused by the client before anything is written.
     let is_wanted = span.trace_flags & 1 != 0 || span.propagation != 0;
     if carrier == 0 || !is_wanted {
@@ -130,7 +133,7 @@ fn queue_injection<T: Target>(target: &T, scratch: &mut Scratch, carrier: u64, e
         return;
     }
     injection.span.set(span, carrier);
-    injection.extracted.set(extracted);
+    injection.extracted.set(search.texts);
     injection.reset();
     // Before it can be found.
     waiting::begin(target, carrier);
@@ -181,10 +184,9 @@ fn is_within<T: Target>(target: &T, outer: &Operation, depth: u64) -> bool {
 }
 
 /// Gives a new span its identity: under the parent that the program has named in the request's headers itself, else under the
-/// one that was found. What the program has set stays the only one of its kind. Returns under which number the texts are remembered
-/// that are propagated with it.
+/// one that was found. What the program has set stays the only one of its kind.
 #[inline(always)]
-fn identify<T: Target>(target: &T, scratch: &mut Scratch, goroutine: &Goroutine) -> u64 {
+fn identify<T: Target>(target: &T, scratch: &mut Scratch, goroutine: &Goroutine) {
     let Scratch { span, search, random, headers, remote, .. } = scratch;
     remote::extract::<_, InSlices>(target, &headers.found, remote);
     span.span_id = random.span_id();
@@ -210,10 +212,7 @@ fn identify<T: Target>(target: &T, scratch: &mut Scratch, goroutine: &Goroutine)
         None
     };
     span.trace_flags = u8::from(sampling::is_sampled(target.settings(), &span.trace_id, decision));
-    // Without a parent that was found there is nothing that came with it.
-    let came = if search.found == 0 { 0 } else { search.parent.propagation };
-    span.propagation = injection::to_inject(target.propagators(), came, &headers.found, is_copied);
-    search.texts
+    span.propagation = injection::to_inject(target.propagators(), search.parent.propagation, &headers.found, is_copied);
 }
 
 /// Where the SDK's span is that of this request, it is that of the operation, which is not reported; else 1.

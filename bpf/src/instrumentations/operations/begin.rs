@@ -10,7 +10,7 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::frames::{self, Opening, Standing};
 use crate::trace::goroutine::Goroutine;
-use crate::trace::{parents, sampling, unwinding, wrapped};
+use crate::trace::{baggage, parents, sampling, unwinding, wrapped};
 
 /// A function is called where an operation begins.
 #[inline(always)]
@@ -57,10 +57,17 @@ fn open<T: Target>(
     let context = scratch.evaluation.context;
     parents::find(target, goroutine, &mut scratch.search, address, context);
     wrapped::look(target, &mut scratch.search, recipe.flags & flag::IS_CLIENT != 0);
+    let injects = recipe.flags & flag::INJECTS != 0;
+    if injects {
+        baggage::look(target, scratch, goroutine, context);
+    }
     identify(target, scratch);
     if scratch.search.is_wrapped != 0 {
         // The SDK's span is that of this operation.
         scratch.search.parent.copy_to(&mut scratch.span);
+    }
+    if injects {
+        baggage::remember(target, scratch);
     }
     scratch.span.propagation |= by_http(recipe.flags);
     #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
@@ -119,15 +126,14 @@ pub(in crate::instrumentations) fn identify<T: Target>(target: &T, scratch: &mut
     let decision = if search.found != 0 {
         span.trace_id = search.parent.trace_id;
         span.parent_span_id = search.parent.span_id;
-        // What came with the request around is propagated to what is sent within it.
-        span.propagation = search.parent.propagation & !(propagator::BY_HTTP | propagator::COPIED);
         Some(search.parent.trace_flags & 1 != 0)
     } else {
         span.trace_id = random.trace_id();
         span.parent_span_id = [0; 8];
-        span.propagation = 0;
         None
     };
+    // What came with the request around is propagated to what is sent within it.
+    span.propagation = search.parent.propagation & !(propagator::BY_HTTP | propagator::COPIED);
     span.trace_flags = u8::from(sampling::is_sampled(target.settings(), &span.trace_id, decision));
 }
 

@@ -11,7 +11,7 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::frames::{self, Frame, Standing};
 use crate::trace::goroutine::Goroutine;
-use crate::trace::{extracted, operation, unwinding};
+use crate::trace::{baggage, extracted, operation, unwinding};
 
 /// A function where an operation began may have ended, or one that it calls last (`is_tail`); the cookie has the number of the recipe
 /// that says so.
@@ -51,6 +51,9 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) 
         goroutine.set_frames(level);
         if recipe.flags & (flag::SERVES | flag::RESUMES) != 0 {
             served(target, frame, &scratch.span, frames::holder(address, level));
+        }
+        if recipe.flags & (flag::INJECTS | flag::HAS_OBJECT) == flag::INJECTS {
+            baggage::forget(target, scratch.span.span_id, frame.texts.get());
         }
         if recipe.flags & (flag::RESUMES | flag::HAS_OBJECT) == flag::RESUMES {
             // It goes on elsewhere.

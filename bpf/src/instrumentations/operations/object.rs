@@ -9,7 +9,7 @@ use crate::shared::Shared;
 use crate::target::Target;
 use crate::trace::frames::{self, Opening, Standing};
 use crate::trace::sealed::SealedSpan;
-use crate::trace::{operation, unwinding};
+use crate::trace::{baggage, operation, unwinding};
 
 /// An operation whose object is open.
 #[repr(C)]
@@ -58,6 +58,7 @@ pub(super) fn close<T: Target>(target: &T, number: u32, is_closing: bool) -> Don
             Err(why) => return Err(why),
         };
         target.forget_object(object);
+        baggage::forget(target, scratch.span.span_id, scratch.search.texts);
         if !is_closing {
             return report(target, scratch, recipe, number, began);
         }

@@ -21,6 +21,7 @@ mod calls;
 mod current;
 mod disturbed;
 mod encoded;
+mod received;
 mod start;
 mod superseded;
 mod switch;

@@ -242,20 +242,25 @@ fn obey(asm: &mut CodeAssembler, stack_high: i32) -> Result<(), IcedError> {
     asm.mov(qword_ptr(rax), 0)
 }
 
-/// Returns the two words of the slot at RDX, if it is meant for this call, in RAX and RBX. Frees the tag at
-/// RAX. The frame pointer has been pushed, and nothing else.
+/// Returns the two words of the slot at RDX, if it is meant for this call, in RAX and RBX; or goes on with them at the address that is the third,
+/// where that is not 0. Frees the tag at RAX. The frame pointer has been pushed, and nothing else.
 fn return_at_once(asm: &mut CodeAssembler, stack_high: i32, done: CodeLabel) -> Result<(), IcedError> {
-    let mut free = asm.create_label();
+    let (mut free, mut returns) = (asm.create_label(), asm.create_label());
     asm.mov(rcx, qword_ptr(r14 + stack_high))?;
     asm.sub(rcx, rsp)?;
     asm.cmp(meant(meant_for::DEPTH), rcx)?;
     asm.jne(free)?;
     asm.mov(rcx, field(offset_of!(Slot, words)))?;
-    asm.mov(qword_ptr(rsp + RAX), rcx)?;
     asm.mov(rbx, field(offset_of!(Slot, words) + 8))?;
+    asm.mov(rdx, field(offset_of!(Slot, words) + 16))?;
     asm.mov(qword_ptr(rax), 0)?;
-    restore(asm)?;
+    asm.mov(rax, rcx)?;
     asm.pop(rbp)?;
+    // At a function's start and behind its return, nothing is expected of the other registers, nor of the flags (Go's `abi-internal.md`).
+    asm.test(rdx, rdx)?;
+    asm.je(returns)?;
+    asm.jmp(rdx)?;
+    asm.set_label(&mut returns)?;
     asm.ret()?;
     asm.set_label(&mut free)?;
     asm.mov(qword_ptr(rax), 0)?;

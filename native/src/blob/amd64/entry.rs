@@ -40,15 +40,21 @@ impl Saved {
         Registers { integers, stack_pointer, flags: low | overflow << 11 }
     }
 
-    /// Makes the function whose start was hit return these.
+    /// Makes the function whose start was hit return these; or, where `function` is not 0, puts that in its place, called with them.
     #[inline(always)]
-    pub(in super::super) fn return_at_once(&mut self, [first, second]: [u64; 2]) {
+    pub(in super::super) fn leave(&mut self, [first, second]: [u64; 2], function: u64) {
         unsafe extern "C" {
             static returned: [u8; 0];
+            static replaced: [u8; 0];
         }
         self.registers[0] = first;
         self.registers[3] = second;
-        self.thunk = (&raw const returned) as u64;
+        if function == 0 {
+            self.thunk = (&raw const returned) as u64;
+        } else {
+            self.thunk = (&raw const replaced) as u64;
+            self.number = function;
+        }
     }
 
     /// What is shown of a site ([`super::context::SHOWN`]).
@@ -172,6 +178,10 @@ core::arch::global_asm!(
     ".globl returned",
     "returned:",
     "lea rsp, [rsp + 8]",
+    "ret",
+    // Instead of the thunk: another function, whose address stands in place of the number.
+    ".globl replaced",
+    "replaced:",
     "ret",
     // Instead of runtime.sigtrampgo, from runtime.sigtramp: the signal in RAX, its information in RBX, the context in RCX (runtime/sys_linux_amd64.s,
     // Go 1.20 and newer). A signal that has not met this code goes on at once, unless it may have met the kernel's function.

@@ -40,15 +40,21 @@ impl Saved {
         Registers { integers: self.registers, stack_pointer: self.stack_pointer() + u64::from(stack), flags: self.flags }
     }
 
-    /// Makes the function whose start was hit return these.
+    /// Makes the function whose start was hit return these; or, where `function` is not 0, puts that in its place, called with them.
     #[inline(always)]
-    pub(in super::super) fn return_at_once(&mut self, [first, second]: [u64; 2]) {
+    pub(in super::super) fn leave(&mut self, [first, second]: [u64; 2], function: u64) {
         unsafe extern "C" {
             static returned: [u8; 0];
+            static replaced: [u8; 0];
         }
         self.registers[0] = first;
         self.registers[1] = second;
-        self.thunk = (&raw const returned) as u64;
+        if function == 0 {
+            self.thunk = (&raw const returned) as u64;
+        } else {
+            self.thunk = (&raw const replaced) as u64;
+            self.registers[2] = function;
+        }
     }
 
     /// What is shown of a site ([`super::context::SHOWN`]).
@@ -174,6 +180,11 @@ core::arch::global_asm!(
     "returned:",
     "mov x30, x17",
     "ret",
+    // Instead of the thunk: another function of two words, whose address is in R2.
+    ".globl replaced",
+    "replaced:",
+    "mov x30, x17",
+    "br x2",
     // Instead of runtime.sigtrampgo, from runtime.sigtramp: the signal in R0, its information in R1, the context in R2
     // (runtime/sys_linux_arm64.s, Go 1.18 and newer). A signal that has not met this code goes on at once.
     ".balign 64",

@@ -108,7 +108,7 @@ fn of_what_is_not_there_nothing_is_written() {
     for (event, arguments) in hits {
         registers(&program, &arguments, 0xdead_0000);
         assert!(program.hit_there(event).is_err(), "{event}");
-        assert_eq!((program.process.take_records().len(), program.process.returned.get()), (0, None));
+        assert_eq!((program.process.take_records().len(), program.process.left.get()), (0, None));
     }
     assert!(program.process.memory.mapped().is_empty() && program.is_idle());
 }

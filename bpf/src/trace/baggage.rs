@@ -1,0 +1,165 @@
+//! The baggage that the program sets by the OpenTelemetry API (`baggage.ContextWithBaggage`): what is sent with a context that has some carries
+//! that, instead of what came in.
+
+use crate::config::baggage::BaggageConfig;
+use crate::config::parents::ParentsConfig;
+use crate::config::propagator;
+use crate::go::baggage;
+use crate::scratch::Scratch;
+use crate::target::{Lookup, Step, Target};
+use crate::trace::contexts;
+use crate::trace::extracted;
+use crate::trace::goroutine::Goroutine;
+
+/// Contexts within contexts that are looked at, at most.
+const MAX_CONTEXTS: u32 = 64;
+
+/// What a context says of baggage. It stands in a BPF map, whose contents the verifier does not follow.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Set {
+    /// 1 where the program has set some, or that there is none.
+    pub is_set: u64,
+    /// The map; 0 where there is none.
+    pub list: u64,
+    /// 1 where some came with the request that is served.
+    came: u64,
+    /// 0 where something is sent. Else what came is looked for as well: the type of the key under which gRPC keeps the metadata of a call, or
+    /// [`NO_METADATA`].
+    pub received: u64,
+    /// The metadata of the call, a map; 0 where there is none.
+    pub metadata: u64,
+    /// What is remembered of the context of a request that is served ([`crate::trace::frames::holder`]); 0 where it is none's.
+    pub holder: u64,
+    /// That context.
+    pub served: u64,
+}
+
+/// [`Set::received`] of a program without gRPC. No type has this address.
+pub const NO_METADATA: u64 = 1;
+
+/// Nothing.
+pub const NOT_SET: Set = Set { is_set: 0, list: 0, came: 0, received: 0, metadata: 0, holder: 0, served: 0 };
+
+/// Looks what the program has set in the context of something that is sent on this goroutine, and notes that what is sent carries it.
+#[inline(always)]
+pub fn look<T: Target>(target: &T, scratch: &mut Scratch, goroutine: &Goroutine, context: [u64; 2]) {
+    if target.parents().baggage.key.get() == 0 || !target.propagators().has(propagator::BAGGAGE) {
+        return;
+    }
+    let [_, data] = context;
+    // Most requests are made with the context of the request that is being served, as it came.
+    if goroutine.active().is_some_and(|operation| operation.object.get() == data && data != 0) {
+        scratch.baggage.is_set = target.opaque(0);
+    } else {
+        scratch.baggage.received = target.opaque(0);
+        target.find_baggage(scratch, context);
+    }
+}
+
+/// Looks through a context: [`look`], where there may be something; or, where [`Set::received`] says so, for what came.
+pub fn find<L: Lookup>(lookup: &L, config: &ParentsConfig, load_bias: u64, scratch: &mut Scratch, context: [u64; 2]) {
+    let Scratch { baggage: set, search, .. } = scratch;
+    set.is_set = lookup.opaque(0);
+    set.metadata = lookup.opaque(0);
+    set.holder = lookup.opaque(0);
+    let config = &config.baggage;
+    let key = config.key.get().wrapping_add(load_bias);
+    lookup.repeat(MAX_CONTEXTS, &mut Walk { config, key, context, set });
+    if lookup.opaque(set.is_set) != 0 && set.received == 0 {
+        let propagation = search.parent.propagation;
+        set.came = u64::from(propagation & propagator::BAGGAGE != 0);
+        search.parent.propagation = propagation & !propagator::BAGGAGE | (u8::from(set.list != 0) * propagator::BAGGAGE);
+    }
+}
+
+/// The loop from a context to the ones it was made of.
+struct Walk<'a> {
+    config: &'a BaggageConfig,
+    key: u64,
+    context: [u64; 2],
+    set: &'a mut Set,
+}
+
+impl Step for Walk<'_> {
+    #[inline(always)]
+    fn step<L: Lookup>(&mut self, lookup: &L) -> bool {
+        let [_, data] = self.context;
+        if self.set.received != 0
+            && let Some(holder) = lookup.context_goroutine(data)
+        {
+            [self.set.holder, self.set.served] = [holder, data];
+            return false;
+        }
+        let Some(held) = contexts::held(lookup, self.context) else {
+            return false;
+        };
+        self.context = held.inner;
+        if held.key == self.set.received && held.key != 0 {
+            // A map, which an interface value holds itself.
+            self.set.metadata = held.value;
+            return false;
+        }
+        if held.key != self.key {
+            return true;
+        }
+        // `baggageState` (`go.opentelemetry.io/otel/internal/baggage`).
+        self.set.list = lookup.read_or_zero(held.value.wrapping_add(self.config.list.get().into()));
+        self.set.is_set = 1;
+        false
+    }
+}
+
+/// Where the program has set baggage that goes with the span that begins: remembers it under a number of the span's own, with the `tracestate`
+/// that came.
+#[inline(always)]
+pub fn remember<T: Target>(target: &T, scratch: &mut Scratch) {
+    let is_carried = scratch.span.propagation & propagator::BAGGAGE != 0;
+    if target.parents().baggage.key.get() != 0 && scratch.baggage.is_set != 0 && is_carried {
+        remember_set(target, scratch);
+    }
+}
+
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn remember_set<T: Target>(target: &T, scratch: &mut Scratch) {
+    let Scratch { span, search, baggage: set, extracted, .. } = scratch;
+    extracted.trace_state_length = target.opaque(0);
+    extracted.baggage_length = target.opaque(0);
+    let is_merged = set.came != 0 && target.parents().baggage.is_unseen.get() != 0;
+    if (is_merged || span.propagation & propagator::TRACE_STATE != 0)
+        && let Some(came) = target.extracted(search.texts)
+    {
+        extracted.trace_state_length = came.trace_state_length;
+        extracted.trace_state = came.trace_state;
+        if is_merged {
+            // A key that stands twice counts where it stands last.
+            extracted.baggage_length = came.baggage_length;
+            extracted.baggage = came.baggage;
+        }
+        if !came.is_of(search.texts) {
+            extracted.trace_state_length = target.opaque(0);
+            extracted.baggage_length = target.opaque(0);
+        }
+    }
+    target.encode_baggage(scratch);
+    let Scratch { span, search, extracted, .. } = scratch;
+    extracted.key = extracted::key(span.span_id);
+    search.texts = extracted.key;
+    target.set_extracted(extracted.key, extracted);
+}
+
+/// Writes what the program has set behind the baggage that came.
+pub fn encode<L: Lookup>(lookup: &L, config: &ParentsConfig, scratch: &mut Scratch) {
+    let Scratch { baggage: set, encoding, extracted, .. } = scratch;
+    let length = extracted.baggage_length;
+    extracted.baggage_length = baggage::encode(lookup, &config.baggage, set.list, encoding, &mut extracted.baggage, length);
+}
+
+/// Forgets the texts with this number, if they are those that [`remember`] has remembered for the span with this id.
+#[inline(always)]
+pub fn forget<T: Target>(target: &T, span_id: [u8; 8], texts: u64) {
+    if target.parents().baggage.key.get() != 0 && texts == extracted::key(span_id) {
+        target.forget_extracted(texts);
+    }
+}

@@ -1,0 +1,8 @@
+//go:build !newest
+
+package main
+
+import "go.opentelemetry.io/otel/baggage"
+
+// Older versions allow no such keys.
+func forbidden() []baggage.Member { return []baggage.Member{member("own", "1")} }
