@@ -44,9 +44,9 @@ pub struct ReceivedConfig {
     pub header: Offset,
     /// Of an HTTP/2 server of the standard library, and of that of `golang.org/x/net/http2`: `responseWriter.rws *responseWriterState`.
     pub state: [Offset; 2],
-    /// `responseWriterState.req`: a `*http.Request`, or, since Go 1.27, a `*http2.ServerRequest`.
+    /// `responseWriterState.req *http.Request`; [`ABSENT`] since Go 1.27, where it is a `http2.ServerRequest` within the state.
     pub state_request: [Offset; 2],
-    /// Its field `Header http.Header`.
+    /// Its field `Header http.Header`; where it lies within the state, in that.
     pub state_header: [Offset; 2],
 }
 

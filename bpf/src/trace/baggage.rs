@@ -8,8 +8,8 @@ use crate::go::baggage;
 use crate::scratch::Scratch;
 use crate::target::{Lookup, Step, Target};
 use crate::trace::contexts;
-use crate::trace::extracted;
 use crate::trace::goroutine::Goroutine;
+use crate::trace::{extracted, frames};
 
 /// Contexts within contexts that are looked at, at most.
 const MAX_CONTEXTS: u32 = 64;
@@ -29,7 +29,7 @@ pub struct Set {
     pub received: u64,
     /// The metadata of the call, a map; 0 where there is none.
     pub metadata: u64,
-    /// What is remembered of the context of a request that is served ([`crate::trace::frames::holder`]); 0 where it is none's.
+    /// The goroutine that serves the request whose context it is; 0 where it is none's.
     pub holder: u64,
     /// That context.
     pub served: u64,
@@ -87,6 +87,7 @@ impl Step for Walk<'_> {
         let [_, data] = self.context;
         if self.set.received != 0
             && let Some(holder) = lookup.context_goroutine(data)
+            && frames::of_holder(holder).is_none()
         {
             [self.set.holder, self.set.served] = [holder, data];
             return false;

@@ -4,6 +4,7 @@
 use std::ops::RangeFrom;
 
 use super::normal::{Attributes, Normal, Part, Spans};
+use super::support::server::is_by_bpf;
 
 /// A reason, and what it makes of what the SDK has said. Minor versions of the API are those that it is so with.
 type Difference = (&'static str, RangeFrom<u32>, fn(&mut Spans));
@@ -96,7 +97,7 @@ pub(crate) fn expected(mut spans: Spans, minor: u32) -> Spans {
     for (.., differ) in DIFFERENCES.iter().filter(|(_, versions, _)| versions.contains(&minor)) {
         differ(&mut spans);
     }
-    if std::env::var_os("TEST_ENGINE").is_some_and(|engine| engine == "bpf") {
+    if is_by_bpf() {
         // No detour has room where that provider is asked for, as `--check` says.
         spans.retain(|_, span| span.scope[0] != "example.test/nothing");
     }

@@ -1,5 +1,6 @@
 //! A server under the launcher, and a client for it.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, TcpStream};
@@ -22,11 +23,20 @@ pub(crate) fn launcher() -> Command {
             command.env_remove(name);
         }
     }
-    // The same tests for each engine (`scripts/test`).
-    if let Some(engine) = std::env::var_os("TEST_ENGINE") {
+    if let Some(engine) = test_engine() {
         command.env("GO_AUTO_LAUNCH_ENGINE", engine);
     }
     command
+}
+
+/// The same tests are run with each engine (`scripts/test`).
+fn test_engine() -> Option<OsString> {
+    std::env::var_os("TEST_ENGINE")
+}
+
+/// Whether the launcher under test is to have the engine in the kernel.
+pub(crate) fn is_by_bpf() -> bool {
+    test_engine().is_some_and(|engine| engine == "bpf")
 }
 
 /// The launcher under test, with the engine in the kernel: for what is told by its maps, or by its BPF programs.

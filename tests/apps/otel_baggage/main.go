@@ -1,12 +1,10 @@
 // otel_baggage is asked for the baggage of requests, and sends requests with baggage, by OpenTelemetry's API alone. It prints the addresses
 // of its servers ("listening <address>") by HTTP/1, by HTTP/2 with TLS, and by gRPC, and serves until SIGTERM:
 //
-//	/seen?by=      what baggage.FromContext says: by the handler, or by another goroutine (by=another)
-//	/came          the headers "baggage" that came, each in a line
-//	/sent?to=&do=  sends a request to /came by "http1", "http2" or "grpc", and tells what came there; before that it sets in the request's
-//	               context what `do` says (set.go)
-//
-// By gRPC, the health check answers in its trailer "seen" what baggage.FromContext says.
+//	/seen?by=            what baggage.FromContext says: by the handler, or by another goroutine (by=another)
+//	/came                the headers "baggage" that came, each in a line
+//	/sent?do=&to=&path=  sets in the request's context what `do` says (set.go), sends a request with that by "http1" or "http2" to `path`, or
+//	                     a health check by "grpc", and tells the answer. That of gRPC stands in its trailer, as "seen" or "came"
 //
 //	STRESS=1  collect garbage and grow stacks meanwhile
 package main
@@ -52,7 +50,7 @@ func main() {
 	})
 	mux.HandleFunc("/sent", func(w http.ResponseWriter, r *http.Request) {
 		ctx := set(r.Context(), r.FormValue("do"))
-		fmt.Fprint(w, to.send(ctx, r.FormValue("to")))
+		fmt.Fprint(w, to.send(ctx, r.FormValue("to"), r.FormValue("path")))
 	})
 	second.Config.Handler = mux
 	second.StartTLS()
@@ -99,22 +97,22 @@ type client struct {
 	url string
 }
 
-// send tells what came there.
-func (to targets) send(ctx context.Context, by string) string {
+// send tells the answer.
+func (to targets) send(ctx context.Context, by, path string) string {
 	switch by {
 	case "http1":
-		return to.http1.send(ctx)
+		return to.http1.send(ctx, path)
 	case "http2":
-		return to.http2.send(ctx)
+		return to.http2.send(ctx, path)
 	}
 	var trailer metadata.MD
 	_, err := health_v1.NewHealthClient(to.grpc).Check(ctx, &health_v1.HealthCheckRequest{}, grpc.Trailer(&trailer))
 	check(err)
-	return strings.Join(trailer.Get("came"), "\n")
+	return strings.Join(trailer.Get(path), "\n")
 }
 
-func (c client) send(ctx context.Context) string {
-	request, err := http.NewRequestWithContext(ctx, "GET", c.url+"/came", nil)
+func (c client) send(ctx context.Context, path string) string {
+	request, err := http.NewRequestWithContext(ctx, "GET", c.url+"/"+path, nil)
 	check(err)
 	response, err := c.Do(request)
 	check(err)

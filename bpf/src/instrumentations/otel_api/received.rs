@@ -17,7 +17,6 @@ use crate::missed::{Done, Missed};
 use crate::slots::site;
 use crate::target::Target;
 use crate::trace::baggage::{NO_METADATA, Set};
-use crate::trace::frames;
 use crate::trace::operation::{Operation, kind};
 
 /// The length of the header's name, as [`header::find`] takes it.
@@ -61,7 +60,7 @@ fn came_with<T: Target>(target: &T, config: &ReceivedConfig, found: &Set) -> u64
     if found.metadata != 0 {
         return found.metadata;
     }
-    if found.holder == 0 || frames::of_holder(found.holder).is_some() {
+    if found.holder == 0 {
         return target.opaque(0);
     }
     let served = target.goroutine(found.holder).and_then(|goroutine| goroutine.active());
@@ -95,5 +94,6 @@ fn headers<T: Target>(target: &T, config: &ReceivedConfig, operation: &Operation
     if !is_own || state.get() == ABSENT {
         return target.opaque(0);
     }
-    field(field(field(writer, state), request), header)
+    let state = field(writer, state);
+    field(if request.get() == ABSENT { state } else { field(state, request) }, header)
 }

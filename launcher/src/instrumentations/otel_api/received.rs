@@ -4,6 +4,7 @@ use bpf::config::otel_api::{NO_RECEIVED, ReceivedConfig, event};
 use bpf::config::{ABSENT, Offset, Setting};
 use bpf::slots::site;
 
+use crate::binary::Kind;
 use crate::executor::Moment;
 use crate::probes::facts::Facts;
 use crate::probes::fields::FieldReader;
@@ -103,14 +104,16 @@ pub(super) fn plan(
     };
     let is_known = |offsets: &[Offset]| offsets.iter().all(|offset| offset.get() != ABSENT);
     for server in SERVERS.iter().filter(|server| facts.layouts.get(server.writer).is_some()) {
-        let of_server = [
-            fields.optional(server.writer, "rws"),
-            fields.optional(server.state, "req"),
-            fields.optional(server.request, "Header"),
-        ];
-        if is_known(&of_server) {
+        let (of_state, of_request) = (fields.optional(server.writer, "rws"), fields.optional(server.request, "Header"));
+        let is_within = facts.layouts.field(server.state, "req").is_some_and(|field| field.kind == Kind::Struct);
+        let (request, header) = if is_within {
+            (Setting::new(ABSENT), fields.nested(server.state, "req", server.request, "Header"))
+        } else {
+            (fields.optional(server.state, "req"), of_request)
+        };
+        if is_known(&[of_state, header]) && (is_within || is_known(&[request])) {
             let places = [&mut found.state, &mut found.state_request, &mut found.state_header];
-            for (place, offset) in places.into_iter().zip(of_server) {
+            for (place, offset) in places.into_iter().zip([of_state, request, header]) {
                 place[server.number] = offset;
             }
         }

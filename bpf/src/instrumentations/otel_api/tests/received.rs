@@ -30,9 +30,9 @@ impl<const STORES: bool> Program<STORES> {
             connection: Setting::new(CONNECTION),
             current: Setting::new(CURRENT),
             header: Setting::new(HEADER),
-            state: [ABSENT, STATE].map(Setting::new),
+            state: [0, STATE].map(Setting::new),
             state_request: [ABSENT, STATE_REQUEST].map(Setting::new),
-            state_header: [ABSENT, HEADER].map(Setting::new),
+            state_header: [24, HEADER].map(Setting::new),
         };
         program
     }
@@ -139,8 +139,12 @@ fn http2<const STORES: bool>(program: &Program<STORES>) {
         operation.words[1].set(program.words(&[0, state]));
         operation.kind.set(operation_kind::XNET_SERVER);
         assert_eq!(program.asked(context).as_deref(), is_own.then_some("a=1"));
-        // The layouts of this one are not known.
+        // Of this one the request lies within the state.
         operation.kind.set(operation_kind::HTTP2_SERVER);
+        operation.words[1].set(program.words(&[program.words(&[0, 0, 0, program.headers("b=2")])]));
+        assert_eq!(program.asked(context).as_deref(), is_own.then_some("b=2"));
+        // Of this one nothing is known.
+        operation.kind.set(operation_kind::FASTHTTP_SERVER);
         assert_eq!(program.asked(context), None);
     }
 }
