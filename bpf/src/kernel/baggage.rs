@@ -18,13 +18,21 @@ extern "C" fn find_set_baggage(place: u32, table: u64, data: u64) -> u64 {
     0
 }
 
-/// Writes what was found, likewise.
+/// Remembers what was found, likewise.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn encode_set_baggage(place: u32) -> u64 {
+extern "C" fn remember_set_baggage(place: u32) -> u64 {
     if let Some(scratch) = scratch_in(place) {
-        baggage::encode(&UserMemory, parents(), scratch);
+        baggage::remember(&UserMemory, parents(), scratch);
     }
+    0
+}
+
+/// Forgets it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn forget_set_baggage(span_id: u64, texts: u64) -> u64 {
+    baggage::forget(&UserMemory, span_id.to_ne_bytes(), texts);
     0
 }
 
@@ -34,6 +42,11 @@ pub(super) fn find(scratch: &mut Scratch, [table, data]: [u64; 2]) {
 }
 
 #[inline(always)]
-pub(super) fn encode(scratch: &mut Scratch) {
-    encode_set_baggage(elsewhere(scratch));
+pub(super) fn remember(scratch: &mut Scratch) {
+    remember_set_baggage(elsewhere(scratch));
+}
+
+#[inline(always)]
+pub(super) fn forget(span_id: [u8; 8], texts: u64) {
+    forget_set_baggage(u64::from_ne_bytes(span_id), texts);
 }

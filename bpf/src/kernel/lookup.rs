@@ -9,6 +9,7 @@ use bpf::missed::Done;
 use bpf::records::RecordBuffer;
 use bpf::target::{Lookup, Memory, Step};
 use bpf::trace::answered;
+use bpf::trace::extracted::Extracted;
 use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::stand_in::StandIn;
@@ -98,6 +99,21 @@ impl Lookup for Hit {
     #[inline(always)]
     fn output(&self, record: &RecordBuffer, look: bool) -> Done {
         UserMemory.output(record, look)
+    }
+
+    #[inline(always)]
+    fn set_extracted(&self, key: u64, extracted: &Extracted) {
+        UserMemory.set_extracted(key, extracted);
+    }
+
+    #[inline(always)]
+    fn extracted(&self, key: u64) -> Option<&Extracted> {
+        UserMemory.extracted(key)
+    }
+
+    #[inline(always)]
+    fn forget_extracted(&self, key: u64) {
+        UserMemory.forget_extracted(key);
     }
 
     #[inline(always)]

@@ -32,7 +32,6 @@ use bpf::shared::Shared;
 use bpf::slots::{Bucket, SLOT_WORDS};
 use bpf::target::{Memory, Target, Visit};
 use bpf::trace::creators::Sweep;
-use bpf::trace::extracted::Extracted;
 use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::injection::Injection;
@@ -222,21 +221,6 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn set_extracted(&self, key: u64, extracted: &Extracted) {
-        requests::set_extracted(key, extracted);
-    }
-
-    #[inline(always)]
-    fn extracted(&self, key: u64) -> Option<&Extracted> {
-        requests::extracted(key)
-    }
-
-    #[inline(always)]
-    fn forget_extracted(&self, key: u64) {
-        requests::forget_extracted(key);
-    }
-
-    #[inline(always)]
     fn take_text<const N: usize>(&self, record: &RecordBuffer, text: &mut [u8; N]) {
         records::take_text(record, text);
     }
@@ -278,8 +262,13 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn encode_baggage(&self, scratch: &mut Scratch) {
-        baggage::encode(scratch);
+    fn remember_baggage(&self, scratch: &mut Scratch) {
+        baggage::remember(scratch);
+    }
+
+    #[inline(always)]
+    fn forget_baggage(&self, span_id: [u8; 8], texts: u64) {
+        baggage::forget(span_id, texts);
     }
 
     #[inline(always)]

@@ -13,13 +13,14 @@ use bpf::records::RecordBuffer;
 use bpf::target::{Lookup, Step};
 use bpf::trace::answered;
 use bpf::trace::creators::{Look, Sweep};
+use bpf::trace::extracted::Extracted;
 use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::sealed::SealedSpan;
 use bpf::trace::stand_in::StandIn;
 
 use super::memory::UserMemory;
-use super::{goroutines, operations, otel_api, records, slots};
+use super::{goroutines, operations, otel_api, records, requests, slots};
 
 /// The goroutines that serve requests, by the data pointers of the requests' contexts.
 #[map(name = "CONTEXTS")]
@@ -88,6 +89,21 @@ impl Lookup for UserMemory {
     #[inline(always)]
     fn output(&self, record: &RecordBuffer, look: bool) -> Done {
         records::output(record, look)
+    }
+
+    #[inline(always)]
+    fn set_extracted(&self, key: u64, extracted: &Extracted) {
+        requests::set_extracted(key, extracted);
+    }
+
+    #[inline(always)]
+    fn extracted(&self, key: u64) -> Option<&Extracted> {
+        requests::extracted(key)
+    }
+
+    #[inline(always)]
+    fn forget_extracted(&self, key: u64) {
+        requests::forget_extracted(key);
     }
 
     #[inline(always)]

@@ -217,6 +217,18 @@ impl<const STORES: bool> Memory for FakeProcess<STORES> {
 }
 
 impl<const STORES: bool> Lookup for FakeProcess<STORES> {
+    fn set_extracted(&self, key: u64, extracted: &Extracted) {
+        self.extracted.set(key, *extracted);
+    }
+
+    fn extracted(&self, key: u64) -> Option<&Extracted> {
+        self.extracted.get(key)
+    }
+
+    fn forget_extracted(&self, key: u64) {
+        self.extracted.forget(key);
+    }
+
     fn output(&self, record: &RecordBuffer, _look: bool) -> Done {
         let [room, lost] = self.room.get();
         self.room.set(if room == 0 { [0, lost.saturating_sub(1)] } else { [room - 1, lost] });

@@ -70,6 +70,12 @@ pub trait Lookup: Memory {
     fn frame(&self, key: u64) -> Option<&Frame>;
     /// What stands in for a span of ours, by its number; `None` where nothing does.
     fn stand_in(&self, number: u32) -> Option<&StandIn>;
+    /// Remembers the texts of a request under this number.
+    fn set_extracted(&self, key: u64, extracted: &Extracted);
+    /// The texts with this number; once they are copied, [`Extracted::is_of`] says whether they still were.
+    fn extracted(&self, key: u64) -> Option<&Extracted>;
+    /// Forgets them.
+    fn forget_extracted(&self, key: u64);
     /// Hands a record to the launcher. `look` says whether to look if the launcher must be woken: now and then is enough. An error
     /// where the ring buffer is full.
     fn output(&self, record: &RecordBuffer, look: bool) -> Done;
@@ -174,12 +180,6 @@ pub trait Target: Lookup {
     fn forget_injection(&self, address: u64);
     /// The word with this number of header maps whose requests wait ([`crate::trace::waiting`]).
     fn waiting(&self, number: u32) -> Option<&Shared<u64>>;
-    /// Remembers the texts of a request under this number.
-    fn set_extracted(&self, key: u64, extracted: &Extracted);
-    /// The texts with this number; once they are copied, [`Extracted::is_of`] says whether they still were.
-    fn extracted(&self, key: u64) -> Option<&Extracted>;
-    /// Forgets them.
-    fn forget_extracted(&self, key: u64);
     /// Copies `text[..length]` into `words` from the byte `at` on; both are cut so that they fit. Not zero where that failed.
     fn append<const N: usize>(&self, words: &mut [u64; SLOT_WORDS], at: u64, text: &[u8; N], length: u64) -> u64;
     /// Copies the first bytes of a record to `text`.
@@ -211,13 +211,21 @@ pub trait Target: Lookup {
     {
         baggage::find(self, self.parents(), self.load_bias(), scratch, context);
     }
-    /// [`baggage::encode`].
+    /// [`baggage::remember`].
     #[inline(always)]
-    fn encode_baggage(&self, scratch: &mut Scratch)
+    fn remember_baggage(&self, scratch: &mut Scratch)
     where
         Self: Sized,
     {
-        baggage::encode(self, self.parents(), scratch);
+        baggage::remember(self, self.parents(), scratch);
+    }
+    /// [`baggage::forget`].
+    #[inline(always)]
+    fn forget_baggage(&self, span_id: [u8; 8], texts: u64)
+    where
+        Self: Sized,
+    {
+        baggage::forget(self, span_id, texts);
     }
     /// Where the program has the code of the method that stand-ins have of their own (0: nowhere), and the first of them; `table` is
     /// [`stand_in::TABLE`](crate::trace::stand_in::TABLE).

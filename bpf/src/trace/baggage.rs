@@ -41,20 +41,26 @@ pub const NO_METADATA: u64 = 1;
 /// Nothing.
 pub const NOT_SET: Set = Set { is_set: 0, list: 0, came: 0, received: 0, metadata: 0, holder: 0, served: 0 };
 
+/// Whether the program sets baggage that would be injected.
+#[inline(always)]
+fn is_wanted<T: Target>(target: &T) -> bool {
+    target.parents().baggage.key.get() != 0 && target.propagators().has(propagator::BAGGAGE)
+}
+
 /// Looks what the program has set in the context of something that is sent on this goroutine, and notes that what is sent carries it.
 #[inline(always)]
 pub fn look<T: Target>(target: &T, scratch: &mut Scratch, goroutine: &Goroutine, context: [u64; 2]) {
-    if target.parents().baggage.key.get() == 0 || !target.propagators().has(propagator::BAGGAGE) {
+    if !is_wanted(target) {
         return;
     }
     let [_, data] = context;
-    // Most requests are made with the context of the request that is being served, as it came.
-    if goroutine.active().is_some_and(|operation| operation.object.get() == data && data != 0) {
-        scratch.baggage.is_set = target.opaque(0);
-    } else {
-        scratch.baggage.received = target.opaque(0);
-        target.find_baggage(scratch, context);
+    // Most requests are made with the context of the request that is being served, as it came. The verifier would follow both ways.
+    if T::STORES && goroutine.active().is_some_and(|operation| operation.object.get() == data && data != 0) {
+        scratch.baggage.is_set = 0;
+        return;
     }
+    scratch.baggage.received = target.opaque(0);
+    target.find_baggage(scratch, context);
 }
 
 /// Looks through a context: [`look`], where there may be something; or, where [`Set::received`] says so, for what came.
@@ -114,22 +120,23 @@ impl Step for Walk<'_> {
 /// Where the program has set baggage that goes with the span that begins: remembers it under a number of the span's own, with the `tracestate`
 /// that came.
 #[inline(always)]
-pub fn remember<T: Target>(target: &T, scratch: &mut Scratch) {
-    let is_carried = scratch.span.propagation & propagator::BAGGAGE != 0;
-    if target.parents().baggage.key.get() != 0 && scratch.baggage.is_set != 0 && is_carried {
-        remember_set(target, scratch);
+pub fn take<T: Target>(target: &T, scratch: &mut Scratch) {
+    if is_wanted(target) {
+        target.remember_baggage(scratch);
     }
 }
 
-/// A call of its own in BPF: what it branches on is forgotten when it returns.
-#[inline(never)]
-fn remember_set<T: Target>(target: &T, scratch: &mut Scratch) {
-    let Scratch { span, search, baggage: set, extracted, .. } = scratch;
-    extracted.trace_state_length = target.opaque(0);
-    extracted.baggage_length = target.opaque(0);
-    let is_merged = set.came != 0 && target.parents().baggage.is_unseen.get() != 0;
+/// [`take`], where there may be something.
+pub fn remember<L: Lookup>(lookup: &L, config: &ParentsConfig, scratch: &mut Scratch) {
+    let Scratch { span, search, baggage: set, extracted, encoding, .. } = scratch;
+    if set.is_set == 0 || span.propagation & propagator::BAGGAGE == 0 {
+        return;
+    }
+    extracted.trace_state_length = lookup.opaque(0);
+    extracted.baggage_length = lookup.opaque(0);
+    let is_merged = set.came != 0 && config.baggage.is_unseen.get() != 0;
     if (is_merged || span.propagation & propagator::TRACE_STATE != 0)
-        && let Some(came) = target.extracted(search.texts)
+        && let Some(came) = lookup.extracted(search.texts)
     {
         extracted.trace_state_length = came.trace_state_length;
         extracted.trace_state = came.trace_state;
@@ -139,28 +146,28 @@ fn remember_set<T: Target>(target: &T, scratch: &mut Scratch) {
             extracted.baggage = came.baggage;
         }
         if !came.is_of(search.texts) {
-            extracted.trace_state_length = target.opaque(0);
-            extracted.baggage_length = target.opaque(0);
+            extracted.trace_state_length = lookup.opaque(0);
+            extracted.baggage_length = lookup.opaque(0);
         }
     }
-    target.encode_baggage(scratch);
-    let Scratch { span, search, extracted, .. } = scratch;
+    let before = extracted.baggage_length;
+    extracted.baggage_length = baggage::encode(lookup, &config.baggage, set.list, encoding, &mut extracted.baggage, before);
     extracted.key = extracted::key(span.span_id);
     search.texts = extracted.key;
-    target.set_extracted(extracted.key, extracted);
+    lookup.set_extracted(extracted.key, extracted);
 }
 
-/// Writes what the program has set behind the baggage that came.
-pub fn encode<L: Lookup>(lookup: &L, config: &ParentsConfig, scratch: &mut Scratch) {
-    let Scratch { baggage: set, encoding, extracted, .. } = scratch;
-    let length = extracted.baggage_length;
-    extracted.baggage_length = baggage::encode(lookup, &config.baggage, set.list, encoding, &mut extracted.baggage, length);
+/// The span with this id ends, with whose texts, under this number, something was sent.
+#[inline(always)]
+pub fn ended<T: Target>(target: &T, span_id: [u8; 8], texts: u64) {
+    if is_wanted(target) {
+        target.forget_baggage(span_id, texts);
+    }
 }
 
 /// Forgets the texts with this number, if they are those that [`remember`] has remembered for the span with this id.
-#[inline(always)]
-pub fn forget<T: Target>(target: &T, span_id: [u8; 8], texts: u64) {
-    if target.parents().baggage.key.get() != 0 && texts == extracted::key(span_id) {
-        target.forget_extracted(texts);
+pub fn forget<L: Lookup>(lookup: &L, span_id: [u8; 8], texts: u64) {
+    if texts == extracted::key(span_id) {
+        lookup.forget_extracted(texts);
     }
 }

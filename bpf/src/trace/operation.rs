@@ -1,10 +1,11 @@
 //! An operation that is open: from the probe where it begins to the one where it ends.
 
+use crate::config::propagator;
 use crate::missed::Done;
 use crate::shared::Shared;
 use crate::target::Target;
 use crate::trace::sealed::SealedSpan;
-use crate::trace::{baggage, extracted, waiting};
+use crate::trace::{extracted, waiting};
 
 /// Values of [`Operation::kind`]: what was begun, and so which layouts its words have.
 pub mod kind {
@@ -93,17 +94,15 @@ impl Operation {
             if target.context_goroutine(object) == Some(holder) {
                 target.forget_context(object);
             }
-            if self.span.propagation() != 0 {
-                target.forget_extracted(extracted::key(self.span.span_id()));
-            }
         } else {
-            if let Some(injection) = target.injection(object) {
-                if injection.writes.get() == 0 {
-                    waiting::ended_unwritten(target, object);
-                }
-                baggage::forget(target, self.span.span_id(), injection.extracted.get());
+            if target.injection(object).is_some_and(|injection| injection.writes.get() == 0) {
+                waiting::ended_unwritten(target, object);
             }
             target.forget_injection(object);
+        }
+        // What came with it, or what was sent with it that the program has set.
+        if self.span.propagation() & u64::from(propagator::TRACE_STATE | propagator::BAGGAGE) != 0 {
+            target.forget_extracted(extracted::key(self.span.span_id()));
         }
     }
 }

@@ -9,6 +9,7 @@ use bpf::records::RecordBuffer;
 use bpf::shared::Shared;
 use bpf::target::{Lookup, Memory, Step};
 use bpf::trace::answered;
+use bpf::trace::extracted::Extracted;
 use bpf::trace::frames::Frame;
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::stand_in::StandIn;
@@ -58,6 +59,21 @@ impl Memory for Hit<'_> {
 }
 
 impl Lookup for Hit<'_> {
+    #[inline(always)]
+    fn set_extracted(&self, key: u64, extracted: &Extracted) {
+        state().extracted.set(key, extracted, |_, _| true);
+    }
+
+    #[inline(always)]
+    fn extracted(&self, key: u64) -> Option<&Extracted> {
+        state().extracted.get(key)
+    }
+
+    #[inline(always)]
+    fn forget_extracted(&self, key: u64) {
+        state().extracted.remove(key);
+    }
+
     #[inline(always)]
     fn goroutine(&self, address: u64) -> Option<&Goroutine> {
         state().goroutines.get(address)

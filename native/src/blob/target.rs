@@ -14,7 +14,6 @@ use bpf::shared::Shared;
 use bpf::slots::{BUCKETS, Bucket, SLOT_WORDS};
 use bpf::target::{Lookup as _, Target, Visit};
 use bpf::trace::creators::{Look, Sweep};
-use bpf::trace::extracted::Extracted;
 use bpf::trace::frames::{Frame as OpenFrame, NEW_FRAME};
 use bpf::trace::goroutine::Goroutine;
 use bpf::trace::injection::Injection;
@@ -235,21 +234,6 @@ impl Target for Hit<'_> {
     #[inline(always)]
     fn waiting(&self, number: u32) -> Option<&Shared<u64>> {
         state().waiting.get(number as usize)
-    }
-
-    #[inline(always)]
-    fn set_extracted(&self, key: u64, extracted: &Extracted) {
-        state().extracted.set(key, extracted, |_, _| true);
-    }
-
-    #[inline(always)]
-    fn extracted(&self, key: u64) -> Option<&Extracted> {
-        state().extracted.get(key)
-    }
-
-    #[inline(always)]
-    fn forget_extracted(&self, key: u64) {
-        state().extracted.remove(key);
     }
 
     #[inline(always)]

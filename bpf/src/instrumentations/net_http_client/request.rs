@@ -110,7 +110,7 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     }
     let is_sampled = u64::from(scratch.span.trace_flags & 1) & is_reported != 0;
     if config.is_written() {
-        baggage::remember(target, scratch);
+        baggage::take(target, scratch);
         queue_injection(target, scratch, carrier);
     }
     if !is_sampled {

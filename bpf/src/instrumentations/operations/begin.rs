@@ -57,18 +57,15 @@ fn open<T: Target>(
     let context = scratch.evaluation.context;
     parents::find(target, goroutine, &mut scratch.search, address, context);
     wrapped::look(target, &mut scratch.search, recipe.flags & flag::IS_CLIENT != 0);
-    let injects = recipe.flags & flag::INJECTS != 0;
-    if injects {
-        baggage::look(target, scratch, goroutine, context);
-    }
+    // Nothing is set in no context: without a branch.
+    let injects = u64::from(recipe.flags & flag::INJECTS) / u64::from(flag::INJECTS);
+    baggage::look(target, scratch, goroutine, context.map(|word| word * injects));
     identify(target, scratch);
     if scratch.search.is_wrapped != 0 {
         // The SDK's span is that of this operation.
         scratch.search.parent.copy_to(&mut scratch.span);
     }
-    if injects {
-        baggage::remember(target, scratch);
-    }
+    baggage::take(target, scratch);
     scratch.span.propagation |= by_http(recipe.flags);
     #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
     let level = level as u32;

@@ -52,9 +52,9 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) 
         if recipe.flags & (flag::SERVES | flag::RESUMES) != 0 {
             served(target, frame, &scratch.span, frames::holder(address, level));
         }
-        if recipe.flags & (flag::INJECTS | flag::HAS_OBJECT) == flag::INJECTS {
-            baggage::forget(target, scratch.span.span_id, frame.texts.get());
-        }
+        // That of one which goes on is sent with other attempts.
+        let goes_on = u64::from(recipe.flags & flag::HAS_OBJECT) / u64::from(flag::HAS_OBJECT);
+        baggage::ended(target, scratch.span.span_id, frame.texts.get() * (1 - goes_on));
         if recipe.flags & (flag::RESUMES | flag::HAS_OBJECT) == flag::RESUMES {
             // It goes on elsewhere.
             return Err(Missed::NothingToDo);

@@ -58,7 +58,7 @@ pub(super) fn close<T: Target>(target: &T, number: u32, is_closing: bool) -> Don
             Err(why) => return Err(why),
         };
         target.forget_object(object);
-        baggage::forget(target, scratch.span.span_id, scratch.search.texts);
+        baggage::ended(target, scratch.span.span_id, scratch.search.texts);
         if !is_closing {
             return report(target, scratch, recipe, number, began);
         }

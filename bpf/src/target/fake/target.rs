@@ -170,18 +170,6 @@ impl<const STORES: bool> Target for FakeProcess<STORES> {
         self.waiting.get(number as usize)
     }
 
-    fn set_extracted(&self, key: u64, extracted: &Extracted) {
-        self.extracted.set(key, *extracted);
-    }
-
-    fn extracted(&self, key: u64) -> Option<&Extracted> {
-        self.extracted.get(key)
-    }
-
-    fn forget_extracted(&self, key: u64) {
-        self.extracted.forget(key);
-    }
-
     fn take_text<const N: usize>(&self, record: &RecordBuffer, text: &mut [u8; N]) {
         *text = *record.bytes.first_chunk().unwrap();
     }
