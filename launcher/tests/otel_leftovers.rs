@@ -81,3 +81,21 @@ fn nothing_is_left_of_wrappers() {
         assert!(ended.status.success(), "{provider}: {}", ended.stderr);
     }
 }
+
+/// The texts of requests that have come, and of those that were sent with baggage of the program's.
+#[test]
+fn nothing_is_left_of_baggage() {
+    let requests = if tests_all() { 20_000 } else { 4_000 };
+    let file = ModuleFile::named("otel_baggage", "newest");
+    let [_, go] = file.go_versions();
+    let app = apps::build_tagged("otel_baggage", go, Variant::Stripped, "newest", Some(&file));
+    let server = Server::start_with(bpf_launcher(), &app, &[], 3);
+    load::each(server.addresses[0], 32, requests, |client, number| {
+        let protocol = ["http1", "http2", "grpc"][number % 3];
+        let path = format!("/sent?do={}&to={protocol}&path=came", ["nothing", "more", "other", "long"][number % 4]);
+        assert_eq!(client.send("GET", &path, &[("Baggage".to_owned(), "tenant=a".to_owned())], ""), Some(200), "{path}");
+    });
+    seen("baggage", || left(server.pid()), BTreeMap::is_empty);
+    let ended = server.end();
+    assert!(ended.status.success(), "{}", ended.stderr);
+}
