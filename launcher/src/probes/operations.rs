@@ -8,8 +8,9 @@ use bpf::config::operations::{OperationRecipe, RecipeStep, Steps, code, event, f
 use bpf::go::abi::INTEGERS;
 use opentelemetry::trace::SpanKind;
 
+use super::instrumentation::Instrumentation;
 use super::library::SpanFunction;
-use super::plan::{Instrumentation, Planned};
+use super::planned::Planned;
 use super::recipe::MAX_MESSAGE;
 use crate::captured::Named;
 
