@@ -1,7 +1,5 @@
 //! The OpenTelemetry API as a program calls it, where probes write into its memory themselves, and where the program does.
 
-use bytemuck::Pod;
-
 use super::{any, call};
 use crate::config::operations::{OperationRecipe, flag};
 use crate::config::otel_api::{CopyConfig, EMPTY_OTEL_API, OtelApiConfig, event};
@@ -9,8 +7,9 @@ use crate::config::parents::{ContextType, ParentsConfig, context_kind, scope_num
 use crate::config::{ABSENT, Cookie, Setting};
 use crate::go::abi::Registers;
 use crate::missed::{Done, Missed};
-use crate::records::{RecordHeader, SpanIdentity, kind};
+use crate::records::{SpanIdentity, kind};
 use crate::slots::{Slot, bucket, meant_for, site};
+use crate::target::fake::reported::{decode, kind_of};
 use crate::target::fake::{FakeProcess, layouts};
 use crate::target::{Lookup as _, Memory as _, Target as _};
 use crate::trace::frames::{self, Opening, Standing};
@@ -74,18 +73,6 @@ fn span(number: u8) -> SpanIdentity {
 fn identity(number: u8, flags: u64, state: [u64; 3], remote: u64) -> [u64; 8] {
     let id = u64::from_ne_bytes([number; 8]);
     [id, id, id, flags, state[0], state[1], state[2], remote]
-}
-
-/// The head of a record, and what follows it.
-fn decode<H: Pod>(bytes: &[u8]) -> (H, &[u8]) {
-    let (head, rest) = bytes.split_at(size_of::<H>());
-    (bytemuck::pod_read_unaligned(head), rest)
-}
-
-fn kind_of(bytes: &[u8]) -> u32 {
-    let (header, _): (RecordHeader, _) = decode(bytes);
-    assert_eq!(header.size as usize, bytes.len());
-    header.kind
 }
 
 /// A program that calls the API on one goroutine.
