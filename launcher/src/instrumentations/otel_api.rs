@@ -5,7 +5,7 @@
 //! global provider starts spans (otel 1.33 and newer), and `go.opentelemetry.io/otel/trace` itself (1.36 and newer).
 
 use bpf::config::otel_api::{CopyConfig, EMPTY_OTEL_API, OtelApiConfig, SDK_FUNCTIONS, event};
-use bpf::config::{ABSENT, ReadOnlyData as _, Setting};
+use bpf::config::{ABSENT, ReadOnlyData as _, Setting, instrumentation};
 use bpf::slots::site;
 use bpf::trace::stand_in::OBJECT_WORDS;
 
@@ -62,6 +62,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "runtime.stack",
     ],
     wrappers: &[],
+    layer: instrumentation::OTEL_API,
     has_parents: true,
     is_of_sdk: true,
     how: How::Code(plan),

@@ -21,6 +21,8 @@ pub struct Instrumentation {
     pub types: &'static [&'static str],
     /// Instrumentations by the OpenTelemetry SDK that make spans of the same operations: their scopes.
     pub wrappers: &'static [&'static str],
+    /// Its layer, one of [`bpf::config::instrumentation`]; 0 for that of its place in the catalog.
+    pub layer: u32,
     /// Its operations have parents within the process: contexts are remembered, and what goroutines do for whom.
     pub has_parents: bool,
     /// It is about the program's own use of OpenTelemetry.
@@ -56,6 +58,7 @@ impl Instrumentation {
             functions: &[],
             types,
             wrappers,
+            layer: 0,
             has_parents,
             is_of_sdk: false,
             how: How::Table(library),

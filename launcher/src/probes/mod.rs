@@ -6,6 +6,7 @@ mod disabled;
 pub mod facts;
 pub mod fields;
 pub mod instrumentation;
+mod layers;
 pub mod left_out;
 pub mod library;
 mod operation_sites;

@@ -9,6 +9,7 @@ use super::disabled::is_disabled;
 pub use super::facts::Facts;
 pub use super::fields::FieldSource;
 pub use super::instrumentation::{How, Instrumentation};
+use super::layers;
 pub use super::left_out::LeftOut;
 use super::operations::Operations;
 use super::parents::{self, Parents};
@@ -94,7 +95,7 @@ impl Plan {
             binary.layouts(&of_catalog.chain(&parents::TYPES).chain(&runtime::TYPES).copied().collect::<Vec<_>>())?
         };
         let facts = Facts { binary, functions, layouts, placement, load_bias, not_written, not_stored, inlined: OnceCell::new() };
-        let (mut has_parents, mut wrappers) = (false, Vec::new());
+        let mut has_parents = false;
         for instrumentation in catalog {
             if is_disabled(instrumentation.name, disabled) {
                 plan.left_out.push((instrumentation.name, LeftOut::SwitchedOff));
@@ -111,7 +112,6 @@ impl Plan {
             match planned {
                 Ok(planned) => {
                     has_parents |= instrumentation.has_parents;
-                    wrappers.extend(instrumentation.wrappers);
                     plan.planned.push(Planned { name: instrumentation.name, ..planned });
                 }
                 Err(reason) => plan.left_out.push((instrumentation.name, reason)),
@@ -132,12 +132,9 @@ impl Plan {
         }
         plan.deal_detours();
         plan.operations = Operations::deal(&mut plan.planned, catalog);
-        wrappers.sort_unstable();
-        wrappers.dedup();
-        if sdk != Sdk::Join {
-            wrappers.clear();
-        }
         if has_parents {
+            let used: Vec<&str> = plan.planned.iter().filter(|_| sdk == Sdk::Join).map(|planned| planned.name).collect();
+            let wrappers = layers::wrappers(catalog, &used);
             plan.parents = Some(parents::plan(&facts, &plan.operations, &wrappers, sdk));
         } else if !plan.operations.is_empty() {
             plan.parents = Some(parents::of_stacks(&facts));

@@ -89,7 +89,7 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     // What the walk finds out about the address is not known behind it: what comes is verified once.
     header::find(target, &config.header_map, target.opaque(carrier), header::lengths(target.propagators()), &mut scratch.headers);
     parents::find(target, goroutine, &mut scratch.search, sent.goroutine, target.read_or_zero(context_at));
-    wrapped::look(target, &mut scratch.search, true);
+    wrapped::look(target, &mut scratch.search, instrumentation::HTTP_CLIENT, true);
     let extracted = identify(target, scratch, goroutine);
     let is_reported = adopt(target, scratch);
     let operation = goroutine.next().ok_or(Missed::NoRoom)?;

@@ -56,7 +56,7 @@ fn open<T: Target>(
     }
     let context = scratch.evaluation.context;
     parents::find(target, goroutine, &mut scratch.search, address, context);
-    wrapped::look(target, &mut scratch.search, recipe.flags & flag::IS_CLIENT != 0);
+    wrapped::look(target, &mut scratch.search, recipe.layer, recipe.flags & flag::IS_CLIENT != 0);
     identify(target, scratch);
     if scratch.search.is_wrapped != 0 {
         // The SDK's span is that of this operation.
