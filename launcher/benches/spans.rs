@@ -53,15 +53,6 @@ const BATCH: usize = 512;
 /// Spans that are open at once.
 const OPEN: usize = 32;
 
-const LIMITS: Limits = Limits {
-    attribute_value_length: None,
-    span_attributes: 128,
-    span_events: 128,
-    span_links: 128,
-    event_attributes: 128,
-    link_attributes: 128,
-};
-
 /// What a kind of span is made of: its start and its end, for its number.
 type Made = fn(u64) -> [Vec<u8>; 2];
 
@@ -281,7 +272,8 @@ impl Thread {
             captures: [CAPTURES.map(|(name, kind)| Named { name: name.into(), kind }).to_vec(), Vec::new()],
             known: 0..0,
         };
-        let settings = SpanSettings { limits: LIMITS, known_methods: KnownMethods::default(), database: Database::default() };
+        let settings =
+            SpanSettings { limits: Limits::DEFAULT, known_methods: KnownMethods::default(), database: Database::default() };
         Self {
             ring: Ring::new(Box::new(Recorded { records: Arc::clone(records), next: 0, backlog })).unwrap(),
             spans: OpenSpans::new(settings, vec![None, Some(Arc::new(about))], NoTypes),

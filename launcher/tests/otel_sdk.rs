@@ -16,10 +16,15 @@ use support::server::{Left, Server, get, launcher};
 
 /// The program under the launcher, with each request made; its own spans, and the launcher's.
 fn run(app: &Path, environment: &[(&str, &str)]) -> (Vec<Span>, Vec<Span>, String) {
+    asked(&ASKED, app, environment)
+}
+
+/// The same with these requests.
+fn asked(asked: &[(usize, &str)], app: &Path, environment: &[(&str, &str)]) -> (Vec<Span>, Vec<Span>, String) {
     let mut command = launcher();
     command.envs(environment.iter().copied());
     let server = Server::start_with(command, app, &[], 3);
-    for (address, path) in ASKED {
+    for &(address, path) in asked {
         assert_eq!(get(server.addresses[address], path), 200, "{path}");
     }
     let Left { spans, stdout, stderr, .. } = server.end();
@@ -48,6 +53,46 @@ fn with_the_sdk() {
         assert!(own.len() > 2 * 7, "{what}");
         let together: Vec<Span> = own.into_iter().chain(spans).collect();
         assert_eq!(trees(&together, &what), [WITH_WORK; 3], "{what}");
+    }
+}
+
+/// A statement whose driver makes a request by otelhttp: the SDK's span is of the request, and not of the statement. Where the context has a
+/// span of the SDK, that is the parent of the SDK's; else ours is.
+#[test]
+fn a_request_within_a_statement() {
+    for (app, has_spans) in builds() {
+        for (path, address, with_sdk) in [
+            ("/remote", 0, "http Server (db Client, http Client (http Server))"),
+            ("/plain/remote", 2, "http Server (db Client (http Client (http Server)))"),
+        ] {
+            let one = |environment: &[(&str, &str)]| {
+                let (own, spans, stderr) = asked(&[(address, path)], &app, environment);
+                let what = format!("{} {path}: {own:#?} {stderr}", app.display());
+                let together: Vec<Span> = own.into_iter().chain(spans).collect();
+                trees(&together, &what)
+            };
+            // Where nothing of the program reads a remote span, the SDK's have no parent of ours.
+            if has_spans || address == 0 {
+                assert_eq!(one(&[("PROVIDER", "sdk")]), [with_sdk], "{} {path}", app.display());
+            }
+            for provider in ["none", "noop"] {
+                let expected = "http Server (db Client (http Client (http Server)))";
+                assert_eq!(one(&[("PROVIDER", provider)]), [expected], "{} {path} {provider}", app.display());
+            }
+        }
+    }
+}
+
+/// A function of the user's within the SDK's span of a request is no request.
+#[test]
+fn a_function_within_a_request() {
+    for (app, _) in builds() {
+        let functions = ("GO_AUTO_LAUNCH_SPANS", "main.means.work(ctx context.Context) error");
+        let (own, spans, stderr) = asked(&ASKED[..1], &app, &[("PROVIDER", "sdk"), functions]);
+        let what = format!("{}: {own:#?} {stderr}", app.display());
+        let together: Vec<Span> = own.into_iter().chain(spans).collect();
+        let expected = WITH_WORK.replacen('(', "(Internal, ", 1);
+        assert_eq!(trees(&together, &what), [expected], "{what}");
     }
 }
 

@@ -328,7 +328,8 @@ fn a_launcher_killed_while_it_follows_leaves_nothing_held() {
         let mut ready = String::new();
         stdout.read_line(&mut ready).unwrap();
         let [(shell, _), ..] = descendants(pid_of(&child))[..] else { panic!("the launcher has a child: {ready}") };
-        // At another moment of the loop each time: in the shell, in true, in the reading of the Go program.
+        // At another moment of the loop each time: in the shell, in true, in the reading of the Go program. That it is any is what is
+        // wanted: nothing is waited for.
         std::thread::sleep(Duration::from_micros(round * 1_700));
         let below = descendants(shell);
         held += usize::from(below.iter().any(|(_, state)| *state == 't'));

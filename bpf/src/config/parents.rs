@@ -13,9 +13,8 @@ pub struct ParentsConfig {
     pub server_key: Setting<u64>,
     /// The descriptor of `go.opentelemetry.io/otel/trace.traceContextKeyType` in the file; 0 where there is none.
     pub span_key: Setting<u64>,
-    /// Instrumentations by the SDK of OpenTelemetry whose operations have spans of ours too: [`scope_number`] of their names; zeros behind the
-    /// last.
-    pub wrappers: [Setting<u64>; MAX_WRAPPERS],
+    /// Instrumentations by the SDK of OpenTelemetry whose operations have spans of ours too; [`Wrapper::NONE`] behind the last.
+    pub wrappers: [Wrapper; MAX_WRAPPERS],
     /// The baggage that the program sets by the OpenTelemetry API.
     pub baggage: BaggageConfig,
     /// 1: something in the program asks for parents, so spans are remembered under their contexts.
@@ -44,7 +43,7 @@ pub struct ParentsConfig {
 pub const EMPTY_PARENTS: ParentsConfig = ParentsConfig {
     server_key: Setting::new(0),
     span_key: Setting::new(0),
-    wrappers: [const { Setting::new(0) }; MAX_WRAPPERS],
+    wrappers: [const { Wrapper::NONE }; MAX_WRAPPERS],
     baggage: NO_BAGGAGE,
     wanted: Setting::new(0),
     has_frames: Setting::new(0),
@@ -57,6 +56,27 @@ pub const EMPTY_PARENTS: ParentsConfig = ParentsConfig {
     m_curg: Setting::new(ABSENT),
     stack_high: Setting::new(ABSENT),
 };
+
+/// An instrumentation by the SDK.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Wrapper {
+    /// [`scope_number`] of its name; 0 for none.
+    pub number: Setting<u64>,
+    /// Of which layers the operations are that its spans are made of: bits of [`super::instrumentation`].
+    pub layers: Setting<u64>,
+}
+
+impl Wrapper {
+    /// None.
+    pub const NONE: Self = Self { number: Setting::new(0), layers: Setting::new(0) };
+
+    /// That with this name.
+    #[must_use]
+    pub fn new(name: &str, layers: u32) -> Self {
+        Self { number: Setting::new(scope_number(name)), layers: Setting::new(layers.into()) }
+    }
+}
 
 /// Instrumentations by the SDK that are known.
 pub const MAX_WRAPPERS: usize = 32;
@@ -113,7 +133,8 @@ pub mod context_kind {
 }
 
 const _: () = assert!(
-    size_of::<ParentsConfig>() == (2 + MAX_WRAPPERS) * 8 + size_of::<BaggageConfig>() + 10 * 4 && size_of::<ContextType>() == 16
+    size_of::<ParentsConfig>() == (2 + 2 * MAX_WRAPPERS) * 8 + size_of::<BaggageConfig>() + 10 * 4
+        && size_of::<ContextType>() == 16
 );
 
 // SAFETY: two 64-bit settings and an even number of 32-bit ones (see the size assertion above).

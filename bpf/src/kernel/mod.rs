@@ -252,8 +252,8 @@ impl Target for Hit {
     }
 
     #[inline(always)]
-    fn is_wrapper(&self, name: GoString) -> bool {
-        otel_api::is_wrapper(name)
+    fn wrapped_layers(&self, name: GoString) -> u32 {
+        otel_api::wrapped_layers(name)
     }
 
     #[inline(always)]

@@ -29,11 +29,11 @@ extern "C" fn append_all_attributes(place: u32, array: u64, count: u64) -> u64 {
     0
 }
 
-/// 1 where an instrumentation has this name.
+/// The layers of the operations of which an instrumentation with this name makes spans.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn find_wrapper(address: u64, length: u64) -> u64 {
-    u64::from(wrapped::is_wrapper(&UserMemory, parents(), GoString { address, length }))
+    wrapped::layers_of(&UserMemory, parents(), GoString { address, length }).into()
 }
 
 #[inline(always)]
@@ -49,8 +49,8 @@ pub(super) fn append_attributes(array: u64, count: u64, record: &mut RecordBuffe
 }
 
 #[inline(always)]
-pub(super) fn is_wrapper(name: GoString) -> bool {
-    find_wrapper(name.address, name.length) != 0
+pub(super) fn wrapped_layers(name: GoString) -> u32 {
+    find_wrapper(name.address, name.length) as u32
 }
 
 /// The place of a record, which is known elsewhere.

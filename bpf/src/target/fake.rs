@@ -12,6 +12,8 @@ pub mod layouts;
 pub mod maps;
 mod pages;
 mod remembered;
+#[cfg(test)]
+pub(crate) mod reported;
 mod target;
 
 pub use pages::{PAGE, Pages};

@@ -195,13 +195,22 @@ pub trait Target: Lookup {
         false
     }
 
-    /// Whether an instrumentation of this name makes spans of what has spans of ours: [`wrapped::is_wrapper`].
+    /// Of which layers the operations are that an instrumentation with this name makes spans of: [`wrapped::layers_of`].
+    #[inline(always)]
+    fn wrapped_layers(&self, name: GoString) -> u32
+    where
+        Self: Sized,
+    {
+        wrapped::layers_of(self, self.parents(), name)
+    }
+
+    /// Whether an instrumentation with this name makes spans of what has spans of ours.
     #[inline(always)]
     fn is_wrapper(&self, name: GoString) -> bool
     where
         Self: Sized,
     {
-        wrapped::is_wrapper(self, self.parents(), name)
+        self.wrapped_layers(name) != 0
     }
     /// [`baggage::find`].
     #[inline(always)]

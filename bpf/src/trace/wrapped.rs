@@ -1,7 +1,7 @@
 //! Operations that have a span of ours, and one of the SDK of OpenTelemetry too, by an instrumentation that the program wraps around them.
 
-use crate::config::parents::{MAX_WRAPPERS, ParentsConfig, SCOPE_NAME, scope_number_of};
-use crate::config::{ABSENT, Setting};
+use crate::config::ABSENT;
+use crate::config::parents::{MAX_WRAPPERS, ParentsConfig, SCOPE_NAME, Wrapper, scope_number_of};
 use crate::go::string::GoString;
 use crate::target::{Lookup, Step, Target};
 use crate::trace::parents::ParentSearch;
@@ -29,12 +29,12 @@ pub fn is_exported<L: Lookup>(lookup: &L, config: &ParentsConfig, tracer: u64) -
     lookup.read_or_zero::<u64>(processors.wrapping_add(8)) != 0
 }
 
-/// Notes whether the parent that was found is the span of an operation that begins now: the SDK records it for an instrumentation of such
-/// operations, and it is of the same kind.
+/// Notes whether the parent that was found is the span of an operation of this layer that begins now: the SDK records it for an
+/// instrumentation of such operations, and it is of the same kind.
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
-pub fn look<T: Target>(target: &T, search: &mut ParentSearch, is_client: bool) {
+pub fn look<T: Target>(target: &T, search: &mut ParentSearch, layer: u32, is_client: bool) {
     search.is_wrapped = target.opaque(0);
     let [tracer_at, kind_at] = search.recorded_at;
     if tracer_at == 0 {
@@ -47,26 +47,34 @@ pub fn look<T: Target>(target: &T, search: &mut ParentSearch, is_client: bool) {
         _ => false,
     };
     let tracer: u64 = target.read_or_zero(tracer_at);
-    if is_same && target.is_wrapper(GoString::at(target, tracer.wrapping_add(target.parents().sdk_scope.get().into()))) {
+    if is_same && layers(target, tracer) & layer != 0 {
         search.is_wrapped = 1;
     }
 }
 
-/// Whether an instrumentation of this name makes spans of what has spans of ours.
+/// Of which layers the operations are that the spans of a tracer of the SDK are made of; 0 where that is not known.
 #[inline(always)]
-pub fn is_wrapper<L: Lookup>(lookup: &L, config: &ParentsConfig, name: GoString) -> bool {
+pub fn layers<T: Target>(target: &T, tracer: u64) -> u32 {
+    target.wrapped_layers(GoString::at(target, tracer.wrapping_add(target.parents().sdk_scope.get().into())))
+}
+
+/// The layers of the operations of which an instrumentation with this name makes spans that have spans of ours; 0 for none.
+#[inline(always)]
+pub fn layers_of<L: Lookup>(lookup: &L, config: &ParentsConfig, name: GoString) -> u32 {
     let mut words = [lookup.opaque(0); SCOPE_NAME / 8];
     if name.length == 0 || name.length > SCOPE_NAME as u64 {
-        return false;
+        return 0;
     }
     #[expect(clippy::cast_possible_truncation, reason = "at most the size of the words")]
     if !lookup.read_prefix(name.address, name.length as u32, &mut words) {
-        return false;
+        return 0;
     }
     let mut look = Find { config, number: scope_number_of(&words), next: lookup.opaque(0), found: lookup.opaque(0) };
     #[expect(clippy::cast_possible_truncation, reason = "a small constant")]
     lookup.repeat(MAX_WRAPPERS as u32, &mut look);
-    lookup.opaque(look.found) != 0
+    #[expect(clippy::cast_possible_truncation, reason = "as many bits as layers have")]
+    let found = lookup.opaque(look.found) as u32;
+    found
 }
 
 /// The look for a name's number.
@@ -74,6 +82,7 @@ struct Find<'a> {
     config: &'a ParentsConfig,
     number: u64,
     next: u64,
+    /// Its layers.
     found: u64,
 }
 
@@ -81,12 +90,13 @@ impl Step for Find<'_> {
     #[inline(always)]
     fn step<L: Lookup>(&mut self, _lookup: &L) -> bool {
         #[expect(clippy::cast_possible_truncation, reason = "below the number of names")]
-        let Some(known) = self.config.wrappers.get(self.next as usize).map(Setting::get) else {
+        let Some(Wrapper { number, layers }) = self.config.wrappers.get(self.next as usize) else {
             return false;
         };
         self.next += 1;
-        self.found |= u64::from(known == self.number);
-        known != 0
+        // Without a branch.
+        self.found |= layers.get() & u64::from(number.get() == self.number).wrapping_neg();
+        number.get() != 0
     }
 }
 

@@ -131,15 +131,28 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Those that hold where no variable says anything (OpenTelemetry specification, "Attribute Limits" and "Span Limits").
+    pub const DEFAULT: Self = Self {
+        attribute_value_length: None,
+        span_attributes: 128,
+        span_events: 128,
+        span_links: 128,
+        event_attributes: 128,
+        link_attributes: 128,
+    };
+
     pub(super) fn read<E: Fn(&str) -> Option<OsString>>(reader: &mut Reader<'_, E>) -> Self {
         let mut limit = |names: &[&'static str]| reader.first(names, |text| text.parse().ok());
         Self {
             attribute_value_length: limit(&["OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"]),
-            span_attributes: limit(&["OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"]).unwrap_or(128),
-            span_events: limit(&["OTEL_SPAN_EVENT_COUNT_LIMIT"]).unwrap_or(128),
-            span_links: limit(&["OTEL_SPAN_LINK_COUNT_LIMIT"]).unwrap_or(128),
-            event_attributes: limit(&["OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"]).unwrap_or(128),
-            link_attributes: limit(&["OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"]).unwrap_or(128),
+            span_attributes: limit(&["OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"])
+                .unwrap_or(Self::DEFAULT.span_attributes),
+            span_events: limit(&["OTEL_SPAN_EVENT_COUNT_LIMIT"]).unwrap_or(Self::DEFAULT.span_events),
+            span_links: limit(&["OTEL_SPAN_LINK_COUNT_LIMIT"]).unwrap_or(Self::DEFAULT.span_links),
+            event_attributes: limit(&["OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"])
+                .unwrap_or(Self::DEFAULT.event_attributes),
+            link_attributes: limit(&["OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"])
+                .unwrap_or(Self::DEFAULT.link_attributes),
         }
     }
 }

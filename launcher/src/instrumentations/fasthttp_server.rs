@@ -10,7 +10,7 @@
 use bpf::config::ReadOnlyData as _;
 use bpf::config::fasthttp_server::{EMPTY_FASTHTTP_SERVER, FasthttpServerConfig, event};
 use bpf::config::http_server::PanicLayout;
-use bpf::config::{ABSENT, Offset, Setting};
+use bpf::config::{ABSENT, Offset, Setting, instrumentation};
 use bpf::go::header::{STRIDE, VALUE};
 use bpf::instrumentations::fasthttp_server::LINE_WORDS;
 
@@ -46,6 +46,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "github.com/gofiber/contrib/otelfiber/v2",
         "github.com/gofiber/contrib/v3/otel",
     ],
+    layer: instrumentation::FASTHTTP_SERVER,
     has_parents: false,
     is_of_sdk: false,
     how: How::Code(plan),

@@ -10,7 +10,7 @@
 use bpf::config::ReadOnlyData as _;
 use bpf::config::fasthttp_server::{FasthttpServerConfig, NOT_WRAPPED, WrappedLayout, event};
 use bpf::config::http_client::{NO_PEER, PeerLayout};
-use bpf::config::{ABSENT, Offset, Setting};
+use bpf::config::{ABSENT, Offset, Setting, instrumentation};
 use bpf::records::kind;
 
 use super::{fasthttp_server, peer};
@@ -42,6 +42,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         peer::TYPES[2],
     ],
     wrappers: &["github.com/hertz-contrib/obs-opentelemetry"],
+    layer: instrumentation::FASTHTTP_SERVER,
     has_parents: false,
     is_of_sdk: false,
     how: How::Code(plan),

@@ -11,7 +11,7 @@ mod span;
 pub use span::{add_peer, finish, start};
 
 use bpf::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, PeerLayout, event};
-use bpf::config::{ABSENT, ReadOnlyData as _, Setting};
+use bpf::config::{ABSENT, ReadOnlyData as _, Setting, instrumentation};
 
 use bpf::instrumentations::net_http_client::{REQUEST_WORDS, RESPONSE_WORDS, URL_WORDS};
 
@@ -51,6 +51,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "runtime.stack",
     ],
     wrappers: &["go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"],
+    layer: instrumentation::HTTP_CLIENT,
     has_parents: true,
     is_of_sdk: false,
     how: How::Code(plan),

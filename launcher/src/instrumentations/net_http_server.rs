@@ -14,7 +14,7 @@ pub use span::{finish, finish_panic, interrupt, start};
 use bpf::config::http_server::{
     EMPTY_HTTP_SERVER, Http2WriterLayout, HttpServerConfig, PanicLayout, RequestLayout, ResponseLayout, UrlLayout,
 };
-use bpf::config::{ABSENT, Offset, ReadOnlyData as _};
+use bpf::config::{ABSENT, Offset, ReadOnlyData as _, instrumentation};
 use bpf::instrumentations::net_http_server::{REQUEST_WORDS, RESPONSE_WORDS, URL_WORDS};
 
 use crate::probes::facts::Facts;
@@ -57,6 +57,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "go.opentelemetry.io/contrib/instrumentation/github.com/go-chi/chi/otelchi",
         "github.com/riandyrn/otelchi",
     ],
+    layer: instrumentation::HTTP_SERVER,
     has_parents: false,
     is_of_sdk: false,
     how: How::Code(plan),

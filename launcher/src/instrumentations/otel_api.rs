@@ -8,7 +8,7 @@ mod copies;
 mod received;
 
 use bpf::config::otel_api::{EMPTY_OTEL_API, OtelApiConfig, SDK_FUNCTIONS, event};
-use bpf::config::{ABSENT, ReadOnlyData as _, Setting};
+use bpf::config::{ABSENT, ReadOnlyData as _, Setting, instrumentation};
 use bpf::slots::site;
 use bpf::trace::stand_in::OBJECT_WORDS;
 
@@ -80,6 +80,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         received::TYPES[11],
     ],
     wrappers: &[],
+    layer: instrumentation::OTEL_API,
     has_parents: true,
     is_of_sdk: true,
     how: How::Code(plan),

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use super::left_out::LeftOut;
-use super::plan::PlannedDetour;
+use super::planned::PlannedDetour;
 use super::probe::{Event, Point, Probe};
 use super::site::{Ends, Placement, Site};
 use crate::binary::{Function, Functions, GoBinary, Inlined, Layouts, VirtAddr};

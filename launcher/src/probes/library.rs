@@ -6,7 +6,7 @@ use opentelemetry_sdk::trace::SpanData;
 
 use super::facts::Facts;
 use super::left_out::LeftOut;
-use super::plan::Planned;
+use super::planned::Planned;
 use crate::captured::Captured;
 
 /// Fills in name, attributes and status of a span. Pure; of an operation whose end was not seen, the end's values are not there.

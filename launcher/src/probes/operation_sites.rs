@@ -20,7 +20,7 @@ pub(super) struct AtEnd {
 }
 
 /// The probes of a function: at its start `begin` happens, at its end, where that is wanted, an operation ends. `number` is that of its
-/// recipe, within its [`super::plan::Planned`]; `body` runs at its start.
+/// recipe, within its [`super::planned::Planned`]; `body` runs at its start.
 pub(super) fn probes(
     facts: &Facts<'_>,
     declared: Declared<'_>,
@@ -67,7 +67,7 @@ pub(super) fn probes(
     Ok(probes)
 }
 
-/// The probe of a function that others call last; `number` is that of it, within its [`super::plan::Planned`], from 1.
+/// The probe of a function that others call last; `number` is that of it, within its [`super::planned::Planned`], from 1.
 pub(super) fn tail_probe(facts: &Facts<'_>, found: &Found, number: usize) -> Result<Probe, LeftOut> {
     let number = u32::try_from(number).unwrap_or(u32::MAX >> 8) << 8 | event::TAIL;
     let event = Event { meaning: "what an operation calls last ends", when: When::End, body: Body::Operations, number };

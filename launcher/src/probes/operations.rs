@@ -3,18 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bpf::config::instrumentation;
 use bpf::config::operations::{OperationRecipe, RecipeStep, Steps, code, event, flag};
 use bpf::go::abi::INTEGERS;
 use opentelemetry::trace::SpanKind;
 
+use super::instrumentation::Instrumentation;
+use super::layers;
 use super::library::SpanFunction;
-use super::plan::{Instrumentation, Planned};
+use super::planned::Planned;
 use super::recipe::MAX_MESSAGE;
 use crate::captured::Named;
 
-/// The place of the user's own functions among the layers: the last.
-const USER_LAYER: usize = 29;
 /// Names under which objects are captured: that which an operation makes, and that which an earlier one has made.
 pub const MAKES: &str = "\0makes";
 /// The same.
@@ -70,17 +69,14 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// Deals out numbers: the probes of each operation get its own. Libraries have the layers of their places in the catalog.
+    /// Deals out numbers: the probes of each operation get its own.
     pub(super) fn deal(planned: &mut [Planned], catalog: &[&Instrumentation]) -> Self {
         let mut operations = Self::default();
         if planned.iter().all(|one| one.operations.is_empty()) {
             return operations;
         }
         operations.add_panic();
-        let layer = |name: &str| {
-            let place = catalog.iter().position(|one| one.name == name).unwrap_or(USER_LAYER);
-            instrumentation::FIRST_OF_TABLES << place.min(USER_LAYER)
-        };
+        let layer = |name: &str| layers::of(catalog, name);
         let mut tails = 0;
         for one in planned.iter_mut().filter(|one| !one.operations.is_empty()) {
             let library = catalog.iter().find(|known| known.name == one.name).and_then(|known| known.library());

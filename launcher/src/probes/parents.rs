@@ -2,8 +2,10 @@
 //!
 //! Only for programs in which an operation asks for its parent: the probe is paid by each `go` statement.
 
+use std::collections::BTreeMap;
+
 use bpf::config::operations::event;
-use bpf::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig, scope_number};
+use bpf::config::parents::{ContextType, EMPTY_PARENTS, ParentsConfig, Wrapper};
 use bpf::config::{ABSENT, ReadOnlyData as _, Setting};
 use bpf::trace::frames::G_WORDS;
 use serde::Serialize;
@@ -75,9 +77,9 @@ pub struct Parents {
     pub layout: (Layout, Vec<u8>),
 }
 
-/// Plans it. Of `wrappers`, instrumentations by the SDK, the operations that the plan observes have spans too.
+/// Plans it. `wrappers` are the scopes of instrumentations by the SDK of whose operations the plan observes some, with the layers of these.
 #[must_use]
-pub fn plan(facts: &Facts<'_>, operations: &Operations, wrappers: &[&str], sdk: Sdk) -> Parents {
+pub fn plan(facts: &Facts<'_>, operations: &Operations, wrappers: &BTreeMap<&str, u32>, sdk: Sdk) -> Parents {
     let mut fields = FieldReader::new(&facts.layouts);
     let (mut missing, mut context_types) = (Vec::new(), Vec::new());
     // Spans come from served requests; a span of the SDK is found in its context without any of this.
@@ -85,8 +87,8 @@ pub fn plan(facts: &Facts<'_>, operations: &Operations, wrappers: &[&str], sdk: 
     let has_frames = operations.has_frames();
     let mut config =
         ParentsConfig { wanted: Setting::new(has_server.into()), has_frames: Setting::new(has_frames.into()), ..EMPTY_PARENTS };
-    for (place, name) in config.wrappers.iter_mut().zip(wrappers) {
-        *place = Setting::new(scope_number(name));
+    for (place, (name, layers)) in config.wrappers.iter_mut().zip(wrappers) {
+        *place = Wrapper::new(name, *layers);
     }
     if let Some(processors) = facts.layouts.field(SDK_PROVIDER, "spanProcessors").filter(|field| field.kind == Kind::Struct) {
         config.sdk_provider = fields.optional(SDK_TRACER, "provider");

@@ -8,134 +8,20 @@ use serde::Serialize;
 use super::disabled::is_disabled;
 pub use super::facts::Facts;
 pub use super::fields::FieldSource;
+pub use super::instrumentation::{How, Instrumentation};
+use super::layers;
 pub use super::left_out::LeftOut;
-use super::library::Library;
-use super::operations::{Operations, PlannedOperation};
+use super::operations::Operations;
 use super::parents::{self, Parents};
+pub use super::planned::{Planned, PlannedDetour};
 pub use super::probe::Layout;
 use super::probe::Probe;
 use super::runtime::{self, Runtime};
 use super::sdk::Sdk;
 use super::site::{Placement, Site};
 use super::{tables, user_functions};
-use crate::binary::{BinaryError, DetourSite, GoBinary, Layouts};
-use crate::executor::Moment;
+use crate::binary::{BinaryError, GoBinary, Layouts};
 use crate::user_function::UserFunction;
-
-/// What an instrumentation looks for in a binary, and how it makes probes of what is found.
-#[derive(Debug)]
-pub struct Instrumentation {
-    /// Name for people and for `OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS`, for example `net/http/server`.
-    pub name: &'static str,
-    /// What is instrumented, in a few words.
-    pub description: &'static str,
-    /// Versions of the library that are tested; others are tried.
-    pub tested_versions: &'static str,
-    /// Names of all functions it may probe; of a table, they are in it.
-    pub functions: &'static [&'static str],
-    /// Full names of all types it may read.
-    pub types: &'static [&'static str],
-    /// Instrumentations by the OpenTelemetry SDK that make spans of the same operations: their scopes.
-    pub wrappers: &'static [&'static str],
-    /// Its operations have parents within the process: contexts are remembered, and what goroutines do for whom.
-    pub has_parents: bool,
-    /// It is about the program's own use of OpenTelemetry.
-    pub is_of_sdk: bool,
-    /// Makes the probes, or says why there are none.
-    pub how: How,
-}
-
-/// How an instrumentation makes its probes.
-#[derive(Clone, Copy, Debug)]
-pub enum How {
-    /// By code of its own, and bodies of its own.
-    Code(fn(&Facts<'_>) -> Result<Planned, LeftOut>),
-    /// By a table.
-    Table(&'static Library),
-}
-
-impl Instrumentation {
-    /// The instrumentation of a library that is described by a table.
-    #[must_use]
-    pub const fn table(library: &'static Library) -> Self {
-        let Library { name, description, tested_versions, wrappers, .. } = library;
-        let types = match library.protocol {
-            Some(protocol) => protocol.types,
-            None => &[],
-        };
-        // Annotations are about spans that are there.
-        let has_parents = !library.operations.is_empty();
-        Self {
-            name,
-            description,
-            tested_versions,
-            functions: &[],
-            types,
-            wrappers,
-            has_parents,
-            is_of_sdk: false,
-            how: How::Table(library),
-        }
-    }
-
-    /// The table by which it is described, if it is.
-    #[must_use]
-    pub const fn library(&self) -> Option<&'static Library> {
-        match self.how {
-            How::Code(_) => None,
-            How::Table(library) => Some(library),
-        }
-    }
-
-    /// Names of all functions it may probe, as the linker writes them.
-    #[must_use]
-    pub fn function_names(&self) -> Vec<String> {
-        match self.how {
-            How::Code(_) => self.functions.iter().map(|&name| name.to_owned()).collect(),
-            How::Table(library) => tables::functions(library).collect(),
-        }
-    }
-}
-
-/// An instrumentation that will be used.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Planned {
-    /// [`Instrumentation::name`].
-    pub name: &'static str,
-    /// What is observed.
-    pub probes: Vec<Probe>,
-    /// The operations that are described by a table.
-    #[serde(skip)]
-    pub operations: Vec<PlannedOperation>,
-    /// The offsets that are used.
-    pub fields: Vec<FieldSource>,
-    /// What will be missing from its spans, and why.
-    pub missing: Vec<String>,
-    /// Layouts for the probes' bodies: their bytes.
-    #[serde(skip)]
-    pub layouts: Vec<(Layout, Vec<u8>)>,
-    /// Where the process is made to write what the probes want written; empty where nothing is written.
-    pub detours: Vec<PlannedDetour>,
-}
-
-/// A detour for the write executor.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PlannedDetour {
-    /// The function that takes it.
-    pub function: String,
-    /// The number of the slots that are filled for it.
-    #[serde(skip)]
-    pub site: u32,
-    /// Which of them are meant for it.
-    #[serde(skip)]
-    pub moment: Moment,
-    /// The instructions it replaces.
-    #[serde(flatten)]
-    pub place: DetourSite,
-    /// Offset of `runtime.g.stack.hi`, from which the depth of a stack is counted.
-    #[serde(skip)]
-    pub stack_high: u32,
-}
 
 /// What a plan depends on besides the program's file.
 #[derive(Clone, Copy, Debug, Default)]
@@ -209,7 +95,7 @@ impl Plan {
             binary.layouts(&of_catalog.chain(&parents::TYPES).chain(&runtime::TYPES).copied().collect::<Vec<_>>())?
         };
         let facts = Facts { binary, functions, layouts, placement, load_bias, not_written, not_stored, inlined: OnceCell::new() };
-        let (mut has_parents, mut wrappers) = (false, Vec::new());
+        let mut has_parents = false;
         for instrumentation in catalog {
             if is_disabled(instrumentation.name, disabled) {
                 plan.left_out.push((instrumentation.name, LeftOut::SwitchedOff));
@@ -226,7 +112,6 @@ impl Plan {
             match planned {
                 Ok(planned) => {
                     has_parents |= instrumentation.has_parents;
-                    wrappers.extend(instrumentation.wrappers);
                     plan.planned.push(Planned { name: instrumentation.name, ..planned });
                 }
                 Err(reason) => plan.left_out.push((instrumentation.name, reason)),
@@ -247,12 +132,9 @@ impl Plan {
         }
         plan.deal_detours();
         plan.operations = Operations::deal(&mut plan.planned, catalog);
-        wrappers.sort_unstable();
-        wrappers.dedup();
-        if sdk != Sdk::Join {
-            wrappers.clear();
-        }
         if has_parents {
+            let used: Vec<&str> = plan.planned.iter().filter(|_| sdk == Sdk::Join).map(|planned| planned.name).collect();
+            let wrappers = layers::wrappers(catalog, &used);
             plan.parents = Some(parents::plan(&facts, &plan.operations, &wrappers, sdk));
         } else if !plan.operations.is_empty() {
             plan.parents = Some(parents::of_stacks(&facts));

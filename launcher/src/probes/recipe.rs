@@ -10,9 +10,13 @@ use super::facts::Facts;
 use super::library::SpanFunction;
 use super::operation_sites::AtEnd;
 use super::operations::{About, KEY, MAKES, PlannedOperation, WITHIN};
-use crate::captured::{CAUSE, ERROR, Named};
+use crate::captured::Named;
 use crate::expression::{Captured, Condition, Expression, Scope, Stage, Unreadable, ValueKind};
-use crate::signature::{Found, GoType, Signature};
+use crate::signature::{Found, Signature};
+
+pub(super) use self::errors::{Errors, MAX_MESSAGE};
+
+mod errors;
 
 /// Values of one operation at one moment: as many as find room behind the longest text of a record.
 const MAX_CAPTURES: usize = 24;
@@ -32,22 +36,7 @@ const READING: [u16; 9] = [
 const MAX_RECIPE: usize = bpf::config::operations::MAX_STEPS as usize - 64;
 /// Bytes of a text at most.
 const MAX_TEXT: u32 = bpf::records::operation::MAX_VALUE;
-/// The same of the text of an error.
-pub(super) const MAX_MESSAGE: u32 = 1_024;
-/// How often an error that wraps another is looked into.
-const MAX_WRAPPED: usize = 3;
-/// `fmt.Errorf` with one `%w` (`fmt/errors.go`).
-const WRAPPER: (&str, &str) = ("*fmt.wrapError", "err");
 const OBJECTS: [&str; 2] = [MAKES, WITHIN];
-
-/// What is captured of errors besides their text.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Errors {
-    /// Types that wrap another error, and the field in which they have it.
-    pub(super) wrappers: Vec<(&'static str, &'static str)>,
-    /// Names and expressions.
-    pub(super) captures: Vec<(&'static str, Expression)>,
-}
 
 /// The steps of one operation while they are made.
 #[derive(Debug, Default)]
@@ -223,54 +212,6 @@ impl Recipe {
         Ok(())
     }
 
-    /// Notes and captures the error, what it wraps, and what `errors` (a type, and captures of it) say of it.
-    pub(super) fn error(
-        &mut self,
-        facts: &Facts<'_>,
-        declared: Declared<'_>,
-        error: &Expression,
-        stage: Stage,
-        errors: &Errors,
-    ) -> Result<(), Unreadable> {
-        let scope = Self::scope(facts, declared, stage);
-        self.steps[stage as usize].extend(scope.note_interface(error, code::NOTE_ERROR)?);
-        let first = self.steps[stage as usize].len();
-        for step in [code::ERROR, code::NOT_NIL] {
-            self.steps[stage as usize].push(RecipeStep { code: step, ..RecipeStep::default() });
-        }
-        self.capture_value(stage, ERROR);
-        let wrappers = std::iter::once(&WRAPPER).chain(&errors.wrappers);
-        let unwrap = |&(name, field): &(&str, &str)| scope.unwrap_error(&type_named(name), field).ok();
-        let unwraps: Vec<RecipeStep> = wrappers.filter_map(unwrap).flatten().collect();
-        if !unwraps.is_empty() {
-            for _ in 0..MAX_WRAPPED {
-                self.steps[stage as usize].extend(&unwraps);
-            }
-            self.capture_value(stage, CAUSE);
-        }
-        for (name, expression) in &errors.captures {
-            // A program has only the types of the drivers that it uses.
-            let _not_used = self.capture(facts, declared, (Cow::Borrowed(name), expression), stage);
-        }
-        // Without an error there is nothing of all this.
-        let steps = &mut self.steps[stage as usize];
-        let rest = steps.len().saturating_sub(first + 2);
-        if let Some(check) = steps.get_mut(first + 1) {
-            check.skip = u16::try_from(rest).unwrap_or(u16::MAX);
-        }
-        Ok(())
-    }
-
-    /// Captures the noted error.
-    fn capture_value(&mut self, stage: Stage, name: &'static str) {
-        let captures = &mut self.captures[stage as usize];
-        let argument = u32::try_from(captures.len()).unwrap_or(u32::MAX);
-        captures.push(Named { name: Cow::Borrowed(name), kind: ValueKind::Value });
-        let steps = &mut self.steps[stage as usize];
-        steps.push(RecipeStep { code: code::ERROR, ..RecipeStep::default() });
-        steps.push(RecipeStep { code: code::CAPTURE_VALUE, skip: 0, argument, value: MAX_MESSAGE.into() });
-    }
-
     /// Whether it follows pointers at the end.
     pub(super) fn at_end(&self, is_whole: bool) -> AtEnd {
         let [_, end] = &self.steps;
@@ -291,13 +232,6 @@ impl Recipe {
             about: About { library, function, kind, lasts: false, span, captures, known },
         }
     }
-}
-
-/// A type of errors, by its name with the import path: `*fmt.wrapError`.
-fn type_named(name: &str) -> GoType {
-    let (package, own) = name.trim_start_matches('*').rsplit_once('.').unwrap_or(("", name));
-    let named = GoType::Named { package: Some(package.to_owned()), name: own.to_owned() };
-    if name.starts_with('*') { GoType::Pointer(Box::new(named)) } else { named }
 }
 
 /// What [`About`] says besides captures.

@@ -14,7 +14,7 @@ use super::left_out::LeftOut;
 use super::library::{Library, Operation};
 use super::operation_sites::{in_tail, probes, result_words, tail_probe};
 use super::operations::{MAKES, PlannedOperation, WITHIN};
-use super::plan::Planned;
+use super::planned::Planned;
 use super::probe::Body;
 use super::recipe::{AboutFunction, Declared, Errors, Recipe};
 use crate::expression::{Condition, Expression, Stage, Unreadable};

@@ -11,7 +11,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use super::facts::Facts;
 use super::left_out::LeftOut;
 use super::operation_sites::probes;
-use super::plan::Planned;
+use super::planned::Planned;
 use super::probe::{Body, Point, Probe};
 use super::recipe::{AboutFunction, Declared, Errors, Recipe};
 use crate::binary::GoBinary;

@@ -8,8 +8,10 @@ use opentelemetry::trace::{Event, Status};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
-use super::open::UNFINISHED;
 use crate::panic_value::PanicValue;
+
+/// `error.type` of a span whose end was not seen.
+pub(super) const UNFINISHED: &str = "unfinished";
 
 /// Marks the span as failed; a later, more telling reason replaces `error.type`.
 pub(super) fn fail(span: &mut SpanData, error_type: Cow<'static, str>, description: &str) {

@@ -10,6 +10,7 @@ mod known;
 pub mod limits;
 mod names;
 pub mod open;
+mod open_span;
 pub mod operations;
 mod panics;
 mod values;

@@ -4,18 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use opentelemetry::KeyValue;
-use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;
-use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::calls::Calls;
 use super::encoded::EncodedSpans;
 use super::names::Names;
+use super::open_span::{OpenSpan, WithoutEnd};
 use super::operations::{Finished, OpenOperations};
 use super::{ById, limits};
 use crate::clock::WallClock;
 use crate::config::{KnownMethods, Limits, SpanSettings};
-use crate::events::decode::{Happened, Record, ServerEnd, ServerPanic};
+use crate::events::decode::{Happened, Record, ServerPanic};
 use crate::instrumentations::{net_http_client, net_http_server, rpc};
 use crate::panic_value::TypeNames;
 use crate::probes::operations::About;
@@ -26,70 +25,6 @@ const MAX_OPEN: usize = 65_536;
 
 /// Spans that are kept to be made anew, of 1.5 KB each.
 const MAX_OVER: usize = 64;
-
-/// `error.type` of a span whose end was not seen.
-pub(super) const UNFINISHED: &str = "unfinished";
-
-/// A span without its end.
-#[derive(Debug)]
-struct OpenSpan {
-    data: Box<SpanData>,
-    /// Start in nanoseconds of `CLOCK_BOOTTIME`: the duration is exact whatever happens to the wall clock.
-    started: u64,
-    without_end: WithoutEnd,
-    /// How deep in its goroutine's stack something was learnt of it, in bytes.
-    depth: u32,
-    /// Where the request asks for an upgrade to HTTP/2: its client's address, by which the other span of the same request is known.
-    upgrade: Option<Box<str>>,
-}
-
-/// What a span is if no end comes.
-#[derive(Debug)]
-enum WithoutEnd {
-    /// Nothing more is known of it.
-    Unknown,
-    /// Its answer was sent, as the program has said in its last moment: that this was cut is no failure.
-    Answered(Box<SpanData>),
-    /// Somebody waits for the answer.
-    Unanswered(Box<SpanData>),
-    /// No span at all, for the request has one of its own: the connection was upgraded to HTTP/2, or it is a call by gRPC.
-    Another,
-}
-
-impl OpenSpan {
-    fn new(data: Box<SpanData>, started: u64) -> Self {
-        Self { data, started, without_end: WithoutEnd::Unknown, depth: 0, upgrade: None }
-    }
-
-    /// The program ends.
-    fn interrupt(&mut self, end: &ServerEnd<'_>) {
-        if matches!(self.without_end, WithoutEnd::Another) {
-            return;
-        }
-        let mut data = self.data.clone();
-        let is_answered = net_http_server::interrupt(&mut data, end);
-        self.without_end = if is_answered { WithoutEnd::Answered(data) } else { WithoutEnd::Unanswered(data) };
-    }
-
-    /// The span without its end, as of `now`; `None` where it is another one's.
-    fn close(self, now: u64, limits: &Limits) -> Option<SpanData> {
-        let Self { data, started, without_end, depth: _, upgrade: _ } = self;
-        let (mut data, is_answered) = match without_end {
-            WithoutEnd::Unknown => (data, false),
-            WithoutEnd::Answered(data) => (data, true),
-            WithoutEnd::Unanswered(data) => (data, false),
-            WithoutEnd::Another => return None,
-        };
-        data.end_time = data.start_time + std::time::Duration::from_nanos(now.saturating_sub(started));
-        rpc::settle(&mut data);
-        if !is_answered {
-            data.attributes.push(KeyValue::new(semconv::ERROR_TYPE, UNFINISHED));
-            data.status = Status::error("the end of this operation was not seen");
-        }
-        limits::apply(limits, &mut data);
-        Some(*data)
-    }
-}
 
 /// All spans whose end has not come.
 #[derive(Debug)]

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bpf::records::http_client::HttpClientEnd;
-use bpf::records::operation::{OperationEvent, TRACE_STATE};
+use bpf::records::operation::TRACE_STATE;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::{Link, SpanContext, SpanKind, Status};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
-use super::early::{EarlyEnd, EarlyEnds};
-use super::failures::{self, fail, panicked, unfinished};
+use super::early::EarlyEnds;
+use super::failures::{self, fail};
 use super::known::Known;
 use super::names::Names;
 use super::panics::Panics;
@@ -26,6 +26,9 @@ use crate::events::decode::{Happened, OperationHappened, OperationStarted, RawVa
 use crate::instrumentations::{identity, net_http_client};
 use crate::panic_value::{PanicValue, TypeNames};
 use crate::probes::operations::{About, KEY, MAKES, WITHIN};
+
+mod going_on;
+mod without_end;
 
 /// An operation without its end.
 #[derive(Debug)]
@@ -154,59 +157,6 @@ impl OpenOperations {
         (about.span)(&Captured { function: &about.function, values, known: &[], database, is_ended: true, is_inner }, data);
     }
 
-    fn returned<N: TypeNames>(&mut self, record: &OperationHappened<'_>, names: &mut Names<N>, finished: Finished<'_>) {
-        let OperationHappened { what: _, head, values: raw } = record;
-        // An object at the address of one that has never ended, whose memory it has been given.
-        if let Some(before) = self.objects.insert(head.object, head.span_id).filter(|before| *before != head.span_id)
-            && let Some(open) = self.open.remove(&before)
-        {
-            finished(&self.close(open, head.time));
-        }
-        let (Some(about), Some(open)) = (self.about(head.operation), self.open.get_mut(&head.span_id)) else {
-            self.orphans += 1;
-            return;
-        };
-        values::add(&mut open.values, &raw.iter().collect::<Vec<_>>(), &about.captures[1], names);
-        open.returned = Some((head.time, head.object));
-        let started = open.started;
-        self.panics.returns(head.goroutine, started, head.time);
-        if let Some(early) = self.early.take(head.object, started) {
-            self.finish(head.span_id, early, finished);
-        }
-    }
-
-    /// An object has ended of which the kernel knew no operation.
-    fn ended_early<N: TypeNames>(&mut self, record: &OperationHappened<'_>, names: &mut Names<N>, finished: Finished<'_>) {
-        let OperationHappened { what: _, head, values: raw } = record;
-        let Some(about) = self.about(head.operation) else {
-            return;
-        };
-        let mut end = EarlyEnd { values: Values::default(), time: head.time };
-        values::add(&mut end.values, &raw.iter().collect::<Vec<_>>(), &about.captures[0], names);
-        // Its function may have returned meanwhile.
-        let returned = self.objects.get(&head.object).copied();
-        if let Some(id) = returned.filter(|id| self.open.get(id).is_some_and(|open| open.started <= head.time)) {
-            self.finish(id, end, finished);
-            return;
-        }
-        self.early.insert(head.object, end);
-    }
-
-    /// Ends an operation whose function has returned.
-    fn finish(&mut self, id: [u8; 8], end: EarlyEnd, finished: Finished<'_>) {
-        let Some(mut open) = self.open.remove(&id) else {
-            return;
-        };
-        if let Some((_, object)) = open.returned {
-            self.objects.remove(&object);
-        }
-        open.values.extend(end.values);
-        let mut data = Self::ended_at(open.data, open.started, end.time);
-        self.complete((&open.about, &open.values, open.known.as_deref()), true, &mut data);
-        limits::apply(&self.limits, &mut data);
-        finished(&data);
-    }
-
     fn end<N: TypeNames>(&mut self, record: &OperationHappened<'_>, names: &mut Names<N>, finished: Finished<'_>) {
         let OperationHappened { what: _, head, values: raw } = record;
         let (Some(about), Some(mut open)) = (self.about(head.operation), self.open.remove(&head.span_id)) else {
@@ -239,44 +189,6 @@ impl OpenOperations {
         }
         limits::apply(&self.limits, &mut data);
         finished(&data);
-    }
-
-    /// All that is open on a goroutine from a level on has ended: by `runtime.Goexit`, or else by a panic, as far as one is known.
-    fn unwound(&mut self, head: &OperationEvent, is_goexit: bool, finished: Finished<'_>) {
-        let is_unwound =
-            |open: &OpenOperation| open.goroutine == head.goroutine && open.level >= head.level && open.returned.is_none();
-        let unwound: Vec<OpenOperation> = self.open.extract_if(|_id, open| is_unwound(open)).map(|(_id, open)| open).collect();
-        let panic = self.panics.take(head.goroutine).filter(|_| !is_goexit);
-        for open in unwound {
-            let end = panic.as_ref().map_or(head.time, |panic| panic.unwound(open.started, head.time));
-            let mut data = Self::ended_at(open.data, open.started, end);
-            self.complete((&open.about, &open.values, open.known.as_deref()), false, &mut data);
-            match &panic {
-                Some(panic) => panicked(&mut data, &panic.value),
-                None if is_goexit => fail(&mut data, "runtime.Goexit".into(), "its goroutine was ended by runtime.Goexit"),
-                None => unfinished(&mut data),
-            }
-            limits::apply(&self.limits, &mut data);
-            finished(&data);
-        }
-    }
-
-    /// The span of one whose end was not seen, as of `now`.
-    fn close(&self, open: OpenOperation, now: u64) -> SpanData {
-        let panic = self.panics.get(open.goroutine).filter(|_| open.returned.is_none());
-        let unwound = || panic.map_or(now, |panic| panic.unwound(open.started, now));
-        let returned = open.returned.filter(|_| !open.about.lasts);
-        let end = returned.map_or_else(unwound, |(returned, _)| returned);
-        let mut data = Self::ended_at(open.data, open.started, end);
-        self.complete((&open.about, &open.values, open.known.as_deref()), returned.is_some(), &mut data);
-        if returned.is_none() {
-            match panic {
-                Some(panic) => panicked(&mut data, &panic.value),
-                None => unfinished(&mut data),
-            }
-        }
-        limits::apply(&self.limits, &mut data);
-        data
     }
 
     fn ended_at(mut data: SpanData, started: u64, end: u64) -> SpanData {
@@ -326,13 +238,6 @@ impl OpenOperations {
     /// When those that are open have begun.
     pub(super) fn starts(&self) -> impl Iterator<Item = u64> {
         self.open.values().map(|open| open.started)
-    }
-
-    /// Closes those that have begun before `time`, as of `now`.
-    pub(super) fn close_before(&mut self, time: u64, now: u64, closed: &mut Vec<SpanData>) {
-        let old: Vec<_> = self.open.extract_if(|_id, open| open.started < time).map(|(_id, open)| open).collect();
-        closed.extend(old.into_iter().map(|open| self.close(open, now)));
-        self.objects.retain(|_object, id| self.open.contains_key(id));
     }
 
     /// Ends whose start was lost.

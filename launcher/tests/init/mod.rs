@@ -220,6 +220,7 @@ pub(crate) fn in_each_phase<L>(
         let launched = start(round);
         let pid = pid(&launched);
         if round % 2 == 0 {
+            // A moment that no event marks is what is wanted: nothing is waited for.
             std::thread::sleep(step * round);
         } else {
             let begin = Instant::now();

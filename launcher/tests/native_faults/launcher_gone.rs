@@ -13,7 +13,8 @@ use crate::support::load;
 use crate::support::server::{Client, Server};
 use crate::support::until::until;
 
-/// Kills the launcher while the program serves; returns when nothing is left of it but its program.
+/// Kills the launcher while the program serves, so long `after` the first requests that any moment is met; returns when nothing is left
+/// of it but its program.
 fn kill_launcher(server: &Server, after: Duration) {
     std::thread::scope(|scope| {
         scope.spawn(|| {

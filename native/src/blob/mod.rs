@@ -18,6 +18,7 @@ mod memory;
 mod output;
 #[cfg(feature = "planted")]
 mod planted;
+mod random;
 mod signals;
 mod target;
 mod time;

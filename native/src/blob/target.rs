@@ -22,7 +22,7 @@ use bpf::trace::stand_in::StandIn;
 
 use super::hit::Hit;
 use super::memory::OwnMemory;
-use super::{configuration, control, part, state, time};
+use super::{configuration, control, part, random, state, time};
 
 impl Target for Hit<'_> {
     const STORES: bool = true;
@@ -87,13 +87,9 @@ impl Target for Hit<'_> {
         time::now(self.frame)
     }
 
-    /// Of a secret of this launch and a number that is never used again (splitmix64, <https://prng.di.unimi.it>).
+    #[inline(always)]
     fn random(&self) -> u32 {
-        let number = state().seeds.fetch_add(1, Ordering::Relaxed);
-        let mut mixed = configuration().seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ mixed >> 31) >> 32) as u32
+        random::next()
     }
 
     #[inline(always)]

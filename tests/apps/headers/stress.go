@@ -16,6 +16,8 @@ func deep(depth int, then func()) byte {
 	return room[(depth+1)%256]
 }
 
+// stress collects garbage, stops the world for the stacks of all goroutines, and allocates, for as long as the program runs. The
+// pauses are how often; nothing is waited for.
 func stress() {
 	go func() {
 		for {

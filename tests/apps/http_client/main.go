@@ -130,15 +130,21 @@ var kinds = []kind{
 	func(client *http.Client, _, _ string) error { return get(client, "nothing://nowhere") },
 	func(client *http.Client, _, _ string) error { return get(client, "http://127.0.0.1:1/refused") },
 	func(client *http.Client, plain, _ string) error { return get(client, plain+"/nowhere/at/all") },
-	func(client *http.Client, plain, _ string) error { return withHeader(client, plain, "X-Odd", "line\nbreak") },
+	func(client *http.Client, plain, _ string) error {
+		return withHeader(client, plain, "X-Odd", "line\nbreak")
+	},
 	func(client *http.Client, _, secure string) error { return withHeader(client, secure, "Odd name", "x") },
-	func(client *http.Client, _, secure string) error { return withHeader(client, secure, "X-Ordinary", "x") },
+	func(client *http.Client, _, secure string) error {
+		return withHeader(client, secure, "X-Ordinary", "x")
+	},
 	func(client *http.Client, plain, _ string) error { return cancelled(client, plain+"/sleep") },
 	func(client *http.Client, _, secure string) error { return cancelled(client, secure+"/sleep") },
 	func(client *http.Client, plain, _ string) error { return cancelledBefore(client, plain+"/hello") },
 	func(client *http.Client, _, secure string) error { return cancelledBefore(client, secure+"/hello") },
 	func(client *http.Client, plain, _ string) error { return get(client, plain+"/hello?panic=proxy") },
-	func(client *http.Client, _, secure string) error { return get(client, secure+"/hello?panic=round-trip") },
+	func(client *http.Client, _, secure string) error {
+		return get(client, secure+"/hello?panic=round-trip")
+	},
 	func(client *http.Client, plain, _ string) error {
 		request, err := http.NewRequest("PUT", plain+"/echo", &brokenBody{})
 		if err != nil {

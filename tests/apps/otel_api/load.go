@@ -136,6 +136,8 @@ func endings(ctx context.Context, id string) {
 	automatic.End()
 }
 
+// stress collects garbage, stops the world for the stacks of all goroutines, and allocates, for as long as the program runs. The
+// pauses are how often; nothing is waited for.
 func stress() {
 	go func() {
 		for {

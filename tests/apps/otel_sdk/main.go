@@ -4,6 +4,10 @@
 //	/work  a span, and in it a query, a call by gRPC, and a request to /leaf; /plain/work where there are no wrappers
 //	/leaf  nothing more; /plain/leaf where there are no wrappers
 //
+// Two have a statement of a database whose driver makes a request with the transport of otelhttp:
+//
+//	/remote  with otelhttp, to /leaf; /plain/remote without wrappers, to /plain/leaf
+//
 // PROVIDER says what is registered: sdk, unless OTEL_SDK_DISABLED is true, noop, or none. SPANS is a file in which the SDK's spans are
 // printed, instead of standard output.
 package main
@@ -48,6 +52,7 @@ func main() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/work", with.serve)
 	mux.HandleFunc("/leaf", leaf)
+	mux.HandleFunc("/remote", queried(remoteDatabase(client, at(wrapped, "/leaf"))))
 	go http.Serve(wrapped, otelhttp.NewHandler(mux, "server"))
 
 	gin.SetMode(gin.ReleaseMode)
@@ -61,6 +66,7 @@ func main() {
 	bare := http.NewServeMux()
 	bare.HandleFunc("/plain/work", without.serve)
 	bare.HandleFunc("/plain/leaf", leaf)
+	bare.HandleFunc("/plain/remote", queried(remoteDatabase(client, at(plain, "/plain/leaf"))))
 	go http.Serve(plain, bare)
 	for _, listener := range []net.Listener{wrapped, ginned, plain} {
 		fmt.Println("listening", listener.Addr())

@@ -16,7 +16,9 @@ var later struct {
 // outliving are contexts that may be used when the request has been answered, by name.
 var outliving = map[string]func(context.Context) context.Context{
 	"without-cancel": context.WithoutCancel,
-	"value":          func(ctx context.Context) context.Context { return context.WithValue(context.WithoutCancel(ctx), key("a"), 1) },
+	"value": func(ctx context.Context) context.Context {
+		return context.WithValue(context.WithoutCancel(ctx), key("a"), 1)
+	},
 	"timeout": func(ctx context.Context) context.Context {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		time.AfterFunc(time.Minute, cancel)

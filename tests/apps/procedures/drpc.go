@@ -19,7 +19,9 @@ type text struct{ value string }
 
 type encoding struct{}
 
-func (encoding) Marshal(message drpc.Message) ([]byte, error) { return []byte(message.(*text).value), nil }
+func (encoding) Marshal(message drpc.Message) ([]byte, error) {
+	return []byte(message.(*text).value), nil
+}
 
 func (encoding) Unmarshal(data []byte, message drpc.Message) error {
 	message.(*text).value = string(data)

@@ -1,7 +1,5 @@
 //! The probes of the server in the fake process.
 
-use bytemuck::Pod;
-
 use super::*;
 use crate::config::Cookie;
 use crate::go::abi::Registers;
@@ -10,6 +8,7 @@ use crate::records::fasthttp_server::{CAPACITIES, FasthttpServerStart};
 use crate::records::http_server::{HttpServerEnd, HttpServerPanic, TEXTS, end_flag, text};
 use crate::records::{RecordHeader, kind, taken};
 use crate::target::fake::fasthttp::{LAYOUT, Request};
+use crate::target::fake::reported::{decode, hex};
 use crate::target::fake::{FakeProcess, layouts};
 use crate::trace::operation;
 
@@ -77,15 +76,6 @@ impl Server {
     fn response(context: u64) -> u64 {
         context + u64::from(LAYOUT.response.get())
     }
-}
-
-fn decode<H: Pod>(bytes: &[u8]) -> (H, &[u8]) {
-    let (head, rest) = bytes.split_at(size_of::<H>());
-    (bytemuck::pod_read_unaligned(head), rest)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 mod hertz;

@@ -90,7 +90,7 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     header::find(target, &config.header_map, target.opaque(carrier), header::lengths(target.propagators()), &mut scratch.headers);
     let context = target.read_or_zero(context_at);
     parents::find(target, goroutine, &mut scratch.search, sent.goroutine, context);
-    wrapped::look(target, &mut scratch.search, true);
+    wrapped::look(target, &mut scratch.search, instrumentation::HTTP_CLIENT, true);
     baggage::look(target, scratch, goroutine, context);
     identify(target, scratch, goroutine);
     let is_reported = adopt(target, scratch);

@@ -1,7 +1,5 @@
 //! Round trips from start to end, as the launcher and the executor see them, on the layouts of three releases of Go.
 
-use bytemuck::Pod;
-
 use super::any;
 use crate::config::http_client::{EMPTY_HTTP_CLIENT, HttpClientConfig, event};
 use crate::config::http_server::HttpServerConfig;
@@ -9,13 +7,12 @@ use crate::config::{ABSENT, Cookie, EMPTY_RECIPE, EndRecipe, ResultLocation, Set
 use crate::go::abi::Registers;
 use crate::missed::{Done, Missed};
 use crate::records::http_client::{CAPACITIES, CAPACITY, HttpClientEnd, HttpClientStart, TEXTS};
-use crate::records::{RecordHeader, SpanIdentity, kind, taken};
+use crate::records::{SpanIdentity, kind};
 use crate::slots::{Slot, bucket, meant_for, site};
 use crate::target::fake::maps::Shape;
+use crate::target::fake::reported::{decode, hex, kind_of, take};
 use crate::target::fake::{FakeProcess, layouts};
 use crate::target::{Lookup as _, Target as _};
-use crate::trace::frames::{self, Opening, Standing};
-use crate::trace::injection::NO_INJECTION;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -28,8 +25,11 @@ const STACK: u64 = STACK_HIGH - 0x400;
 const SCHEME: u32 = 0;
 const HOST: u32 = 40;
 
+mod copied;
 mod disturbed;
 mod http2;
+mod refused;
+mod within;
 mod wrapped;
 
 /// A process that sends requests from one goroutine.
@@ -95,29 +95,10 @@ fn recipe() -> EndRecipe {
     recipe
 }
 
-/// The head of a record, and what follows it.
-fn decode<H: Pod>(bytes: &[u8]) -> (H, &[u8]) {
-    let (head, rest) = bytes.split_at(size_of::<H>());
-    (bytemuck::pod_read_unaligned(head), rest)
-}
-
-fn kind_of(bytes: &[u8]) -> u32 {
-    let (header, _): (RecordHeader, _) = decode(bytes);
-    assert_eq!(header.size as usize, bytes.len());
-    header.kind
-}
-
-/// Takes a string of this length off what follows the head.
-fn take(rest: &mut &[u8], length: u32, capacity: u32) -> String {
-    let (text, behind) = rest.split_at(taken(length, capacity) as usize);
-    *rest = behind;
-    String::from_utf8(text.to_vec()).unwrap()
-}
-
 fn decode_start(bytes: &[u8]) -> Start {
     assert_eq!(kind_of(bytes), kind::HTTP_CLIENT_START);
     let (head, mut rest): (HttpClientStart, _) = decode(bytes);
-    let texts = std::array::from_fn(|index| take(&mut rest, head.lengths[index], CAPACITIES[index]));
+    let texts = std::array::from_fn(|index| take(&mut rest, head.lengths[index], CAPACITIES[index]).0);
     assert!(rest.is_empty());
     let HttpClientStart { header: _, time: _, span, content_length, has_user, redirects, lengths: _ } = head;
     Start { span, content_length, has_user, redirects, texts }
@@ -134,10 +115,6 @@ impl std::ops::Deref for End {
     fn deref(&self) -> &HttpClientEnd {
         &self.head
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Bodies on each release.
@@ -197,7 +174,7 @@ impl Client {
         assert_eq!(records.len(), 1);
         assert_eq!(kind_of(&records[0]), kind::HTTP_CLIENT_END);
         let (head, mut rest): (HttpClientEnd, _) = decode(&records[0]);
-        let message = take(&mut rest, head.message_length, CAPACITY);
+        let (message, _cut) = take(&mut rest, head.message_length, CAPACITY);
         assert!(rest.is_empty() && head.padding == 0);
         End { head, message }
     }
@@ -311,107 +288,5 @@ fn an_error_says_its_type_and_words() {
         let end = client.end(0, [table, error]);
         assert_eq!((end.status, end.error_type), (0, 0x51_0000), "{release}");
         assert_eq!(end.message, "connection refused", "{release}");
-    });
-}
-
-/// What the program has set itself stays the only one, whichever way it has written the name.
-#[test]
-fn the_programs_own_traceparent_is_the_parent_and_stays_alone() {
-    for name in ["Traceparent", "traceparent"] {
-        on_each(|release, client| {
-            let (request, header) = client.request("/", &[(name, &format!("00-{TRACE}-{PARENT}-01"))]);
-            // A round trip with the map that stood here before has ended by a panic.
-            client.process.injections.set(header, NO_INJECTION);
-            let span = client.span(request);
-            assert_eq!((hex(&span.trace_id), hex(&span.parent_span_id)), (TRACE.into(), PARENT.into()), "{release} {name}");
-            let (writer, _) = client.writer(4096, "GET / HTTP/1.1\r\n");
-            assert_eq!(client.write(header, BUFFERED, writer, 8).err(), Some(Missed::NothingToDo), "{release} {name}");
-        });
-    }
-}
-
-/// `httputil.ReverseProxy` copies the headers of the request that it serves.
-#[test]
-fn a_copied_traceparent_is_not_the_programs_own() {
-    on_each(|release, mut client| {
-        let mut served = SpanIdentity { span_id: [7; 8], trace_flags: 1, ..SpanIdentity::NONE };
-        for (bytes, text) in [(&mut served.trace_id[..], TRACE), (&mut served.parent_span_id[..], PARENT)] {
-            for (at, byte) in bytes.iter_mut().enumerate() {
-                *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap();
-            }
-        }
-        let goroutine = client.process.goroutine_or_new(client.goroutine).unwrap();
-        goroutine.next().unwrap().span.set(&served, client.goroutine);
-        goroutine.opened(0);
-        let copied = client.span(client.request("/", &[("Traceparent", &format!("00-{TRACE}-{PARENT}-01"))]).0);
-        assert_eq!((hex(&copied.trace_id), copied.parent_span_id), (TRACE.into(), [7; 8]), "{release}");
-        client.end(0, [0, 0]);
-        let other = "1111111111111111";
-        let own = client.span(client.request("/", &[("Traceparent", &format!("00-{TRACE}-{other}-01"))]).0);
-        assert_eq!(hex(&own.parent_span_id), other, "{release}");
-        client.end(0, [0, 0]);
-        // Within functions of the user's.
-        client.process.parents.has_frames = Setting::new(1);
-        let mut within = SpanIdentity { parent_span_id: served.span_id, ..served };
-        for level in 0..2 {
-            within = SpanIdentity { span_id: [8 + level; 8], parent_span_id: within.span_id, ..within };
-            let standing = Standing { address: client.goroutine, goid: 0, depth: 0x100 };
-            let opening = Opening { level: level.into(), operation: 0, layer: 4, flags: 0, time: 1, object: 0 };
-            let opened = client.process.with_scratch(|scratch| {
-                within.copy_to(&mut scratch.span);
-                frames::open(&client.process, client.process.goroutine(client.goroutine).unwrap(), &standing, &opening, scratch)
-            });
-            opened.unwrap();
-        }
-        let copied = client.span(client.request("/", &[("Traceparent", &format!("00-{TRACE}-{PARENT}-01"))]).0);
-        assert_eq!((hex(&copied.trace_id), copied.parent_span_id), (TRACE.into(), [9; 8]), "{release}");
-        client.end(0, [0, 0]);
-        let own = client.span(client.request("/", &[("Traceparent", &format!("00-{TRACE}-{other}-01"))]).0);
-        assert_eq!(hex(&own.parent_span_id), other, "{release}");
-    });
-}
-
-#[test]
-fn a_request_within_a_round_trip_is_part_of_it() {
-    on_each(|release, client| {
-        let span = client.span(client.request("/", &[]).0);
-        let (within, _) = client.request("/proxy", &[]);
-        assert!(client.hit(event::START, [7, within, 7, 7, 7], STACK - 0x100) == Err(Missed::NothingToDo), "{release}");
-        assert!(client.hit(event::END, [0; 5], STACK - 0x100) == Err(Missed::NothingToDo), "{release}");
-        assert!(client.process.take_records().is_empty(), "{release}");
-        assert_eq!(client.end(0, [0, 0]).span_id, span.span_id, "{release}");
-    });
-}
-
-/// The goroutine's next request is at the same depth of its stack: the one that panicked has no end.
-#[test]
-fn a_round_trip_that_panicked_does_not_hide_the_next() {
-    on_each(|release, client| {
-        let first = client.span(client.request("/", &[]).0);
-        let second = client.span(client.request("/", &[]).0);
-        assert_ne!(first.span_id, second.span_id, "{release}");
-        assert_eq!(client.end(0, [0, 0]).span_id, second.span_id, "{release}");
-    });
-}
-
-#[test]
-fn nothing_is_written_where_it_cannot_be_right() {
-    on_each(|release, client| {
-        let (request, header) = client.request("/", &[]);
-        client.span(request);
-        let line = "GET / HTTP/1.1\r\n";
-        let refused = |case: &str, missed, map, table, (writer, _): (u64, u64), exclude| {
-            assert_eq!(client.write(map, table, writer, exclude).err(), Some(missed), "{release}: {case}");
-        };
-        let (not_ours, lost) = (Missed::NothingToDo, Missed::NotInjected);
-        refused("another header", not_ours, header + 8, BUFFERED, client.writer(4096, line), 8);
-        refused("another kind of writer", not_ours, header, BUFFERED + 64, client.writer(4096, line), 8);
-        refused("the transport's own headers", not_ours, header, BUFFERED, client.writer(4096, line), 0);
-        refused("nothing buffered", lost, header, BUFFERED, client.writer(4096, ""), 8);
-        refused("in the middle of a line", lost, header, BUFFERED, client.writer(4096, "GET / HTTP"), 8);
-        refused("one byte too few", lost, header, BUFFERED, client.writer(line.len() as u64 + 69, line), 8);
-        refused("no writer", lost, header, BUFFERED, (0, 0), 8);
-        let (writer, _) = client.writer(line.len() as u64 + 70, line);
-        assert!(client.write(header, BUFFERED, writer, 8).is_ok(), "{release}: just enough room");
     });
 }

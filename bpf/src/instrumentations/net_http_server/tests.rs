@@ -1,13 +1,13 @@
 //! Requests from start to end, as the launcher sees them, on the layouts of three releases of Go.
 
 mod disturbed;
+mod goroutines;
+mod http2;
 mod losses;
 mod panics;
 mod parents_and_sampling;
 mod routes_and_exit;
 mod texts;
-
-use bytemuck::Pod;
 
 use super::{any, start_http2_request};
 use crate::config::http_server::{HttpServerConfig, event};
@@ -16,10 +16,11 @@ use crate::go::abi::Registers;
 use crate::missed::{Done, Missed};
 use crate::records::http_server::text as server_text;
 use crate::records::http_server::{CAPACITIES, CAPACITY, HttpServerEnd, HttpServerPanic, HttpServerStart, TEXTS, end_flag};
-use crate::records::{RecordHeader, SpanIdentity, kind, taken};
+use crate::records::{SpanIdentity, kind};
 use crate::target::Lookup as _;
 use crate::target::fake::go::Request as GoRequest;
 use crate::target::fake::maps::Shape;
+use crate::target::fake::reported::{decode, hex, kind_of, take};
 use crate::target::fake::{FakeProcess, layouts};
 use crate::trace::operation;
 
@@ -49,25 +50,6 @@ struct Start {
     proto: (u16, u16),
     tls: u32,
     texts: [(String, bool); TEXTS],
-}
-
-/// The head of a record, and what follows it.
-fn decode<H: Pod>(bytes: &[u8]) -> (H, &[u8]) {
-    let (head, rest) = bytes.split_at(size_of::<H>());
-    (bytemuck::pod_read_unaligned(head), rest)
-}
-
-fn kind_of(bytes: &[u8]) -> u32 {
-    let (header, _): (RecordHeader, _) = decode(bytes);
-    assert_eq!(header.size as usize, bytes.len());
-    header.kind
-}
-
-/// Takes a string of this length off what follows the head, and says whether it was cut.
-fn take(rest: &mut &[u8], length: u32, capacity: u32) -> (String, bool) {
-    let (text, behind) = rest.split_at(taken(length, capacity) as usize);
-    *rest = behind;
-    (String::from_utf8(text.to_vec()).unwrap(), length > capacity)
 }
 
 fn decode_start(bytes: &[u8]) -> Start {
@@ -210,10 +192,6 @@ fn texts(first: [&str; 8], trace_state: &str) -> [(String, bool); TEXTS] {
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
 /// Bodies on each release.
 fn on_each(test: impl Fn(&str, Server)) {
     for (release, layout) in layouts::ALL {
@@ -296,94 +274,5 @@ fn what_became_of_the_response() {
         }
         server.start_at(event::START_HANDLER, 0xdead_0000, &GoRequest::default());
         assert_eq!(server.end().flags, end_flag::RESPONSE_UNREADABLE);
-    });
-}
-
-#[test]
-fn a_reused_goroutine_begins_anew() {
-    on_each(|release, server| {
-        let valid = format!("00-{TRACE}-{PARENT}-01");
-        let headers = [("Traceparent", valid.as_str()), ("User-Agent", "a"), ("X-Forwarded-For", "b"), ("Tracestate", "c=d")];
-        let first = server.start(&GoRequest { tls: true, ..GoRequest::default() }.with(headers));
-        server.end();
-        let second = server.start(&GoRequest { pattern: String::new(), ..GoRequest::default() });
-        assert_ne!(first.span.span_id, second.span.span_id, "{release}");
-        assert_ne!(hex(&second.span.trace_id), TRACE);
-        assert_eq!((second.span.parent_span_id, second.span.parent_is_remote, second.tls), ([0; 8], 0, 0));
-        assert!(second.texts[server_text::USER_AGENT..].iter().all(|(text, _)| text.is_empty()), "{release}");
-        let end = server.end();
-        assert_eq!((end.span_id, end.pattern.as_str()), (second.span.span_id, ""));
-    });
-}
-
-/// An operation whose end was never seen; the next start on its goroutine cannot be read.
-#[test]
-fn what_was_left_open_does_not_end_with_another_request() {
-    on_each(|_release, server| {
-        server.start(&GoRequest::default());
-        assert_eq!(server.hit(event::START_HANDLER, [0, 0, 0, 0xdead_0000, 0], 1500), Err(Missed::Fault));
-        assert_eq!(end(server.at(0, [0; 5], 2000)), Err(Missed::NothingToDo));
-        assert!(server.process.take_records().is_empty());
-    });
-}
-
-#[test]
-fn goroutines_do_not_share_anything() {
-    on_each(|_release, mut server| {
-        let one = server.start(&GoRequest::default());
-        let (first, second) = (server.goroutine, server.process.goroutine_struct());
-        server.goroutine = second;
-        let other = server.start(&with_traceparent(&format!("00-{TRACE}-{PARENT}-01")));
-        assert_ne!(one.span.trace_id, other.span.trace_id);
-        server.goroutine = first;
-        assert_eq!(server.end().span_id, one.span.span_id);
-        server.goroutine = second;
-        assert_eq!(server.end().span_id, other.span.span_id);
-    });
-}
-
-#[test]
-fn http2_requests() {
-    let request = GoRequest { proto: (2, 0), tls: true, ..GoRequest::default() }.with([("User-Agent", "h2")]);
-    on_each(|release, server| {
-        let config = server.process.layout;
-        for (site, layout) in [
-            (event::START_HTTP2, &config.http2_writer),
-            (event::START_XNET, &config.xnet_writer),
-            // Where `serverHandler.ServeHTTP` is probed, HTTP/2 requests come by it too.
-            (event::START_HANDLER, &config.http2_writer),
-            (event::START_HTTP2_REQUEST, &config.http2_writer),
-        ] {
-            let writer = server.process.http2_writer(layout, 204, 99);
-            let start = server.start_at(site, writer, &request);
-            assert_eq!((start.proto, start.tls, start.content_length), ((2, 0), 1, 42), "{release}, site {site}");
-            let expected = ["POST", "/items/7", "page=2", "shop.example:8080", "192.0.2.7:50000", "h2", "", ""];
-            assert_eq!(start.texts, texts(expected, ""), "{release}, site {site}");
-            let end = server.unwind();
-            assert_eq!((end.status, end.body_size, end.flags), (204, 99, 0), "{release}, site {site}");
-            assert_eq!(end.span_id, start.span.span_id);
-            let has_pattern = release != "go1.21" && site != event::START_HTTP2_REQUEST;
-            assert_eq!(end.pattern.as_str(), if has_pattern { "POST /items/{id}" } else { "" }, "{release}, site {site}");
-        }
-        // A stream that is gone.
-        server.start_at(event::START_HTTP2, 0xdead_0000, &request);
-        assert_eq!(server.unwind().flags, end_flag::RESPONSE_UNREADABLE);
-    });
-}
-
-#[test]
-fn the_preface_of_http2_is_no_request() {
-    on_each(|release, server| {
-        let preface = GoRequest { method: "PRI".into(), path: "*".into(), proto: (2, 0), ..GoRequest::default() };
-        let writer = server.process.response(0, 0, true);
-        assert_eq!(server.hit_start(event::START_HANDLER, writer, &preface), Err(Missed::NothingToDo), "{release}");
-        assert_eq!(end(server.at(0, [0; 5], 1)), Err(Missed::NothingToDo));
-        assert!(server.process.take_records().is_empty());
-        // Methods that look alike are requests.
-        let writer = server.process.http2_writer(&server.process.layout.http2_writer, 200, 0);
-        for (method, proto) in [("PUT", (2, 0)), ("PRIX", (2, 0)), ("PRI", (1, 1))] {
-            server.start_at(event::START_HANDLER, writer, &GoRequest { method: method.into(), proto, ..GoRequest::default() });
-            server.end();
-        }
     });
 }

@@ -56,7 +56,7 @@ fn open<T: Target>(
     }
     let context = scratch.evaluation.context;
     parents::find(target, goroutine, &mut scratch.search, address, context);
-    wrapped::look(target, &mut scratch.search, recipe.flags & flag::IS_CLIENT != 0);
+    wrapped::look(target, &mut scratch.search, recipe.layer, recipe.flags & flag::IS_CLIENT != 0);
     // Nothing is set in no context: without a branch.
     let injects = u64::from(recipe.flags & flag::INJECTS) / u64::from(flag::INJECTS);
     baggage::look(target, scratch, goroutine, context.map(|word| word * injects));

@@ -46,7 +46,7 @@ fn open<T: Target>(
     let carrier = scratch.evaluation.carrier;
     header::find(target, map, carrier, header::lengths(target.propagators()), &mut scratch.headers);
     parents::by_context(target, &mut scratch.search, scratch.evaluation.context);
-    wrapped::look(target, &mut scratch.search, false);
+    wrapped::look(target, &mut scratch.search, recipe.layer, false);
     identify(target, scratch);
     if scratch.search.is_wrapped != 0 {
         // The SDK's span is that of this request.

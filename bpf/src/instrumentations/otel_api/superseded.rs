@@ -3,7 +3,6 @@
 use super::{SUPERSEDED, provided};
 use crate::config::operations::flag;
 use crate::config::otel_api::OtelApiConfig;
-use crate::go::string::GoString;
 use crate::missed::{Done, Missed};
 use crate::records::kind;
 use crate::records::otel_api::Superseded;
@@ -11,7 +10,7 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::frames;
 use crate::trace::parents::{self, BY_CONTEXT};
-use crate::trace::wrapped::{is_exported, span_kind};
+use crate::trace::wrapped::{is_exported, layers, span_kind};
 
 /// A span of a request that is served is one of the request around, whoever makes it; one of a call, where it is made for an instrumentation
 /// of such calls, and within one.
@@ -28,8 +27,8 @@ pub(super) fn started<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
     target.with_scratch(|scratch| {
         let found = match of_kind {
             span_kind::SERVER => served(target, scratch, context),
-            span_kind::CONSUMER => is_known(target, tracer) && served(target, scratch, context),
-            span_kind::CLIENT | span_kind::PRODUCER => is_known(target, tracer) && called(target, scratch, address),
+            span_kind::CONSUMER => layers(target, tracer) != 0 && served(target, scratch, context),
+            span_kind::CLIENT | span_kind::PRODUCER => called(target, scratch, address, layers(target, tracer)),
             _ => false,
         };
         if !found {
@@ -41,12 +40,6 @@ pub(super) fn started<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
         head.span_id = span.span_id;
         record.submit(target, kind::SUPERSEDED, false)
     })
-}
-
-/// Whether the tracer is that of an instrumentation of what has spans of ours.
-#[inline(always)]
-fn is_known<T: Target>(target: &T, tracer: u64) -> bool {
-    target.is_wrapper(GoString::at(target, tracer.wrapping_add(target.parents().sdk_scope.get().into())))
 }
 
 /// Takes the place of the request that is served around; notes its span.
@@ -70,11 +63,11 @@ fn served<T: Target>(target: &T, scratch: &mut Scratch, context: [u64; 2]) -> bo
     }
 }
 
-/// Takes the place of the call that the goroutine at `address` makes, if it does; notes its span.
+/// Takes the place of the call that the goroutine at `address` makes, if it does and the call is of one of these layers; notes its span.
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
-fn called<T: Target>(target: &T, scratch: &mut Scratch, address: u64) -> bool {
+fn called<T: Target>(target: &T, scratch: &mut Scratch, address: u64, layers: u32) -> bool {
     let Some(goroutine) = target.goroutine(address) else {
         return false;
     };
@@ -85,8 +78,8 @@ fn called<T: Target>(target: &T, scratch: &mut Scratch, address: u64) -> bool {
     let own = frames::key(address, open - 1);
     target.frame(own).is_some_and(|frame| {
         let recipe = target.operation(frame.operation.get());
-        let is_client = recipe.is_some_and(|recipe| recipe.flags & flag::IS_CLIENT != 0);
-        is_client && frame.span.copy_of(own, &mut scratch.span) && take(&frame.is_reported)
+        let is_its = recipe.is_some_and(|recipe| recipe.flags & flag::IS_CLIENT != 0 && recipe.layer & layers != 0);
+        is_its && frame.span.copy_of(own, &mut scratch.span) && take(&frame.is_reported)
     })
 }
 

@@ -1,16 +1,15 @@
 //! The OpenTelemetry API as a program calls it, where probes write into its memory themselves, and where the program does.
 
-use bytemuck::Pod;
-
 use super::{any, call};
 use crate::config::operations::{OperationRecipe, flag};
 use crate::config::otel_api::{CopyConfig, EMPTY_OTEL_API, OtelApiConfig, event};
-use crate::config::parents::{ContextType, ParentsConfig, context_kind, scope_number};
+use crate::config::parents::{ContextType, ParentsConfig, Wrapper, context_kind};
 use crate::config::{ABSENT, Cookie, Setting};
 use crate::go::abi::Registers;
 use crate::missed::{Done, Missed};
-use crate::records::{RecordHeader, SpanIdentity, kind};
+use crate::records::{SpanIdentity, kind};
 use crate::slots::{Slot, bucket, meant_for, site};
+use crate::target::fake::reported::{decode, kind_of};
 use crate::target::fake::{FakeProcess, layouts};
 use crate::target::{Lookup as _, Memory as _, Target as _};
 use crate::trace::frames::{self, Opening, Standing};
@@ -50,6 +49,10 @@ const SDK_KIND: u64 = 24;
 const SDK_SCOPE: u64 = 56;
 /// An instrumentation of what has spans of ours.
 const WRAPPER: &str = "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp";
+/// The layer of its operations, and an instrumentation of another one.
+const LAYER: u32 = 4;
+const OTHER_WRAPPER: &str = "github.com/XSAM/otelsql";
+const OTHER_LAYER: u32 = 16;
 /// Numbers of operations of tables.
 const NO_CALL: u32 = 0;
 const CALL: u32 = 1;
@@ -77,18 +80,6 @@ fn identity(number: u8, flags: u64, state: [u64; 3], remote: u64) -> [u64; 8] {
     [id, id, id, flags, state[0], state[1], state[2], remote]
 }
 
-/// The head of a record, and what follows it.
-fn decode<H: Pod>(bytes: &[u8]) -> (H, &[u8]) {
-    let (head, rest) = bytes.split_at(size_of::<H>());
-    (bytemuck::pod_read_unaligned(head), rest)
-}
-
-fn kind_of(bytes: &[u8]) -> u32 {
-    let (header, _): (RecordHeader, _) = decode(bytes);
-    assert_eq!(header.size as usize, bytes.len());
-    header.kind
-}
-
 /// A program that calls the API on one goroutine.
 struct Program<const STORES: bool = false> {
     process: FakeProcess<STORES>,
@@ -109,14 +100,15 @@ impl<const STORES: bool> Program<STORES> {
             stack_high: Setting::new(u32::try_from(STACK_HIGH_AT).unwrap()),
             ..process.parents
         };
-        let [wrapper, ..] = &mut process.parents.wrappers;
-        *wrapper = Setting::new(scope_number(WRAPPER));
+        let [wrapper, other, ..] = &mut process.parents.wrappers;
+        [*wrapper, *other] = [Wrapper::new(WRAPPER, LAYER), Wrapper::new(OTHER_WRAPPER, OTHER_LAYER)];
         let types = [(CANCEL, context_kind::HOLDS, 0), (VALUE, context_kind::VALUE, 0), (SPAN, context_kind::SPAN, IN_SPAN)];
         for (descriptor, kind, offset) in types {
             let offset = u32::try_from(offset).unwrap();
             process.context_types.insert(descriptor, ContextType { kind, offset, through: ABSENT, span_kind: 0 });
         }
-        process.operations = [0, flag::IS_CLIENT].map(|flags| OperationRecipe { flags, ..OperationRecipe::default() }).to_vec();
+        process.operations =
+            [0, flag::IS_CLIENT].map(|flags| OperationRecipe { flags, layer: LAYER, ..OperationRecipe::default() }).to_vec();
         let config = OtelApiConfig {
             attribute_option: Setting::new(ATTRIBUTE_OPTION),
             timestamp_option: Setting::new(TIMESTAMP_OPTION),
@@ -197,7 +189,7 @@ impl<const STORES: bool> Program<STORES> {
         let level = goroutine.frames();
         let operation = if flags & flag::IS_CLIENT == 0 { NO_CALL } else { CALL };
         let standing = Standing { address: self.goroutine, goid: 1, depth: 0x100 };
-        let opening = Opening { level, operation, layer: 4, flags, time: 1, object };
+        let opening = Opening { level, operation, layer: LAYER, flags, time: 1, object };
         let opened = self.process.with_scratch(|scratch| {
             span.copy_to(&mut scratch.span);
             frames::open(&self.process, goroutine, &standing, &opening, scratch)

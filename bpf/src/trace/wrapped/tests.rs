@@ -1,27 +1,35 @@
 //! Whether the SDK records the span of an operation that begins.
 
 use super::*;
-use crate::config::parents::{EMPTY_PARENTS, scope_number};
+use crate::config::Setting;
+use crate::config::parents::EMPTY_PARENTS;
 use crate::target::fake::{FakeProcess, PAGE, layouts};
 use crate::trace::parents::NO_SEARCH;
 
 const SCOPE: u64 = 56;
+/// Layers of operations.
+const HTTP: u32 = 1 << 4;
+const RPC: u32 = 1 << 30;
+const DATABASE: u32 = 1 << 31;
 /// As long as names are looked at, and one that begins as it does.
 const LONG: &str = "example.com/a/very/long/path/of/an/instrumentation/that/wraps/what/has/spans/of/ours/and/more/ab";
 const LONGER: &str = "example.com/a/very/long/path/of/an/instrumentation/that/wraps/what/has/spans/of/ours/and/more/abc";
 
+/// A program that knows these names, whose spans are all of operations of [`HTTP`] and [`DATABASE`].
 fn process(names: &[&str]) -> FakeProcess {
     let mut process = FakeProcess::new(layouts::GO_1_27);
     process.parents = ParentsConfig { sdk_scope: Setting::new(u32::try_from(SCOPE).unwrap()), ..EMPTY_PARENTS };
     for (place, name) in process.parents.wrappers.iter_mut().zip(names) {
-        *place = Setting::new(scope_number(name));
+        *place = Wrapper::new(name, HTTP | DATABASE);
     }
     process
 }
 
 fn is_known(process: &FakeProcess, name: &str) -> bool {
     let [address, length] = process.string(name);
-    process.is_wrapper(GoString { address, length })
+    let layers = process.wrapped_layers(GoString { address, length });
+    assert!(layers == 0 || layers == HTTP | DATABASE);
+    layers != 0
 }
 
 #[test]
@@ -53,16 +61,41 @@ fn a_name_may_end_with_its_page() {
     assert!(process.is_wrapper(GoString { address, length: 8 }));
 }
 
-/// What [`look`] says of a parent that the SDK records, of this kind and for an instrumentation with this name.
-fn is_wrapped(process: &FakeProcess, name: &str, kind: u64, is_client: bool) -> u64 {
+/// What [`look`] says to an operation of a layer of a parent that the SDK records, of this kind and for an instrumentation with this name.
+fn is_wrapped_in(layer: u32, process: &FakeProcess, name: &str, kind: u64, is_client: bool) -> u64 {
     let (tracer, span) = (process.memory.allocate(128), process.memory.allocate(64));
     process.memory.write_words(tracer + SCOPE, &process.string(name));
     process.memory.write_words(span + 16, &[tracer, 0, kind]);
     let mut search = NO_SEARCH;
     search.recorded_at = [span + 16, span + 32];
     search.is_wrapped = 7;
-    look(process, &mut search, is_client);
+    look(process, &mut search, layer, is_client);
     search.is_wrapped
+}
+
+/// The same of a layer that all know.
+fn is_wrapped(process: &FakeProcess, name: &str, kind: u64, is_client: bool) -> u64 {
+    is_wrapped_in(HTTP, process, name, kind, is_client)
+}
+
+/// Names may have the same layers, and one several.
+#[test]
+fn it_is_of_the_same_layer() {
+    let mut process = process(&["otelhttp", "otelsql", "both"]);
+    let [_, database, _, none, ..] = &mut process.parents.wrappers;
+    *database = Wrapper::new("otelsql", DATABASE);
+    *none = Wrapper::new("none", 0);
+    for (name, expected) in
+        [("otelhttp", [1, 1, 0]), ("otelsql", [0, 1, 0]), ("both", [1, 1, 0]), ("none", [0; 3]), ("shop", [0; 3])]
+    {
+        for (kind, is_client) in [(span_kind::CLIENT, true), (span_kind::SERVER, false)] {
+            let found = [HTTP, DATABASE, RPC].map(|layer| is_wrapped_in(layer, &process, name, kind, is_client));
+            assert_eq!(found, expected, "{name}");
+            assert_eq!(is_wrapped_in(HTTP | RPC, &process, name, kind, is_client), expected[0], "{name}");
+            // The user's own functions.
+            assert_eq!(is_wrapped_in(0, &process, name, kind, is_client), 0, "{name}");
+        }
+    }
 }
 
 #[test]
@@ -93,7 +126,7 @@ fn what_is_not_recorded_or_cannot_be_read_wraps_nothing() {
         let mut search = NO_SEARCH;
         search.recorded_at = recorded_at;
         search.is_wrapped = 7;
-        look(&process, &mut search, true);
+        look(&process, &mut search, HTTP, true);
         assert_eq!(search.is_wrapped, 0, "{recorded_at:x?}");
     }
 }

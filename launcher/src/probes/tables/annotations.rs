@@ -200,7 +200,7 @@ fn returns_to(facts: &Facts<'_>, function: &Function, caller: &str, number: usiz
 }
 
 /// The probes where a function calls another one, itself or in what it defers; `number` is that of the recipe, within its
-/// [`crate::probes::plan::Planned`].
+/// [`crate::probes::planned::Planned`].
 fn calls(facts: &Facts<'_>, within: &str, callee: &Function, number: usize) -> Result<Vec<Probe>, LeftOut> {
     let event = learns(number);
     let mut probes = Vec::new();

@@ -8,7 +8,7 @@ use super::{Planning, condition, declaration, expression, one};
 use crate::expression::Stage;
 use crate::probes::left_out::LeftOut;
 use crate::probes::library::{Close, Library, Protocol, Resume, SpanFunction};
-use crate::probes::plan::Planned;
+use crate::probes::planned::Planned;
 use crate::probes::recipe::{Declared, Recipe};
 use crate::signature::{GoType, Parameter, Signature, find};
 

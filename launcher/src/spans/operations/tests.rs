@@ -3,23 +3,14 @@
 use std::time::SystemTime;
 
 use bpf::records::SpanIdentity;
-use bpf::records::operation::OperationStart;
+use bpf::records::operation::{OperationEvent, OperationStart};
 use bytemuck::Zeroable as _;
 
 use super::*;
-use crate::spans::open::UNFINISHED;
+use crate::spans::failures::UNFINISHED;
 
 const GOROUTINE: u64 = 0xc0_0001;
 const TYPE: u64 = 0x50_0000;
-
-const LIMITS: Limits = Limits {
-    attribute_value_length: None,
-    span_attributes: 128,
-    span_events: 128,
-    span_links: 128,
-    event_attributes: 128,
-    link_attributes: 128,
-};
 
 /// A program with one type.
 struct OneType;
@@ -51,7 +42,7 @@ impl Program {
             captures: [Vec::new(), Vec::new()],
             known: 0..0,
         };
-        let open = OpenOperations::new(vec![None, Some(Arc::new(about))], LIMITS, Database::default());
+        let open = OpenOperations::new(vec![None, Some(Arc::new(about))], Limits::DEFAULT, Database::default());
         Self { open, names: Names::new(OneType) }
     }
 

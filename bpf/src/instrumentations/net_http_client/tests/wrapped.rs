@@ -1,8 +1,8 @@
 //! Round trips that have a span of the SDK already, or of the OpenTelemetry API.
 
 use super::*;
-use crate::config::parents::{ContextType, context_kind, scope_number};
-use crate::config::propagator;
+use crate::config::parents::{ContextType, Wrapper, context_kind};
+use crate::config::{instrumentation, propagator};
 use crate::trace::wrapped::span_kind;
 
 /// Descriptors in the process, and the key of spans in contexts.
@@ -13,6 +13,8 @@ const KEY: u64 = 0x50_4000;
 const TRACER_AT: u64 = 16;
 const SCOPE: u64 = 56;
 const WRAPPER: &str = "otelhttp";
+/// One of another layer.
+const OTHER_WRAPPER: &str = "otelsql";
 
 /// Round trips of a program with the SDK.
 fn on_each_with_sdk(test: impl Fn(&str, &Client)) {
@@ -20,7 +22,8 @@ fn on_each_with_sdk(test: impl Fn(&str, &Client)) {
         let parents = &mut client.process.parents;
         parents.span_key = Setting::new(KEY);
         parents.sdk_scope = Setting::new(u32::try_from(SCOPE).unwrap());
-        parents.wrappers[0] = Setting::new(scope_number(WRAPPER));
+        parents.wrappers[0] = Wrapper::new(WRAPPER, instrumentation::HTTP_CLIENT | instrumentation::HTTP_SERVER);
+        parents.wrappers[1] = Wrapper::new(OTHER_WRAPPER, !instrumentation::HTTP_CLIENT);
         let value = ContextType { kind: context_kind::VALUE, offset: 0, through: ABSENT, span_kind: 0 };
         let span = ContextType { kind: context_kind::SPAN, offset: 96, ..value };
         let recorded = ContextType { through: 16, span_kind: 24, ..span };
@@ -89,6 +92,7 @@ fn of_another_kind_or_by_another_it_is_the_parent() {
             (RECORDED, WRAPPER, span_kind::SERVER),
             (RECORDED, WRAPPER, 1),
             (RECORDED, "shop", span_kind::CLIENT),
+            (RECORDED, OTHER_WRAPPER, span_kind::CLIENT),
             (NOT_RECORDED, WRAPPER, span_kind::CLIENT),
         ];
         for (of_type, scope, of_kind) in cases {

@@ -3,7 +3,7 @@
 use super::served::{PARENT, handler};
 use super::*;
 use crate::config::ABSENT;
-use crate::config::parents::{ContextType, context_kind, scope_number};
+use crate::config::parents::{ContextType, Wrapper, context_kind};
 use crate::target::fake::maps::Shape;
 use crate::trace::wrapped::span_kind;
 
@@ -16,14 +16,16 @@ const TRACER_AT: u32 = 16;
 const KIND_AT: u32 = 24;
 const SCOPE: u64 = 56;
 const WRAPPER: &str = "otelsql";
+/// One of another layer.
+const OTHER_WRAPPER: &str = "otelhttp";
 
 /// A program with the SDK.
 fn program() -> Program {
     let mut program = Program::new();
     program.process.parents.span_key = Setting::new(KEY);
     program.process.parents.sdk_scope = Setting::new(u32::try_from(SCOPE).unwrap());
-    let [first, ..] = &mut program.process.parents.wrappers;
-    *first = Setting::new(scope_number(WRAPPER));
+    let [first, second, ..] = &mut program.process.parents.wrappers;
+    [*first, *second] = [Wrapper::new(WRAPPER, LAYER), Wrapper::new(OTHER_WRAPPER, OTHER_LAYER)];
     let value = ContextType { kind: context_kind::VALUE, offset: 0, through: ABSENT, span_kind: 0 };
     let span = ContextType { kind: context_kind::SPAN, offset: 96, through: TRACER_AT, span_kind: KIND_AT };
     program.process.context_types.extend([(VALUE, value), (SPAN, span)]);
@@ -83,13 +85,18 @@ fn of_another_kind_or_by_another_it_is_the_parent() {
     let mut program = program();
     let call = program.add(Function { flags: flag::IS_CLIENT, ..Function::with_context() });
     let inner = program.add(Function::with_context());
+    let function = program.add_of(0, Function::with_context());
     let cases = [
         (call, WRAPPER, span_kind::SERVER),
         (call, WRAPPER, span_kind::CONSUMER),
         (call, WRAPPER, 1),
         (call, "shop", span_kind::CLIENT),
         (call, "", span_kind::CLIENT),
+        (call, OTHER_WRAPPER, span_kind::CLIENT),
+        (call, OTHER_WRAPPER, span_kind::PRODUCER),
         (inner, WRAPPER, span_kind::CLIENT),
+        (inner, OTHER_WRAPPER, span_kind::SERVER),
+        (function, WRAPPER, span_kind::SERVER),
     ];
     for (number, scope, of_kind) in cases {
         let start = program.started(number, 100, &program.recorded(scope, of_kind));
@@ -120,6 +127,9 @@ fn a_request_that_the_sdk_records_is_its_span() {
         program.ended_unseen(number, 100);
         assert_eq!(program.process.context_goroutine(context[1]), None);
     }
-    let start = program.served(number, 100, program.recorded(WRAPPER, span_kind::CLIENT), &[PARENT]);
-    assert_eq!(start.parent(), u64::from_ne_bytes([3; 8]), "of another kind it is around");
+    for (scope, of_kind) in [(WRAPPER, span_kind::CLIENT), (OTHER_WRAPPER, span_kind::SERVER)] {
+        let start = program.served(number, 100, program.recorded(scope, of_kind), &[PARENT]);
+        assert_eq!(start.parent(), u64::from_ne_bytes([3; 8]), "of another kind, or layer, it is around");
+        program.ended(number, 100, &[]);
+    }
 }

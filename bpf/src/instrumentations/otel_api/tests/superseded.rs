@@ -31,7 +31,8 @@ impl Program {
 /// Whoever makes it, but for those of messages.
 #[test]
 fn a_span_of_a_server_takes_the_place_of_the_request() {
-    for (of_kind, scope) in [(span_kind::SERVER, "shop"), (span_kind::CONSUMER, WRAPPER)] {
+    let cases = [(span_kind::SERVER, "shop"), (span_kind::CONSUMER, WRAPPER), (span_kind::CONSUMER, OTHER_WRAPPER)];
+    for (of_kind, scope) in cases {
         let program = Program::new();
         let by = program.process.goroutine_struct();
         let served = program.serve(by, &span(3));
@@ -98,7 +99,8 @@ fn a_span_of_a_client_takes_the_place_of_the_call_around() {
         for other in OTHERS.into_iter().chain([span_kind::SERVER, span_kind::CONSUMER]) {
             assert_eq!(program.sdk_starts(WRAPPER, other, [0, 0]), None, "{other}");
         }
-        for scope in ["shop", "", "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp2"] {
+        // Among them one of another layer: a driver that makes requests within a call of a database.
+        for scope in ["shop", "", "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp2", OTHER_WRAPPER] {
             assert_eq!(program.sdk_starts(scope, of_kind, [0, 0]), None, "{scope}");
         }
         frame.operation.set(NO_CALL);

@@ -10,7 +10,8 @@ use iced_x86::code_asm::{
     word_ptr,
 };
 
-use super::{R8, RAX, RCX, RDI, RSI, TAG, copy, field, keep, meant, offset, tag, take_back};
+use super::commands::copy;
+use super::{R8, RAX, RCX, RDI, RSI, TAG, field, keep, meant, offset, tag, take_back};
 
 /// Arms the tag at RAX, which has this number: from here on BPF does not give it to anybody else. Ends with the zero flag clear
 /// where it was just given away.

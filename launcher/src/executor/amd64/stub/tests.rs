@@ -1,5 +1,7 @@
 //! The code is executed: by a caller that sets R14 and looks at registers, flags and memory afterwards.
 
+use bpf::slots::meant_for;
+
 use super::*;
 
 mod fields;

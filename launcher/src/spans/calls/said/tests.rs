@@ -1,15 +1,6 @@
-//! What is called of the span of a request, and what its span has of it in the end.
+//! What the items of a call are.
 
 use super::*;
-
-const LIMITS: Limits = Limits {
-    attribute_value_length: None,
-    span_attributes: 128,
-    span_events: 128,
-    span_links: 128,
-    event_attributes: 128,
-    link_attributes: 128,
-};
 
 fn item(number: u16, bytes: &[u8]) -> Item {
     Item { number, bytes: bytes.to_vec(), goes_on: false }
@@ -61,38 +52,4 @@ fn times_of_both_forms() {
     let wall = 1 << 63 | (1_700_000_000 + 2_682_288_000) << 30 | 5;
     assert_eq!(go_time(&bytes(wall, 123)), Some(expected));
     assert_eq!(go_time(&bytes(0, 0)), None);
-}
-
-#[test]
-fn a_status_is_not_taken_back() {
-    let status = |all: &[Status]| {
-        let mut span = crate::instrumentations::identity::open_span(
-            opentelemetry::trace::SpanKind::Server,
-            &bpf::records::SpanIdentity::NONE,
-            TraceState::default(),
-            crate::instrumentations::identity::scope("test"),
-            UNIX_EPOCH,
-        );
-        let mut changes = Changes::default();
-        all.iter().cloned().for_each(|status| changes.add(Change::Status(status), &LIMITS));
-        changes.apply(&mut span);
-        span.status
-    };
-    assert_eq!(status(&[Status::error("a"), Status::error("b")]), Status::error("b"));
-    assert_eq!(status(&[Status::Ok, Status::error("b")]), Status::Ok);
-    assert_eq!(status(&[Status::error("a"), Status::Unset]), Status::error("a"));
-}
-
-/// A stream may be open for days.
-#[test]
-fn what_is_kept_has_limits() {
-    let limits = Limits { span_attributes: 2, span_events: 1, ..LIMITS };
-    let mut changes = Changes::default();
-    for number in 0..5 {
-        changes.add(Change::Attributes(vec![KeyValue::new(format!("k{number}"), number), KeyValue::new("k0", number)]), &limits);
-        changes.add(Change::Event(Event::with_name("e")), &limits);
-    }
-    assert_eq!((changes.attributes.len(), changes.dropped_attributes), (2, 3));
-    assert_eq!(changes.attributes[0], KeyValue::new("k0", 4));
-    assert_eq!((changes.events.len(), changes.dropped_events), (1, 4));
 }
