@@ -10,7 +10,7 @@ use bpf::trace::waiting;
 /// What is to be injected into outgoing requests, by the address of the header map, or of the array of header fields. As many as may wait at
 /// once for their header to be written.
 #[map(name = "INJECTIONS")]
-static INJECTIONS: LruHashMap<u64, Injection> = LruHashMap::with_max_entries(2_024, 0);
+static INJECTIONS: LruHashMap<u64, Injection> = LruHashMap::with_max_entries(1_984, 0);
 /// How many requests of a header map wait.
 #[map(name = "WAITING")]
 static WAITING: Array<Shared<u64>> = Array::with_max_entries(waiting::WORDS, 0);

@@ -22,7 +22,7 @@ use copies::{CALLS, COPIES, copy, is_known, of_copy};
 /// The catalog entry.
 pub static INSTRUMENTATION: Instrumentation = Instrumentation {
     name: "go.opentelemetry.io/otel",
-    description: "spans that the program starts by the OpenTelemetry API, and what it adds to the current span",
+    description: "spans that the program starts by the OpenTelemetry API, what it adds to the current span, and baggage",
     tested_versions: "1.28 to 1.47; spans of its own from 1.33 on",
     functions: &[
         NEW_SPAN,

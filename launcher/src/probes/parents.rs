@@ -109,7 +109,8 @@ pub fn plan(facts: &Facts<'_>, operations: &Operations, wrappers: &BTreeMap<&str
             config.server_key = Setting::new(found.server_key.map_or(0, |key| key.0));
             context_types = found.types;
             match baggage::plan(facts, &mut fields) {
-                Ok(found) => config.baggage = found,
+                Ok(found) if sdk != Sdk::Off => config.baggage = found,
+                Ok(_) => {}
                 Err(why) => missing.push(format!("baggage that the program sets is not injected: {why}")),
             }
         }
