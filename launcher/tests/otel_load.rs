@@ -151,11 +151,10 @@ fn is_of(span: &Span, number: usize, what: &str) {
         }
         assert!(!["late", "lost"].contains(&key), "{}", what());
     }
+    assert_eq!(span.trace_state, STATE, "{}", what());
     match (span.kind(), &*span.name) {
         (SpanKind::Server, _) => {
             assert_eq!(span.text("url.query"), Some(format!("id={id}")), "{}", what());
-            // What lies between hands it on, and does not say it.
-            assert_eq!(span.trace_state, STATE, "{}", what());
             let path = span.text("url.path").unwrap();
             assert_eq!(span.text("order.id").is_some(), path != "/stock", "{}", what());
             assert_eq!(shared, if path == "/shared" { 96 } else { 0 }, "{}", what());

@@ -13,6 +13,7 @@ pub mod open;
 mod open_span;
 pub mod operations;
 mod panics;
+mod states;
 mod values;
 
 /// By the ids of spans, which are random already.

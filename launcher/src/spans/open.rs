@@ -11,6 +11,7 @@ use super::encoded::EncodedSpans;
 use super::names::Names;
 use super::open_span::{OpenSpan, WithoutEnd};
 use super::operations::{Finished, OpenOperations};
+use super::states::States;
 use super::{ById, limits};
 use crate::clock::WallClock;
 use crate::config::{KnownMethods, Limits, SpanSettings};
@@ -44,6 +45,7 @@ pub struct OpenSpans<N> {
     calls: Calls,
     /// Spans that the program makes.
     encoded: EncodedSpans,
+    states: States,
     /// Ends whose start was lost.
     orphans: u64,
 }
@@ -63,6 +65,7 @@ impl<N: TypeNames> OpenSpans<N> {
             over: Vec::new(),
             calls: Calls::default(),
             encoded: EncodedSpans::default(),
+            states: States::default(),
             orphans: 0,
         }
     }
@@ -80,7 +83,10 @@ impl<N: TypeNames> OpenSpans<N> {
                     // The same request, of which the protocol within HTTP says more.
                     outer.without_end = WithoutEnd::Another;
                 }
-                self.operations.start(start, clock, &mut self.names);
+                let Self { operations, names, states, .. } = self;
+                if let Some(data) = operations.start(start, clock, names) {
+                    states.began(&data.span_context);
+                }
             }
             // Of a request that is served.
             Record::OperationEvent(event)
@@ -94,12 +100,13 @@ impl<N: TypeNames> OpenSpans<N> {
                 }
             }
             Record::OperationEvent(event) => {
-                let Self { operations, names, calls, limits, .. } = self;
-                operations.event(event, names, &mut |span| as_called(calls, limits, span, finished));
+                let Self { operations, names, calls, limits, states, .. } = self;
+                operations.event(event, names, &mut |span| as_called(calls, states, limits, span, finished));
             }
             Record::EncodedSpan(part) => {
                 if let Some(mut span) = self.encoded.take(part) {
                     limits::apply(&self.limits, &mut span);
+                    self.states.apply(&mut span);
                     finished(&span);
                 }
             }
@@ -121,6 +128,7 @@ impl<N: TypeNames> OpenSpans<N> {
             | Record::HttpClientStart(_)
             | Record::HttpClientEnd(_) => {
                 if let Some(mut span) = self.apply_http(record, clock) {
+                    self.states.apply(&mut span);
                     if self.calls.is_empty() || self.calls.apply(&self.limits, &mut span) {
                         finished(&span);
                     }
@@ -163,6 +171,7 @@ impl<N: TypeNames> OpenSpans<N> {
             | Record::Superseded(_) => None,
             Record::HttpServerStart(start) => {
                 let data = self.make(|known, attributes| net_http_server::start(start, clock, known, attributes));
+                self.states.began(&data.span_context);
                 let mut open = OpenSpan::new(data, start.time);
                 open.upgrade = start.upgrade_to_http2();
                 if let Some(client) = &open.upgrade
@@ -228,8 +237,11 @@ impl<N: TypeNames> OpenSpans<N> {
         let mut closed = Vec::new();
         self.operations.close_before(u64::MAX, now, &mut closed);
         let closed = self.spans.drain().filter_map(move |(_id, open)| open.close(now, &limits)).chain(closed);
-        let calls = &mut self.calls;
-        closed.filter_map(move |mut span| calls.apply(&limits, &mut span).then_some(span))
+        let Self { calls, states, .. } = self;
+        closed.filter_map(move |mut span| {
+            states.apply(&mut span);
+            calls.apply(&limits, &mut span).then_some(span)
+        })
     }
 
     /// Closes the older half where too many are open; an ordinary program never comes near.
@@ -251,7 +263,10 @@ impl<N: TypeNames> OpenSpans<N> {
         let mut closed: Vec<SpanData> = old.filter_map(|(_id, open)| open.close(now, &limits)).collect();
         self.operations.close_before(time, now, &mut closed);
         self.upgrades.retain(|_client, id| self.spans.contains_key(id));
-        closed.retain_mut(|span| self.calls.apply(&limits, span));
+        closed.retain_mut(|span| {
+            self.states.apply(span);
+            self.calls.apply(&limits, span)
+        });
         closed
     }
 
@@ -269,12 +284,13 @@ impl<N: TypeNames> OpenSpans<N> {
 }
 
 /// Hands over a span that has ended, with what was said of it.
-fn as_called(calls: &mut Calls, limits: &Limits, span: &SpanData, finished: Finished<'_>) {
-    if calls.is_empty() {
+fn as_called(calls: &mut Calls, states: &States, limits: &Limits, span: &SpanData, finished: Finished<'_>) {
+    if calls.is_empty() && states.of(span).is_none() {
         finished(span);
         return;
     }
     let mut span = span.clone();
+    states.apply(&mut span);
     if calls.apply(limits, &mut span) {
         finished(&span);
     }

@@ -94,12 +94,15 @@ impl OpenOperations {
         self.about.get(usize::try_from(operation).ok()?)?.clone()
     }
 
-    /// One begins.
-    pub(super) fn start<N: TypeNames>(&mut self, record: &OperationStarted<'_>, clock: &WallClock, names: &mut Names<N>) {
+    /// One begins: its span, unless nothing is known of it.
+    pub(super) fn start<N: TypeNames>(
+        &mut self,
+        record: &OperationStarted<'_>,
+        clock: &WallClock,
+        names: &mut Names<N>,
+    ) -> Option<&SpanData> {
         let OperationStarted { head, values: raw } = record;
-        let Some(about) = self.about(head.operation) else {
-            return;
-        };
+        let about = self.about(head.operation)?;
         let mut found = Vec::with_capacity(raw.len() + 2);
         let is_known = |value: &&RawValue<'_>| about.known.contains(&usize::from(value.number));
         let (about_object, own): (Vec<_>, Vec<_>) = raw.iter().partition(is_known);
@@ -115,7 +118,7 @@ impl OpenOperations {
         let (started, goroutine, level) = (head.time, head.goroutine, head.level);
         self.panics.go_on(goroutine, started);
         let open = OpenOperation { about, data, started, values: found, known, goroutine, level, returned: None };
-        self.open.insert(head.span.span_id, open);
+        Some(&self.open.entry(head.span.span_id).insert_entry(open).into_mut().data)
     }
 
     /// Something has happened to one of these.

@@ -18,7 +18,8 @@ pub(super) const LIST: &str = "go.opentelemetry.io/otel/internal/baggage.ListFro
 pub(super) use crate::probes::baggage::PARSE;
 
 /// Types that are read.
-pub(super) const TYPES: [&str; 12] = [
+pub(super) const TYPES: [&str; 13] = [
+    BAGGAGE,
     RESPONSE,
     CONNECTION,
     REQUEST,
@@ -32,6 +33,8 @@ pub(super) const TYPES: [&str; 12] = [
     SERVERS[2].writer,
     SERVERS[2].state,
 ];
+/// Nothing but a map.
+const BAGGAGE: &str = "go.opentelemetry.io/otel/baggage.Baggage";
 const RESPONSE: &str = "net/http.response";
 const CONNECTION: &str = "net/http.conn";
 const REQUEST: &str = "net/http.Request";
@@ -88,6 +91,9 @@ pub(super) fn plan(
     if !facts.functions.has(PARSE) {
         let why = format!("the program has no {PARSE}, as one with a propagator for baggage (propagation.Baggage) has");
         return Err(LeftOut::NotUnderstood(why));
+    }
+    if facts.layouts.get(BAGGAGE).is_some_and(|layout| layout.size != 8) {
+        return Err(LeftOut::NotUnderstood(format!("{BAGGAGE} is not as expected")));
     }
     let parse = facts.function(PARSE)?.entry;
     let metadata_key = facts.binary.type_named(METADATA_KEY)?.filter(|_| facts.layouts.map(METADATA).is_some());
