@@ -124,9 +124,10 @@ func endings(ctx context.Context, id string) {
 	twice.End()
 	_, after := tracer.Start(ctx, "ended after the response", with)
 	afterResponses.Add(1)
+	answered := answered(ctx)
 	go func() {
 		defer afterResponses.Done()
-		<-ctx.Done()
+		<-answered
 		automatic.SetAttributes(attribute.String("late", id))
 		trace.SpanFromContext(ctx).SetAttributes(attribute.String("late", id))
 		_, child := tracer.Start(ctx, "started after the response", with)

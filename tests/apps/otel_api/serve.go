@@ -58,6 +58,7 @@ func serve() {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	server := &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0)}
+	watch(server)
 	go server.Serve(listener)
 	fmt.Println("listening", listener.Addr())
 	<-stop
