@@ -21,7 +21,7 @@ use crate::go::abi::FRAME_POINTER;
 use crate::missed::{Done, Missed};
 use crate::slots::{SLOT_WORDS, meant_for, site};
 use crate::target::{Lookup, Target};
-use crate::trace::parents::BY_CONTEXT;
+use crate::trace::parents::{BY_CONTEXT, ParentSearch};
 use crate::trace::{frames, parents, stand_in};
 use crate::write;
 
@@ -133,36 +133,64 @@ fn current<T: Target>(target: &T, config: &OtelApiConfig) -> Done {
     if context[0] == 0 || table == 0 {
         return Err(Missed::NothingToDo);
     }
-    let address = registers.goroutine();
     if !is_wanted(target, config) {
         return Err(Missed::NothingToDo);
     }
+    let place = target.stand_in(stand_in::TABLE).ok_or(Missed::NothingToDo)?;
+    let [_, first] = target.stand_ins_at(place).ok_or(Missed::NothingToDo)?;
     target.with_scratch(|scratch| {
         let search = &mut scratch.search;
         parents::by_context(target, search, context);
-        // What the context has for a span itself, the program gets.
-        if search.found != BY_CONTEXT || search.has_own_span() {
-            return Err(Missed::NothingToDo);
-        }
-        if target.parents().has_frames.get() != 0
-            && let Some(goroutine) = target.goroutine(address)
-        {
-            frames::take_innermost(target, goroutine, address, search);
-        }
-        if is_superseded(target, search.holder) {
-            return Err(Missed::NothingToDo);
-        }
-        let number = stand_in::of(target, &search.parent, search.holder, config.stand_in_identity.get()).ok_or(Missed::NoRoom)?;
-        let bias = target.load_bias();
+        let [object, flags] = if search.has_own_span() {
+            // What the context has for a span itself, the program gets.
+            own(target, config, search.own_span, first)?
+        } else {
+            stand_in(target, config, search, first)?
+        };
+        let (bias, replaced) = (target.load_bias(), config.is_recording.get());
         // One that is not sampled is not recorded, and says so.
-        let is_recorded = search.parent.trace_flags & 1 != 0;
-        let replaced = config.is_recording.get();
-        let replaced = if is_recorded && replaced != 0 { replaced.wrapping_add(bias) } else { 0 };
-        let [table, first] =
+        let replaced = if flags & 1 != 0 && replaced != 0 { replaced.wrapping_add(bias) } else { 0 };
+        let table =
             stand_in::table(target, table.wrapping_add(bias), config.table_words.get(), replaced).ok_or(Missed::NoRoom)?;
-        let object = first.wrapping_add(u64::from(number) * size_of::<stand_in::StandIn>() as u64 + stand_in::OBJECT_AT);
         leave(target, site::CURRENT_SPAN, [table, object], target.opaque(0))
     })
+}
+
+/// The address of what stands in for the span of ours that a context has led to, and the span's flags. The first stand-in is at `first`.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn stand_in<T: Target>(target: &T, config: &OtelApiConfig, search: &mut ParentSearch, first: u64) -> Result<[u64; 2], Missed> {
+    if search.found != BY_CONTEXT {
+        return Err(Missed::NothingToDo);
+    }
+    let address = target.registers().goroutine();
+    if target.parents().has_frames.get() != 0
+        && let Some(goroutine) = target.goroutine(address)
+    {
+        frames::take_innermost(target, goroutine, address, search);
+    }
+    if is_superseded(target, search.holder) {
+        return Err(Missed::NothingToDo);
+    }
+    let number = stand_in::of(target, &search.parent, search.holder, config.stand_in_identity.get()).ok_or(Missed::NoRoom)?;
+    let object = first.wrapping_add(u64::from(number) * size_of::<stand_in::StandIn>() as u64 + stand_in::OBJECT_AT);
+    Ok([object, search.parent.trace_flags.into()])
+}
+
+/// The same of a span that the context has itself, at this address: one that stands in for one of ours. Taken out of its context, it has the itab
+/// of its type, which says that it is not recorded.
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn own<T: Target>(target: &T, config: &OtelApiConfig, object: u64, first: u64) -> Result<[u64; 2], Missed> {
+    let offset = object.wrapping_sub(first).wrapping_sub(stand_in::OBJECT_AT);
+    if offset >= u64::from(stand_in::STAND_INS) * size_of::<stand_in::StandIn>() as u64 || config.is_recording.get() == 0 {
+        return Err(Missed::NothingToDo);
+    }
+    // Behind the ids of its `trace.SpanContext`.
+    let flags: u64 = target.read_or_zero(object.wrapping_add(config.stand_in_identity.get().into()).wrapping_add(24));
+    Ok([object, flags])
 }
 
 /// Makes the function whose start was hit return these words at once; or, where `function` is not 0, makes it that function, called with them.

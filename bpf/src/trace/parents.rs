@@ -30,6 +30,8 @@ pub struct ParentSearch {
     is_sdk: u64,
     /// 1 where a value for a span was met on the way.
     is_keyed: u64,
+    /// The address of the first such span.
+    pub own_span: u64,
     /// Of a span that the SDK records: where the address of its tracer is, else 0; and where its kind is.
     pub recorded_at: [u64; 2],
     /// A span of another process that the context names nearer than the parent: trace id, span id, flags, and its [`Self::state`]; zeros where
@@ -59,6 +61,7 @@ pub const NO_SEARCH: ParentSearch = ParentSearch {
     is_request: 0,
     is_sdk: 0,
     is_keyed: 0,
+    own_span: 0,
     recorded_at: [0; 2],
     remote: [0; 7],
     state: [0; 3],
@@ -235,6 +238,7 @@ impl Step for ContextWalk<'_> {
         if key_type == 0 || key != key_type.wrapping_add(*load_bias) {
             return true;
         }
+        search.own_span = if search.is_keyed == 0 { value } else { search.own_span };
         search.is_keyed = 1;
         match lookup.context_type(value_type) {
             Some(span) if span.kind == context_kind::SPAN => !search.take_sdk_span(lookup, config, span, value),

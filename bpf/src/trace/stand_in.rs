@@ -108,17 +108,17 @@ fn make<T: Target>(target: &T, span: &SpanIdentity, holder: u64, identity: u32) 
     Some(number)
 }
 
-/// The addresses of the itab of stand-ins, and of the first of them, in the process. `original` is that of the type of span, with so many words;
+/// The address of the itab of stand-ins in the process. `original` is that of the type of span, with so many words;
 /// `replaced` is the method that says whether a span is recorded, which is ours instead: those that stand in record nothing themselves.
 /// `None` where not all of the table can be read.
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
-pub fn table<T: Target>(target: &T, original: u64, words: u32, replaced: u64) -> Option<[u64; 2]> {
+pub fn table<T: Target>(target: &T, original: u64, words: u32, replaced: u64) -> Option<u64> {
     let table = target.stand_in(TABLE)?;
     let ([code, first], own) = (target.stand_ins_at(table)?, u64::from(TABLE) * size_of::<StandIn>() as u64 + OBJECT_AT);
     if replaced == 0 || code == 0 {
-        return Some([original, first]);
+        return Some(original);
     }
     // Whoever comes here at the same time writes the same.
     if table.taken.get() == 0 {
@@ -136,7 +136,7 @@ pub fn table<T: Target>(target: &T, original: u64, words: u32, replaced: u64) ->
     }
     #[cfg(not(target_arch = "bpf"))]
     core::sync::atomic::fence(core::sync::atomic::Ordering::Acquire);
-    Some([first.wrapping_add(own), first])
+    Some(first.wrapping_add(own))
 }
 
 /// The loop over the words of an itab.

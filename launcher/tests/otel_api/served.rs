@@ -80,6 +80,7 @@ struct Known {
     span: String,
     recording: bool,
     sampled: bool,
+    detached: bool,
 }
 
 /// The span in the form in which all is compared, without where it is.
@@ -104,7 +105,7 @@ fn a_handler_adds_to_the_servers_span() {
                 continue;
             }
             assert_eq!((&known.trace, &known.span), (&hexadecimal(&span.trace_id), &hexadecimal(&span.span_id)), "{what}");
-            assert!(known.recording && known.sampled, "{what}");
+            assert!(known.recording && known.sampled && known.detached, "{what}");
             assert_eq!(span.name, "enriched", "{what}");
             let normal = alone(span);
             assert_eq!(normal.status, "Error \"was refused\"", "{what}");

@@ -90,6 +90,8 @@ func order(ctx context.Context, id, stock string) {
 type ids struct {
 	Trace, Span        string
 	Recording, Sampled bool
+	// Detached is whether it is the same in another context.
+	Detached bool
 }
 
 func answer(w http.ResponseWriter, said ids) { check(json.NewEncoder(w).Encode(said)) }
@@ -107,7 +109,9 @@ func enrich(ctx context.Context, id string) ids {
 	span.SetName("enriched")
 	span.AddLink(trace.Link{SpanContext: somewhere(1), Attributes: []attribute.KeyValue{attribute.Int("n", 2)}})
 	said := span.SpanContext()
-	return ids{said.TraceID().String(), said.SpanID().String(), span.IsRecording(), said.IsSampled()}
+	detached := trace.SpanFromContext(trace.ContextWithSpan(context.Background(), span))
+	same := detached.SpanContext().Equal(said) && detached.IsRecording()
+	return ids{said.TraceID().String(), said.SpanID().String(), span.IsRecording(), said.IsSampled(), same}
 }
 
 func many(w http.ResponseWriter, r *http.Request) {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::instrumentations::otel_api::SUPERSEDED;
+use crate::target::fake::PAGE;
 use crate::trace::stand_in::OBJECT_AT;
 
 /// What the function is to return: an itab and an object.
@@ -103,6 +104,30 @@ fn nothing<const STORES: bool>(program: &Program<STORES>) {
 #[test]
 fn what_is_not_ours_or_not_the_nearest_has_nothing() {
     both(nothing, nothing);
+}
+
+/// Memory of the process at the object that stands in, as the process has it mapped.
+fn mapped<const STORES: bool>(program: &Program<STORES>, words: Words) -> [u64; 2] {
+    let [_, object] = words;
+    let identity = program.identity(words);
+    program.process.memory.map(object / PAGE, vec![0; 4096]);
+    program.process.memory.write_words(object + 32, &identity);
+    program.interface(VALUE, &[0, 0, KEY + BIAS, 0, SPAN, object])
+}
+
+fn elsewhere<const STORES: bool>(program: &Program<STORES>) {
+    let served = program.serve_elsewhere(&span(3));
+    let words = program.current(served).unwrap();
+    // Taken out of its context and put into another one.
+    assert_eq!(program.current(mapped(program, words)), Ok(words));
+    let unsampled = program.current(program.serve_elsewhere(&SpanIdentity { trace_flags: 0, ..span(5) })).unwrap();
+    assert_eq!(program.current(mapped(program, unsampled)), Ok(unsampled));
+    assert_ne!(words[0], unsampled[0]);
+}
+
+#[test]
+fn in_another_context_it_stays_what_it_is() {
+    both(elsewhere, elsewhere);
 }
 
 fn superseded<const STORES: bool>(program: &Program<STORES>) {
