@@ -13,7 +13,7 @@ pub struct CarrierConfig {
 /// Before the launcher has set anything.
 pub const EMPTY_CARRIER: CarrierConfig = CarrierConfig { map: NO_MAP };
 
-/// `internal/transport.loopyWriter` and its encoder, of a client.
+/// `internal/transport.loopyWriter` and its encoder, of a client, and what it is given to write.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct GrpcClientConfig {
@@ -23,8 +23,8 @@ pub struct GrpcClientConfig {
     pub buffer: Offset,
     /// `hpack.Encoder.w io.Writer`.
     pub writer: Offset,
-    /// Nothing.
-    pub padding: Offset,
+    /// `clientHeaders.hf []hpack.HeaderField`, or that of `headerFrame`.
+    pub fields: Offset,
 }
 
 /// Before the launcher has set anything.
@@ -32,12 +32,12 @@ pub const EMPTY_GRPC_CLIENT: GrpcClientConfig = GrpcClientConfig {
     encoder: Setting::new(ABSENT),
     buffer: Setting::new(ABSENT),
     writer: Setting::new(ABSENT),
-    padding: Setting::new(ABSENT),
+    fields: Setting::new(ABSENT),
 };
 
 /// What a hit of the client's own probes means ([`super::Cookie::event`]).
 pub mod event {
-    /// An end of `(*http2Client).createHeaderFields`: its results are the header fields of a call, a slice.
+    /// `CALL (*controlBuffer).executeAndPut` in `(*http2Client).NewStream`: RDI is the item with the header fields of a call, a slice.
     pub const FIELDS: u32 = 1;
     /// `CALL (*loopyWriter).writeHeader`, on the connection's own goroutine: RAX the writer, RDI, RSI, R8 the header fields.
     pub const WRITE: u32 = 2;

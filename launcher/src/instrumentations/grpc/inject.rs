@@ -1,13 +1,13 @@
-//! What injects the context into the metadata of calls: probes where a call's header fields are made and where they are encoded, and the
-//! detours that add some.
+//! What injects the context into the metadata of calls: probes where a call's header fields are handed over and where they are encoded, and
+//! the detours that add some.
 //!
 //! `bpf/src/instrumentations/grpc_client.rs` says what the probes do.
 //!
 //! match-go: v1.83.0..: google.golang.org/grpc/internal/transport.(*loopyWriter).clientHeaderHandler(l, hdr)
 //! match-go: v0.17.0..: golang.org/x/net/http2.(*Framer).WriteHeaders(f, p)
 
-use bpf::config::ReadOnlyData as _;
-use bpf::config::grpc::{EMPTY_GRPC_CLIENT, GrpcClientConfig, event};
+use bpf::config::grpc::{GrpcClientConfig, event};
+use bpf::config::{Offset, ReadOnlyData as _};
 use bpf::slots::site;
 
 use crate::executor::Moment;
@@ -17,7 +17,14 @@ use crate::probes::library::Protocol;
 use crate::probes::plan::{Layout, LeftOut, Planned};
 use crate::probes::probe::{Body, Event, Probe, When};
 
-const FIELDS: &str = "google.golang.org/grpc/internal/transport.(*http2Client).createHeaderFields";
+/// Where a call's header fields are made, …
+const CALL: &str = "google.golang.org/grpc/internal/transport.(*http2Client).NewStream";
+/// … and put into the list of what the connection is to write: its last parameter is an interface with them. It is called once, again
+/// where the connection has too many calls.
+const PUT: &str = "google.golang.org/grpc/internal/transport.(*controlBuffer).executeAndPut";
+/// What is put there; up to 1.82 the second.
+const ITEMS: [&str; 2] =
+    ["google.golang.org/grpc/internal/transport.clientHeaders", "google.golang.org/grpc/internal/transport.headerFrame"];
 /// Who writes the header fields of calls, for clients alone; up to 1.82 the second.
 const CLIENTS: [&str; 2] = [
     "google.golang.org/grpc/internal/transport.(*loopyWriter).clientHeaderHandler",
@@ -33,13 +40,10 @@ const ENCODER: &str = "golang.org/x/net/http2/hpack.Encoder";
 
 /// See the file's head.
 pub(super) static PROTOCOL: Protocol = Protocol {
-    functions: &[FIELDS, CLIENTS[0], CLIENTS[1], WRITE, WRITE_FIELD, WRITE_FRAME, BUFFER_WRITE],
-    types: &[WRITER, ENCODER, "runtime.g", "runtime.stack"],
+    functions: &[CALL, PUT, CLIENTS[0], CLIENTS[1], WRITE, WRITE_FIELD, WRITE_FRAME, BUFFER_WRITE],
+    types: &[WRITER, ENCODER, ITEMS[0], ITEMS[1], "runtime.g", "runtime.stack"],
     plan,
 };
-
-/// Words of what `createHeaderFields` returns that are read: a slice, and the type of the error.
-const RESULTS: usize = 4;
 
 fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     if let Some(why) = facts.not_written {
@@ -47,7 +51,7 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
     }
     let mut fields = FieldReader::new(&facts.layouts);
     let event = |number: u32, meaning: &'static str| Event { meaning, when: When::Inject, body: Body::GrpcClient, number };
-    let made = facts.at_ends(FIELDS, RESULTS, event(event::FIELDS, "the header fields of a call are made"))?;
+    let put = put(facts, event(event::FIELDS, "the header fields of a call are handed over"))?;
     let written = written(facts, event(event::WRITE, "the header fields of a call are encoded"))?;
     let stack_high = fields.stack_high()?;
     let detour = |name: &str, moment: Moment| facts.detour(name, (site::HEADER_FIELDS, moment), stack_high);
@@ -57,10 +61,27 @@ fn plan(facts: &Facts<'_>) -> Result<Planned, LeftOut> {
         encoder: fields.required(WRITER, "hEnc")?,
         buffer: fields.required(WRITER, "hBuf")?,
         writer: fields.required(ENCODER, "w")?,
-        ..EMPTY_GRPC_CLIENT
+        fields: item(facts, &mut fields)?,
     };
     let layouts = vec![(Layout::GrpcClient, config.as_bytes().to_vec())];
-    Ok(Planned { probes: vec![made, written], fields: fields.sources, layouts, detours, ..Planned::default() })
+    Ok(Planned { probes: vec![put, written], fields: fields.sources, layouts, detours, ..Planned::default() })
+}
+
+/// The probe where header fields are handed over: by the only call.
+fn put(facts: &Facts<'_>, event: Event) -> Result<Probe, LeftOut> {
+    let (function, entry) = (facts.function(CALL)?, facts.function(PUT)?.entry);
+    let mut calls = facts.binary.calls(function)?.filter(|call| call.target == entry);
+    let (Some(call), None) = (calls.next(), calls.next()) else {
+        return Err(LeftOut::NotUnderstood(format!("{CALL} does not call {PUT} once")));
+    };
+    drop(calls);
+    facts.at_call(CALL, call.site, event)
+}
+
+/// Where the header fields lie in what is handed over.
+fn item(facts: &Facts<'_>, fields: &mut FieldReader<'_>) -> Result<Offset, LeftOut> {
+    let [newer, older] = ITEMS;
+    fields.required(if facts.layouts.field(newer, "hf").is_some() { newer } else { older }, "hf")
 }
 
 /// The probe where header fields are encoded: those of calls alone. An array of a server's may lie where one was that is remembered.

@@ -176,7 +176,7 @@ fn verification_is_short() {
             header_map,
             ..EMPTY_HTTP_CLIENT
         };
-        let grpc = GrpcClientConfig { encoder: at(8), buffer: at(16), writer: at(24), padding: at(0) };
+        let grpc = GrpcClientConfig { encoder: at(8), buffer: at(16), writer: at(24), fields: at(8) };
         let layouts = vec![
             (Layout::HttpServer, config.as_bytes().to_vec()),
             (Layout::HttpClient, client.as_bytes().to_vec()),
