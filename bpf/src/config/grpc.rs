@@ -25,6 +25,14 @@ pub struct GrpcClientConfig {
     pub writer: Offset,
     /// `clientHeaders.hf []hpack.HeaderField`, or that of `headerFrame`.
     pub fields: Offset,
+    /// `csAttempt.cs *clientStream`.
+    pub call: Offset,
+    /// Nothing.
+    pub padding: Offset,
+    /// Where the code of `(*csAttempt).newStream` begins in the file, …
+    pub attempt: Setting<u64>,
+    /// … and how long it is; 0 where it is not plain where that keeps its receiver.
+    pub attempt_length: Setting<u64>,
 }
 
 /// Before the launcher has set anything.
@@ -33,6 +41,10 @@ pub const EMPTY_GRPC_CLIENT: GrpcClientConfig = GrpcClientConfig {
     buffer: Setting::new(ABSENT),
     writer: Setting::new(ABSENT),
     fields: Setting::new(ABSENT),
+    call: Setting::new(ABSENT),
+    padding: Setting::new(ABSENT),
+    attempt: Setting::new(0),
+    attempt_length: Setting::new(0),
 };
 
 /// What a hit of the client's own probes means ([`super::Cookie::event`]).
@@ -43,9 +55,9 @@ pub mod event {
     pub const WRITE: u32 = 2;
 }
 
-const _: () = assert!(size_of::<CarrierConfig>() == 16 * 4 && size_of::<GrpcClientConfig>() == 4 * 4);
+const _: () = assert!(size_of::<CarrierConfig>() == 16 * 4 && size_of::<GrpcClientConfig>() == 10 * 4);
 
 // SAFETY: 32-bit settings, an even number of them (see the size assertion above).
 unsafe impl ReadOnlyData for CarrierConfig {}
-// SAFETY: likewise.
+// SAFETY: likewise, and two of 64 bits behind them.
 unsafe impl ReadOnlyData for GrpcClientConfig {}

@@ -5,7 +5,8 @@
 //! hands on one more field, as in [`super::net_http_client`]: literal and without indexing, so that the dynamic tables of both sides stay in step.
 //!
 //! match-go: v1.30.0..v1.77.0: google.golang.org/grpc/internal/transport.(*http2Client).NewStream(t, ctx, callHdr)
-//! match-go: v1.80.0..: google.golang.org/grpc/internal/transport.(*http2Client).NewStream(t, ctx, callHdr, handler)
+//! match-go: v1.83.2..: google.golang.org/grpc/internal/transport.(*http2Client).NewStream(t, ctx, callHdr, handler)
+//! match-go: v1.30.0..: google.golang.org/grpc.(*csAttempt).newStream(a)
 //! match-go: v1.30.0..: google.golang.org/grpc/internal/transport.(*controlBuffer).executeAndPut(c, f, it)
 //! match-go: v1.30.0..v1.50.0: google.golang.org/grpc/internal/transport.(*loopyWriter).originateStream(l, str)
 //! match-go: v1.60.0..v1.77.0: google.golang.org/grpc/internal/transport.(*loopyWriter).originateStream(l, str, hdr)
@@ -14,6 +15,7 @@
 use crate::config::grpc::{GrpcClientConfig, event};
 use crate::config::operations::flag;
 use crate::config::propagator;
+use crate::go::abi::FRAME_POINTER;
 use crate::go::header::{self, InPlace};
 use crate::instrumentations::text;
 use crate::missed::{Done, Missed};
@@ -25,6 +27,8 @@ use crate::trace::goroutine::Goroutine;
 use crate::trace::{frames, injection, proxied, remote};
 use crate::write;
 
+/// From where the frame pointer of a method points to, to its receiver's place: the frame pointer of before and the return address are between.
+const RECEIVER: u64 = 16;
 /// Bytes of which limits of peers for lists of header fields are multiples: 8 KiB by gRPC in Java (`GrpcUtil.DEFAULT_MAX_HEADER_LIST_SIZE`),
 /// softly in C (`GRPC_ARG_MAX_METADATA_SIZE`) and in Go to come (`upcomingDefaultHeaderListSize`), 16 KiB hard in C, 16 MiB in Go
 /// (`defaultServerMaxHeaderListSize`).
@@ -48,7 +52,7 @@ fn queue<T: Target>(target: &T, config: &GrpcClientConfig) -> Done {
     if fields == 0 {
         return Err(Missed::NothingToDo);
     }
-    let queued = queue_fields(target, fields, count);
+    let queued = queue_fields(target, config, fields, count);
     if queued.is_err() {
         // A call whose array stood here may have ended before it was written.
         target.forget_injection(fields);
@@ -57,7 +61,7 @@ fn queue<T: Target>(target: &T, config: &GrpcClientConfig) -> Done {
 }
 
 #[inline(always)]
-fn queue_fields<T: Target>(target: &T, fields: u64, count: u64) -> Done {
+fn queue_fields<T: Target>(target: &T, config: &GrpcClientConfig, fields: u64, count: u64) -> Done {
     let address = target.registers().goroutine();
     let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
     let open = goroutine.frames();
@@ -69,6 +73,11 @@ fn queue_fields<T: Target>(target: &T, fields: u64, count: u64) -> Done {
     let recipe = target.operation(frame.operation.get()).ok_or(Missed::NothingToDo)?;
     if recipe.flags & flag::INJECTS == 0 {
         return Err(Missed::NothingToDo);
+    }
+    if recipe.flags & flag::STAYS != 0
+        && let Some(call) = call(target, config)
+    {
+        frame.object.set(call);
     }
     target.with_scratch(|scratch| {
         let texts = frame.texts.get();
@@ -84,6 +93,21 @@ fn queue_fields<T: Target>(target: &T, fields: u64, count: u64) -> Done {
         }
         remembered
     })
+}
+
+/// The `*clientStream` of which an attempt is made: that of the attempt whose method has called this one. Before its frame, as it has set up the
+/// frame pointer, lie its own return address and its receiver.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn call<T: Target>(target: &T, config: &GrpcClientConfig) -> Option<u64> {
+    let [caller, back]: [u64; 2] = target.read(target.registers().integers[FRAME_POINTER])?;
+    let first = config.attempt.get().wrapping_add(target.load_bias());
+    if back.wrapping_sub(first) >= config.attempt_length.get() {
+        return None;
+    }
+    let attempt: u64 = target.read(caller.wrapping_add(RECEIVER))?;
+    target.read(attempt.wrapping_add(config.call.get().into()))
 }
 
 /// A call whose header fields have been made.

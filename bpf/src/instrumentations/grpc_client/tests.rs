@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::operations::OperationRecipe;
 use crate::config::{Cookie, Propagators, Setting, propagator};
-use crate::go::abi::Registers;
+use crate::go::abi::{FRAME_POINTER, Registers};
 use crate::slots::{Slot, bucket, drops};
 use crate::target::Lookup as _;
 use crate::target::fake::{FakeProcess, layouts};
@@ -14,11 +14,17 @@ const ENCODER: u32 = 40;
 const BUFFER: u32 = 48;
 const WRITER: u32 = 80;
 const FIELDS: u32 = 8;
+const CALL: u32 = 16;
+const ATTEMPT: u64 = 0x4b_0000;
 const CONFIG: GrpcClientConfig = GrpcClientConfig {
     encoder: Setting::new(ENCODER),
     buffer: Setting::new(BUFFER),
     writer: Setting::new(WRITER),
     fields: Setting::new(FIELDS),
+    call: Setting::new(CALL),
+    padding: Setting::new(0),
+    attempt: Setting::new(ATTEMPT),
+    attempt_length: Setting::new(0x100),
 };
 
 /// A process with two goroutines: one that makes a call, and one that writes for the connection.
@@ -124,6 +130,32 @@ fn a_call_sends_its_own_context_once() {
     // The same array again is another call's, or a server's.
     assert_eq!(client.written(fields), Err(Missed::NothingToDo));
     assert!(client.queued().is_none(), "what was left behind is nobody's");
+}
+
+/// A call that stays open until it is over is known by its `clientStream`.
+#[test]
+fn what_a_call_is_known_by_is_noted() {
+    let stays = flag::INJECTS | flag::STAYS;
+    let cases = [(stays, 0x40, 0xc0_77), (flag::INJECTS, 0x40, 0), (stays, 0x100, 0), (stays, u64::MAX, 0)];
+    for (flags, back, noted) in cases {
+        let client = Client::calling(7, flags);
+        let [attempt, stack] = [32, 96].map(|size| client.process.memory.allocate(size));
+        client.process.memory.write_words(attempt + u64::from(CALL), &[0xc0_77]);
+        let back = ATTEMPT.wrapping_add(client.process.load_bias()).wrapping_add(back);
+        client.process.memory.write_words(stack, &[stack + 32, back]);
+        client.process.memory.write_words(stack + 32, &[0, 0, attempt]);
+        let [address, count] = client.fields(&PLAIN);
+        let item = client.process.memory.allocate(64);
+        client.process.memory.write_words(item + u64::from(FIELDS), &[address, count, count]);
+        let registers = Registers::calling(&[0xc0, 0x4e_0000, 0x4e_1000, item], client.caller);
+        let mut registers = registers;
+        registers.integers[FRAME_POINTER] = stack;
+        client.process.registers.set(registers);
+        client.process.cookie.set(Cookie { event: event::FIELDS, recipe: 0 });
+        any(&client.process, &CONFIG).unwrap();
+        assert_eq!(client.process.frame(frames::key(client.caller, 0)).unwrap().object.get(), noted);
+        client.written([address, count]).unwrap();
+    }
 }
 
 /// Where a connection has too many calls, one waits, and is handed over again.
