@@ -120,9 +120,13 @@ impl Measurement {
     }
 }
 
+/// Bytes that the kernel keeps of a BPF program's name (`BPF_OBJ_NAME_LEN`, with a zero behind it).
+const KEPT_OF_A_NAME: usize = 15;
+
 impl Counted {
-    /// Hits per request of programs whose names begin so.
+    /// Hits per request of programs whose names begin so, as far as the kernel keeps names.
     pub(crate) fn hits(&self, prefix: &str) -> f64 {
+        let prefix = prefix.get(..KEPT_OF_A_NAME).unwrap_or(prefix);
         let programs = self.programs.iter().filter(|program| program.name.starts_with(prefix));
         programs.map(|program| program.hits).sum::<u64>() as f64 / self.requests.max(1) as f64
     }

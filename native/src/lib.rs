@@ -12,6 +12,7 @@
 pub mod clock;
 pub mod configuration;
 pub mod control;
+pub mod near;
 pub mod ring;
 pub mod state;
 pub mod table;

@@ -17,6 +17,7 @@ use bpf::trace::sealed::SealedSpan;
 use bpf::trace::stand_in::{STAND_INS, StandIn};
 use bpf::trace::waiting;
 
+use crate::near::NearTable;
 use crate::table::{ANYWHERE, Table};
 
 /// Probes that may run at once: on so many threads.
@@ -79,18 +80,18 @@ pub struct State {
     /// Open operations of tables, by goroutine and level.
     pub frames: Table<Frame, 8_192, 9>,
     /// The goroutines that serve requests, by the data pointers of the requests' contexts.
-    pub contexts: Table<Shared<u64>, 32_768, ANYWHERE>,
+    pub contexts: NearTable<Shared<u64>, 32_768>,
     /// The spans under which goroutines were created.
     pub creators: Table<SealedSpan, 32_768, 10>,
     /// Operations that go on until an object ends, by its address.
-    pub objects: Table<OpenObject, 4_096, ANYWHERE>,
+    pub objects: NearTable<OpenObject, 4_096>,
     /// When what is known of an object was captured, by its address.
     pub known: Table<Shared<u64>, 256, ANYWHERE>,
     /// What is to be injected into outgoing requests, by the address of the header map, or of the array of header fields; and for whom a
     /// `*bufio.Writer` writes a header with what a proxy has copied, by its address.
-    pub injections: Table<Injection, 2_048, ANYWHERE>,
+    pub injections: NearTable<Injection, 2_048>,
     /// The texts that came with requests, by the id of the span.
-    pub extracted: Table<Extracted, 512, ANYWHERE>,
+    pub extracted: NearTable<Extracted, 512>,
     /// How many requests of a header map wait.
     pub waiting: [Shared<u64>; waiting::WORDS as usize],
     /// What stands in for spans of ours.

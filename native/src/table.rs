@@ -83,35 +83,38 @@ impl<V, const BUCKETS: usize, const SHIFT: u32> Table<V, BUCKETS, SHIFT> {
         if let Some(known) = self.get(key) {
             return Some(known);
         }
-        let (tag, value) = self.claim(key, may_go)?;
+        let ((tag, value), _is_given_away) = self.claim(key, may_go)?;
         begin(value);
         tag.store(published(key), Ordering::Release);
         Some(value.get())
     }
 
-    /// Sets the value of a key. One that it has stays what it is for those who hold it.
+    /// Sets the value of a key. One that it has stays what it is for those who hold it. Returns how many values have gone for it, its own among
+    /// them; `None` where there is no room.
     #[inline(always)]
-    pub fn set(&self, key: u64, value: &V, may_go: impl Fn(u64, &V) -> bool) -> bool {
-        let Some((tag, slot)) = self.claim(key, |other, value| other != published(key) && may_go(other, value)) else {
-            return false;
-        };
+    pub fn set(&self, key: u64, value: &V, may_go: impl Fn(u64, &V) -> bool) -> Option<usize> {
+        let may_go = |other, value: &V| other != published(key) && may_go(other, value);
+        let ((tag, slot), is_given_away) = self.claim(key, may_go)?;
         slot.store(value);
         tag.store(published(key), Ordering::Release);
+        let mut gone = usize::from(is_given_away);
         // Others may have set it at the same time.
         for (other, _) in self.ways(published(key)).filter(|(other, _)| !core::ptr::eq(*other, tag)) {
             if other.load(Ordering::Relaxed) == published(key) {
-                let _removed = other.compare_exchange(published(key), FREE, Ordering::AcqRel, Ordering::Relaxed);
+                gone += usize::from(free(other, key));
             }
         }
-        true
+        Some(gone)
     }
 
-    /// Removes a key.
+    /// Removes a key; returns how many values it had.
     #[inline(always)]
-    pub fn remove(&self, key: u64) {
+    pub fn remove(&self, key: u64) -> usize {
+        let mut gone = 0;
         while let Some((tag, _)) = self.find(key) {
-            let _removed = tag.compare_exchange(published(key), FREE, Ordering::AcqRel, Ordering::Relaxed);
+            gone += usize::from(free(tag, key));
         }
+        gone
     }
 
     /// Hands each key and its value to `look`, until that returns false, and says whether it came to the end.
@@ -130,9 +133,9 @@ impl<V, const BUCKETS: usize, const SHIFT: u32> Table<V, BUCKETS, SHIFT> {
         self.ways(key).find(|(tag, _)| tag.load(Ordering::Acquire) == key)
     }
 
-    /// A way that is nobody else's until its key is published: a free one, else that of a key that may go.
+    /// A way that is nobody else's until its key is published: a free one, else that of a key that may go, and whether it is that.
     #[inline(always)]
-    fn claim(&self, key: u64, may_go: impl Fn(u64, &V) -> bool) -> Option<Way<'_, V>> {
+    fn claim(&self, key: u64, may_go: impl Fn(u64, &V) -> bool) -> Option<(Way<'_, V>, bool)> {
         let key = published(key);
         for number in self.numbers(key) {
             if let Some(used) = self.used.get(number)
@@ -142,14 +145,15 @@ impl<V, const BUCKETS: usize, const SHIFT: u32> Table<V, BUCKETS, SHIFT> {
             }
         }
         let take = |tag: &AtomicU64, old| tag.compare_exchange(old, CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_ok();
-        self.ways(key).find(|(tag, _)| tag.load(Ordering::Relaxed) == FREE && take(tag, FREE)).or_else(|| {
+        let free = self.ways(key).find(|(tag, _)| tag.load(Ordering::Relaxed) == FREE && take(tag, FREE));
+        free.map(|way| (way, false)).or_else(|| {
             let first = self.turn.fetch_add(1, Ordering::Relaxed) % (3 * WAYS);
             let from_there = self.ways(key).skip(first).chain(self.ways(key).take(first));
             let mut may_go = from_there.filter(|(tag, value)| {
                 let old = tag.load(Ordering::Acquire);
                 old != FREE && old != CLAIMED && may_go(old, value.get()) && take(tag, old)
             });
-            may_go.next()
+            may_go.next().map(|way| (way, true))
         })
     }
 
@@ -181,6 +185,12 @@ impl<V, const BUCKETS: usize, const SHIFT: u32> Table<V, BUCKETS, SHIFT> {
     }
 }
 
+/// Frees the way with this tag, if it is still that of the key.
+#[inline(always)]
+fn free(tag: &AtomicU64, key: u64) -> bool {
+    tag.compare_exchange(published(key), FREE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+}
+
 /// As a key stands in the table: two of all numbers are none.
 #[inline(always)]
 const fn published(key: u64) -> u64 {
@@ -200,7 +210,7 @@ mod tests {
     }
 
     fn set(table: &Numbers, key: u64, value: u64) -> bool {
-        table.set(key, &Shared::new(value), |_, _| false)
+        table.set(key, &Shared::new(value), |_, _| false).is_some()
     }
 
     fn get(table: &Numbers, key: u64) -> Option<u64> {
@@ -263,7 +273,7 @@ mod tests {
         for goroutine in 0..16 {
             for level in 0..64 {
                 let key = (0xc0_0000_2000 + goroutine * 448) ^ level << 56;
-                assert!(table.set(key, &Shared::new(key), |_, _| false), "{goroutine}, {level}");
+                assert!(table.set(key, &Shared::new(key), |_, _| false).is_some(), "{goroutine}, {level}");
             }
         }
     }
@@ -281,11 +291,11 @@ mod tests {
                     for turn in 0..turns {
                         let keys: Vec<u64> = (0..5).map(|n| (thread << 40) | ((turn * 3 + n) % 64)).collect();
                         for key in &keys {
-                            assert!(table.set(*key, &Shared::new(*key), |_, _| false), "{key:x}");
+                            assert_eq!(table.set(*key, &Shared::new(*key), |_, _| false), Some(0), "{key:x}");
                         }
                         for key in &keys {
                             assert_eq!(table.get(*key).map(Shared::get), Some(*key));
-                            table.remove(*key);
+                            assert_eq!(table.remove(*key), 1);
                             assert_eq!(table.get(*key).map(Shared::get), None);
                         }
                     }

@@ -13,7 +13,7 @@ pub struct CarrierConfig {
 /// Before the launcher has set anything.
 pub const EMPTY_CARRIER: CarrierConfig = CarrierConfig { map: NO_MAP };
 
-/// `internal/transport.loopyWriter` and its encoder, of a client.
+/// `internal/transport.loopyWriter` and its encoder, of a client, and what it is given to write.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct GrpcClientConfig {
@@ -23,8 +23,16 @@ pub struct GrpcClientConfig {
     pub buffer: Offset,
     /// `hpack.Encoder.w io.Writer`.
     pub writer: Offset,
+    /// `clientHeaders.hf []hpack.HeaderField`, or that of `headerFrame`.
+    pub fields: Offset,
+    /// `csAttempt.cs *clientStream`.
+    pub call: Offset,
     /// Nothing.
     pub padding: Offset,
+    /// Where the code of `(*csAttempt).newStream` begins in the file, …
+    pub attempt: Setting<u64>,
+    /// … and how long it is; 0 where it is not plain where that keeps its receiver.
+    pub attempt_length: Setting<u64>,
 }
 
 /// Before the launcher has set anything.
@@ -32,20 +40,24 @@ pub const EMPTY_GRPC_CLIENT: GrpcClientConfig = GrpcClientConfig {
     encoder: Setting::new(ABSENT),
     buffer: Setting::new(ABSENT),
     writer: Setting::new(ABSENT),
+    fields: Setting::new(ABSENT),
+    call: Setting::new(ABSENT),
     padding: Setting::new(ABSENT),
+    attempt: Setting::new(0),
+    attempt_length: Setting::new(0),
 };
 
 /// What a hit of the client's own probes means ([`super::Cookie::event`]).
 pub mod event {
-    /// An end of `(*http2Client).createHeaderFields`: its results are the header fields of a call, a slice.
+    /// `CALL (*controlBuffer).executeAndPut` in `(*http2Client).NewStream`: RDI is the item with the header fields of a call, a slice.
     pub const FIELDS: u32 = 1;
     /// `CALL (*loopyWriter).writeHeader`, on the connection's own goroutine: RAX the writer, RDI, RSI, R8 the header fields.
     pub const WRITE: u32 = 2;
 }
 
-const _: () = assert!(size_of::<CarrierConfig>() == 16 * 4 && size_of::<GrpcClientConfig>() == 4 * 4);
+const _: () = assert!(size_of::<CarrierConfig>() == 16 * 4 && size_of::<GrpcClientConfig>() == 10 * 4);
 
 // SAFETY: 32-bit settings, an even number of them (see the size assertion above).
 unsafe impl ReadOnlyData for CarrierConfig {}
-// SAFETY: likewise.
+// SAFETY: likewise, and two of 64 bits behind them.
 unsafe impl ReadOnlyData for GrpcClientConfig {}

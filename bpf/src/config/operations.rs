@@ -145,6 +145,9 @@ pub mod flag {
     pub const RETURNS: u32 = 1_024;
     /// What it ends may end before the function has returned in which it began, on another goroutine: then that is told by the object alone.
     pub const MAY_BE_EARLY: u32 = 2_048;
+    /// It is not told when its function returns, unless that is a failure, or it goes on elsewhere: it stays open on its goroutine until its
+    /// object ends there, which is told while it is open.
+    pub const STAYS: u32 = 4_096;
 }
 
 /// What a hit means: the low eight bits of [`super::Cookie::event`]; above it is the number of the [`OperationRecipe`].

@@ -1,10 +1,13 @@
 //! The client of gRPC: the context of a call is injected into its metadata, which are header fields of HTTP/2.
 //!
-//! `createHeaderFields` makes the fields of a call, on its goroutine; the goroutine of the connection encodes them one by one, in
-//! `writeHeader`, for a buffer of its own. The array of the fields is the same in both. There the program hands on one more field, as in
-//! [`super::net_http_client`]: literal and without indexing, so that the dynamic tables of both sides stay in step.
+//! `NewStream` makes the fields of a call, on its goroutine, and puts them into the list of what the connection is to write; the goroutine of the
+//! connection encodes them one by one, in `writeHeader`, for a buffer of its own. The array of the fields is the same in both. There the program
+//! hands on one more field, as in [`super::net_http_client`]: literal and without indexing, so that the dynamic tables of both sides stay in step.
 //!
-//! match-go: v1.30.0..: google.golang.org/grpc/internal/transport.(*http2Client).createHeaderFields(t, ctx, callHdr)
+//! match-go: v1.30.0..v1.77.0: google.golang.org/grpc/internal/transport.(*http2Client).NewStream(t, ctx, callHdr)
+//! match-go: v1.83.2..: google.golang.org/grpc/internal/transport.(*http2Client).NewStream(t, ctx, callHdr, handler)
+//! match-go: v1.30.0..: google.golang.org/grpc.(*csAttempt).newStream(a)
+//! match-go: v1.30.0..: google.golang.org/grpc/internal/transport.(*controlBuffer).executeAndPut(c, f, it)
 //! match-go: v1.30.0..v1.50.0: google.golang.org/grpc/internal/transport.(*loopyWriter).originateStream(l, str)
 //! match-go: v1.60.0..v1.77.0: google.golang.org/grpc/internal/transport.(*loopyWriter).originateStream(l, str, hdr)
 //! match-go: v1.30.0..: google.golang.org/grpc/internal/transport.(*loopyWriter).writeHeader(l, streamID, endStream, hf, onWrite)
@@ -12,8 +15,8 @@
 use crate::config::grpc::{GrpcClientConfig, event};
 use crate::config::operations::flag;
 use crate::config::propagator;
+use crate::go::abi::FRAME_POINTER;
 use crate::go::header::{self, InPlace};
-use crate::go::results;
 use crate::instrumentations::text;
 use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
@@ -24,8 +27,8 @@ use crate::trace::goroutine::Goroutine;
 use crate::trace::{frames, injection, proxied, remote};
 use crate::write;
 
-/// Words of what `createHeaderFields` returns: a slice, and the type of the error.
-const RESULTS: usize = 4;
+/// From where the frame pointer of a method points to, to its receiver's place: the frame pointer of before and the return address are between.
+const RECEIVER: u64 = 16;
 /// Bytes of which limits of peers for lists of header fields are multiples: 8 KiB by gRPC in Java (`GrpcUtil.DEFAULT_MAX_HEADER_LIST_SIZE`),
 /// softly in C (`GRPC_ARG_MAX_METADATA_SIZE`) and in Go to come (`upcomingDefaultHeaderListSize`), 16 KiB hard in C, 16 MiB in Go
 /// (`defaultServerMaxHeaderListSize`).
@@ -35,19 +38,21 @@ const LIMITS: u64 = 8 << 10;
 #[inline(always)]
 pub fn any<T: Target>(target: &T, config: &GrpcClientConfig) -> Done {
     match target.cookie().event {
-        event::FIELDS => queue(target),
+        event::FIELDS => queue(target, config),
         _ => inject(target, config),
     }
 }
 
-/// The header fields of a call have been made: remembers what is to be injected behind them.
+/// The header fields of a call are about to be handed over: remembers what is to be injected behind them. That may be tried again where the
+/// connection has too many calls.
 #[inline(always)]
-fn queue<T: Target>(target: &T) -> Done {
-    let [fields, count, _, error] = results::read_by::<T, RESULTS>(target, target.cookie().recipe).ok_or(Missed::NothingToDo)?;
-    if fields == 0 || error != 0 {
+fn queue<T: Target>(target: &T, config: &GrpcClientConfig) -> Done {
+    let item = target.registers().argument(3);
+    let [fields, count]: [u64; 2] = target.read(item.wrapping_add(config.fields.get().into())).ok_or(Missed::NothingToDo)?;
+    if fields == 0 {
         return Err(Missed::NothingToDo);
     }
-    let queued = queue_fields(target, fields, count);
+    let queued = queue_fields(target, config, fields, count);
     if queued.is_err() {
         // A call whose array stood here may have ended before it was written.
         target.forget_injection(fields);
@@ -56,7 +61,7 @@ fn queue<T: Target>(target: &T) -> Done {
 }
 
 #[inline(always)]
-fn queue_fields<T: Target>(target: &T, fields: u64, count: u64) -> Done {
+fn queue_fields<T: Target>(target: &T, config: &GrpcClientConfig, fields: u64, count: u64) -> Done {
     let address = target.registers().goroutine();
     let goroutine = target.goroutine(address).ok_or(Missed::NothingToDo)?;
     let open = goroutine.frames();
@@ -68,6 +73,11 @@ fn queue_fields<T: Target>(target: &T, fields: u64, count: u64) -> Done {
     let recipe = target.operation(frame.operation.get()).ok_or(Missed::NothingToDo)?;
     if recipe.flags & flag::INJECTS == 0 {
         return Err(Missed::NothingToDo);
+    }
+    if recipe.flags & flag::STAYS != 0
+        && let Some(call) = call(target, config)
+    {
+        frame.object.set(call);
     }
     target.with_scratch(|scratch| {
         let texts = frame.texts.get();
@@ -83,6 +93,21 @@ fn queue_fields<T: Target>(target: &T, fields: u64, count: u64) -> Done {
         }
         remembered
     })
+}
+
+/// The `*clientStream` of which an attempt is made: that of the attempt whose method has called this one. Before its frame, as it has set up the
+/// frame pointer, lie its own return address and its receiver.
+///
+/// A call of its own in BPF: its stack is free again when it returns.
+#[inline(never)]
+fn call<T: Target>(target: &T, config: &GrpcClientConfig) -> Option<u64> {
+    let [caller, back]: [u64; 2] = target.read(target.registers().integers[FRAME_POINTER])?;
+    let first = config.attempt.get().wrapping_add(target.load_bias());
+    if back.wrapping_sub(first) >= config.attempt_length.get() {
+        return None;
+    }
+    let attempt: u64 = target.read(caller.wrapping_add(RECEIVER))?;
+    target.read(attempt.wrapping_add(config.call.get().into()))
 }
 
 /// A call whose header fields have been made.

@@ -28,19 +28,24 @@ impl GoBinary<'_> {
         Ok(code::detour_site(self.architecture(), self.code(function)?, function.entry, entry.address))
     }
 
-    /// Where the first two arguments of `function` are on the stack, from the stack pointer wherever it calls another one;
-    /// `None` where that is not plain from its code.
+    /// Where the arguments of `function` with these numbers (below four) are on the stack, from the stack pointer wherever it calls another
+    /// one, where it and those before it are one word each; `None` where that is not plain from its code.
     ///
     /// # Errors
     /// The function's code is not in the file or is not code.
-    pub fn spilled_arguments(&self, function: &Function) -> Result<Option<[u32; 2]>, BinaryError> {
+    pub fn spilled_arguments<const N: usize>(
+        &self,
+        function: &Function,
+        numbers: [usize; N],
+    ) -> Result<Option<[u32; N]>, BinaryError> {
         let entry = self.entry_site(function)?;
         if !is_behind_stack_check(entry.kind) {
             return Ok(None);
         }
         // What the compiler calls where an index is out of bounds (`cmd/compile/internal/ssagen/ssa.go`).
         let panics = |address| self.function_at(address).is_some_and(|called| called.name.starts_with("runtime.panic"));
-        Ok(code::spilled_arguments(self.architecture(), self.code(function)?, (function.entry, entry.address), panics))
+        let at = (function.entry, entry.address);
+        Ok(code::spilled_arguments(self.architecture(), self.code(function)?, at, numbers, panics))
     }
 
     /// The address of a `SYSCALL` instruction (the bytes 0F 05, wherever they stand in Go code), or of `SVC $0`.

@@ -7,10 +7,14 @@ use opentelemetry_sdk::trace::SpanData;
 use super::facts::Facts;
 use super::left_out::LeftOut;
 use super::planned::Planned;
+use super::probe::Probe;
 use crate::captured::Captured;
 
 /// Fills in name, attributes and status of a span. Pure; of an operation whose end was not seen, the end's values are not there.
 pub type SpanFunction = fn(&Captured<'_>, &mut SpanData);
+
+/// Probes of ends; see [`Operation::returns`]. Pure.
+pub type ReturnsFunction = fn(&Facts<'_>) -> Result<Vec<Probe>, LeftOut>;
 
 /// A library.
 #[derive(Debug)]
@@ -184,6 +188,10 @@ pub struct Operation {
     pub open: &'static str,
     /// Whether it lasts as long as its object: where the end of that is not seen, it is unfinished. Else it has ended with its function then.
     pub lasts: bool,
+    /// Where it is told that a function of it has returned, if not at its returns: with a failure, or where the operation goes on elsewhere, with
+    /// an object that is noted while it runs. One that returns otherwise ends with its object, on the same goroutine. These are the probes of
+    /// ends; an error: at its returns, in this program. `None`: in any.
+    pub returns: Option<ReturnsFunction>,
     /// The object that it makes, which later operations name ([`Self::within`]); empty: none.
     pub makes: &'static str,
     /// An object that an earlier operation has made: its span is linked; empty: none.
@@ -213,6 +221,7 @@ pub const OPERATION: Operation = Operation {
     object: "",
     open: "",
     lasts: false,
+    returns: None,
     makes: "",
     within: "",
     tail: "",

@@ -166,8 +166,15 @@ impl Planning<'_, '_> {
         if !operation.open.is_empty() {
             recipe.require_open(facts, declared, &condition(operation.open)?)?;
         }
-        let function = found.function.name.clone();
-        self.add(recipe, declared, event::BEGIN, tail == 0, flags, (operation.kind.clone(), operation.span, function))?;
+        let elsewhere = operation.returns.and_then(|returns| returns(facts).ok());
+        flags |= if elsewhere.is_some() { flag::STAYS } else { 0 };
+        let (function, number) = (found.function.name.clone(), self.planned.operations.len());
+        let has_end = tail == 0 && elsewhere.is_none();
+        self.add(recipe, declared, event::BEGIN, has_end, flags, (operation.kind.clone(), operation.span, function))?;
+        for mut probe in elsewhere.into_iter().flatten() {
+            probe.event.number |= u32::try_from(number).unwrap_or(u32::MAX >> 8) << 8;
+            self.planned.probes.push(probe);
+        }
         if let Some(last) = self.planned.operations.last_mut() {
             last.tail = tail;
             last.about.lasts = operation.lasts;

@@ -61,7 +61,7 @@ impl Memory for Hit<'_> {
 impl Lookup for Hit<'_> {
     #[inline(always)]
     fn set_extracted(&self, key: u64, extracted: &Extracted) {
-        state().extracted.set(key, extracted, |_, _| true);
+        state().extracted.set(key, extracted);
     }
 
     #[inline(always)]

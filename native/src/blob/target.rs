@@ -145,7 +145,7 @@ impl Target for Hit<'_> {
 
     #[inline(always)]
     fn set_object(&self, address: u64, operation: &OpenObject) {
-        state().objects.set(address, operation, |_, _| true);
+        state().objects.set(address, operation);
     }
 
     #[inline(always)]
@@ -176,7 +176,7 @@ impl Target for Hit<'_> {
 
     #[inline(always)]
     fn remember_context(&self, context: u64, goroutine: u64) {
-        state().contexts.set(context, &Shared::new(goroutine), |_, _| true);
+        state().contexts.set(context, &Shared::new(goroutine));
     }
 
     #[inline(always)]
@@ -214,7 +214,7 @@ impl Target for Hit<'_> {
 
     #[inline(always)]
     fn set_injection(&self, address: u64, injection: &Injection) {
-        state().injections.set(address, injection, |_, _| true);
+        state().injections.set(address, injection);
     }
 
     #[inline(always)]

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::config::operations::OperationRecipe;
-use crate::config::{Cookie, EMPTY_RECIPE, EndRecipe, Propagators, ResultLocation, Setting, propagator};
-use crate::go::abi::{INTEGERS, Registers};
+use crate::config::{Cookie, Propagators, Setting, propagator};
+use crate::go::abi::{FRAME_POINTER, Registers};
 use crate::slots::{Slot, bucket, drops};
 use crate::target::Lookup as _;
 use crate::target::fake::{FakeProcess, layouts};
@@ -13,11 +13,18 @@ use crate::trace::sealed::SealedSpan;
 const ENCODER: u32 = 40;
 const BUFFER: u32 = 48;
 const WRITER: u32 = 80;
+const FIELDS: u32 = 8;
+const CALL: u32 = 16;
+const ATTEMPT: u64 = 0x4b_0000;
 const CONFIG: GrpcClientConfig = GrpcClientConfig {
     encoder: Setting::new(ENCODER),
     buffer: Setting::new(BUFFER),
     writer: Setting::new(WRITER),
+    fields: Setting::new(FIELDS),
+    call: Setting::new(CALL),
     padding: Setting::new(0),
+    attempt: Setting::new(ATTEMPT),
+    attempt_length: Setting::new(0x100),
 };
 
 /// A process with two goroutines: one that makes a call, and one that writes for the connection.
@@ -29,26 +36,10 @@ struct Client {
     loopy: [u64; 3],
 }
 
-/// Results as they are in the registers at `RET`.
-fn at_ret() -> EndRecipe {
-    let mut recipe = EndRecipe { guarded: Setting::new(0), ..EMPTY_RECIPE };
-    for (result, register) in recipe.results.iter_mut().zip(INTEGERS) {
-        *result = ResultLocation {
-            base: Setting::new(u32::try_from(register).unwrap()),
-            loads: Setting::new(0),
-            offset: Setting::new(0),
-            mask: Setting::new(u64::MAX),
-            ..EMPTY_RECIPE.results[0]
-        };
-    }
-    recipe
-}
-
 impl Client {
     /// One whose call has a span with this number.
     fn calling(number: u8, flags: u32) -> Self {
         let mut process = FakeProcess::new(layouts::GO_1_27);
-        process.recipes = vec![at_ret()];
         process.operations.push(OperationRecipe { flags, ..OperationRecipe::default() });
         let [caller, writer] = [process.goroutine_struct(), process.goroutine_struct()];
         let [loopy, encoder, buffer] = [64, 128, 64].map(|size| process.memory.allocate(size));
@@ -95,9 +86,16 @@ impl Client {
         any(&self.process, &CONFIG)
     }
 
-    /// The fields have been made.
-    fn made(&self, [address, count]: [u64; 2]) -> Done {
-        self.hit(event::FIELDS, self.caller, &[address, count, count, 0])
+    /// The fields have been made, and are handed over by this goroutine.
+    fn made_by(&self, goroutine: u64, [address, count]: [u64; 2]) -> Done {
+        let item = self.process.memory.allocate(64);
+        self.process.memory.write_words(item + u64::from(FIELDS), &[address, count, count]);
+        self.hit(event::FIELDS, goroutine, &[0xc0, 0x4e_0000, 0x4e_1000, item])
+    }
+
+    /// By that which makes the call.
+    fn made(&self, fields: [u64; 2]) -> Done {
+        self.made_by(self.caller, fields)
     }
 
     /// They are encoded.
@@ -132,6 +130,44 @@ fn a_call_sends_its_own_context_once() {
     // The same array again is another call's, or a server's.
     assert_eq!(client.written(fields), Err(Missed::NothingToDo));
     assert!(client.queued().is_none(), "what was left behind is nobody's");
+}
+
+/// A call that stays open until it is over is known by its `clientStream`.
+#[test]
+fn what_a_call_is_known_by_is_noted() {
+    let stays = flag::INJECTS | flag::STAYS;
+    let cases = [(stays, 0x40, 0xc0_77), (flag::INJECTS, 0x40, 0), (stays, 0x100, 0), (stays, u64::MAX, 0)];
+    for (flags, back, noted) in cases {
+        let client = Client::calling(7, flags);
+        let [attempt, stack] = [32, 96].map(|size| client.process.memory.allocate(size));
+        client.process.memory.write_words(attempt + u64::from(CALL), &[0xc0_77]);
+        let back = ATTEMPT.wrapping_add(client.process.load_bias()).wrapping_add(back);
+        client.process.memory.write_words(stack, &[stack + 32, back]);
+        client.process.memory.write_words(stack + 32, &[0, 0, attempt]);
+        let [address, count] = client.fields(&PLAIN);
+        let item = client.process.memory.allocate(64);
+        client.process.memory.write_words(item + u64::from(FIELDS), &[address, count, count]);
+        let registers = Registers::calling(&[0xc0, 0x4e_0000, 0x4e_1000, item], client.caller);
+        let mut registers = registers;
+        registers.integers[FRAME_POINTER] = stack;
+        client.process.registers.set(registers);
+        client.process.cookie.set(Cookie { event: event::FIELDS, recipe: 0 });
+        any(&client.process, &CONFIG).unwrap();
+        assert_eq!(client.process.frame(frames::key(client.caller, 0)).unwrap().object.get(), noted);
+        client.written([address, count]).unwrap();
+    }
+}
+
+/// Where a connection has too many calls, one waits, and is handed over again.
+#[test]
+fn a_call_that_is_handed_over_again_sends_its_context_once() {
+    let client = Client::calling(7, flag::INJECTS);
+    let fields = client.fields(&PLAIN);
+    client.made(fields).unwrap();
+    client.made(fields).unwrap();
+    client.written(fields).unwrap();
+    assert_eq!(client.queued().unwrap().length, 69);
+    assert_eq!(client.written(fields), Err(Missed::NothingToDo));
 }
 
 #[test]
@@ -216,13 +252,14 @@ fn what_was_copied_stays_so_in_another_attempt() {
     assert_eq!(elsewhere.queued().unwrap().drops, drops::TRACE_PARENT);
 }
 
-/// Fields that could not be made, of what is no call, or of a goroutine that makes none.
+/// No fields, of what is no call, or of a goroutine that makes none.
 #[test]
 fn nothing_is_injected_into_what_is_no_call() {
     let client = Client::calling(7, flag::INJECTS);
     let fields = client.fields(&PLAIN);
-    assert_eq!(client.hit(event::FIELDS, client.caller, &[fields[0], 2, 2, 0x4e_0000]), Err(Missed::NothingToDo));
-    assert_eq!(client.hit(event::FIELDS, client.writer, &[fields[0], 2, 2, 0]), Err(Missed::NothingToDo));
+    assert_eq!(client.hit(event::FIELDS, client.caller, &[0xc0, 0, 0, 0]), Err(Missed::NothingToDo));
+    assert_eq!(client.made([0, 0]), Err(Missed::NothingToDo));
+    assert_eq!(client.made_by(client.writer, fields), Err(Missed::NothingToDo));
     let other = Client::calling(7, 0);
     assert_eq!(other.made(other.fields(&PLAIN)), Err(Missed::NothingToDo));
 }
@@ -273,7 +310,7 @@ fn memory_that_is_anothers_by_now() {
 fn what_was_never_written_is_not_another_calls() {
     let client = Client::calling(7, flag::INJECTS);
     let fields = client.fields(&PLAIN);
-    let [address, count] = fields;
+    let [address, _] = fields;
     let long = "x".repeat(8_100);
     let cases = [
         ("a goroutine that makes no call", client.writer, PLAIN, false),
@@ -286,7 +323,7 @@ fn what_was_never_written_is_not_another_calls() {
         client.made(fields).unwrap();
         client.place(address, &now);
         client.process.scratch_is_taken.set(is_taken);
-        assert!(client.hit(event::FIELDS, goroutine, &[address, count, count, 0]).is_err(), "{case}");
+        assert!(client.made_by(goroutine, fields).is_err(), "{case}");
         client.process.scratch_is_taken.set(false);
         assert!(client.process.injections.is_empty(), "{case}");
         assert_eq!(client.written(fields), Err(Missed::NothingToDo), "{case}");

@@ -7,7 +7,7 @@ use crate::records::{SpanIdentity, kind};
 use crate::scratch::Scratch;
 use crate::shared::Shared;
 use crate::target::Target;
-use crate::trace::frames::{self, Opening, Standing};
+use crate::trace::frames::{self, Frame, Opening, Standing};
 use crate::trace::sealed::SealedSpan;
 use crate::trace::{baggage, operation, unwinding};
 
@@ -52,14 +52,17 @@ pub(super) fn close<T: Target>(target: &T, number: u32, is_closing: bool) -> Don
             target.forget_known(object);
             return Ok(());
         }
-        let began = match find(target, scratch, object) {
+        let found = find(target, scratch, object);
+        let began = match found {
             Ok(began) => began,
-            Err(_) if recipe.flags & flag::MAY_BE_EARLY != 0 => return early(target, scratch, recipe, number),
+            Err(_) if recipe.flags & flag::MAY_BE_EARLY != 0 => without_object(target, scratch, object)?,
             Err(why) => return Err(why),
         };
         target.forget_object(object);
-        baggage::ended(target, scratch.span.span_id, scratch.search.texts);
-        if !is_closing {
+        if found.is_ok() {
+            baggage::ended(target, scratch.span.span_id, scratch.search.texts);
+        }
+        if !is_closing || found.is_err() {
             return report(target, scratch, recipe, number, began);
         }
         let (layer, flags) = (recipe.layer, recipe.flags);
@@ -67,17 +70,58 @@ pub(super) fn close<T: Target>(target: &T, number: u32, is_closing: bool) -> Don
     })
 }
 
-/// An object ends that is no operation's, or not yet: its function has not returned. Where that runs on this goroutine, it will return no object.
+/// Whether the innermost operation on this goroutine is one that stays open until this object ends ([`flag::STAYS`]).
+///
+/// A call of its own in BPF: what it branches on is forgotten when it returns.
+#[inline(never)]
+fn stays<T: Target>(target: &T, scratch: &mut Scratch, object: u64) -> bool {
+    let address = target.registers().goroutine();
+    let Some(goroutine) = target.goroutine(address).filter(|goroutine| goroutine.frames() != 0) else {
+        return false;
+    };
+    let standing = Standing::of(target, address, &mut scratch.evaluation.g);
+    let level = unwinding::settle(target, goroutine, &standing, scratch);
+    #[expect(clippy::cast_possible_truncation, reason = "at most the number of levels")]
+    let innermost = target.frame(frames::key(address, (level as u32).wrapping_sub(1)));
+    let is_its = |frame: &Frame| frame.object.get() == object && level != 0;
+    let stays = |frame: &Frame| target.operation(frame.operation.get()).is_some_and(|recipe| recipe.flags & flag::STAYS != 0);
+    target.opaque(innermost.is_some_and(|frame| is_its(frame) && stays(frame)).into()) != 0
+}
+
+/// An object ends by which no operation is known: that of the innermost one on this goroutine, or no operation's, or not yet, since its function
+/// has not returned. Where that runs on this goroutine, it will return no object. Leaves the span in `scratch`, which has no id where it is not
+/// known; returns when it began.
 ///
 /// A call of its own in BPF: its stack is free again when it returns.
 #[inline(never)]
-fn early<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe, number: u32) -> Done {
+fn without_object<T: Target>(target: &T, scratch: &mut Scratch, object: u64) -> Result<u64, Missed> {
     let address = target.registers().goroutine();
+    if stays(target, scratch, object) {
+        return close_frame(target, scratch, address);
+    }
     if target.goroutine(address).is_some_and(|goroutine| goroutine.frames() != 0) {
         return Err(Missed::NothingToDo);
     }
     SpanIdentity { trace_flags: 1, ..SpanIdentity::NONE }.copy_to(&mut scratch.span);
-    report(target, scratch, recipe, number, 0)
+    Ok(target.opaque(0))
+}
+
+/// The innermost operation on this goroutine ends with its object.
+#[inline(always)]
+fn close_frame<T: Target>(target: &T, scratch: &mut Scratch, address: u64) -> Result<u64, Missed> {
+    let goroutine = target.goroutine(address).ok_or(Missed::Evicted)?;
+    let level = goroutine.frames().wrapping_sub(1);
+    let own = frames::key(address, level);
+    let frame = target.frame(own).ok_or(Missed::Evicted)?;
+    let (is_reported, began) = (frame.is_reported.get(), frame.began.get());
+    let is_its = frame.span.copy_of(own, &mut scratch.span);
+    if !(is_its & goroutine.is_held_by(address)) {
+        return Err(Missed::Evicted);
+    }
+    goroutine.set_frames(level);
+    scratch.search.texts = frame.texts.get();
+    baggage::ended(target, scratch.span.span_id, scratch.search.texts);
+    if is_reported == 0 { Err(Missed::NothingToDo) } else { Ok(began) }
 }
 
 /// A function is called in which an operation goes on that has an object: on this goroutine, until it returns.

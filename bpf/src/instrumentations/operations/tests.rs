@@ -24,6 +24,7 @@ mod objects;
 mod parents;
 mod served;
 mod stack;
+mod staying;
 mod wrapped;
 
 /// The upper end of each goroutine's stack, and where `g` has it and the `goid`.

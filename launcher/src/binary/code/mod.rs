@@ -111,17 +111,18 @@ pub(super) fn detour_site(architecture: Architecture, code: &[u8], start: VirtAd
     }
 }
 
-/// Where the first two arguments are on the stack, from the stack pointer at the function's calls; `None` where that is not
+/// Where the arguments with these numbers are on the stack, from the stack pointer at the function's calls; `None` where that is not
 /// plain. `entry` is as above. What `panics` is none of these calls.
-pub(super) fn spilled_arguments(
+pub(super) fn spilled_arguments<const N: usize>(
     architecture: Architecture,
     code: &[u8],
     (start, entry): (VirtAddr, VirtAddr),
+    numbers: [usize; N],
     panics: impl Fn(VirtAddr) -> bool,
-) -> Option<[u32; 2]> {
+) -> Option<[u32; N]> {
     match architecture {
-        Architecture::Amd64 => spills::first_two(code, start.0, entry.0, &|address| panics(VirtAddr(address))),
-        Architecture::Arm64 => spills::arm64::first_two(code, start.0, entry.0),
+        Architecture::Amd64 => spills::of(code, (start.0, entry.0), numbers, &|address| panics(VirtAddr(address))),
+        Architecture::Arm64 => spills::arm64::of(code, (start.0, entry.0), numbers),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where a function keeps its first two arguments on the stack, so that a probe at one of its calls finds them.
+//! Where a function keeps its first arguments on the stack, so that a probe at one of its calls finds them.
 //!
 //! Arguments that outlive a call go to the places that the caller has left for them behind the return address
 //! (<https://go.dev/s/regabi>, "spill space"), right behind the function's prologue.
@@ -14,12 +14,21 @@ const MAX_PANICKING: usize = 4;
 /// The saved BP and the return address lie between the frame and the places of the arguments.
 const BEHIND_FRAME: u64 = 16;
 
-/// Offsets from the stack pointer, wherever the function calls another one, of its first two arguments (RAX and RBX at its
-/// start). `None` where it is not plain that it puts them there. A function that `panics`, such as `runtime.panicIndex`, is none that it calls.
-pub(super) fn first_two(code: &[u8], start: u64, push: u64, panics: &impl Fn(u64) -> bool) -> Option<[u32; 2]> {
+/// The registers of arguments that are words, in their order.
+const ARGUMENTS: [Register; 4] = [Register::RAX, Register::RBX, Register::RCX, Register::RDI];
+
+/// Offsets from the stack pointer, wherever the function calls another one, of its arguments with these numbers, all before them being words.
+/// `None` where it is not plain that it puts them there. A function that `panics`, such as `runtime.panicIndex`, is none that it calls.
+pub(super) fn of<const N: usize>(
+    code: &[u8],
+    (start, push): (u64, u64),
+    numbers: [usize; N],
+    panics: &impl Fn(u64) -> bool,
+) -> Option<[u32; N]> {
     let begin = usize::try_from(push.checked_sub(start)?).ok()?;
     let behind = code.get(begin + 1..)?;
-    let (mut frame, mut stored) = (None, [false; 2]);
+    let registers = numbers.map(|number| ARGUMENTS.get(number).copied().unwrap_or(Register::None));
+    let (mut frame, mut stored) = (None, [false; N]);
     for instruction in Decoder::with_ip(64, behind, push + 1, DecoderOptions::NONE).into_iter().take(MAX_INSTRUCTIONS) {
         let is_check = instruction.flow_control() == FlowControl::ConditionalBranch;
         if is_check && leads_to_panic(code, start, &instruction, panics) {
@@ -31,17 +40,16 @@ pub(super) fn first_two(code: &[u8], start: u64, push: u64, panics: &impl Fn(u64
         if let Some(size) = frame_size(&instruction) {
             frame = Some(size);
         } else if let Some(frame) = frame {
-            for (register, (offset, stored)) in
-                [Register::RAX, Register::RBX].into_iter().zip([0, 8].into_iter().zip(&mut stored))
-            {
-                *stored |= is_store(&instruction, register, frame + BEHIND_FRAME + offset);
+            for ((register, number), stored) in registers.into_iter().zip(numbers).zip(&mut stored) {
+                *stored |= is_store(&instruction, register, frame + BEHIND_FRAME + 8 * number as u64);
             }
         }
-        if stored == [true; 2] {
+        if stored == [true; N] {
             let first = u32::try_from(frame? + BEHIND_FRAME).ok()?;
-            return Some([first, first + 8]);
+            #[expect(clippy::cast_possible_truncation, reason = "below four")]
+            return Some(numbers.map(|number| first + 8 * number as u32));
         }
-        if writes(&instruction, Register::RAX) || writes(&instruction, Register::RBX) {
+        if registers.into_iter().any(|register| writes(&instruction, register)) {
             break;
         }
     }
@@ -94,7 +102,20 @@ mod tests {
     /// CMPQ SP, 16(R14); JBE; PUSHQ BP; MOVQ SP, BP; SUBQ $0x70, SP; then `rest`.
     fn spilled(rest: &[&[u8]]) -> Option<[u32; 2]> {
         let prologue: &[u8] = &[0x49, 0x3b, 0x66, 0x10, 0x76, 0x40, 0x55, 0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, 0x70];
-        first_two(&[prologue, &rest.concat()].concat(), 0x1000, 0x1006, &|target| target == 0x2000)
+        of(&[prologue, &rest.concat()].concat(), (0x1000, 0x1006), [0, 1], &|target| target == 0x2000)
+    }
+
+    /// The fourth argument alone.
+    #[test]
+    fn the_fourth_stands_behind_the_others() {
+        let prologue: &[u8] = &[0x49, 0x3b, 0x66, 0x10, 0x76, 0x40, 0x55, 0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, 0x70];
+        let fourth = |rest: &[&[u8]]| of(&[prologue, &rest.concat()].concat(), (0x1000, 0x1006), [3], &|_| false);
+        // MOVQ DI, 0x98(SP); at another place; from another register; MOVQ AX, DI before.
+        let stored = &[0x48, 0x89, 0xbc, 0x24, 0x98, 0, 0, 0][..];
+        assert_eq!(fourth(&[RAX, stored]), Some([0x98]));
+        assert_eq!(fourth(&[&[0x48, 0x89, 0xbc, 0x24, 0x90, 0, 0, 0]]), None);
+        assert_eq!(fourth(&[&[0x48, 0x89, 0xb4, 0x24, 0x98, 0, 0, 0]]), None);
+        assert_eq!(fourth(&[&[0x48, 0x89, 0xc7], stored]), None);
     }
 
     /// MOVQ AX, 0x80(SP); MOVQ BX, 0x88(SP).

@@ -6,6 +6,7 @@
 //! both: a call that one makes again is another call.
 
 mod inject;
+mod returns;
 mod span;
 mod target;
 
@@ -124,6 +125,7 @@ static CLIENT: Library = Library {
         object: "result0.(*clientStreamWrapper).ClientStream.(*clientStream) | result0.(*clientStream)",
         open: "result0.(*clientStreamWrapper).ClientStream.(*clientStream).finished | result0.(*clientStream).finished == 0",
         lasts: true,
+        returns: Some(returns::probes),
         kind: SpanKind::Client,
         span: span::called,
         ..OPERATION

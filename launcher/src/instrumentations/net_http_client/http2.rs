@@ -107,7 +107,7 @@ pub(super) fn plan(
     let number = if client.is_xnet { event::INJECT_XNET } else { event::INJECT_HTTP2 };
     let encoded = super::event(number, When::Inject, "the header fields of a request are encoded");
     let encode = encoding(facts, client, encoded)?;
-    let Some([stream, request]) = facts.binary.spilled_arguments(facts.function(client.encode)?)? else {
+    let Some([stream, request]) = facts.binary.spilled_arguments(facts.function(client.encode)?, [0, 1])? else {
         return Err(LeftOut::NotUnderstood(format!("{} does not keep its arguments where they are expected", client.encode)));
     };
     // That they are written by this function.

@@ -170,7 +170,7 @@ fn learns(number: usize) -> Event {
 /// The places of the first two parameters of a function, with the receiver, when it returns: where it has kept them, if that is plain from its
 /// code. The others have none.
 fn kept(facts: &Facts<'_>, found: &Found) -> Result<Assignment, LeftOut> {
-    if facts.binary.spilled_arguments(&found.function)?.is_none() {
+    if facts.binary.spilled_arguments(&found.function, [0, 1])?.is_none() {
         return Err(LeftOut::NotUnderstood(format!("it is not plain where {} keeps its parameters", found.function.name)));
     }
     let mut assignment = found.assignment.clone();

@@ -9,18 +9,18 @@ use super::super::arm64;
 const BEHIND_FRAME: u32 = 8;
 /// Instructions that are looked at behind the stack check.
 const MAX_INSTRUCTIONS: usize = 64;
-/// The arguments are in R0 and R1.
-const ARGUMENTS: [u32; 2] = [0, 1];
 
-/// Offsets from the stack pointer, wherever the function calls another one, of its first two arguments. `check` is the stack check's
-/// branch. `None` where it is not plain that it puts them there.
-pub(in super::super) fn first_two(code: &[u8], start: u64, check: u64) -> Option<[u32; 2]> {
+/// Offsets from the stack pointer, wherever the function calls another one, of its arguments with these numbers, those of their registers too.
+/// `check` is the stack check's branch. `None` where it is not plain that it puts them there.
+pub(in super::super) fn of<const N: usize>(code: &[u8], (start, check): (u64, u64), numbers: [usize; N]) -> Option<[u32; N]> {
+    #[expect(clippy::cast_possible_truncation, reason = "the first registers")]
+    let registers = numbers.map(|number| number as u32);
     let first = check.checked_add(4)?;
     let behind = code.get(usize::try_from(first.checked_sub(start)?).ok()?..)?;
     let mut words = arm64::words(behind, first).take(MAX_INSTRUCTIONS);
     let frame = arm64::frame(words.next()?.1)?;
-    let places = [frame + BEHIND_FRAME, frame + BEHIND_FRAME + 8];
-    let (mut stored, mut furthest) = ([false; 2], first);
+    let places = registers.map(|register| frame + BEHIND_FRAME + 8 * register);
+    let (mut stored, mut furthest) = ([false; N], first);
     for (address, word) in words {
         if arm64::is_call(word) || arm64::is_indirect_branch(word) {
             return None;
@@ -28,18 +28,18 @@ pub(in super::super) fn first_two(code: &[u8], start: u64, check: u64) -> Option
         if let Some(target) = arm64::branch_target(address, word) {
             furthest = furthest.max(target);
         }
-        for ((register, place), stored) in ARGUMENTS.into_iter().zip(places).zip(&mut stored) {
+        for ((register, place), stored) in registers.into_iter().zip(places).zip(&mut stored) {
             *stored |= stores(word, register, place);
         }
-        if stored == [true; 2] {
+        if stored == [true; N] {
             // A jump may lead to the last of the stores, but not around it.
             return (furthest <= address).then_some(places);
         }
-        if ARGUMENTS.into_iter().any(|register| may_write(word, register)) {
+        if registers.into_iter().any(|register| may_write(word, register)) {
             return None;
         }
         // Around the first of them.
-        if stored != [false; 2] && furthest > address {
+        if stored != [false; N] && furthest > address {
             return None;
         }
     }
@@ -91,7 +91,7 @@ mod tests {
     fn spilled(rest: &[u32]) -> Option<[u32; 2]> {
         let words = [&[0xf940_0b90, 0xeb30_63ff, 0x5400_0209], rest].concat();
         let code: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        first_two(&code, 0x1000, 0x1008)
+        of(&code, (0x1000, 0x1008), [0, 1])
     }
 
     /// sub x20, sp, #0x100.
