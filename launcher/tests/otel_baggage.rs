@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use support::apps::{self, GoVersion, ModuleFile, Variant, tests_all};
 use support::load;
-use support::server::{Client, Left, Server, is_by_bpf, launcher};
+use support::server::{Client, Left, Server, launcher};
 
 /// What comes with a request.
 const CAME: &str = "tenant=a%20b;p=1,user=7";
@@ -71,8 +71,15 @@ fn sent(set: &str, protocol: &str, path: &str) -> String {
 #[test]
 fn what_came_is_in_the_context() {
     let Builds { oldest, newest, without_parse } = builds();
-    let by_another = if is_by_bpf() { "" } else { CAME };
-    let mut expected = vec![("/seen".to_owned(), CAME, ""), ("/seen?by=another".to_owned(), by_another, "")];
+    let mut expected = vec![
+        ("/seen".to_owned(), CAME, ""),
+        // Its handler may change the headers meanwhile.
+        ("/seen?by=another".to_owned(), "", ""),
+        // What the program has set, in whatever way, stays.
+        ("/seen?do=other".to_owned(), "own=1", "own=1"),
+        ("/seen?do=none".to_owned(), "", ""),
+        ("/seen?do=merged".to_owned(), "own=1", "own=1"),
+    ];
     // What is passed on is in the next one's contexts, too.
     expected.extend(PROTOCOLS.map(|protocol| (sent("nothing", protocol, "seen"), CAME, "")));
     answers(&oldest, &expected);
@@ -92,7 +99,9 @@ fn what_is_set_goes_out() {
             (sent("other", protocol, "came"), "own=1", "own=1"),
             (sent("none", protocol, "came"), "", ""),
             (sent("all", protocol, "came"), ALL, ALL),
-            (sent("forbidden", protocol, "came"), "own=1", "own=1"),
+            (sent("forbidden", protocol, "came"), "own=1,with=4", "own=1,with=4"),
+            // What its method would say is not known.
+            (sent("merged", protocol, "came"), CAME, ""),
             (sent("long", protocol, "came"), "", ""),
         ]);
     }
@@ -111,6 +120,38 @@ fn what_the_program_cannot_see_is_passed_on() {
     let together = format!("{CAME},own=1");
     let expected = PROTOCOLS.map(|protocol| (sent("other", protocol, "came"), &*together, "own=1"));
     answers(&builds().without_parse, &expected);
+}
+
+/// Each attempt of a call has it, although the function that has begun the call has returned.
+#[test]
+fn attempts_of_a_call() {
+    let Builds { oldest, newest, .. } = builds();
+    for app in [oldest, newest] {
+        let server = Server::start_with(launcher(), &app, &[], 3);
+        let mut client = Client::connect(server.addresses[0]);
+        for _ in 0..20 {
+            assert_eq!(asked(&mut client, "/retried?do=other", &[CAME]), "own=1 own=1 own=1", "{}", app.display());
+        }
+        drop(client);
+        server.end();
+    }
+}
+
+/// Where nothing is looked at of the API, what came is passed on as without it.
+#[test]
+fn switched_off() {
+    for (name, value) in
+        [("GO_AUTO_LAUNCH_SDK", "off"), ("GO_AUTO_LAUNCH_SDK", "only-auto"), ("OTEL_GO_AUTO_DISABLE_INSTRUMENTATIONS", "otel")]
+    {
+        let mut command = launcher();
+        command.env(name, value);
+        let server = Server::start_with(command, &builds().newest, &[], 3);
+        let mut client = Client::connect(server.addresses[0]);
+        assert_eq!(asked(&mut client, "/seen", &[CAME]), "", "{name}={value}");
+        assert_eq!(asked(&mut client, &sent("other", "http1", "came"), &[CAME]), CAME, "{name}={value}");
+        drop(client);
+        server.end();
+    }
 }
 
 /// Several lines are passed on in one; the program gets none of them rather than some.
@@ -136,10 +177,9 @@ fn each_has_its_own() {
         load::each(server.addresses[0], 16, requests, |client, number| {
             let came = format!("user={number},text=%41{}", "b".repeat(number % 97));
             let seen = came.replace("%41", "A");
-            let answer = match number % 4 {
+            let answer = match number % 3 {
                 0 => asked(client, "/seen", &[&came]),
-                1 if !is_by_bpf() => asked(client, "/seen?by=another", &[&came]),
-                2 => asked(client, &sent("more", "grpc", "seen"), &[&came]).replace(",own=1", "").replace("own=1,", ""),
+                1 => asked(client, &sent("more", "grpc", "seen"), &[&came]).replace(",own=1", "").replace("own=1,", ""),
                 _ => asked(client, &sent("nothing", "http2", "seen"), &[&came]),
             };
             assert_eq!(sorted(&answer), sorted(&seen), "{}", app.display());

@@ -91,8 +91,12 @@ fn nothing_is_left_of_baggage() {
     let app = apps::build_tagged("otel_baggage", go, Variant::Stripped, "newest", Some(&file));
     let server = Server::start_with(bpf_launcher(), &app, &[], 3);
     load::each(server.addresses[0], 32, requests, |client, number| {
-        let protocol = ["http1", "http2", "grpc"][number % 3];
-        let path = format!("/sent?do={}&to={protocol}&path=came", ["nothing", "more", "other", "long"][number % 4]);
+        let set = ["nothing", "more", "other", "long"][number / 4 % 4];
+        let path = match number % 4 {
+            3 if number % 32 == 3 => format!("/retried?do={set}"),
+            3 => format!("/refused?do={set}"),
+            protocol => format!("/sent?do={set}&to={}&path=came", ["http1", "http2", "grpc"][protocol]),
+        };
         assert_eq!(client.send("GET", &path, &[("Baggage".to_owned(), "tenant=a".to_owned())], ""), Some(200), "{path}");
     });
     seen("baggage", || left(server.pid()), BTreeMap::is_empty);

@@ -14,6 +14,8 @@ pub struct BaggageConfig {
     pub map: MapLayout,
     /// `baggageState.list List`.
     pub list: Offset,
+    /// `baggageState.setHook`, before `getHook`.
+    pub hooks: Offset,
     /// `Item.value string`, in older versions `Value`.
     pub value: Offset,
     /// `Item.properties []Property`, in older versions `Properties`.
@@ -28,10 +30,8 @@ pub struct BaggageConfig {
     pub property_has_value: Offset,
     /// Bytes of a `Property`.
     pub property_size: Setting<u32>,
-    /// 1: what came is not in the program's contexts, since it cannot parse any.
+    /// 1: what came is not in the program's contexts.
     pub is_unseen: Setting<u32>,
-    /// Zero.
-    pub padding: Setting<u32>,
 }
 
 /// There is none.
@@ -39,6 +39,7 @@ pub const NO_BAGGAGE: BaggageConfig = BaggageConfig {
     key: Setting::new(0),
     map: NO_MAP,
     list: Setting::new(ABSENT),
+    hooks: Setting::new(ABSENT),
     value: Setting::new(ABSENT),
     properties: Setting::new(ABSENT),
     metadata: Setting::new(ABSENT),
@@ -47,7 +48,6 @@ pub const NO_BAGGAGE: BaggageConfig = BaggageConfig {
     property_has_value: Setting::new(ABSENT),
     property_size: Setting::new(0),
     is_unseen: Setting::new(0),
-    padding: Setting::new(0),
 };
 
 const _: () = assert!(size_of::<MapLayout>() == 16 * 4 && size_of::<BaggageConfig>() == 8 + (16 + 10) * 4);

@@ -36,10 +36,6 @@ pub struct ReceivedConfig {
     pub map: MapLayout,
     /// `http.response.req *Request`.
     pub request: Offset,
-    /// `http.response.conn *conn`.
-    pub connection: Offset,
-    /// `http.conn.curReq atomic.Pointer[response]`.
-    pub current: Offset,
     /// `http.Request.Header Header`.
     pub header: Offset,
     /// Of an HTTP/2 server of the standard library, and of that of `golang.org/x/net/http2`: `responseWriter.rws *responseWriterState`.
@@ -56,8 +52,6 @@ pub const NO_RECEIVED: ReceivedConfig = ReceivedConfig {
     metadata_key: Setting::new(0),
     map: NO_MAP,
     request: Setting::new(ABSENT),
-    connection: Setting::new(ABSENT),
-    current: Setting::new(ABSENT),
     header: Setting::new(ABSENT),
     state: [const { Setting::new(ABSENT) }; 2],
     state_request: [const { Setting::new(ABSENT) }; 2],
@@ -153,7 +147,7 @@ pub mod event {
 }
 
 const _: () = assert!(
-    size_of::<ReceivedConfig>() == 2 * 8 + (16 + 10) * 4
+    size_of::<ReceivedConfig>() == 2 * 8 + (16 + 8) * 4
         && size_of::<OtelApiConfig>() == (5 + 2 * SDK_FUNCTIONS) * 8 + size_of::<ReceivedConfig>() + 2 * 16 + 4 * 4
 );
 

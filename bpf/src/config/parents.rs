@@ -130,6 +130,8 @@ pub mod context_kind {
     pub const VALUE: u32 = 1;
     /// A span of the OpenTelemetry API that knows its identity; at `offset` is its `trace.SpanContext`.
     pub const SPAN: u32 = 2;
+    /// The type holds a context, and has a method `Value` of its own: what it says of values is not known.
+    pub const ANSWERS: u32 = 3;
 }
 
 const _: () = assert!(

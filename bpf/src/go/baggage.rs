@@ -1,6 +1,6 @@
 //! Baggage of the OpenTelemetry API as the value of a header `baggage`: `List` of `go.opentelemetry.io/otel/internal/baggage`, a map, as
-//! `baggage.Baggage.String` writes it (`go.opentelemetry.io/otel/baggage`): values are percent-encoded, and members without a valid key
-//! left out.
+//! `baggage.Baggage.String` writes it (`go.opentelemetry.io/otel/baggage`): values are percent-encoded, and members and properties without a
+//! valid key left out.
 //!
 //! match-go: v1.28.0..: go.opentelemetry.io/otel/baggage.Baggage.String(b)
 
@@ -57,7 +57,7 @@ pub struct Encoding {
     /// The address of the `Property`.
     property: u64,
     properties_left: u64,
-    /// What was written before the member.
+    /// What was written before the member, or the property.
     before: u64,
     /// Bytes that are written.
     length: u64,
@@ -150,7 +150,7 @@ impl Encode<'_> {
         if bytes.has(byte) {
             self.put(byte);
         } else {
-            self.drop_member();
+            self.leave_out();
         }
     }
 
@@ -169,10 +169,11 @@ impl Encode<'_> {
                 if self.state.properties_left == 0 {
                     self.state.part = part::NEXT;
                 } else {
+                    self.state.before = self.state.length;
                     self.put(b';');
                     let is_read = self.read(lookup, self.state.property, config.property_key.get(), part::PROPERTY_KEY);
                     if self.state.left == 0 {
-                        self.drop_member();
+                        self.leave_out();
                     }
                     return is_read;
                 }
@@ -204,6 +205,7 @@ impl Encode<'_> {
                 return false;
             }
             if self.state.left != 0 {
+                self.state.before = self.state.length;
                 self.put(b';');
                 return true;
             }
@@ -292,12 +294,16 @@ impl Encode<'_> {
         state.part = part::NEXT_PROPERTY;
     }
 
-    /// A member that the specification forbids: none of it is written.
+    /// A member or a property that the specification forbids: none of it is written.
     #[inline(always)]
-    fn drop_member(&mut self) {
+    fn leave_out(&mut self) {
         self.state.length = self.state.before;
         self.state.left = 0;
-        self.state.part = part::NEXT;
+        if self.state.part == part::PROPERTY_KEY {
+            self.next_property();
+        } else {
+            self.state.part = part::NEXT;
+        }
     }
 
     #[inline(always)]

@@ -2,8 +2,8 @@
 //! that, instead of what came in.
 
 use crate::config::baggage::BaggageConfig;
-use crate::config::parents::ParentsConfig;
-use crate::config::propagator;
+use crate::config::parents::{ParentsConfig, context_kind};
+use crate::config::{Offset, propagator};
 use crate::go::baggage;
 use crate::scratch::Scratch;
 use crate::target::{Lookup, Step, Target};
@@ -101,6 +101,10 @@ impl Step for Walk<'_> {
         let Some(held) = contexts::held(lookup, self.context) else {
             return false;
         };
+        // What it says of baggage is for it to say.
+        if held.kind == context_kind::ANSWERS {
+            return false;
+        }
         self.context = held.inner;
         if held.key == self.set.received && held.key != 0 {
             // A map, which an interface value holds itself.
@@ -111,8 +115,11 @@ impl Step for Walk<'_> {
             return true;
         }
         // `baggageState` (`go.opentelemetry.io/otel/internal/baggage`).
-        self.set.list = lookup.read_or_zero(held.value.wrapping_add(self.config.list.get().into()));
-        self.set.is_set = 1;
+        let at = |offset: &Offset| held.value.wrapping_add(offset.get().into());
+        self.set.list = lookup.read_or_zero(at(&self.config.list));
+        let [set_hook, get_hook]: [u64; 2] = lookup.read_or_zero(at(&self.config.hooks));
+        // A bridge to OpenTracing says what there is.
+        self.set.is_set = u64::from(self.set.list != 0 || set_hook | get_hook == 0);
         false
     }
 }

@@ -15,6 +15,8 @@ pub struct Held {
     pub value_type: u64,
     /// The data word of its value.
     pub value: u64,
+    /// One of [`context_kind`].
+    pub kind: u32,
 }
 
 /// What the context holds whose interface value is this; `None` where there is none, or its type is not known.
@@ -30,8 +32,8 @@ pub fn held<L: Lookup>(lookup: &L, [table, data]: [u64; 2]) -> Option<Held> {
         at = lookup.read_or_zero::<u64>(at).wrapping_add(context.through.into());
     }
     if context.kind != context_kind::VALUE {
-        return Some(Held { inner: lookup.read_or_zero(at), key: 0, value_type: 0, value: 0 });
+        return Some(Held { inner: lookup.read_or_zero(at), key: 0, value_type: 0, value: 0, kind: context.kind });
     }
     let [table, data, key, _, value_type, value]: [u64; 6] = lookup.read_or_zero(at);
-    Some(Held { inner: [table, data], key, value_type, value })
+    Some(Held { inner: [table, data], key, value_type, value, kind: context.kind })
 }

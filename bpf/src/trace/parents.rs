@@ -223,7 +223,7 @@ impl Step for ContextWalk<'_> {
         if search.is_served(lookup) {
             return false;
         }
-        let Some(Held { inner, key, value_type, value }) = contexts::held(lookup, [search.table, search.data]) else {
+        let Some(Held { inner, key, value_type, value, .. }) = contexts::held(lookup, [search.table, search.data]) else {
             return false;
         };
         [search.table, search.data] = inner;

@@ -78,7 +78,6 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         received::TYPES[9],
         received::TYPES[10],
         received::TYPES[11],
-        received::TYPES[12],
     ],
     wrappers: &[],
     layer: instrumentation::OTEL_API,

@@ -74,6 +74,35 @@ pub fn find(binary: &GoBinary<'_>) -> Result<Contexts, BinaryError> {
     Ok(contexts)
 }
 
+/// Marks the types that answer for values themselves: those with a method `Value` that somebody has written, but for those of `context`. Reads
+/// the names of all functions.
+pub fn mark_answering(binary: &GoBinary<'_>, types: &mut [(VirtAddr, ContextType)]) {
+    let methods: Vec<(usize, [String; 2])> = types
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, context))| context.kind == context_kind::HOLDS)
+        .filter_map(|(number, (address, _))| Some((number, value_methods(&binary.type_name_at(*address)?)?)))
+        .collect();
+    let names: Vec<&str> = methods.iter().flat_map(|(_, names)| names.iter().map(String::as_str)).collect();
+    let found = binary.functions(&names);
+    for (number, names) in methods {
+        let is_written = names.iter().flat_map(|name| found.all(name)).any(|function| !binary.is_generated(function));
+        if let Some((_, context)) = types.get_mut(number).filter(|_| is_written) {
+            context.kind = context_kind::ANSWERS;
+        }
+    }
+}
+
+/// What the methods `Value` of a type and of pointers to it are called as functions; `None` for those of `context`.
+fn value_methods(type_name: &str) -> Option<[String; 2]> {
+    let name = type_name.trim_start_matches('*');
+    // Of type arguments functions say only that there are some.
+    let name = name.split('[').next()?;
+    let (package, own) = name.rsplit_once('.').filter(|(package, _)| *package != "context")?;
+    let arguments = if type_name.contains('[') { "[...]" } else { "" };
+    Some([format!("{package}.{own}{arguments}.Value"), format!("{package}.(*{own}{arguments}).Value")])
+}
+
 /// The struct behind a pointer type, or the type itself: an interface value holds the address of a struct in both cases, but
 /// for [`is_pointer_shaped`].
 fn underlying(binary: &GoBinary<'_>, address: VirtAddr) -> Result<VirtAddr, BinaryError> {

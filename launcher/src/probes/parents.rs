@@ -21,7 +21,7 @@ use super::{baggage, contexts};
 use crate::binary::{Kind, VirtAddr};
 
 /// Functions that are probed.
-pub const FUNCTIONS: [&str; 8] = [CREATE, QUEUE, SERVERS[0], SERVERS[1], SERVERS[2], PANIC, GOEXIT, baggage::PARSE];
+pub const FUNCTIONS: [&str; 7] = [CREATE, QUEUE, SERVERS[0], SERVERS[1], SERVERS[2], PANIC, GOEXIT];
 /// Types that are read.
 pub const TYPES: [&str; 10] = [
     "runtime.g",
@@ -78,8 +78,14 @@ pub struct Parents {
 }
 
 /// Plans it. `wrappers` are the scopes of instrumentations by the SDK of whose operations the plan observes some, with the layers of these.
+/// `gives_baggage`: whether the program gets what came with requests by the OpenTelemetry API; `None` where that is not observed.
 #[must_use]
-pub fn plan(facts: &Facts<'_>, operations: &Operations, wrappers: &BTreeMap<&str, u32>, sdk: Sdk) -> Parents {
+pub fn plan(
+    facts: &Facts<'_>,
+    operations: &Operations,
+    wrappers: &BTreeMap<&str, u32>,
+    (sdk, gives_baggage): (Sdk, Option<bool>),
+) -> Parents {
     let mut fields = FieldReader::new(&facts.layouts);
     let (mut missing, mut context_types) = (Vec::new(), Vec::new());
     // Spans come from served requests; a span of the SDK is found in its context without any of this.
@@ -108,10 +114,13 @@ pub fn plan(facts: &Facts<'_>, operations: &Operations, wrappers: &BTreeMap<&str
             config.span_key = Setting::new(span_key.map_or(0, |key| key.0));
             config.server_key = Setting::new(found.server_key.map_or(0, |key| key.0));
             context_types = found.types;
-            match baggage::plan(facts, &mut fields) {
-                Ok(found) if sdk != Sdk::Off => config.baggage = found,
-                Ok(_) => {}
-                Err(why) => missing.push(format!("baggage that the program sets is not injected: {why}")),
+            match gives_baggage.map(|is_given| baggage::plan(facts, &mut fields, is_given)) {
+                None => {}
+                Some(Ok(found)) => config.baggage = found,
+                Some(Err(why)) => missing.push(format!("baggage that the program sets is not injected: {why}")),
+            }
+            if config.baggage.key.get() != 0 {
+                contexts::mark_answering(facts.binary, &mut context_types);
             }
         }
         Err(why) => missing.push(format!("parents are not found through derived contexts: {why}")),

@@ -19,7 +19,7 @@ use super::probe::Probe;
 use super::runtime::{self, Runtime};
 use super::sdk::Sdk;
 use super::site::{Placement, Site};
-use super::{tables, user_functions};
+use super::{baggage, tables, user_functions};
 use crate::binary::{BinaryError, GoBinary, Layouts};
 use crate::user_function::UserFunction;
 
@@ -135,7 +135,8 @@ impl Plan {
         if has_parents {
             let used: Vec<&str> = plan.planned.iter().filter(|_| sdk == Sdk::Join).map(|planned| planned.name).collect();
             let wrappers = layers::wrappers(catalog, &used);
-            plan.parents = Some(parents::plan(&facts, &plan.operations, &wrappers, sdk));
+            let gives_baggage = baggage::is_given(&plan.planned);
+            plan.parents = Some(parents::plan(&facts, &plan.operations, &wrappers, (sdk, gives_baggage)));
         } else if !plan.operations.is_empty() {
             plan.parents = Some(parents::of_stacks(&facts));
         }

@@ -1,8 +1,11 @@
 // otel_baggage is asked for the baggage of requests, and sends requests with baggage, by OpenTelemetry's API alone. It prints the addresses
 // of its servers ("listening <address>") by HTTP/1, by HTTP/2 with TLS, and by gRPC, and serves until SIGTERM:
 //
-//	/seen?by=            what baggage.FromContext says: by the handler, or by another goroutine (by=another)
+//	/seen?by=&do=        what baggage.FromContext says: by the handler, or by another goroutine (by=another), of a context in which is set what
+//	                     `do` says (set.go)
 //	/came                the headers "baggage" that came, each in a line
+//	/retried?do=         the baggage of each attempt of a call by gRPC that fails twice
+//	/refused?do=         a call by gRPC that nobody answers
 //	/sent?do=&to=&path=  sets in the request's context what `do` says (set.go), sends a request with that by "http1" or "http2" to `path`, or
 //	                     a health check by "grpc", and tells the answer. That of gRPC stands in its trailer, as "seen" or "came"
 //
@@ -27,6 +30,7 @@ import (
 	"google.golang.org/grpc/health"
 	health_v1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
 func main() {
@@ -52,6 +56,14 @@ func main() {
 		ctx := set(r.Context(), r.FormValue("do"))
 		fmt.Fprint(w, to.send(ctx, r.FormValue("to"), r.FormValue("path")))
 	})
+	mux.HandleFunc("/retried", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, retried(set(r.Context(), r.FormValue("do")), to.grpc))
+	})
+	nobody := dial("127.0.0.1:1")
+	mux.HandleFunc("/refused", func(w http.ResponseWriter, r *http.Request) {
+		_, err := health_v1.NewHealthClient(nobody).Check(set(r.Context(), r.FormValue("do")), &health_v1.HealthCheckRequest{})
+		fmt.Fprint(w, status.Code(err))
+	})
 	second.Config.Handler = mux
 	second.StartTLS()
 	to.http2 = client{second.Client(), second.URL}
@@ -69,11 +81,12 @@ func main() {
 
 // seen is the baggage of the request's context.
 func seen(r *http.Request) string {
+	ctx := set(r.Context(), r.FormValue("do"))
 	if r.FormValue("by") != "another" {
-		return baggage.FromContext(r.Context()).String()
+		return baggage.FromContext(ctx).String()
 	}
 	said := make(chan string)
-	go func() { said <- baggage.FromContext(r.Context()).String() }()
+	go func() { said <- baggage.FromContext(ctx).String() }()
 	return <-said
 }
 
@@ -83,6 +96,9 @@ func tell(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc
 	said := metadata.Pairs("seen", baggage.FromContext(ctx).String())
 	said.Append("came", came.Get("baggage")...)
 	check(grpc.SetTrailer(ctx, said))
+	if len(came.Get("retried")) != 0 {
+		return nil, attempt(came)
+	}
 	return handle(ctx, request)
 }
 
@@ -123,7 +139,8 @@ func (c client) send(ctx context.Context, path string) string {
 }
 
 func dial(address string) *grpc.ClientConn {
-	connection, err := grpc.Dial(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	connection, err := grpc.Dial(address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultServiceConfig(retries))
 	check(err)
 	return connection
 }

@@ -16,6 +16,7 @@ import (
 //	all       members of every kind
 //	forbidden members that may not be sent, and one that may
 //	long      more than is passed on
+//	merged    a member that the context's own method tells
 func set(ctx context.Context, what string) context.Context {
 	switch what {
 	case "more":
@@ -30,10 +31,25 @@ func set(ctx context.Context, what string) context.Context {
 		return with(ctx, all()...)
 	case "forbidden":
 		return with(ctx, forbidden()...)
+	case "merged":
+		return merged{ctx, with(context.Background(), member("own", "1"))}
 	case "long":
 		return with(ctx, member("own", "1"), member("long", strings.Repeat("x", 1_024)))
 	}
 	return ctx
+}
+
+// merged is a context that looks for values elsewhere as well.
+type merged struct {
+	context.Context
+	values context.Context
+}
+
+func (m merged) Value(key any) any {
+	if value := m.values.Value(key); value != nil {
+		return value
+	}
+	return m.Context.Value(key)
 }
 
 func with(ctx context.Context, members ...baggage.Member) context.Context {

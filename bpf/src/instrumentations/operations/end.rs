@@ -52,9 +52,7 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) 
         if recipe.flags & (flag::SERVES | flag::RESUMES) != 0 {
             served(target, frame, &scratch.span, frames::holder(address, level));
         }
-        // That of one which goes on is sent with other attempts.
-        let goes_on = u64::from(recipe.flags & flag::HAS_OBJECT) / u64::from(flag::HAS_OBJECT);
-        baggage::ended(target, scratch.span.span_id, frame.texts.get() * (1 - goes_on));
+        let texts = frame.texts.get();
         if recipe.flags & (flag::RESUMES | flag::HAS_OBJECT) == flag::RESUMES {
             // It goes on elsewhere.
             return Err(Missed::NothingToDo);
@@ -62,16 +60,18 @@ pub(super) fn end<T: Target>(target: &T, number: u32, site: u32, is_tail: bool) 
         // What sends its request must find it, sampled or not.
         if scratch.span.trace_flags & 1 == 0 && recipe.flags & (flag::RESUMES | flag::BY_HTTP) == 0 {
             target.count_unsampled(operation::kind::OF_TABLE, time.wrapping_sub(began));
+            baggage::ended(target, scratch.span.span_id, texts);
             return Err(Missed::NothingToDo);
         }
         if is_reported == 0 {
+            baggage::ended(target, scratch.span.span_id, texts);
             return Err(Missed::NothingToDo);
         }
         let Scratch { evaluation, .. } = scratch;
         evaluation.object = frame.object.get();
         let registers = target.registers();
         evaluation.frame = registers.stack_pointer.wrapping_add(standing.depth).wrapping_sub(frame.depth.get());
-        report(target, scratch, recipe, &Ended { time, address, number, began, texts: frame.texts.get() })
+        report(target, scratch, recipe, &Ended { time, address, number, began, texts })
     })
 }
 
@@ -149,12 +149,15 @@ fn report<T: Target>(target: &T, scratch: &mut Scratch, recipe: &OperationRecipe
             return Err(Missed::NothingToDo);
         }
         target.forget_object(object);
+        baggage::ended(target, scratch.span.span_id, ended.texts);
     } else if goes_on {
         // Else that has ended already.
         if scratch.evaluation.refused == 0 {
             super::object::remember(target, object, &scratch.span, ended.began, ended.texts);
         }
         what = kind::OPERATION_RETURNED;
+    } else {
+        baggage::ended(target, scratch.span.span_id, ended.texts);
     }
     if scratch.span.trace_flags & 1 == 0 {
         if what == kind::OPERATION_END {

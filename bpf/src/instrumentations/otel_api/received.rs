@@ -1,9 +1,8 @@
 //! The program asks for the baggage of a context. Where it has set none there, and the context is that of a request that is served, it gets what
 //! came with that: the function goes on as `baggage.Parse`, with the header's value as the program has it.
 //!
-//! The string must be one that Go's garbage collector keeps, as of a program that reads it there: gRPC's metadata are found by the context;
-//! a request by the goroutine that serves it, which has it on its stack; and, by HTTP/1, by any other through its connection
-//! (`http.Server.activeConn`, `conn.curReq`), for as long as that says so. Nothing ends a collection meanwhile: the thread is in none of Go's code.
+//! The string must be one that Go's garbage collector keeps, as of a program that reads it there: gRPC's metadata, which nobody changes, are found
+//! by the context itself; a request only on the goroutine that serves it, which has it on its stack, and may change its headers.
 //!
 //! match-go: v1.28.0..: go.opentelemetry.io/otel/internal/baggage.ListFromContext(ctx)
 //! match-go: v1.28.0..: go.opentelemetry.io/otel/baggage.Parse(bStr)
@@ -60,38 +59,30 @@ fn came_with<T: Target>(target: &T, config: &ReceivedConfig, found: &Set) -> u64
     if found.metadata != 0 {
         return found.metadata;
     }
-    if found.holder == 0 {
+    if found.holder == 0 || found.holder != target.registers().goroutine() {
         return target.opaque(0);
     }
     let served = target.goroutine(found.holder).and_then(|goroutine| goroutine.active());
     let Some(operation) = served.filter(|operation| operation.object.get() == found.served) else {
         return target.opaque(0);
     };
-    let is_own = found.holder == target.registers().goroutine();
-    headers(target, config, operation, is_own)
+    headers(target, config, operation)
 }
 
-/// The headers of a request that is served, as what serves it has them; 0 where it has none that may be read on this goroutine.
+/// The headers of a request that is served, as what serves it has them; 0 where they are not known.
 #[inline(always)]
-fn headers<T: Target>(target: &T, config: &ReceivedConfig, operation: &Operation, is_own: bool) -> u64 {
+fn headers<T: Target>(target: &T, config: &ReceivedConfig, operation: &Operation) -> u64 {
     let [_, writer] = &operation.words;
     let writer = writer.get();
     let field = |of: u64, offset: &Offset| target.read_or_zero::<u64>(of.wrapping_add(offset.get().into()));
     let number = match operation.kind.get() {
-        kind::HTTP1_SERVER => {
-            let current = field(field(writer, &config.connection), &config.current);
-            // What BPF has read the program gets some instructions later.
-            if !is_own && (current != writer || !T::STORES) {
-                return target.opaque(0);
-            }
-            return field(field(writer, &config.request), &config.header);
-        }
+        kind::HTTP1_SERVER => return field(field(writer, &config.request), &config.header),
         kind::HTTP2_SERVER => 0,
         kind::XNET_SERVER => 1,
         _ => return target.opaque(0),
     };
     let (state, request, header) = (&config.state[number], &config.state_request[number], &config.state_header[number]);
-    if !is_own || state.get() == ABSENT {
+    if state.get() == ABSENT {
         return target.opaque(0);
     }
     let state = field(writer, state);

@@ -15,13 +15,14 @@ use crate::probes::plan::{LeftOut, Planned};
 /// match-go: v1.28.0..: go.opentelemetry.io/otel/internal/baggage.ListFromContext(ctx)
 pub(super) const LIST: &str = "go.opentelemetry.io/otel/internal/baggage.ListFromContext";
 /// Makes baggage, which is nothing but such a map, of the value of a header.
-pub(super) use crate::probes::baggage::PARSE;
+///
+/// match-go: v1.28.0..: go.opentelemetry.io/otel/baggage.Parse(bStr)
+pub(super) const PARSE: &str = "go.opentelemetry.io/otel/baggage.Parse";
 
 /// Types that are read.
-pub(super) const TYPES: [&str; 13] = [
+pub(super) const TYPES: [&str; 12] = [
     BAGGAGE,
     RESPONSE,
-    CONNECTION,
     REQUEST,
     HEADER,
     METADATA,
@@ -36,7 +37,6 @@ pub(super) const TYPES: [&str; 13] = [
 /// Nothing but a map.
 const BAGGAGE: &str = "go.opentelemetry.io/otel/baggage.Baggage";
 const RESPONSE: &str = "net/http.response";
-const CONNECTION: &str = "net/http.conn";
 const REQUEST: &str = "net/http.Request";
 const HEADER: &str = "net/http.Header";
 const METADATA: &str = "google.golang.org/grpc/metadata.MD";
@@ -103,8 +103,6 @@ pub(super) fn plan(
         metadata_key: Setting::new(metadata_key.map_or(0, |key| key.0)),
         map: fields.string_map(map)?,
         request: fields.optional(RESPONSE, "req"),
-        connection: fields.optional(RESPONSE, "conn"),
-        current: fields.optional(CONNECTION, "curReq"),
         header: fields.optional(REQUEST, "Header"),
         ..NO_RECEIVED
     };
@@ -124,7 +122,7 @@ pub(super) fn plan(
             }
         }
     }
-    if !is_known(&[found.request, found.connection, found.current, found.header]) {
+    if !is_known(&[found.request, found.header]) {
         return Err(LeftOut::NotUnderstood("the program does not describe how net/http's server has its requests".to_owned()));
     }
     let probe = facts.at_entry(LIST, super::event(event::BAGGAGE, "the program asks for the baggage of a context"))?;

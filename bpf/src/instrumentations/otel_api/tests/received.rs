@@ -9,10 +9,10 @@ use crate::target::fake::maps::Shape;
 const PARSE: u64 = 0x42_0000;
 const BAGGAGE_KEY: u64 = 0x50_6000;
 const METADATA_KEY: u64 = 0x50_7000;
-/// Where a response has its connection and its request, a connection the current response, a request its headers.
-const CONNECTION: u32 = 0;
+/// A type of contexts that answers for values itself.
+const ANSWERS: u64 = 0x50_8000;
+/// Where a response has its request, and a request its headers.
 const REQUEST: u32 = 8;
-const CURRENT: u32 = 24;
 const HEADER: u32 = 56;
 /// Where an HTTP/2 writer has its state, and that its request.
 const STATE: u32 = 8;
@@ -21,14 +21,15 @@ const STATE_REQUEST: u32 = 16;
 impl<const STORES: bool> Program<STORES> {
     fn with_baggage() -> Self {
         let mut program = Self::new();
-        program.process.parents.baggage = BaggageConfig { key: Setting::new(BAGGAGE_KEY), list: Setting::new(0), ..NO_BAGGAGE };
+        program.process.parents.baggage =
+            BaggageConfig { key: Setting::new(BAGGAGE_KEY), list: Setting::new(0), hooks: Setting::new(8), ..NO_BAGGAGE };
+        let answers = ContextType { kind: context_kind::ANSWERS, offset: 0, through: ABSENT, span_kind: 0 };
+        program.process.context_types.insert(ANSWERS, answers);
         program.config.received = ReceivedConfig {
             parse: Setting::new(PARSE),
             metadata_key: Setting::new(METADATA_KEY),
             map: layouts::GO_1_27.header_map,
             request: Setting::new(REQUEST),
-            connection: Setting::new(CONNECTION),
-            current: Setting::new(CURRENT),
             header: Setting::new(HEADER),
             state: [0, STATE].map(Setting::new),
             state_request: [ABSENT, STATE_REQUEST].map(Setting::new),
@@ -71,15 +72,12 @@ impl<const STORES: bool> Program<STORES> {
         request
     }
 
-    /// A goroutine serves a request by HTTP/1, whose connection is at that address; its context.
-    fn serve_http1(&self, goroutine: u64, headers: u64) -> ([u64; 2], u64) {
+    /// A goroutine serves a request by HTTP/1; its context.
+    fn serve_http1(&self, goroutine: u64, headers: u64) -> [u64; 2] {
         let context = self.serve(goroutine, &span(3));
-        let connection = self.process.memory.allocate(64);
-        let response = self.words(&[connection, self.request(headers)]);
-        self.process.memory.write_words(connection + u64::from(CURRENT), &[response]);
         let operation = self.process.goroutine(goroutine).unwrap().active().unwrap();
-        operation.words[1].set(response);
-        (context, connection)
+        operation.words[1].set(self.words(&[0, self.request(headers)]));
+        context
     }
 
     fn with_value(&self, [table, data]: [u64; 2], key: u64, value: u64) -> [u64; 2] {
@@ -93,7 +91,7 @@ fn both(one: fn(&Program<true>), other: fn(&Program<false>)) {
 }
 
 fn own<const STORES: bool>(program: &Program<STORES>) {
-    let (served, _) = program.serve_http1(program.goroutine, program.headers("a=1,b=2"));
+    let served = program.serve_http1(program.goroutine, program.headers("a=1,b=2"));
     assert_eq!(program.asked(served).as_deref(), Some("a=1,b=2"));
     assert_eq!(program.asked(program.cancel(served)).as_deref(), Some("a=1,b=2"));
     // The span of a context does not hide what came.
@@ -106,7 +104,7 @@ fn it_is_that_of_the_request() {
 }
 
 fn set<const STORES: bool>(program: &Program<STORES>) {
-    let (served, _) = program.serve_http1(program.goroutine, program.headers("a=1"));
+    let served = program.serve_http1(program.goroutine, program.headers("a=1"));
     for list in [0, 0x1234] {
         let state = program.words(&[list, 0, 0]);
         assert_eq!(program.asked(program.with_value(served, BAGGAGE_KEY, state)), None);
@@ -119,16 +117,40 @@ fn what_the_program_has_set_stays() {
 }
 
 fn elsewhere<const STORES: bool>(program: &Program<STORES>) {
-    let (served, connection) = program.serve_http1(program.process.goroutine_struct(), program.headers("a=1"));
-    // What BPF reads there might be gone before the program has it.
-    assert_eq!(program.asked(served).as_deref(), STORES.then_some("a=1"));
-    program.process.memory.write_words(connection + u64::from(CURRENT), &[0]);
-    assert_eq!(program.asked(served), None);
+    // What serves it may change it meanwhile.
+    assert_eq!(program.asked(program.serve_http1(program.process.goroutine_struct(), program.headers("a=1"))), None);
 }
 
 #[test]
-fn another_goroutine_gets_it_while_the_connection_has_the_request() {
+fn another_goroutine_gets_none() {
     both(elsewhere, elsewhere);
+}
+
+fn answers<const STORES: bool>(program: &Program<STORES>) {
+    let [table, data] = program.serve_http1(program.goroutine, program.headers("a=1"));
+    assert_eq!(program.asked(program.interface(ANSWERS, &[table, data])), None);
+    // Farther than the request it does not matter.
+    let list = program.words(&[0x1234, 0, 0]);
+    let [table, data] = program.with_value([table, data], BAGGAGE_KEY, list);
+    assert_eq!(program.asked(program.interface(ANSWERS, &[table, data])), None);
+}
+
+#[test]
+fn a_context_that_answers_for_itself_is_asked() {
+    both(answers, answers);
+}
+
+fn hooks<const STORES: bool>(program: &Program<STORES>) {
+    let served = program.serve_http1(program.goroutine, program.headers("a=1"));
+    for hooks in [[0, 0x1234], [0x1234, 0]] {
+        let state = program.words(&[0, hooks[0], hooks[1]]);
+        assert_eq!(program.asked(program.with_value(served, BAGGAGE_KEY, state)), None);
+    }
+}
+
+#[test]
+fn a_bridge_says_what_there_is() {
+    both(hooks, hooks);
 }
 
 fn http2<const STORES: bool>(program: &Program<STORES>) {
@@ -159,7 +181,7 @@ fn grpc<const STORES: bool>(program: &Program<STORES>) {
     let context = program.with_value(program.cancel([0, 0]), METADATA_KEY, metadata);
     assert_eq!(program.asked(program.cancel(context)).as_deref(), Some("a=1"));
     // The call is nearer than the request around it.
-    let (served, _) = program.serve_http1(program.goroutine, program.headers("b=2"));
+    let served = program.serve_http1(program.goroutine, program.headers("b=2"));
     assert_eq!(program.asked(program.with_value(served, METADATA_KEY, metadata)).as_deref(), Some("a=1"));
 }
 
@@ -173,10 +195,10 @@ fn nothing<const STORES: bool>(program: &Program<STORES>) {
     assert_eq!(program.asked(program.cancel([0, 0])), None);
     // Several lines are another list than each alone.
     for headers in [0, program.headers(""), program.headers("a=1\nb=2"), program.process.header(&[], Shape::Plain)] {
-        let (served, _) = program.serve_http1(program.process.goroutine_struct(), headers);
+        let served = program.serve_http1(program.process.goroutine_struct(), headers);
         assert_eq!(program.asked(served), None);
     }
-    let (served, _) = program.serve_http1(program.goroutine, program.headers("a=1"));
+    let served = program.serve_http1(program.goroutine, program.headers("a=1"));
     program.process.goroutine(program.goroutine).unwrap().active().unwrap().object.set(0);
     assert_eq!(program.asked(served), None);
 }

@@ -119,8 +119,6 @@ fn otel_api(map: MapLayout) -> OtelApiConfig {
             metadata_key: address(8),
             map,
             request: at(8),
-            connection: at(0),
-            current: at(160),
             header: at(56),
             state: [at(0), at(0)],
             state_request: [at(8), at(bpf::config::ABSENT)],
@@ -148,7 +146,7 @@ fn baggage(map: MapLayout) -> BaggageConfig {
         property_has_value: at(32),
         property_size: at(40),
         is_unseen: Setting::new(1),
-        padding: Setting::new(0),
+        hooks: at(8),
     }
 }
 
