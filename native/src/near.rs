@@ -166,7 +166,9 @@ mod tests {
                     for turn in 0..turns {
                         // All threads' together do not fit nearby.
                         let keys: Vec<u64> = (0..300).map(|n| key(thread * 1_000_000 + (turn % 7) * 1_000 + n)).collect();
-                        keys.iter().for_each(|key| table.set(*key, &Shared::new(*key)));
+                        for key in &keys {
+                            table.set(*key, &Shared::new(*key));
+                        }
                         for key in &keys {
                             assert_eq!(table.get(*key).map(Shared::get), Some(*key));
                             table.remove(*key);

@@ -1,12 +1,13 @@
-//! The `tracestate` of a trace: it came with the request that is served, and every span within shows it, as the SDK's do
-//! (OpenTelemetry specification, "Trace", "SpanContext": a span has the state of its parent).
+//! The `tracestate` of a trace: it came with the request that is served, and every span within shows it, as the SDK's do, which have the state
+//! of their parent (OpenTelemetry specification, "Trace", `SpanContext`). It is known by the trace: of several requests of one trace that came
+//! with different states, which no propagator makes, spans within show the last one's.
 
 use std::collections::{HashMap, VecDeque};
 
 use opentelemetry::trace::{SpanContext, TraceState};
 use opentelemetry_sdk::trace::SpanData;
 
-/// Traces whose state is remembered: what outlives its request by more than that many shows none.
+/// Traces whose state is remembered, those whose first request came last.
 const MAX_TRACES: usize = 4_096;
 
 /// Those of the last traces that had one.
