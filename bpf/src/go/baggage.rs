@@ -5,80 +5,25 @@
 //! match-go: v1.28.0..: go.opentelemetry.io/otel/baggage.Baggage.String(b)
 
 mod bytes;
+mod encoding;
+
+pub use encoding::{Encoding, NO_ENCODING};
 
 use bytemuck::AnyBitPattern;
 
 use crate::config::ABSENT;
 use crate::config::baggage::BaggageConfig;
-use crate::go::map::{Buckets, Cursor, Groups, MAP_WORDS, NO_CURSOR, SAME_AGAIN, SLOTS, Tables};
+use crate::go::map::{Buckets, Groups, SAME_AGAIN, SLOTS, Tables};
 use crate::target::{Lookup, Memory, Step};
 use crate::trace::extracted::MAX_BAGGAGE;
 use bytes::{KEY_BYTES, METADATA_BYTES, VALUE_BYTES, hex};
+use encoding::part;
 
 /// How often something is looked at, at most: a slot of the map, a byte, an end of a text.
 const MAX_TURNS: u32 = 8_192;
 /// What a turn may write.
 const MOST: u64 = 3;
 const _: () = assert!(MAX_BAGGAGE.is_power_of_two());
-
-/// Values of [`Encoding::part`]: what is being written.
-mod part {
-    /// Nothing: the next member is looked for.
-    pub(super) const NEXT: u64 = 0;
-    /// A member's key.
-    pub(super) const KEY: u64 = 1;
-    /// Its value.
-    pub(super) const VALUE: u64 = 2;
-    /// Its properties as they came.
-    pub(super) const METADATA: u64 = 3;
-    /// Nothing: the next property is looked for.
-    pub(super) const NEXT_PROPERTY: u64 = 4;
-    /// A property's key.
-    pub(super) const PROPERTY_KEY: u64 = 5;
-    /// Its value.
-    pub(super) const PROPERTY_VALUE: u64 = 6;
-}
-
-/// How far it has come. It stands in a BPF map, whose contents the verifier does not follow.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct Encoding {
-    cursor: Cursor,
-    /// The map's header.
-    header: [u64; MAP_WORDS as usize],
-    /// One of [`part`].
-    part: u64,
-    /// The next byte of the text that is read.
-    at: u64,
-    /// Bytes of it that are left.
-    left: u64,
-    /// The address of the `Item`.
-    item: u64,
-    /// The address of the `Property`.
-    property: u64,
-    properties_left: u64,
-    /// What was written before the member, or the property.
-    before: u64,
-    /// Bytes that are written.
-    length: u64,
-    /// Not 0 where it does not fit, or cannot be read.
-    has_failed: u64,
-}
-
-/// Not begun.
-pub const NO_ENCODING: Encoding = Encoding {
-    cursor: NO_CURSOR,
-    header: [0; MAP_WORDS as usize],
-    part: part::NEXT,
-    at: 0,
-    left: 0,
-    item: 0,
-    property: 0,
-    properties_left: 0,
-    before: 0,
-    length: 0,
-    has_failed: 0,
-};
 
 /// Writes the list at `list` to `text`, behind the members that its first `length` bytes are. Returns the length of all; 0 where it does not fit,
 /// or cannot be read.
