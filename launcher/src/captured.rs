@@ -1,6 +1,7 @@
 //! What was captured of an operation, by name: what a table's function makes a span of.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::config::Database;
 use crate::expression::ValueKind;
@@ -17,7 +18,7 @@ pub enum Value {
     /// A string, or bytes.
     Text {
         /// What was captured of it; bytes that are no UTF-8 are replaced.
-        text: String,
+        text: Arc<str>,
         /// Whether there was more.
         is_cut: bool,
     },
@@ -28,7 +29,7 @@ pub enum Value {
     /// A floating-point number.
     Float(f64),
     /// The full name of a type, where it is known.
-    Type(Option<String>),
+    Type(Option<Arc<str>>),
     /// What an interface holds.
     Held(PanicValue),
 }
@@ -63,9 +64,9 @@ pub struct Captured<'c> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Its type; of one that only wraps another, the other's.
-    pub type_name: String,
+    pub type_name: Arc<str>,
     /// Its text, where that can be read.
-    pub message: Option<String>,
+    pub message: Option<Arc<str>>,
 }
 
 impl<'c> Captured<'c> {
@@ -78,6 +79,12 @@ impl<'c> Captured<'c> {
     /// A text.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&'c str> {
+        self.shared_text(name).map(|text| &**text)
+    }
+
+    /// The same, which an attribute can share.
+    #[must_use]
+    pub fn shared_text(&self, name: &str) -> Option<&'c Arc<str>> {
         match self.get(name)? {
             Value::Text { text, .. } => Some(text),
             Value::Integer(_) | Value::Bool(_) | Value::Float(_) | Value::Type(_) | Value::Held(_) => None,
@@ -87,7 +94,7 @@ impl<'c> Captured<'c> {
     /// All texts with this name, in the order in which they were captured.
     pub fn texts(&self, name: &'c str) -> impl Iterator<Item = &'c str> {
         self.values.iter().filter(move |(known, _)| known == name).filter_map(|(_, value)| match value {
-            Value::Text { text, .. } => Some(text.as_str()),
+            Value::Text { text, .. } => Some(&**text),
             Value::Integer(_) | Value::Bool(_) | Value::Float(_) | Value::Type(_) | Value::Held(_) => None,
         })
     }
@@ -127,16 +134,16 @@ impl<'c> Captured<'c> {
         };
         let error = held(ERROR)?;
         let cause = held(CAUSE).unwrap_or(error);
-        let message = error.message.clone().or_else(|| self.text("message").map(str::to_owned)).or_else(|| cause.message.clone());
-        let type_name = match (cause.type_name.as_str(), cause.message.as_deref()) {
+        let message = error.message.clone().or_else(|| self.shared_text("message").cloned()).or_else(|| cause.message.clone());
+        Some(match (&*cause.type_name, cause.message.as_deref()) {
             // The only way to tell this one from any other (`context/context.go`).
-            ("*errors.errorString", Some("context canceled")) => "context.Canceled".to_owned(),
-            ("context.deadlineExceededError", _) => "context.DeadlineExceeded".to_owned(),
-            (name, _) => name.to_owned(),
-        };
-        // Its text is no value: its method makes it.
-        let message =
-            message.or_else(|| (type_name == "context.DeadlineExceeded").then(|| "context deadline exceeded".to_owned()));
-        Some(Failure { type_name, message })
+            ("*errors.errorString", Some("context canceled")) => Failure { type_name: "context.Canceled".into(), message },
+            // Its text is no value: its method makes it.
+            ("context.deadlineExceededError", _) => Failure {
+                type_name: "context.DeadlineExceeded".into(),
+                message: message.or_else(|| Some("context deadline exceeded".into())),
+            },
+            _ => Failure { type_name: cause.type_name.clone(), message },
+        })
     }
 }

@@ -1,5 +1,7 @@
 //! What a Go panic was about: the type of its value and, for the types whose text is known, its message.
 
+use std::sync::Arc;
+
 use bpf::config::operations::TABLE;
 
 use crate::binary::{GoBinary, VirtAddr};
@@ -44,9 +46,9 @@ impl TypeNames for FileTypeNames {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PanicValue {
     /// Full Go type, `string` for example; `unknown` where it could not be named.
-    pub type_name: String,
+    pub type_name: Arc<str>,
     /// The message, for types whose text is known.
-    pub message: Option<String>,
+    pub message: Option<Arc<str>>,
 }
 
 /// `runtime.boundsErrorFmts` (`runtime/error.go`), by `boundsError.code`.
@@ -63,15 +65,14 @@ const BOUNDS: [&str; 9] = [
 ];
 
 impl PanicValue {
-    /// Describes a value of the type called `type_name`, of which the first three words are `words`; `text` is what they
+    /// Describes a value of the type called `type_name`, of which the first three words are `words`; `text` gives what they
     /// point to as a string header.
     #[must_use]
-    pub fn new(type_name: Option<String>, words: [u64; 3], text: &[u8]) -> Self {
+    pub fn new(type_name: Option<Arc<str>>, words: [u64; 3], text: impl FnOnce() -> Arc<str>) -> Self {
         let Some(type_name) = type_name else {
-            return Self { type_name: "unknown".to_owned(), message: None };
+            return Self { type_name: "unknown".into(), message: None };
         };
-        let text = || String::from_utf8_lossy(text).into_owned();
-        let message = match type_name.as_str() {
+        let message = match &*type_name {
             // A string, or a pointer to a struct that begins with one and whose Error method returns it.
             "string"
             | "runtime.plainError"
@@ -79,14 +80,20 @@ impl PanicValue {
             | "*errors.errorString"
             | "*fmt.wrapError"
             | "*fmt.wrapErrors" => Some(text()),
-            "runtime.errorString" | "runtime.errorAddressString" => Some(format!("runtime error: {}", text())),
-            "runtime.boundsError" => bounds_error(words),
-            "int" | "int64" => Some(words[0].cast_signed().to_string()),
-            "uint" | "uint64" | "uintptr" => Some(words[0].to_string()),
+            "runtime.errorString" | "runtime.errorAddressString" => Some(format!("runtime error: {}", text()).into()),
+            "runtime.boundsError" => bounds_error(words).map(Arc::from),
+            "int" | "int64" => Some(words[0].cast_signed().to_string().into()),
+            "uint" | "uint64" | "uintptr" => Some(words[0].to_string().into()),
             _ => None,
         };
         Self { type_name, message }
     }
+}
+
+/// Bytes of the program's as text; what is no UTF-8 is replaced.
+#[must_use]
+pub fn text(bytes: &[u8]) -> Arc<str> {
+    Arc::from(&*String::from_utf8_lossy(bytes))
 }
 
 /// `runtime.boundsError{x int64; y int; signed bool; code uint8}`.
@@ -101,29 +108,29 @@ fn bounds_error([x, y, rest]: [u64; 3]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn message(name: &str, words: [u64; 3], text: &[u8]) -> Option<String> {
-        PanicValue::new(Some(name.to_owned()), words, text).message
+    fn message(name: &str, words: [u64; 3], bytes: &[u8]) -> Option<Arc<str>> {
+        PanicValue::new(Some(name.into()), words, || text(bytes)).message
     }
 
     #[test]
     fn messages_of_known_types() {
-        assert_eq!(message("string", [0; 3], b"boom").unwrap(), "boom");
-        assert_eq!(message("*errors.errorString", [0; 3], b"boom").unwrap(), "boom");
+        assert_eq!(message("string", [0; 3], b"boom").as_deref(), Some("boom"));
+        assert_eq!(message("*errors.errorString", [0; 3], b"boom").as_deref(), Some("boom"));
         assert_eq!(
-            message("runtime.errorString", [0; 3], b"integer divide by zero").unwrap(),
-            "runtime error: integer divide by zero"
+            message("runtime.errorString", [0; 3], b"integer divide by zero").as_deref(),
+            Some("runtime error: integer divide by zero")
         );
         assert_eq!(
-            message("runtime.boundsError", [5, 3, 1], b"").unwrap(),
-            "runtime error: index out of range [5] with length 3"
+            message("runtime.boundsError", [5, 3, 1], b"").as_deref(),
+            Some("runtime error: index out of range [5] with length 3")
         );
-        assert_eq!(message("int", [u64::MAX, 0, 0], b"").unwrap(), "-1");
+        assert_eq!(message("int", [u64::MAX, 0, 0], b"").as_deref(), Some("-1"));
     }
 
     #[test]
     fn other_types_have_no_message() {
         assert_eq!(message("*main.myError", [1, 2, 3], b"garbage"), None);
         assert_eq!(message("runtime.boundsError", [5, 3, 0xff01], b""), None);
-        assert_eq!(PanicValue::new(None, [0; 3], b"x").type_name, "unknown");
+        assert_eq!(&*PanicValue::new(None, [0; 3], || text(b"x")).type_name, "unknown");
     }
 }

@@ -9,10 +9,12 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
-/// The instrumentation scope of the spans of a library.
+/// The instrumentation scope of the spans of a library. Its name is never given back: with each span it would be copied; make one for each
+/// library.
 #[must_use]
 pub fn scope(library: &str) -> InstrumentationScope {
-    scope_named(format!("go-auto-launch/{library}"))
+    let name: &'static str = Box::leak(format!("go-auto-launch/{library}").into_boxed_str());
+    scope_named(name)
 }
 
 /// The same by its own name. That of a constant is not copied with each span.

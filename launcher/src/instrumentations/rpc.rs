@@ -1,6 +1,7 @@
 //! Spans of calls of procedures, whatever the system: names, status codes, and what of HTTP is left of one that `net/http` serves. Pure.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use opentelemetry::trace::Status;
 use opentelemetry::{KeyValue, Value};
@@ -50,7 +51,7 @@ impl Code {
     /// That of an error, which may have none of its own: captured as `code`.
     #[must_use]
     pub fn of(captured: &Captured<'_>, failure: &Failure) -> Self {
-        match (captured.integer("code"), failure.type_name.as_str()) {
+        match (captured.integer("code"), &*failure.type_name) {
             (Some(code), _) => Self(code),
             (None, "context.Canceled") => Self::CANCELLED,
             (None, "context.DeadlineExceeded") => Self::DEADLINE_EXCEEDED,
@@ -82,7 +83,7 @@ pub fn add_status(name: Cow<'static, str>, is_error: bool, message: &str, span: 
 }
 
 /// Adds an error without a code, by the name of its type.
-pub fn add_error(type_name: String, message: &str, span: &mut SpanData) {
+pub fn add_error(type_name: Arc<str>, message: &str, span: &mut SpanData) {
     span.attributes.push(KeyValue::new(semconv::ERROR_TYPE, type_name));
     span.status = Status::error(message.to_owned());
 }
@@ -95,10 +96,10 @@ pub fn method(procedure: &str) -> &str {
 
 /// Gives a span the name of a procedure (`/pkg.Service/Method`) of a system.
 pub fn name(span: &mut SpanData, system: &'static str, procedure: &str) {
-    let method = method(procedure).to_owned();
-    span.name = Cow::Owned(method.clone());
+    let method = method(procedure);
+    span.name = Cow::Owned(method.to_owned());
     span.attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, system));
-    span.attributes.push(KeyValue::new(semconv::RPC_METHOD, method));
+    span.attributes.push(KeyValue::new(semconv::RPC_METHOD, method.to_owned()));
 }
 
 /// What a method is called that a server does not have: who calls may call it anything.

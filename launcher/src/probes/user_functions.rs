@@ -208,7 +208,7 @@ fn attribute(value: &Value) -> Option<Attribute> {
         Value::Bool(is_true) => Attribute::from(*is_true),
         Value::Float(number) => Attribute::from(*number),
         Value::Type(name) => Attribute::from(name.clone()?),
-        Value::Held(held) => Attribute::from(held.message.clone().unwrap_or_else(|| held.type_name.clone())),
+        Value::Held(held) => Attribute::from(held.message.as_ref().unwrap_or(&held.type_name).clone()),
     })
 }
 

@@ -1,10 +1,9 @@
 //! Spans of operations that have failed, each with its reason.
 
-use std::borrow::Cow;
 use std::time::SystemTime;
 
-use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, Status};
+use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
@@ -14,7 +13,7 @@ use crate::panic_value::PanicValue;
 pub(super) const UNFINISHED: &str = "unfinished";
 
 /// Marks the span as failed; a later, more telling reason replaces `error.type`.
-pub(super) fn fail(span: &mut SpanData, error_type: Cow<'static, str>, description: &str) {
+pub(super) fn fail(span: &mut SpanData, error_type: impl Into<Value>, description: &str) {
     span.attributes.retain(|attribute| attribute.key.as_str() != semconv::ERROR_TYPE);
     span.attributes.push(KeyValue::new(semconv::ERROR_TYPE, error_type));
     span.status = Status::error(description.to_owned());
@@ -22,7 +21,7 @@ pub(super) fn fail(span: &mut SpanData, error_type: Cow<'static, str>, descripti
 
 /// Nobody knows how the operation has ended.
 pub(super) fn unfinished(span: &mut SpanData) {
-    fail(span, UNFINISHED.into(), "the end of this operation was not seen");
+    fail(span, UNFINISHED, "the end of this operation was not seen");
 }
 
 /// A panic has unwound the operation.
@@ -30,7 +29,7 @@ pub(super) fn panicked(span: &mut SpanData, value: &PanicValue) {
     let end = span.end_time;
     add_exception(span, value, end);
     let message = value.message.as_deref().unwrap_or_default();
-    fail(span, Cow::Owned(value.type_name.clone()), &format!("panic: {message}"));
+    fail(span, value.type_name.clone(), &format!("panic: {message}"));
 }
 
 /// Something has recovered from a panic at this time within a call that is served, which was an error afterwards. One that was none has not

@@ -28,7 +28,7 @@ impl Known {
             return known.get(&key).cloned();
         }
         let mut found = Vec::new();
-        values::add(&mut found, raw, &about.captures[0], names);
+        values::add(&mut found, raw.iter().copied(), &about.captures[0], names);
         if known.len() >= MAX_REMEMBERED {
             known.clear();
         }

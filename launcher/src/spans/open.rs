@@ -12,7 +12,7 @@ use super::names::Names;
 use super::open_span::{OpenSpan, WithoutEnd};
 use super::operations::{Finished, OpenOperations};
 use super::states::States;
-use super::{ById, limits};
+use super::{ById, MAX_OVER, limits};
 use crate::clock::WallClock;
 use crate::config::{KnownMethods, Limits, SpanSettings};
 use crate::events::decode::{Happened, Record, ServerPanic};
@@ -23,9 +23,6 @@ use crate::probes::operations::About;
 /// More open spans than this are a program that keeps requests open for ever, or ends that were lost; the oldest half is
 /// then closed as unfinished.
 const MAX_OPEN: usize = 65_536;
-
-/// Spans that are kept to be made anew, of 1.5 KB each.
-const MAX_OVER: usize = 64;
 
 /// All spans whose end has not come.
 #[derive(Debug)]

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bpf::records::http_client::HttpClientEnd;
 use bpf::records::operation::TRACE_STATE;
-use opentelemetry::InstrumentationScope;
+use foldhash::fast::RandomState;
 use opentelemetry::trace::{Link, SpanContext, SpanKind, Status};
+use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
@@ -18,7 +19,7 @@ use super::known::Known;
 use super::names::Names;
 use super::panics::Panics;
 use super::values::Values;
-use super::{ById, MAX_REMEMBERED, limits, values};
+use super::{ById, MAX_OVER, MAX_REMEMBERED, limits, values};
 use crate::captured::{Captured, Value};
 use crate::clock::WallClock;
 use crate::config::{Database, Limits};
@@ -50,10 +51,10 @@ struct OpenOperation {
 pub(super) struct OpenOperations {
     /// What becomes of records, by the numbers of operations.
     about: Vec<Option<Arc<About>>>,
-    scopes: HashMap<&'static str, InstrumentationScope>,
+    scopes: HashMap<&'static str, InstrumentationScope, RandomState>,
     open: ById<OpenOperation>,
     /// The spans of operations that go on until an object ends, by its address.
-    objects: HashMap<u64, [u8; 8]>,
+    objects: HashMap<u64, [u8; 8], RandomState>,
     /// Ends that came before the function had returned in which the operation began.
     early: EarlyEnds,
     /// The spans of operations that have made an object, by its address.
@@ -64,6 +65,8 @@ pub(super) struct OpenOperations {
     panics: Panics,
     limits: Limits,
     database: Database,
+    /// Lists of operations that are over, empty: the next ones take their memory.
+    over: Vec<(Values, Vec<KeyValue>)>,
     /// Ends whose start was lost.
     orphans: u64,
 }
@@ -76,9 +79,9 @@ impl OpenOperations {
     pub(super) fn new(about: Vec<Option<Arc<About>>>, limits: Limits, database: Database) -> Self {
         Self {
             about,
-            scopes: HashMap::new(),
+            scopes: HashMap::default(),
             open: ById::default(),
-            objects: HashMap::new(),
+            objects: HashMap::default(),
             early: EarlyEnds::default(),
             makers: HashMap::new(),
             known: Known::default(),
@@ -86,6 +89,7 @@ impl OpenOperations {
             panics: Panics::default(),
             limits,
             database,
+            over: Vec::new(),
             orphans: 0,
         }
     }
@@ -103,15 +107,20 @@ impl OpenOperations {
     ) -> Option<&SpanData> {
         let OperationStarted { head, values: raw } = record;
         let about = self.about(head.operation)?;
-        let mut found = Vec::with_capacity(raw.len() + 2);
-        let is_known = |value: &&RawValue<'_>| about.known.contains(&usize::from(value.number));
-        let (about_object, own): (Vec<_>, Vec<_>) = raw.iter().partition(is_known);
-        values::add(&mut found, &own, &about.captures[0], names);
-        let known = object(&found, KEY).and_then(|key| self.known.of(key, &about, &about_object, names));
+        let (mut found, attributes) = self.over.pop().unwrap_or_default();
+        found.reserve(raw.len() + 4);
+        let is_known = |value: &RawValue<'_>| about.known.contains(&usize::from(value.number));
+        values::add(&mut found, raw.iter().filter(|value| !is_known(value)), &about.captures[0], names);
+        let key = if about.known.is_empty() { None } else { object(&found, KEY) };
+        let known = key.and_then(|key| {
+            let about_object = raw.iter().filter(|value| is_known(value)).collect::<Vec<_>>();
+            self.known.of(key, &about, &about_object, names)
+        });
         let scope = self.scopes.entry(about.library).or_insert_with(|| identity::scope(about.library)).clone();
         let state = raw.iter().find(|value| value.number == TRACE_STATE);
         let state = state.map(|value| identity::trace_state(value.bytes)).unwrap_or_default();
         let mut data = identity::open_span(about.kind.clone(), &head.span, state, scope, clock.time(head.time));
+        data.attributes = attributes;
         if let Some(maker) = object(&found, WITHIN).and_then(|object| self.makers.get(&object)) {
             data.links.links.push(Link::new(maker.clone(), Vec::new(), 0));
         }
@@ -129,14 +138,18 @@ impl OpenOperations {
             Happened::Ended => self.end(record, names, finished),
             Happened::Returned => self.returned(record, names, finished),
             Happened::Annotated => {
-                if let Some(mut open) = self.open.remove(&head.span_id) {
-                    self.annotate(record, names, (0, &mut open.data));
-                    self.open.insert(head.span_id, open);
+                let (about, database) = (self.about(head.operation), &self.database);
+                if let Some((about, open)) = about.zip(self.open.get_mut(&head.span_id)) {
+                    annotate((&about, database), record, names, (0, &mut open.data));
                 }
             }
             Happened::Panicked => {
                 let value = raw.first().and_then(|value| values::held(value.bytes, names));
-                self.panics.begin(head.goroutine, value.unwrap_or_else(|| PanicValue::new(None, [0; 3], &[])), head.time);
+                self.panics.begin(
+                    head.goroutine,
+                    value.unwrap_or_else(|| PanicValue::new(None, [0; 3], Arc::default)),
+                    head.time,
+                );
             }
             Happened::Unwound => self.unwound(head, false, finished),
             Happened::Exited => self.unwound(head, true, finished),
@@ -150,14 +163,9 @@ impl OpenOperations {
         names: &mut Names<N>,
         (depth, data): (u32, &mut SpanData),
     ) {
-        let Some(about) = self.about(record.head.operation) else {
-            return;
-        };
-        let [start, end] = &about.captures;
-        let mut found = Vec::new();
-        values::add(&mut found, &record.values.iter().collect::<Vec<_>>(), if end.is_empty() { start } else { end }, names);
-        let (values, database, is_inner) = (&found, &self.database, record.head.level >= depth);
-        (about.span)(&Captured { function: &about.function, values, known: &[], database, is_ended: true, is_inner }, data);
+        if let Some(about) = self.about(record.head.operation) {
+            annotate((&about, &self.database), record, names, (depth, data));
+        }
     }
 
     fn end<N: TypeNames>(&mut self, record: &OperationHappened<'_>, names: &mut Names<N>, finished: Finished<'_>) {
@@ -170,7 +178,7 @@ impl OpenOperations {
         let [start, end] = &about.captures;
         let is_close = !Arc::ptr_eq(&about, &open.about);
         let captures = if is_close && end.is_empty() { start } else { end };
-        values::add(&mut open.values, &raw.iter().collect::<Vec<_>>(), captures, names);
+        values::add(&mut open.values, raw, captures, names);
         let recovered = match open.returned {
             Some((_, object)) => {
                 self.objects.remove(&object);
@@ -178,13 +186,13 @@ impl OpenOperations {
             }
             None => self.panics.returns(head.goroutine, open.started, head.time),
         };
-        let mut data = Self::ended_at(open.data, open.started, head.time);
-        self.complete((&open.about, &open.values, open.known.as_deref()), true, &mut data);
+        self.complete(&mut open, head.time, true);
+        let OpenOperation { mut data, mut values, started, .. } = open;
         if let Some(panic) = recovered.filter(|_| about.kind == SpanKind::Server) {
-            let time = data.start_time + Duration::from_nanos(panic.began.saturating_sub(open.started));
+            let time = data.start_time + Duration::from_nanos(panic.began.saturating_sub(started));
             failures::recovered(&mut data, &panic.value, time);
         }
-        if let Some(object) = object(&open.values, MAKES) {
+        if let Some(object) = object(&values, MAKES) {
             if self.makers.len() >= MAX_REMEMBERED {
                 self.makers.clear();
             }
@@ -192,21 +200,24 @@ impl OpenOperations {
         }
         limits::apply(&self.limits, &mut data);
         finished(&data);
+        if self.over.len() < MAX_OVER {
+            values.clear();
+            data.attributes.clear();
+            self.over.push((values, data.attributes));
+        }
     }
 
-    fn ended_at(mut data: SpanData, started: u64, end: u64) -> SpanData {
-        data.end_time = data.start_time + Duration::from_nanos(end.saturating_sub(started));
-        data
-    }
-
-    fn complete(&self, (about, values, known): (&About, &Values, Option<&Values>), is_ended: bool, data: &mut SpanData) {
-        let known = known.map(Vec::as_slice).unwrap_or_default();
+    /// Completes the span of an operation that is over at this time; whether that is its end.
+    fn complete(&self, open: &mut OpenOperation, end: u64, is_ended: bool) {
+        let OpenOperation { about, data, started, values, known, .. } = open;
+        data.end_time = data.start_time + Duration::from_nanos(end.saturating_sub(*started));
+        let known = known.as_deref().map(Vec::as_slice).unwrap_or_default();
         let captured = Captured { function: &about.function, values, known, database: &self.database, is_ended, is_inner: true };
         (about.span)(&captured, data);
         if let Some(failure) = captured.failure() {
             let is_marked = data.attributes.iter().any(|attribute| attribute.key.as_str() == semconv::ERROR_TYPE);
             if data.status == Status::Unset && !is_marked && about.kind == SpanKind::Internal {
-                fail(data, failure.type_name.into(), failure.message.as_deref().unwrap_or_default());
+                fail(data, failure.type_name, failure.message.as_deref().unwrap_or_default());
             }
         }
     }
@@ -247,6 +258,20 @@ impl OpenOperations {
     pub(super) fn orphans(&self) -> u64 {
         self.orphans
     }
+}
+
+/// Adds what an annotation tells.
+fn annotate<N: TypeNames>(
+    (about, database): (&About, &Database),
+    record: &OperationHappened<'_>,
+    names: &mut Names<N>,
+    (depth, data): (u32, &mut SpanData),
+) {
+    let [start, end] = &about.captures;
+    let mut values = Values::new();
+    values::add(&mut values, &record.values, if end.is_empty() { start } else { end }, names);
+    let (function, is_inner) = (&about.function, record.head.level >= depth);
+    (about.span)(&Captured { function, values: &values, known: &[], database, is_ended: true, is_inner }, data);
 }
 
 /// The address of an object that was captured.

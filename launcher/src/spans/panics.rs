@@ -89,7 +89,7 @@ mod tests {
 
     fn panics() -> Panics {
         let mut panics = Panics::default();
-        panics.begin(GOROUTINE, PanicValue { type_name: "string".to_owned(), message: None }, 1_000);
+        panics.begin(GOROUTINE, PanicValue { type_name: "string".into(), message: None }, 1_000);
         panics
     }
 
@@ -123,7 +123,7 @@ mod tests {
         assert!(panics.get(GOROUTINE).is_none());
         // What begins behind it, and the goroutine's next request.
         assert!(panics.returns(GOROUTINE, 1_050, 1_100).is_none());
-        assert_eq!(panics.returns(GOROUTINE, 900, 1_200).unwrap().value.type_name, "string");
+        assert_eq!(&*panics.returns(GOROUTINE, 900, 1_200).unwrap().value.type_name, "string");
         assert!(panics.returns(GOROUTINE, 900, 1_300).is_none());
     }
 }

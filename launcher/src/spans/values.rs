@@ -2,19 +2,25 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::names::Names;
 use crate::captured::{Named, Value};
 use crate::events::decode::RawValue;
 use crate::expression::ValueKind;
-use crate::panic_value::{PanicValue, TypeNames};
+use crate::panic_value::{self, PanicValue, TypeNames};
 use bpf::records::operation::MAX_VALUE;
 
 /// Names and values.
 pub(super) type Values = Vec<(Cow<'static, str>, Value)>;
 
 /// Adds what was captured, by its names. What has no name, or not the form that it should have, is left out.
-pub(super) fn add<N: TypeNames>(values: &mut Values, raw: &[&RawValue<'_>], captures: &[Named], names: &mut Names<N>) {
+pub(super) fn add<'r, N: TypeNames>(
+    values: &mut Values,
+    raw: impl IntoIterator<Item = &'r RawValue<'r>>,
+    captures: &[Named],
+    names: &mut Names<N>,
+) {
     for one in raw {
         if let Some(Named { name, kind }) = captures.get(usize::from(one.number))
             && let Some(value) = value(one, *kind, names)
@@ -30,7 +36,7 @@ fn value<N: TypeNames>(raw: &RawValue<'_>, kind: ValueKind, names: &mut Names<N>
         ValueKind::Text if raw.is_unread => unread(raw.bytes, names)?,
         ValueKind::Text => Value::Text { text: text(raw.bytes, raw.is_cut), is_cut: raw.is_cut },
         ValueKind::Address if raw.is_unread => return None,
-        ValueKind::Address => Value::Text { text: address(raw.bytes)?.to_string(), is_cut: false },
+        ValueKind::Address => Value::Text { text: names.address(address(raw.bytes)?), is_cut: false },
         ValueKind::Integer { bytes, is_signed: true } => Value::Integer(signed(word()?, bytes)),
         ValueKind::Integer { bytes: _, is_signed: false } => Value::Integer(i64::try_from(word()?).unwrap_or(i64::MAX)),
         ValueKind::Bool => Value::Bool(word()? != 0),
@@ -57,8 +63,10 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
 fn unread<N: TypeNames>(bytes: &[u8], names: &mut Names<N>) -> Option<Value> {
     let [address, length]: [u64; 2] = bytemuck::cast(*bytes.first_chunk::<16>()?);
     let taken = length.min(u64::from(MAX_VALUE));
-    let bytes = names.constant(address, taken)?;
-    Some(Value::Text { text: text(bytes, length > taken), is_cut: length > taken })
+    let constant = names.constant(address, taken)?;
+    let is_cut = length > taken;
+    let text = if is_cut { text(&constant.bytes, is_cut) } else { constant.text.clone() };
+    Some(Value::Text { text, is_cut })
 }
 
 /// What an interface holds: the address of its type, three words, and a text perhaps.
@@ -75,9 +83,9 @@ fn signed(word: u64, bytes: u8) -> i64 {
 }
 
 /// Text; of one that was cut, not the beginning of a character alone. `…` says that there was more.
-fn text(bytes: &[u8], is_cut: bool) -> String {
+fn text(bytes: &[u8], is_cut: bool) -> Arc<str> {
     if !is_cut {
-        return String::from_utf8_lossy(bytes).into_owned();
+        return panic_value::text(bytes);
     }
     let whole = match std::str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => bytes.get(..error.valid_up_to()).unwrap_or(bytes),
@@ -85,7 +93,7 @@ fn text(bytes: &[u8], is_cut: bool) -> String {
     };
     let mut text = String::from_utf8_lossy(whole).into_owned();
     text.push('…');
-    text
+    text.into()
 }
 
 #[cfg(test)]
@@ -112,6 +120,7 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_at_a_character_and_says_so() {
+        let text = |bytes: &[u8], is_cut| text(bytes, is_cut).to_string();
         assert_eq!(text("größe".as_bytes(), false), "größe");
         assert_eq!(text(&"größe".as_bytes()[..3], true), "gr…");
         assert_eq!(text("grö".as_bytes(), true), "grö…");

@@ -15,10 +15,10 @@ const BEFORE_NAMES: [&str; 11] =
 const CUT: char = '…';
 
 /// What is shown of a text: all of it only to whoever wants statements as they are.
-pub(super) fn shown(message: String, policy: StatementPolicy) -> String {
+pub(super) fn shown(message: &str, policy: StatementPolicy) -> String {
     match policy {
-        StatementPolicy::Raw => message,
-        StatementPolicy::Sanitized | StatementPolicy::LeftOut => without_values(&message),
+        StatementPolicy::Raw => message.to_owned(),
+        StatementPolicy::Sanitized | StatementPolicy::LeftOut => without_values(message),
     }
 }
 
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn values_are_shown_only_where_statements_are_raw() {
         let message = "Duplicate entry 'Zq1' for key 'a'";
-        let with = |policy| shown(message.to_owned(), policy);
+        let with = |policy| shown(message, policy);
         assert_eq!(with(StatementPolicy::Raw), message);
         assert_eq!(with(StatementPolicy::Sanitized), "Duplicate entry ? for key 'a'");
         assert_eq!(with(StatementPolicy::LeftOut), "Duplicate entry ? for key 'a'");

@@ -122,18 +122,18 @@ pub fn failed(captured: &Captured<'_>, span: &mut SpanData) {
     };
     let code = match captured.get("code") {
         Some(Value::Text { text, .. }) if !text.is_empty() => Some(text.clone()),
-        Some(Value::Integer(number)) if *number != 0 => Some(number.to_string()),
+        Some(Value::Integer(number)) if *number != 0 => Some(number.to_string().into()),
         Some(Value::Text { .. } | Value::Integer(_) | Value::Bool(_) | Value::Float(_) | Value::Type(_) | Value::Held(_))
         | None => None,
     };
     let Failure { type_name, message: text } = failure;
     span.attributes.push(KeyValue::new(semconv::ERROR_TYPE, type_name));
     span.attributes.extend(code.map(|code| KeyValue::new(semconv::DB_RESPONSE_STATUS_CODE, code)));
-    span.status = Status::error(message::shown(text.unwrap_or_default(), captured.database.statement));
+    span.status = Status::error(message::shown(text.as_deref().unwrap_or_default(), captured.database.statement));
 }
 
 /// Whether an error only says that there is nothing, or no more: `sql.ErrNoRows`, `pgx.ErrNoRows`, `io.EOF`.
 fn is_none(failure: &Failure) -> bool {
     let text = failure.message.as_deref().unwrap_or_default();
-    failure.type_name == "*errors.errorString" && matches!(text, "EOF" | "sql: no rows in result set" | "no rows in result set")
+    &*failure.type_name == "*errors.errorString" && matches!(text, "EOF" | "sql: no rows in result set" | "no rows in result set")
 }

@@ -84,15 +84,15 @@ pub(super) fn called(captured: &Captured<'_>, span: &mut SpanData) {
 
 /// Whether an error says that a stream has come to its end (`io.EOF`).
 fn is_end_of_stream(failure: &Failure) -> bool {
-    failure.type_name == "*errors.errorString" && failure.message.as_deref() == Some("EOF")
+    &*failure.type_name == "*errors.errorString" && failure.message.as_deref() == Some("EOF")
 }
 
 /// Adds the other end of the connection.
 fn peer(captured: &Captured<'_>, span: &mut SpanData) {
     let of_request = || captured.text(REMOTE).and_then(|remote| remote.parse::<SocketAddr>().ok());
-    let (address, port) = match captured.text(PEER_ADDRESS) {
-        Some(address) => (Some(address.to_owned()), captured.integer(PEER_PORT)),
-        None => of_request().map(|remote| (remote.ip().to_string(), i64::from(remote.port()))).unzip(),
+    let (address, port) = match captured.shared_text(PEER_ADDRESS) {
+        Some(address) => (Some(address.clone()), captured.integer(PEER_PORT)),
+        None => of_request().map(|remote| (remote.ip().to_string().into(), i64::from(remote.port()))).unzip(),
     };
     span.attributes.extend(address.map(|address| KeyValue::new(semconv::NETWORK_PEER_ADDRESS, address)));
     span.attributes.extend(port.map(|port| KeyValue::new(semconv::NETWORK_PEER_PORT, port)));

@@ -1,7 +1,7 @@
 //! The records of a round trip into a CLIENT span, by the semantic conventions for HTTP clients.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use bpf::records::http_client::{HttpClientEnd, Peer};
 use opentelemetry::trace::{SpanKind, Status, TraceState};
@@ -91,7 +91,7 @@ pub fn finish(span: &mut SpanData, end: &HttpClientEnd, error: Option<PanicValue
         }
         if end.status >= 400 {
             // The conventions: no description where the status code says it all.
-            fail(span, end.status.to_string().into(), "");
+            fail(span, end.status.to_string(), "");
         }
     }
     if let Some(PanicValue { type_name, message }) = error {
@@ -131,15 +131,15 @@ fn has_body(span: &SpanData, status: u32) -> bool {
 }
 
 /// `error.type`: the Go type, but for the two errors of a context, whose types say nothing.
-fn error_type(type_name: String, message: &str) -> Cow<'static, str> {
-    match (type_name.as_str(), message) {
+fn error_type(type_name: Arc<str>, message: &str) -> Value {
+    match (&*type_name, message) {
         ("*errors.errorString", "context canceled") => "context.Canceled".into(),
         ("context.deadlineExceededError", _) => "context.DeadlineExceeded".into(),
         _ => type_name.into(),
     }
 }
 
-fn fail(span: &mut SpanData, error_type: Cow<'static, str>, description: &str) {
+fn fail(span: &mut SpanData, error_type: impl Into<Value>, description: &str) {
     span.attributes.push(KeyValue::new(semconv::ERROR_TYPE, error_type));
     span.status = Status::error(description.to_owned());
 }
@@ -197,8 +197,8 @@ mod tests {
 
     #[test]
     fn the_errors_of_a_context_have_names() {
-        assert_eq!(error_type("*errors.errorString".to_owned(), "context canceled"), "context.Canceled");
-        assert_eq!(error_type("context.deadlineExceededError".to_owned(), ""), "context.DeadlineExceeded");
-        assert_eq!(error_type("*net.OpError".to_owned(), ""), "*net.OpError");
+        assert_eq!(error_type("*errors.errorString".into(), "context canceled"), Value::from("context.Canceled"));
+        assert_eq!(error_type("context.deadlineExceededError".into(), ""), Value::from("context.DeadlineExceeded"));
+        assert_eq!(error_type("*net.OpError".into(), ""), Value::from("*net.OpError"));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use bpf::records::http_server::{HttpServerEnd, end_flag, text as server_text};
 use opentelemetry::trace::{SpanKind, Status, TraceState};
-use opentelemetry::{InstrumentationScope, KeyValue, StringValue};
+use opentelemetry::{InstrumentationScope, KeyValue, StringValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
@@ -154,7 +154,7 @@ const ABORTED: &str = "http.ErrAbortHandler";
 /// Whether a panic's value is `http.ErrAbortHandler`, by which a handler aborts its answer (`net/http/server.go`; in Go 1.27
 /// `net/http/internal/common.go`): the server logs nothing. A proxy does so whenever its client leaves.
 fn is_abort(value: &PanicValue) -> bool {
-    value.type_name == "*errors.errorString" && value.message.as_deref() == Some("net/http: abort Handler")
+    &*value.type_name == "*errors.errorString" && value.message.as_deref() == Some("net/http: abort Handler")
 }
 
 /// Completes the span of a request whose handler has panicked; `value` is the panic's value.
@@ -169,7 +169,7 @@ pub fn finish_panic(span: &mut SpanData, record: &ServerPanic<'_>, value: PanicV
     if is_abort(&value) {
         // What is answered on a hijacked connection is not the server's, and so not cut by it.
         if end.flags & end_flag::HIJACKED == 0 {
-            error(span, Cow::Borrowed(ABORTED), "the handler aborted its answer");
+            error(span, ABORTED, "the handler aborted its answer");
         }
         return;
     }
@@ -178,7 +178,7 @@ pub fn finish_panic(span: &mut SpanData, record: &ServerPanic<'_>, value: PanicV
     attributes.extend(message.clone().map(|message| KeyValue::new(semconv::EXCEPTION_MESSAGE, message)));
     let event = opentelemetry::trace::Event::new("exception", span.end_time, attributes, 0);
     span.events.events.push(event);
-    error(span, Cow::Owned(type_name), &format!("panic: {}", message.as_deref().unwrap_or_default()));
+    error(span, type_name, &format!("panic: {}", message.as_deref().unwrap_or_default()));
 }
 
 /// The route that muxes have found, and a router within them.
@@ -197,7 +197,7 @@ fn status(span: &mut SpanData, code: u32) {
     span.attributes.push(KeyValue::new(semconv::HTTP_RESPONSE_STATUS_CODE, i64::from(code)));
     if code >= 500 && span.status == Status::Unset {
         // The conventions: no description where the status code says it all.
-        error(span, Cow::Owned(code.to_string()), "");
+        error(span, code.to_string(), "");
     }
 }
 
@@ -210,7 +210,7 @@ fn body_size(span: &mut SpanData, end: &HttpServerEnd) {
 }
 
 /// Marks the span as failed; a later, more telling reason replaces `error.type`.
-fn error(span: &mut SpanData, error_type: Cow<'static, str>, description: &str) {
+fn error(span: &mut SpanData, error_type: impl Into<Value>, description: &str) {
     span.attributes.retain(|attribute| attribute.key.as_str() != semconv::ERROR_TYPE);
     span.attributes.push(KeyValue::new(semconv::ERROR_TYPE, error_type));
     span.status = Status::error(description.to_owned());

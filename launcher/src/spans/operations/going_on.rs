@@ -27,7 +27,7 @@ impl OpenOperations {
             self.orphans += 1;
             return;
         };
-        values::add(&mut open.values, &raw.iter().collect::<Vec<_>>(), &about.captures[1], names);
+        values::add(&mut open.values, raw, &about.captures[1], names);
         open.returned = Some((head.time, head.object));
         let started = open.started;
         self.panics.returns(head.goroutine, started, head.time);
@@ -48,7 +48,7 @@ impl OpenOperations {
             return;
         };
         let mut end = EarlyEnd { values: Values::default(), time: head.time };
-        values::add(&mut end.values, &raw.iter().collect::<Vec<_>>(), &about.captures[0], names);
+        values::add(&mut end.values, raw, &about.captures[0], names);
         // Its function may have returned meanwhile.
         let returned = self.objects.get(&head.object).copied();
         if let Some(id) = returned.filter(|id| self.open.get(id).is_some_and(|open| open.started <= head.time)) {
@@ -67,9 +67,8 @@ impl OpenOperations {
             self.objects.remove(&object);
         }
         open.values.extend(end.values);
-        let mut data = Self::ended_at(open.data, open.started, end.time);
-        self.complete((&open.about, &open.values, open.known.as_deref()), true, &mut data);
-        limits::apply(&self.limits, &mut data);
-        finished(&data);
+        self.complete(&mut open, end.time, true);
+        limits::apply(&self.limits, &mut open.data);
+        finished(&open.data);
     }
 }

@@ -14,28 +14,28 @@ impl OpenOperations {
             |open: &OpenOperation| open.goroutine == head.goroutine && open.level >= head.level && open.returned.is_none();
         let unwound: Vec<OpenOperation> = self.open.extract_if(|_id, open| is_unwound(open)).map(|(_id, open)| open).collect();
         let panic = self.panics.take(head.goroutine).filter(|_| !is_goexit);
-        for open in unwound {
+        for mut open in unwound {
             let end = panic.as_ref().map_or(head.time, |panic| panic.unwound(open.started, head.time));
-            let mut data = Self::ended_at(open.data, open.started, end);
-            self.complete((&open.about, &open.values, open.known.as_deref()), false, &mut data);
+            self.complete(&mut open, end, false);
+            let data = &mut open.data;
             match &panic {
-                Some(panic) => panicked(&mut data, &panic.value),
-                None if is_goexit => fail(&mut data, "runtime.Goexit".into(), "its goroutine was ended by runtime.Goexit"),
-                None => unfinished(&mut data),
+                Some(panic) => panicked(data, &panic.value),
+                None if is_goexit => fail(data, "runtime.Goexit", "its goroutine was ended by runtime.Goexit"),
+                None => unfinished(data),
             }
-            limits::apply(&self.limits, &mut data);
-            finished(&data);
+            limits::apply(&self.limits, data);
+            finished(data);
         }
     }
 
     /// The span of one whose end was not seen, as of `now`.
-    pub(super) fn close(&self, open: OpenOperation, now: u64) -> SpanData {
+    pub(super) fn close(&self, mut open: OpenOperation, now: u64) -> SpanData {
         let panic = self.panics.get(open.goroutine).filter(|_| open.returned.is_none());
         let unwound = || panic.map_or(now, |panic| panic.unwound(open.started, now));
         let returned = open.returned.filter(|_| !open.about.lasts);
         let end = returned.map_or_else(unwound, |(returned, _)| returned);
-        let mut data = Self::ended_at(open.data, open.started, end);
-        self.complete((&open.about, &open.values, open.known.as_deref()), returned.is_some(), &mut data);
+        self.complete(&mut open, end, returned.is_some());
+        let mut data = open.data;
         if returned.is_none() {
             match panic {
                 Some(panic) => panicked(&mut data, &panic.value),

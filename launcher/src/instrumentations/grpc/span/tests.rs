@@ -17,7 +17,7 @@ fn span() -> SpanData {
 }
 
 fn text(name: &'static str, text: &str) -> (Cow<'static, str>, Value) {
-    (name.into(), Value::Text { text: text.to_owned(), is_cut: false })
+    (name.into(), Value::Text { text: text.into(), is_cut: false })
 }
 
 fn number(name: &'static str, number: i64) -> (Cow<'static, str>, Value) {
@@ -25,7 +25,7 @@ fn number(name: &'static str, number: i64) -> (Cow<'static, str>, Value) {
 }
 
 fn error(type_name: &str, message: Option<&str>) -> (Cow<'static, str>, Value) {
-    let value = PanicValue { type_name: type_name.to_owned(), message: message.map(str::to_owned) };
+    let value = PanicValue { type_name: type_name.into(), message: message.map(Into::into) };
     (ERROR.into(), Value::Held(value))
 }
 
