@@ -1,6 +1,8 @@
 //! A `traceparent` that is in the header already: the program's own, or a copy of that of the request that it serves.
 
+use super::super::copied;
 use super::*;
+use crate::target::Memory as _;
 use crate::trace::frames::{self, Opening, Standing};
 use crate::trace::injection::NO_INJECTION;
 
@@ -20,19 +22,70 @@ fn the_programs_own_traceparent_is_the_parent_and_stays_alone() {
     }
 }
 
+/// The span that a proxy serves: number 7 of the trace, below the parent that the request has named.
+fn serve(client: &Client) -> SpanIdentity {
+    let mut served = SpanIdentity { span_id: [7; 8], trace_flags: 1, ..SpanIdentity::NONE };
+    for (bytes, text) in [(&mut served.trace_id[..], TRACE), (&mut served.parent_span_id[..], PARENT)] {
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap();
+        }
+    }
+    let goroutine = client.process.goroutine_or_new(client.goroutine).unwrap();
+    goroutine.next().unwrap().span.set(&served, client.goroutine);
+    goroutine.opened(0);
+    served
+}
+
+/// What a header says when the names in it have been replaced by those of the span 8 of this trace, or nothing where none was.
+fn replaced(trace: &str, lines: &str) -> Option<String> {
+    let mut process = FakeProcess::<true>::of(layouts::ALL[0].1);
+    process.client = layout(&layouts::ALL[0].1);
+    let buffer = process.memory.allocate(4096);
+    let writer = process.memory.allocate(64);
+    process.memory.write(buffer, lines.as_bytes());
+    process.memory.write_words(writer + 16, &[buffer, 4096, 4096]);
+    process.memory.write_words(writer + 40, &[lines.len() as u64]);
+    let mut span = SpanIdentity { span_id: [8; 8], trace_flags: 1, ..SpanIdentity::NONE };
+    for (at, byte) in span.trace_id.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&trace[2 * at..2 * at + 2], 16).unwrap();
+    }
+    copied::remember(&process, writer, &span).unwrap();
+    process.registers.set(Registers { stack_pointer: STACK, ..Registers::calling(&[BUFFERED, writer], 7) });
+    copied::replace(&process, &process.client).ok()?;
+    let text = process.read::<[u8; 512]>(buffer).unwrap();
+    Some(String::from_utf8(text[..lines.len()].to_vec()).unwrap())
+}
+
+#[test]
+fn names_of_the_parent_are_replaced_in_the_buffer() {
+    let short = format!("{}a3ce929d0e0e4736", "0".repeat(16));
+    let other = "1".repeat(32);
+    let own = "08".repeat(8);
+    let line = |name: &str, value: String| format!("GET / HTTP/1.1\r\n{name}: {value}\r\nUser-Agent: curl\r\n");
+    let multiple = |trace: &str, span: &str| line("X-B3-Spanid", format!("{span}\r\nX-B3-Traceid: {trace}"));
+    for (trace, named) in [(TRACE, TRACE), (&short, &short), (&short, &short[16..])] {
+        for rest in ["", "-1", "-1-1111111111111111"] {
+            let single = |span: &str| line("B3", format!("{named}-{span}{rest}"));
+            assert_eq!(replaced(trace, &single(PARENT)), Some(single(&own)), "{named}{rest}");
+        }
+        assert_eq!(replaced(trace, &multiple(named, PARENT)), Some(multiple(named, &own)), "{named}");
+    }
+    let w3c = |span: &str, flags: &str| line("Traceparent", format!("00-{TRACE}-{span}-{flags}"));
+    assert_eq!(replaced(TRACE, &w3c(PARENT, "00")), Some(w3c(&own, "01")));
+    // Those of another trace stay.
+    assert_eq!(replaced(TRACE, &line("Traceparent", format!("00-{other}-{PARENT}-01"))), None);
+    assert_eq!(replaced(TRACE, &line("B3", format!("{other}-{PARENT}-1"))), None);
+    assert_eq!(replaced(TRACE, &line("B3", format!("{}-{PARENT}-1", &TRACE[16..]))), None);
+    assert_eq!(replaced(TRACE, &multiple(&other, PARENT)), None);
+    let both = |span: &str| w3c(span, "01") + &multiple(&other, PARENT);
+    assert_eq!(replaced(TRACE, &both(PARENT)), Some(both(&own)));
+}
+
 /// `httputil.ReverseProxy` copies the headers of the request that it serves.
 #[test]
 fn a_copied_traceparent_is_not_the_programs_own() {
     on_each(|release, mut client| {
-        let mut served = SpanIdentity { span_id: [7; 8], trace_flags: 1, ..SpanIdentity::NONE };
-        for (bytes, text) in [(&mut served.trace_id[..], TRACE), (&mut served.parent_span_id[..], PARENT)] {
-            for (at, byte) in bytes.iter_mut().enumerate() {
-                *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap();
-            }
-        }
-        let goroutine = client.process.goroutine_or_new(client.goroutine).unwrap();
-        goroutine.next().unwrap().span.set(&served, client.goroutine);
-        goroutine.opened(0);
+        let served = serve(&client);
         let copied = client.span(client.request("/", &[("Traceparent", &format!("00-{TRACE}-{PARENT}-01"))]).0);
         assert_eq!((hex(&copied.trace_id), copied.parent_span_id), (TRACE.into(), [7; 8]), "{release}");
         client.end(0, [0, 0]);
