@@ -2,6 +2,7 @@
 
 use super::super::copied;
 use super::*;
+use crate::config::{Propagators, propagator};
 use crate::target::Memory as _;
 use crate::trace::frames::{self, Opening, Standing};
 use crate::trace::injection::NO_INJECTION;
@@ -34,6 +35,28 @@ fn serve(client: &Client) -> SpanIdentity {
     goroutine.next().unwrap().span.set(&served, client.goroutine);
     goroutine.opened(0);
     served
+}
+
+/// Of several listed kinds one has come: that is a copy, and the others are written.
+#[test]
+fn what_did_not_come_is_written_beside_a_copy() {
+    let parent = format!("00-{TRACE}-{PARENT}-01");
+    let single = format!("{TRACE}-{PARENT}-1");
+    for (name, value, written) in [("Traceparent", &parent, "B3: "), ("B3", &single, "Traceparent: 00-")] {
+        on_each(|release, mut client| {
+            client.process.propagators = Propagators(Setting::new((propagator::TRACE_CONTEXT | propagator::B3).into()));
+            serve(&client);
+            let (request, header) = client.request("/", &[(name, value)]);
+            let span = client.span(request);
+            assert_eq!(span.parent_span_id, [7; 8], "{release} {name}");
+            let (writer, _) = client.writer(4096, "GET / HTTP/1.1\r\n");
+            let slot = client.write(header, BUFFERED, writer, 8).unwrap();
+            let text = &bytemuck::cast_slice::<_, u8>(&slot.words[5..])[..usize::try_from(slot.words[4]).unwrap()];
+            let line = format!("{written}{TRACE}-{}-", hex(&span.span_id));
+            let text = std::str::from_utf8(text).unwrap();
+            assert!(text.starts_with(&line) && text.lines().count() == 1, "{release} {name}: {text}");
+        });
+    }
 }
 
 /// What a header says when the names in it have been replaced by those of the span 8 of this trace, or nothing where none was.
