@@ -41,13 +41,16 @@ pub(super) fn replace<T: Target>(target: &T, config: &HttpClientConfig) -> Done 
         return Err(Missed::NotInjected);
     }
     let trace = hexadecimal(span.trace_id);
-    let mut lines = Lines { next: buffer, end: buffer.wrapping_add(count), trace, found: [0; 3], is_multiple: false };
+    let mut lines =
+        Lines { next: buffer, end: buffer.wrapping_add(count), trace, found: [0; 3], sampled: [0; 2], is_multiple: false };
     target.repeat(MAX_BYTES, &mut lines);
     let own: [u64; 2] = hexadecimal(span.span_id);
     let flag = [b'0', b'0' + (span.trace_flags & 1)];
-    let [parent, single, multiple] = lines.found;
-    // Where another trace is named besides, that is not this one's parent.
-    let multiple = if lines.is_multiple { multiple } else { 0 };
+    let ([parent, single, mut multiple], [single_flag, mut multiple_flag]) = (lines.found, lines.sampled);
+    if !lines.is_multiple {
+        // Another trace is named, of which this one's parent is not.
+        (multiple, multiple_flag) = (0, 0);
+    }
     let mut is_stored = parent | single | multiple != 0;
     for at in [parent, single, multiple] {
         if at != 0 {
@@ -56,6 +59,12 @@ pub(super) fn replace<T: Target>(target: &T, config: &HttpClientConfig) -> Done 
     }
     if parent != 0 {
         is_stored &= target.store(parent.wrapping_add(FLAGS), &flag);
+    }
+    for at in [single_flag, multiple_flag] {
+        // A trace that is being debugged stays so, and `true` is of old.
+        if at != 0 && matches!(target.read_or_zero::<u8>(at), b'0' | b'1') {
+            is_stored &= target.store(at, &flag[1..]);
+        }
     }
     // A header so long that its beginning has left the buffer already.
     if is_stored { Ok(()) } else { Err(Missed::NotInjected) }
@@ -69,7 +78,7 @@ const PARENT: u64 = 16;
 const FLAGS: u64 = ID + 1;
 /// … and where the trace begins in `B3: ` + 32 or 16 digits + `-` + the span's id, …
 const SINGLE: u64 = 4;
-/// … and in `X-B3-Traceid: `.
+/// … and in `X-B3-Traceid: `, as long as `X-B3-Sampled: `.
 const MULTIPLE: u64 = 14;
 /// Where the id begins in `X-B3-Spanid: `.
 const SPAN: u64 = 13;
@@ -90,6 +99,8 @@ struct Lines {
     trace: [u64; 4],
     /// Where the span's id begins in `Traceparent`, `B3` and `X-B3-Spanid`; 0 where there is none.
     found: [u64; 3],
+    /// Where `B3` and `X-B3-Sampled` say whether it is sampled, in one letter.
+    sampled: [u64; 2],
     /// Whether `X-B3-Traceid` is this trace.
     is_multiple: bool,
 }
@@ -133,9 +144,14 @@ impl Step for Lines {
         if &name == b"Tracepar" && more == *b"ent: 00-" {
             self.found[0] = behind(PARENT, FLAGS + 2 - ID);
         } else if name.starts_with(b"B3: ") {
-            self.found[1] = behind(SINGLE, 0);
+            let id = behind(SINGLE, 0);
+            let state = id.wrapping_add(ID);
+            let has_state = id != 0 && state.wrapping_add(2) <= self.end && lookup.read_or_zero::<u8>(state) == b'-';
+            (self.found[1], self.sampled[0]) = (id, if has_state { state.wrapping_add(1) } else { 0 });
         } else if &name == b"X-B3-Spa" && more.starts_with(b"nid: ") {
             self.found[2] = line.wrapping_add(SPAN);
+        } else if &name == b"X-B3-Sam" && more.starts_with(b"pled: ") {
+            self.sampled[1] = line.wrapping_add(MULTIPLE);
         } else if &name == b"X-B3-Tra" && more.starts_with(b"ceid: ") {
             self.is_multiple = self.digits(lookup, line.wrapping_add(MULTIPLE), b'\r') != 0;
         }

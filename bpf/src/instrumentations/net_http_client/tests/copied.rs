@@ -93,6 +93,16 @@ fn names_of_the_parent_are_replaced_in_the_buffer() {
         }
         assert_eq!(replaced(trace, &multiple(named, PARENT)), Some(multiple(named, &own)), "{named}");
     }
+    // Whether it is sampled is the span's own to say, but for traces that are being debugged.
+    let sampled = |state: &str, span: &str| line("B3", format!("{TRACE}-{span}{state}"));
+    for (came, goes) in [("-0", "-1"), ("-d", "-d"), ("", "")] {
+        assert_eq!(replaced(TRACE, &sampled(came, PARENT)), Some(sampled(goes, &own)), "{came}");
+    }
+    let sampled = |state: &str, trace: &str, span: &str| line("X-B3-Sampled", state.to_owned()) + &multiple(trace, span)[16..];
+    for (came, goes) in [("0", "1"), ("true", "true")] {
+        assert_eq!(replaced(TRACE, &sampled(came, TRACE, PARENT)), Some(sampled(goes, TRACE, &own)), "{came}");
+    }
+    assert_eq!(replaced(TRACE, &sampled("0", &other, PARENT)), None);
     let w3c = |span: &str, flags: &str| line("Traceparent", format!("00-{TRACE}-{span}-{flags}"));
     assert_eq!(replaced(TRACE, &w3c(PARENT, "00")), Some(w3c(&own, "01")));
     // Those of another trace stay.
