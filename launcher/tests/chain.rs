@@ -196,6 +196,32 @@ fn the_sdk_under_a_launcher() {
     }
 }
 
+/// A service that the SDK instruments and that names its span of a request in what it sends, without one for that: behind it is the launcher's.
+#[test]
+fn the_sdks_span_of_what_is_served_is_named() {
+    for version in VERSIONS {
+        let receiver = Receiver::start();
+        let last = traced(version, &receiver, &["backend"]);
+        let mut command = launcher();
+        command.args(["--service-name=named", "--engine=native", "--"]).arg(app(version));
+        let middle = Server::start_sending(receiver.clone(), command, &["named", &url(last.addresses[0])], 1);
+        load::send(middle.addresses[0], 4, 100, |_| "/".to_owned());
+        let said = middle.end();
+        end([last]);
+        let spans = receiver.spans();
+        let is_row = |trace: &&Vec<&Span>| {
+            let [servers, clients] = [SpanKind::Server, SpanKind::Client].map(|kind| of_kind(trace, kind));
+            matches!((&servers[..], &clients[..]), ([server], [client]) if is_child(server, client))
+        };
+        let traces = by_trace(&spans);
+        let served: HashSet<String> = said.stdout.lines().filter_map(|line| line.split(' ').nth(2)).map(str::to_owned).collect();
+        let is_served = |span: &Span| served.contains(&hexadecimal(&span.parent_span_id));
+        let clients = spans.iter().filter(|span| span.kind() == SpanKind::Client && is_served(span)).count();
+        let found = (traces.len(), traces.values().filter(is_row).count(), clients);
+        assert_eq!(found, (100, 100, 100), "{version:?}: {}", said.stderr);
+    }
+}
+
 /// Services in a row: each span the child of the one before it, from the first on.
 fn is_a_row(trace: &[&Span], length: usize) -> bool {
     let Some(mut last) = trace.iter().find(|span| span.parent_span_id.is_empty()) else { return false };

@@ -136,7 +136,7 @@ fn remember<T: Target>(target: &T, scratch: &mut Scratch, goroutine: &Goroutine,
         return Err(Missed::NothingToDo);
     }
     // A list that a peer takes must not become one that it refuses.
-    let added = text::list_size(span.propagation);
+    let added = text::list_size(injection::anew(target.propagators(), span.propagation));
     // Of a list that is as long as a limit, the last byte is within.
     let last = size.wrapping_sub(1);
     if size == u64::MAX || last / LIMITS != last.wrapping_add(added) / LIMITS {
@@ -174,8 +174,8 @@ fn inject<T: Target>(target: &T, config: &GrpcClientConfig) -> Done {
     let slot = &mut *claimed.slot;
     // As `meant_for` numbers them; no connection hands the whole on.
     slot.meant_for = [encoder, buffer, 0];
-    slot.drops = target.opaque(injection::dropped(span.propagation));
-    span.propagation &= !propagator::COPIED;
+    slot.drops = target.opaque(injection::dropped(target.propagators(), span.propagation));
+    span.propagation = injection::anew(target.propagators(), span.propagation);
     text::compose::<T, true, 0>(target, slot, &span, extracted);
     claimed.publish();
     Ok(())

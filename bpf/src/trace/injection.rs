@@ -53,10 +53,10 @@ impl Injection {
 }
 
 /// What names a span alone; the rest is passed on from elsewhere.
-pub const IDS: u8 = propagator::TRACE_CONTEXT | propagator::B3 | propagator::B3_MULTI;
+const IDS: u8 = propagator::TRACE_CONTEXT | propagator::B3 | propagator::B3_MULTI;
 
-/// Which headers a request gets, of those that it does not have. `is_copied`: those that name a parent are copies of what came, and ours
-/// take their place.
+/// Which headers a request gets, of those that it does not have. `is_copied`: those that it has and that name a parent are copies of what
+/// came, and ours take their place.
 #[inline(always)]
 #[must_use]
 pub fn to_inject(propagators: &Propagators, came: u8, own: &Found, is_copied: bool) -> u8 {
@@ -68,29 +68,37 @@ pub fn to_inject(propagators: &Propagators, came: u8, own: &Found, is_copied: bo
     if own.baggage != 0 {
         propagation &= !propagator::BAGGAGE;
     }
-    // Without a branch for each.
-    let counts = u64::from(is_copied).wrapping_sub(1);
     for (propagator, own) in [
         (propagator::TRACE_CONTEXT, own.trace_parent),
         (propagator::B3, own.b3),
         (propagator::B3_MULTI, own.b3_trace | own.b3_span | own.b3_sampled | own.b3_flags),
     ] {
-        if propagators.has(propagator) && own & counts == 0 {
+        if propagators.has(propagator) && own == 0 {
             propagation |= propagator;
         }
     }
     propagation | (u8::from(is_copied) * propagator::COPIED)
 }
 
+/// The same, for a header whose copies are left out, so that ours are written for each that is listed.
+#[inline(always)]
+#[must_use]
+pub fn anew(propagators: &Propagators, propagation: u8) -> u8 {
+    let is_copied = u8::from(propagation & propagator::COPIED != 0);
+    #[expect(clippy::cast_possible_truncation, reason = "the propagators are bits of a byte")]
+    let listed = propagators.0.get() as u8 & IDS;
+    propagation & !propagator::COPIED | (is_copied * listed)
+}
+
 /// The fields that are left out where `propagation` says that they are copies: bits of [`crate::slots::drops`].
 #[inline(always)]
 #[must_use]
-pub fn dropped(propagation: u8) -> u64 {
+pub fn dropped(propagators: &Propagators, propagation: u8) -> u64 {
     if propagation & propagator::COPIED == 0 {
         return 0;
     }
-    let w3c = u64::from(propagation & propagator::TRACE_CONTEXT != 0) * drops::TRACE_PARENT;
-    w3c | (u64::from(propagation & (propagator::B3 | propagator::B3_MULTI) != 0) * drops::B3)
+    let w3c = u64::from(propagators.has(propagator::TRACE_CONTEXT)) * drops::TRACE_PARENT;
+    w3c | (u64::from(propagators.has(propagator::B3) | propagators.has(propagator::B3_MULTI)) * drops::B3)
 }
 
 const _: () = assert!(size_of::<Injection>() == 48 + 16 + 24);

@@ -52,6 +52,18 @@ pub fn look<T: Target>(target: &T, search: &mut ParentSearch, layer: u32, is_cli
     }
 }
 
+/// 1 where the parent that was found is a span that the SDK records, of a call that is made; else 0.
+#[inline(always)]
+pub fn is_call<T: Target>(target: &T, search: &ParentSearch) -> u64 {
+    let [tracer_at, kind_at] = search.recorded_at;
+    if tracer_at == 0 {
+        return target.opaque(0);
+    }
+    let kind: u64 = target.read_or_zero(kind_at);
+    // Without a branch for each.
+    target.opaque(u64::from(kind == span_kind::CLIENT) | u64::from(kind == span_kind::PRODUCER))
+}
+
 /// Of which layers the operations are that the spans of a tracer of the SDK are made of; 0 where that is not known.
 #[inline(always)]
 pub fn layers<T: Target>(target: &T, tracer: u64) -> u32 {

@@ -50,7 +50,7 @@ pub static INSTRUMENTATION: Instrumentation = Instrumentation {
         "runtime.g",
         "runtime.stack",
     ],
-    wrappers: &["go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"],
+    wrappers: &["go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp", "github.com/traefik/traefik"],
     layer: instrumentation::HTTP_CLIENT,
     has_parents: true,
     is_of_sdk: false,

@@ -9,6 +9,7 @@
 //	services shared URL          serve; each request makes one to its path below URL, all with one header map
 //	services dump URL            serve; each request dumps one to URL, which is not sent, and then makes it
 //	services sdk URL             the same, with the OpenTelemetry SDK, whose spans are printed
+//	services named URL           the same without a span of the SDK for what is sent, which names that of what is served
 package main
 
 import (
@@ -52,6 +53,8 @@ func main() {
 		serve(dump(os.Args[2]), false)
 	case "sdk":
 		serve(withSDK(os.Args[2]), false)
+	case "named":
+		serve(named(os.Args[2]), false)
 	default:
 		panic("unknown role " + os.Args[1])
 	}

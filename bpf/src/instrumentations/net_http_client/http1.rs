@@ -9,7 +9,7 @@ use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
 use crate::slots::{Slot, meant_for, site};
 use crate::target::Target;
-use crate::trace::{injection, waiting};
+use crate::trace::waiting;
 use crate::write;
 
 /// The header of a request is about to be written: the span's context is written before it.
@@ -44,7 +44,7 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
         if T::STORES {
             super::copied::remember(target, writer, &span)?;
         }
-        span.propagation &= !(injection::IDS | propagator::COPIED);
+        span.propagation &= !propagator::COPIED;
     }
     let goroutine = registers.goroutine();
     if span.propagation == 0 {

@@ -7,7 +7,6 @@
 
 use super::peer;
 use crate::config::http_client::{HttpClientConfig, event};
-use crate::config::propagator;
 use crate::instrumentations::text;
 use crate::missed::{Done, Missed};
 use crate::records::SpanIdentity;
@@ -54,8 +53,8 @@ pub fn inject_http2<T: Target>(target: &T, config: &HttpClientConfig, event: u32
     let slot = &mut *claimed.slot;
     // As `meant_for` numbers them.
     slot.meant_for = [encoder, buffer, connection];
-    slot.drops = target.opaque(injection::dropped(span.propagation));
-    span.propagation &= !propagator::COPIED;
+    slot.drops = target.opaque(injection::dropped(target.propagators(), span.propagation));
+    span.propagation = injection::anew(target.propagators(), span.propagation);
     text::compose::<T, true, 0>(target, slot, &span, extracted);
     claimed.publish();
     Ok(())

@@ -231,7 +231,7 @@ fn adopt<T: Target>(target: &T, scratch: &mut Scratch) -> u64 {
 }
 
 /// Whether the headers name the parent of the one that was found, or of the request that is served around it; or the one that was found,
-/// where that is not the SDK's.
+/// unless the SDK records that as a call.
 ///
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
@@ -240,9 +240,10 @@ fn is_copied<T: Target>(target: &T, goroutine: &Goroutine, search: &ParentSearch
     if search.found != 0 && named.found != 0 {
         is_copied |= u64::from(search.parent.is_child_of(&named.trace_id, &named.parent_id));
         is_copied |= u64::from(proxied::is_copied(target, goroutine, named));
-        // Of a span that the SDK does not record the program knows by what stands in for ours.
+        // Of a span that the SDK does not record the program knows by what stands in for ours; and one of its own that is no call (of the
+        // request that it serves) is named where it sends the request without a span for that.
         let is_parent = u64::from_ne_bytes(search.parent.span_id) == u64::from_ne_bytes(named.parent_id);
-        is_copied |= u64::from(is_parent) & u64::from(search.recorded_at[0] == 0);
+        is_copied |= u64::from(is_parent) & (wrapped::is_call(target, search) ^ 1);
     }
     target.opaque(is_copied) != 0
 }

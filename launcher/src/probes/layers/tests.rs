@@ -8,6 +8,7 @@ const OTELGRPC: &str = "go.opentelemetry.io/contrib/instrumentation/google.golan
 const OTELCONNECT: &str = "connectrpc.com/otelconnect";
 const OTELSQL: &str = "github.com/XSAM/otelsql";
 const OTELPGX: &str = "github.com/exaring/otelpgx";
+const TRAEFIK: &str = "github.com/traefik/traefik";
 
 const DATABASES: [&str; 3] = ["database/sql", "github.com/jackc/pgx/v5", "github.com/jackc/pgx/v4"];
 const HTTP_CLIENT: &str = "net/http/client";
@@ -40,6 +41,7 @@ fn a_call_by_http_and_its_request_are_one() {
         assert!([HTTP_CLIENT, CONNECT].iter().all(|name| found.contains(name)), "{scope}: {found:?}");
     }
     assert!(libraries(OTELHTTP).contains(&GRPC[0]));
+    assert!(libraries(TRAEFIK).contains(&HTTP_CLIENT), "it has a span for each request that it hands on");
 }
 
 /// What is not planned has no spans, and is no layer of others.

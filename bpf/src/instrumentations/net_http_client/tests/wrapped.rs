@@ -114,19 +114,27 @@ fn an_unsampled_one_is_not_reported() {
     });
 }
 
-/// A program that names the span that stands in for ours has copied it: ours is replaced. One that names the SDK's has not.
+/// A program that names the span that stands in for ours has copied it, and one that names its own for the request that it serves has none for
+/// the one that it sends: ours is named. One that names the SDK's for a call has one.
 #[test]
-fn of_a_span_that_stands_in_for_ours_the_header_is_replaced() {
+fn of_a_span_that_is_no_call_the_header_is_replaced() {
     on_each_with_sdk(|release, client| {
         let named = format!("00-{}-{}-01", "03".repeat(16), "03".repeat(8));
-        for (of_type, is_copied) in [(NOT_RECORDED, true), (RECORDED, false)] {
-            let (request, header) = client.within(of_type, "shop", span_kind::CLIENT, 1, &[("Traceparent", &named)]);
+        let cases = [
+            (NOT_RECORDED, span_kind::CLIENT, true),
+            (RECORDED, span_kind::SERVER, true),
+            (RECORDED, 1, true),
+            (RECORDED, span_kind::CLIENT, false),
+            (RECORDED, span_kind::PRODUCER, false),
+        ];
+        for (of_type, of_kind, is_copied) in cases {
+            let (request, header) = client.within(of_type, "shop", of_kind, 1, &[("Traceparent", &named)]);
             let span = client.span(request);
             assert_eq!((span.trace_id, span.parent_span_id), ([3; 16], [3; 8]), "{release}");
             let mut injected = SpanIdentity::NONE;
             let is_its = client.process.injection(header).is_some_and(|one| one.span.copy_of(header, &mut injected));
             assert_eq!((is_its, injected.span_id), (true, span.span_id), "{release}");
-            assert_eq!(injected.propagation & propagator::COPIED != 0, is_copied, "{release} {is_copied}");
+            assert_eq!(injected.propagation & propagator::COPIED != 0, is_copied, "{release} {of_kind} {is_copied}");
             client.end(0, [0, 0]);
         }
     });
