@@ -1,6 +1,8 @@
 //! A span that has begun: whose it is, and nothing more.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bpf::records::SpanIdentity;
@@ -9,11 +11,12 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
-/// The instrumentation scope of the spans of a library. Its name is never given back: with each span it would be copied; make one for each
-/// library.
+/// The instrumentation scope of the spans of a library. Its name is made once and kept for ever: with each span it would be copied.
 #[must_use]
-pub fn scope(library: &str) -> InstrumentationScope {
-    let name: &'static str = Box::leak(format!("go-auto-launch/{library}").into_boxed_str());
+pub fn scope(library: &'static str) -> InstrumentationScope {
+    static NAMES: Mutex<BTreeMap<&str, &str>> = Mutex::new(BTreeMap::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let name: &'static str = names.entry(library).or_insert_with(|| format!("go-auto-launch/{library}").leak());
     scope_named(name)
 }
 

@@ -109,5 +109,5 @@ fn constant<N: TypeNames>(bytes: &[u8], names: &mut Names<N>) -> (Vec<u8>, bool)
         return (Vec::new(), false);
     };
     let taken = length.min(MAX_VALUE.into());
-    (names.constant(address, taken).map(|constant| constant.bytes.clone()).unwrap_or_default(), length > taken)
+    (names.constant(address, taken).map(|constant| constant.bytes().to_vec()).unwrap_or_default(), length > taken)
 }

@@ -19,7 +19,7 @@ mod values;
 /// By the ids of spans, which are random already.
 type ById<T> = std::collections::HashMap<[u8; 8], T, foldhash::fast::RandomState>;
 
-/// Spans whose memory is kept for new ones, of 1.5 KB each.
+/// Spans, or the lists of some, whose memory is kept for new ones: of 1.5 KB each.
 const MAX_OVER: usize = 64;
 
 /// Objects of which something is remembered at once, by their addresses.

@@ -27,10 +27,23 @@ pub(super) struct Names<N> {
 /// A constant of the program.
 #[derive(Debug)]
 pub(super) struct Constant {
-    /// Its bytes.
-    pub(super) bytes: Vec<u8>,
-    /// The same as text; what is no UTF-8 is replaced.
+    /// As text; what is no UTF-8 is replaced.
     pub(super) text: Arc<str>,
+    /// The bytes, where that are others.
+    other: Option<Vec<u8>>,
+}
+
+impl Constant {
+    fn new(bytes: Vec<u8>) -> Self {
+        let text = text(&bytes);
+        let other = (text.as_bytes() != bytes).then_some(bytes);
+        Self { text, other }
+    }
+
+    /// Its bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.other.as_deref().unwrap_or(self.text.as_bytes())
+    }
 }
 
 impl<N: TypeNames> Names<N> {
@@ -57,8 +70,7 @@ impl<N: TypeNames> Names<N> {
             self.constants.clear();
         }
         let known = self.constants.entry((address, length));
-        let constant = |bytes: Vec<u8>| Constant { text: text(&bytes), bytes };
-        known.or_insert_with(|| self.source.constant(address, length).map(constant)).as_ref()
+        known.or_insert_with(|| self.source.constant(address, length).map(Constant::new)).as_ref()
     }
 
     /// A network address as it is written.

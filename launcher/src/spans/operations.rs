@@ -65,7 +65,7 @@ pub(super) struct OpenOperations {
     panics: Panics,
     limits: Limits,
     database: Database,
-    /// Lists of operations that are over, empty: the next ones take their memory.
+    /// Lists of operations that have returned, empty: the next ones take their memory.
     over: Vec<(Values, Vec<KeyValue>)>,
     /// Ends whose start was lost.
     orphans: u64,
@@ -111,8 +111,7 @@ impl OpenOperations {
         found.reserve(raw.len() + 4);
         let is_known = |value: &RawValue<'_>| about.known.contains(&usize::from(value.number));
         values::add(&mut found, raw.iter().filter(|value| !is_known(value)), &about.captures[0], names);
-        let key = if about.known.is_empty() { None } else { object(&found, KEY) };
-        let known = key.and_then(|key| {
+        let known = object(&found, KEY).and_then(|key| {
             let about_object = raw.iter().filter(|value| is_known(value)).collect::<Vec<_>>();
             self.known.of(key, &about, &about_object, names)
         });

@@ -65,7 +65,7 @@ fn unread<N: TypeNames>(bytes: &[u8], names: &mut Names<N>) -> Option<Value> {
     let taken = length.min(u64::from(MAX_VALUE));
     let constant = names.constant(address, taken)?;
     let is_cut = length > taken;
-    let text = if is_cut { text(&constant.bytes, is_cut) } else { constant.text.clone() };
+    let text = if is_cut { text(constant.bytes(), is_cut) } else { constant.text.clone() };
     Some(Value::Text { text, is_cut })
 }
 

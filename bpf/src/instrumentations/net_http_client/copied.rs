@@ -14,17 +14,18 @@ use crate::write;
 /// Bytes of a buffer that are looked through, at most.
 const MAX_BYTES: u32 = 64 << 10;
 
-/// Remembers for whom what the writer at this address writes is: until its header is complete.
+/// Remembers for whom what the writer at this address writes is, until its header is complete. `span` has as its parent the one that is named.
 pub(super) fn remember<T: Target>(target: &T, writer: u64, span: &SpanIdentity) -> Done {
     target.with_scratch(|scratch| {
         scratch.injection.span.set(span, writer);
+        scratch.injection.extracted.set(0);
         scratch.injection.reset();
         target.set_injection(writer, &scratch.injection);
         Ok(())
     })
 }
 
-/// The header is complete: names of a parent in this trace become those of the request's span.
+/// The header is complete: the names of the parent that was copied become those of the request's span. What names another one stays.
 pub(super) fn replace<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     let registers = target.registers();
     let (table, writer) = (registers.argument(0), registers.argument(1));
@@ -40,15 +41,15 @@ pub(super) fn replace<T: Target>(target: &T, config: &HttpClientConfig) -> Done 
     if !is_its || count > word(&words, config.buffer.get() + 8) {
         return Err(Missed::NotInjected);
     }
-    let trace = hexadecimal(span.trace_id);
-    let mut lines =
-        Lines { next: buffer, end: buffer.wrapping_add(count), trace, found: [0; 3], sampled: [0; 2], is_multiple: false };
+    let (trace, parent) = (hexadecimal(span.trace_id), hexadecimal(span.parent_span_id));
+    let end = buffer.wrapping_add(count);
+    let mut lines = Lines { next: buffer, end, trace, parent, found: [0; 3], sampled: [0; 2], is_multiple: false };
     target.repeat(MAX_BYTES, &mut lines);
     let own: [u64; 2] = hexadecimal(span.span_id);
     let flag = [b'0', b'0' + (span.trace_flags & 1)];
     let ([parent, single, mut multiple], [single_flag, mut multiple_flag]) = (lines.found, lines.sampled);
     if !lines.is_multiple {
-        // Another trace is named, of which this one's parent is not.
+        // `X-B3-Traceid` names another trace: `X-B3-Spanid` is a span of that.
         (multiple, multiple_flag) = (0, 0);
     }
     let mut is_stored = parent | single | multiple != 0;
@@ -72,6 +73,8 @@ pub(super) fn replace<T: Target>(target: &T, config: &HttpClientConfig) -> Done 
 
 /// Bytes of a span's id.
 const ID: u64 = 16;
+/// Makes capitals small, and leaves digits and what stands between them as it is.
+const SMALL: u64 = u64::from_ne_bytes([0x20; 8]);
 /// Where the trace begins in `Traceparent: 00-` + 32 digits + `-` + the span's id + `-` + two digits, …
 const PARENT: u64 = 16;
 /// … where the flags do, from the id on, …
@@ -97,6 +100,8 @@ struct Lines {
     end: u64,
     /// The digits of the trace.
     trace: [u64; 4],
+    /// Those of the parent that was copied.
+    parent: [u64; 2],
     /// Where the span's id begins in `Traceparent`, `B3` and `X-B3-Spanid`; 0 where there is none.
     found: [u64; 3],
     /// Where `B3` and `X-B3-Sampled` say whether it is sampled, in one letter.
@@ -111,14 +116,43 @@ impl Lines {
         const NO_MORE: u64 = u64::from_le_bytes(*b"00000000");
         let [high, more, low, last] = self.trace;
         let is_behind = |length: u64| lookup.read::<u8>(at.wrapping_add(length)) == Some(behind);
-        if lookup.read(at) == Some(self.trace) && is_behind(32) {
+        if small(lookup, at) == Some(self.trace) && is_behind(32) {
             32
-        } else if [high, more] == [NO_MORE; 2] && lookup.read(at) == Some([low, last]) && is_behind(16) {
+        } else if [high, more] == [NO_MORE; 2] && small(lookup, at) == Some([low, last]) && is_behind(16) {
             16
         } else {
             0
         }
     }
+
+    /// The place, if the digits of the parent stand there, and then one of these bytes; else 0. What is written there is as long.
+    fn parent<L: Lookup>(&self, lookup: &L, at: u64, behind: &[u8]) -> u64 {
+        let is_parent = at.wrapping_add(ID) < self.end
+            && small(lookup, at) == Some(self.parent)
+            && behind.contains(&lookup.read_or_zero(at.wrapping_add(ID)));
+        if is_parent { at } else { 0 }
+    }
+
+    /// The same of the id behind that of its trace, which begins here.
+    fn parent_behind<L: Lookup>(&self, lookup: &L, trace: u64, behind: &[u8]) -> u64 {
+        match self.digits(lookup, trace, b'-') {
+            0 => 0,
+            length => self.parent(lookup, trace.wrapping_add(length + 1), behind),
+        }
+    }
+}
+
+/// Words of text, in small letters.
+fn small<L: Lookup, const W: usize>(lookup: &L, at: u64) -> Option<[u64; W]>
+where
+    [u64; W]: bytemuck::AnyBitPattern,
+{
+    lookup.read::<[u64; W]>(at).map(|words| words.map(|word| word | SMALL))
+}
+
+/// The first place of several lines of one kind, as what receives them reads the first.
+fn first(before: u64, at: u64) -> u64 {
+    if before == 0 { at } else { before }
 }
 
 impl Step for Lines {
@@ -129,31 +163,31 @@ impl Step for Lines {
             return false;
         }
         self.next = line;
-        let [first, name @ ..]: [u8; 9] = lookup.read_or_zero(at);
-        if first != b'\n' {
+        if lookup.read_or_zero::<u8>(at) != b'\n' {
             return true;
         }
-        let more: [u8; 8] = lookup.read_or_zero(line.wrapping_add(8));
-        // The id of a span behind its trace's, which begins at `trace`, with `rest` bytes behind it.
-        let behind = |trace: u64, rest: u64| {
-            let trace = line.wrapping_add(trace);
-            let length = self.digits(lookup, trace, b'-');
-            let id = trace.wrapping_add(length + 1);
-            if length != 0 && id.wrapping_add(ID + rest) <= self.end { id } else { 0 }
+        let Some([name, more]) = small::<_, 2>(lookup, line).map(|words| words.map(u64::to_le_bytes)) else {
+            return true;
         };
-        if &name == b"Tracepar" && more == *b"ent: 00-" {
-            self.found[0] = behind(PARENT, FLAGS + 2 - ID);
-        } else if name.starts_with(b"B3: ") {
-            let id = behind(SINGLE, 0);
+        let ([parent, single, multiple], [single_sampled, multiple_sampled]) = (self.found, self.sampled);
+        // Whatever the version: those to come begin as this one does (§3.2.4 of W3C Trace Context).
+        if &name == b"tracepar" && more.starts_with(b"ent: ") && more[7] == b'-' {
+            let id = self.parent_behind(lookup, line.wrapping_add(PARENT), b"-");
+            let [flags @ .., behind]: [u8; 3] = lookup.read_or_zero(id.wrapping_add(FLAGS));
+            let is_whole = id.wrapping_add(FLAGS + 2) < self.end && flags.iter().all(u8::is_ascii_hexdigit);
+            self.found[0] = first(parent, if is_whole && b"-\r".contains(&behind) { id } else { 0 });
+        } else if name.starts_with(b"b3: ") {
+            let id = self.parent_behind(lookup, line.wrapping_add(SINGLE), b"-\r");
             let state = id.wrapping_add(ID);
-            let has_state = id != 0 && state.wrapping_add(2) <= self.end && lookup.read_or_zero::<u8>(state) == b'-';
-            (self.found[1], self.sampled[0]) = (id, if has_state { state.wrapping_add(1) } else { 0 });
-        } else if &name == b"X-B3-Spa" && more.starts_with(b"nid: ") {
-            self.found[2] = line.wrapping_add(SPAN);
-        } else if &name == b"X-B3-Sam" && more.starts_with(b"pled: ") {
-            self.sampled[1] = line.wrapping_add(MULTIPLE);
-        } else if &name == b"X-B3-Tra" && more.starts_with(b"ceid: ") {
-            self.is_multiple = self.digits(lookup, line.wrapping_add(MULTIPLE), b'\r') != 0;
+            let has_state = id != 0 && lookup.read_or_zero::<u8>(state) == b'-';
+            self.found[1] = first(single, id);
+            self.sampled[0] = first(single_sampled, if has_state { state.wrapping_add(1) } else { 0 });
+        } else if &name == b"x-b3-spa" && more.starts_with(b"nid: ") {
+            self.found[2] = first(multiple, self.parent(lookup, line.wrapping_add(SPAN), b"\r"));
+        } else if &name == b"x-b3-sam" && more.starts_with(b"pled: ") {
+            self.sampled[1] = first(multiple_sampled, line.wrapping_add(MULTIPLE));
+        } else if &name == b"x-b3-tra" && more.starts_with(b"ceid: ") {
+            self.is_multiple |= self.digits(lookup, line.wrapping_add(MULTIPLE), b'\r') != 0;
         }
         true
     }

@@ -39,13 +39,15 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     // The data pointer of the interface is the `*persistConn`.
     let connection = at(config.destination.get() + 8);
     peer::note(target, &config.peer, connection.wrapping_add(config.peer.persist_conn.get().into()), injection);
-    if span.propagation & propagator::COPIED != 0 {
-        // What the program writes itself is made ours when it stands in the buffer ([`super::copied`]); one that does not store leaves it.
-        if T::STORES {
-            super::copied::remember(target, writer, &span)?;
-        }
-        span.propagation &= !propagator::COPIED;
+    let extracted = injection.extracted.get();
+    // What the program writes itself is made ours when it stands in the buffer ([`super::copied`]). One that does not store leaves it: then
+    // `traceparent`, which goes before those of B3, is written beside it, and nothing that goes behind.
+    let copied = span.propagation & propagator::COPIED;
+    if T::STORES && copied != 0 {
+        super::copied::remember(target, writer, &span)?;
     }
+    let left = if T::STORES { 0 } else { copied / propagator::COPIED * (propagator::B3 | propagator::B3_MULTI) };
+    span.propagation &= !(propagator::COPIED | left);
     let goroutine = registers.goroutine();
     if span.propagation == 0 {
         // An earlier request of this goroutine may have failed before its header was written.
@@ -65,7 +67,7 @@ pub fn inject<T: Target>(target: &T, config: &HttpClientConfig) -> Done {
     }
     let claimed = write::claim(target, goroutine, site::WRITE_SUBSET, 0).ok_or(Missed::NotInjected)?;
     let slot = &mut *claimed.slot;
-    text::compose::<T, false, TEXT>(target, slot, &span, injection.extracted.get());
+    text::compose::<T, false, TEXT>(target, slot, &span, extracted);
     let mut length = slot.length;
     if size - count < length && span.propagation & propagator::TRACE_CONTEXT != 0 {
         // The first line is worth more than the rest.

@@ -12,7 +12,7 @@ use crate::go::string::GoString;
 use crate::go::words::{string, word};
 use crate::missed::{Done, Missed};
 use crate::records::http_client::{CAPACITIES, HttpClientStart, TEXTS};
-use crate::records::{Append, kind};
+use crate::records::{Append, SpanIdentity, kind};
 use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::goroutine::{Goroutine, unopened};
@@ -124,7 +124,7 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
 /// A call of its own in BPF: what it branches on is forgotten when it returns.
 #[inline(never)]
 fn queue_injection<T: Target>(target: &T, scratch: &mut Scratch, carrier: u64) {
-    let Scratch { injection, span, search, .. } = scratch;
+    let Scratch { injection, span, search, remote, .. } = scratch;
     // A request without a header map is refused by the client before anything is written.
     let is_wanted = span.trace_flags & 1 != 0 || span.propagation != 0;
     if carrier == 0 || !is_wanted {
@@ -132,7 +132,12 @@ fn queue_injection<T: Target>(target: &T, scratch: &mut Scratch, carrier: u64) {
         target.forget_injection(carrier);
         return;
     }
-    injection.span.set(span, carrier);
+    if T::STORES && span.propagation & propagator::COPIED != 0 {
+        // For [`super::copied`]: the parent that copies name.
+        injection.span.set(&SpanIdentity { parent_span_id: remote.parent_id, ..*span }, carrier);
+    } else {
+        injection.span.set(span, carrier);
+    }
     injection.extracted.set(search.texts);
     injection.reset();
     // Before it can be found.

@@ -7,10 +7,14 @@ use bpf::records::operation::{OperationEvent, OperationStart};
 use bytemuck::Zeroable as _;
 
 use super::*;
+use crate::captured::Named;
+use crate::expression::ValueKind;
 use crate::spans::failures::UNFINISHED;
 
 const GOROUTINE: u64 = 0xc0_0001;
 const TYPE: u64 = 0x50_0000;
+/// Under this name a text is captured at the start, and shown.
+const TEXT: &str = "text";
 
 /// A program with one type.
 struct OneType;
@@ -38,8 +42,8 @@ impl Program {
             function: "main.f".to_owned(),
             kind: SpanKind::Internal,
             lasts: false,
-            span: |_captured, _span| {},
-            captures: [Vec::new(), Vec::new()],
+            span: |captured, span| span.attributes.extend(captured.texts(TEXT).map(|text| KeyValue::new(TEXT, text.to_owned()))),
+            captures: [vec![Named { name: TEXT.into(), kind: ValueKind::Text }], Vec::new()],
             known: 0..0,
         };
         let open = OpenOperations::new(vec![None, Some(Arc::new(about))], Limits::DEFAULT, Database::default());
@@ -48,11 +52,16 @@ impl Program {
 
     /// One begins, at this level and at this time, which is its span id too.
     fn start(&mut self, level: u32, time: u8) {
+        self.start_with(level, time, Vec::new());
+    }
+
+    /// The same, with what was captured.
+    fn start_with(&mut self, level: u32, time: u8, values: Vec<RawValue<'_>>) {
         let span = SpanIdentity { trace_id: [1; 16], span_id: [time; 8], ..SpanIdentity::NONE };
         let head =
             OperationStart { time: time.into(), span, goroutine: GOROUTINE, operation: 1, level, ..OperationStart::zeroed() };
         let clock = WallClock::at(SystemTime::UNIX_EPOCH, 0);
-        self.open.start(&OperationStarted { head, values: Vec::new() }, &clock, &mut self.names);
+        self.open.start(&OperationStarted { head, values }, &clock, &mut self.names);
     }
 
     /// Something happens at this time; the spans that end, by their ids: when, and with which `error.type`.
@@ -76,6 +85,23 @@ fn of(span: &SpanData) -> (u8, u128, Option<String>) {
 /// The value of a panic: an interface of this type.
 fn value(type_address: u64) -> [u8; 32] {
     bytemuck::cast([type_address, 0, 0, 0])
+}
+
+/// Whose memory they take, whatever was captured of that.
+#[test]
+fn nothing_of_an_operation_is_left_in_the_next_ones() {
+    let mut program = Program::new();
+    let mut shown = Vec::new();
+    for (time, text) in [(10, &b"first"[..]), (20, b""), (30, b"third")] {
+        let value = RawValue { number: 0, bytes: text, is_cut: false, is_unread: false };
+        program.start_with(0, time, if text.is_empty() { Vec::new() } else { vec![value] });
+        let head = OperationEvent { time: 90, span_id: [time; 8], operation: 1, ..OperationEvent::zeroed() };
+        let ended = OperationHappened { what: Happened::Ended, head, values: Vec::new() };
+        program.open.event(&ended, &mut program.names, &mut |span| {
+            shown.push(span.attributes.iter().map(|attribute| attribute.value.to_string()).collect::<Vec<_>>());
+        });
+    }
+    assert_eq!(shown, [vec!["first".to_owned()], vec![], vec!["third".to_owned()]]);
 }
 
 #[test]
