@@ -9,6 +9,7 @@
 mod copied;
 mod http1;
 mod http2;
+mod identity;
 mod peer;
 mod redirects;
 mod request;

@@ -60,12 +60,16 @@ func main() {
 		h := server.New(options...)
 		route(h)
 		go func() { check(h.Run()) }()
-		for {
-			if connection, err := net.Dial("tcp", address); err == nil {
+		// Old versions tell nobody when they listen.
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+			connection, err := net.Dial("tcp", address)
+			if err == nil {
 				connection.Close()
 				break
 			}
-			time.Sleep(time.Millisecond)
+			if time.Now().After(deadline) {
+				check(err)
+			}
 		}
 		fmt.Println("listening", address)
 	}
