@@ -164,7 +164,7 @@ fn calls_of_every_kind() {
         let kinds = ["/unary", "/plain", "/tls", "/unix", "/handler", "/server", "/client", "/both", "/goroutine"];
         let asked = kinds.map(|path| program.ask(&format!("{path}?say=hi")));
         let long = program.ask("/unary?length=10485760");
-        let Left { spans, stderr, .. } = program.server.end();
+        let Left { spans, stderr, .. } = program.server.idle().end();
         for (path, asked) in kinds.iter().zip(&asked) {
             let (client, server) = call(&spans, asked);
             let server = server.unwrap_or_else(|| panic!("{what} {path}: no server: {stderr}"));
@@ -208,7 +208,7 @@ fn statuses() {
             ["/deadline", "/cancelled", "/refused", "/lost", "/unary?say=panic", "/retried"].map(|path| program.ask(path));
         let unknown =
             ["/test.Echo/Nope", "/test.Nope/Unary", "/nope"].map(|method| program.ask(&format!("/unknown?method={method}")));
-        let Left { spans, stderr, .. } = program.server.end();
+        let Left { spans, stderr, .. } = program.server.idle().end();
         for (kind, all) in [("Unary", &unary), ("Both", &streams)] {
             for ((number, code), asked) in CODES.iter().enumerate().zip(all) {
                 let (client, server) = call(&spans, asked);
@@ -282,7 +282,7 @@ fn what_is_propagated() {
         let came = program.ask_with("/unary", &[("tracestate", "a=1"), ("baggage", "user=7")]);
         let own = format!("00-{:032x}-00000000000000bb-01", 0xabc);
         let set = program.ask(&format!("/own?traceparent={own}"));
-        let Left { spans, .. } = program.server.end();
+        let Left { spans, .. } = program.server.idle().end();
         let (client, server) = call(&spans, &came);
         assert_eq!(came.said, ["OK", "baggage: user=7", &traceparent(client), "tracestate: a=1"], "{what}");
         assert_eq!(server.unwrap().trace_state, "a=1", "{what}");
@@ -301,7 +301,7 @@ fn a_proxy_is_in_the_trace() {
             let program = Program::start(command, &app);
             let is_w3c = propagators == "tracecontext";
             let asked = program.ask_by("/unary?say=relay", names, if is_w3c { &[("tracestate", "a=1")] } else { &[] });
-            let Left { spans, .. } = program.server.end();
+            let Left { spans, .. } = program.server.idle().end();
             let id = format!("{:032x}", asked.trace);
             let own: Vec<&Span> = spans.iter().filter(|span| hexadecimal(&span.trace_id) == id).collect();
             let mut row: Vec<&&Span> =
@@ -327,7 +327,7 @@ fn a_proxys_call_that_is_made_again() {
         command.env("GRPC_GO_RETRY", "on");
         let program = Program::start(command, &app);
         let asked = program.ask("/unary?say=relay-again");
-        let Left { spans, .. } = program.server.end();
+        let Left { spans, .. } = program.server.idle().end();
         let id = format!("{:032x}", asked.trace);
         let own: Vec<&Span> = spans.iter().filter(|span| hexadecimal(&span.trace_id) == id).collect();
         let attempts = |client: &Span| own.iter().filter(|span| is_child(span, client)).count();
@@ -365,7 +365,7 @@ fn the_cases_of_the_library_itself() {
     let app = apps::build("interop", GoVersion::GO_1_27, Variant::Stripped);
     let program = Program::start(launcher(), &app);
     let asked: Vec<Asked> = INTEROP.iter().map(|(path, _)| program.ask(path)).collect();
-    let Left { spans, stderr, .. } = program.server.end();
+    let Left { spans, stderr, .. } = program.server.idle().end();
     for ((path, expected), asked) in INTEROP.iter().zip(&asked) {
         let mut found = calls(&spans, asked);
         found.sort_by_key(|(client, _)| client.start_time_unix_nano);
@@ -386,7 +386,7 @@ fn many_at_once() {
     for (app, what) in builds() {
         let program = Program::start(launcher(), &app);
         let asked = program.ask("/many?n=1000&times=4");
-        let Left { spans, stderr, .. } = program.server.end();
+        let Left { spans, stderr, .. } = program.server.idle().end();
         assert_eq!(asked.said, ["4000 contexts, 0 wrong"], "{what}: {stderr}");
         let found = calls(&spans, &asked);
         assert_eq!(found.len(), 4_000, "{what}: {stderr}");
@@ -408,7 +408,7 @@ fn many_at_once_under_stress() {
         command.env("GOGC", "1").env("GODEBUG", "gcstoptheworld=1");
         let program = Program::start(command, &app);
         let asked = program.ask("/many?n=100&times=40");
-        let Left { spans, stderr, .. } = program.server.end();
+        let Left { spans, stderr, .. } = program.server.idle().end();
         assert_eq!(asked.said, ["4000 contexts, 0 wrong"], "{variant:?}: {stderr}");
         let found = calls(&spans, &asked);
         assert!(found.len() == 4_000 && found.iter().all(|(_, server)| server.is_some()), "{variant:?}: {stderr}");
@@ -425,7 +425,7 @@ fn a_stream_that_is_open_at_the_end() {
         let waiting = std::thread::spawn(move || Client::connect(address).send("GET", "/open", &[], ""));
         // The server has its request when it says so.
         let program = Program { server: program.server.until_printed(&["open"]), ..program };
-        let Left { spans, .. } = program.server.end();
+        let Left { spans, .. } = program.server.idle().end();
         assert_eq!(waiting.join().unwrap(), None, "{what}: nobody answers");
         let open: Vec<&Span> = spans.iter().filter(|span| span.name == "test.Echo/Server").collect();
         let kinds: std::collections::BTreeSet<i32> = open.iter().map(|span| span.kind).collect();
@@ -444,7 +444,7 @@ fn without_writing() {
     command.arg("--no-write");
     let program = Program::start(command, &app);
     let asked = program.ask("/unary?say=hi");
-    let Left { spans, .. } = program.server.end();
+    let Left { spans, .. } = program.server.idle().end();
     assert_eq!(asked.said, ["OK", "hi"], "{what}");
     let servers = spans.iter().filter(|span| span.text("rpc.method").is_some() && span.kind() == SpanKind::Server);
     assert_eq!((servers.count(), calls(&spans, &asked).len(), orphans(&spans).len()), (1, 1, 1), "{what}");

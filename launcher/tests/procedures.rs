@@ -76,7 +76,7 @@ fn ask(app: &std::path::Path, paths: &[&str]) -> (Vec<[Span; 2]>, String) {
         let parent = ("traceparent".to_owned(), "00-0000000000000000000000000000000b-00000000000000aa-01".to_owned());
         assert_eq!(client.send("GET", path, &[parent], ""), Some(200), "{path}");
     }
-    let Left { mut spans, stderr, .. } = server.end();
+    let Left { mut spans, stderr, .. } = server.idle().end();
     spans.sort_by_key(|span| span.start_time_unix_nano);
     let is_front = |span: &Span| span.kind() == SpanKind::Server && span.parent_span_id == 0xaa_u64.to_be_bytes();
     let (fronts, rest): (Vec<Span>, Vec<Span>) = spans.into_iter().partition(is_front);

@@ -13,6 +13,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::plain::listening;
 use super::receiver::Receiver;
+use super::until::until;
 
 /// The launcher under test.
 pub(crate) fn launcher() -> Command {
@@ -151,6 +152,18 @@ impl Server {
         self
     }
 
+    /// Waits until no thread of the program has anything to do: what has answered has returned as well. (Servers of RPC send the answer from
+    /// within what they trace; the end of the program may come before its return.)
+    pub(crate) fn idle(self) -> Self {
+        let tasks = format!("/proc/{}/task", self.program());
+        let mut before = None;
+        until("an idle program", || {
+            let now = sleeping(&tasks);
+            now.is_some() && std::mem::replace(&mut before, now.clone()) == now
+        });
+        self
+    }
+
     /// Asks it to end, and waits for that.
     pub(crate) fn end(self) -> Left {
         kill(self.pid(), Signal::SIGTERM).unwrap();
@@ -166,6 +179,23 @@ impl Server {
         let status = self.process.0.wait().unwrap();
         Left { status, spans: self.receiver.spans(), stdout, stderr }
     }
+}
+
+/// Of each thread in this folder of `/proc`, how often it has run (`schedstat`, the third number); `None` unless all sleep. What is the same twice
+/// has not run in between.
+fn sleeping(tasks: &str) -> Option<Vec<(OsString, String)>> {
+    let mut threads = Vec::new();
+    for thread in std::fs::read_dir(tasks).unwrap().flatten() {
+        let read = |file: &str| std::fs::read_to_string(thread.path().join(file)).ok();
+        let (status, ran) = (read("stat")?, read("schedstat")?);
+        // "1234 (name) S 1 …": the name may hold anything.
+        let state = status.rsplit_once(") ").and_then(|(_, state)| state.chars().next());
+        if state != Some('S') {
+            return None;
+        }
+        threads.push((thread.file_name(), ran.split_whitespace().nth(2)?.to_owned()));
+    }
+    Some(threads)
 }
 
 /// One request on a connection of its own; returns the status, 0 where there was no answer.
