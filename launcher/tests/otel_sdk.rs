@@ -118,6 +118,22 @@ fn with_a_provider_that_does_nothing() {
     }
 }
 
+/// The requests by which the program exports its spans itself are no traces.
+#[test]
+fn with_an_exporter_of_its_own() {
+    for (app, _) in builds() {
+        let mut command = launcher();
+        command.env("PROVIDER", "otlp");
+        let server = Server::start_with(command, &app, &[], 3);
+        assert_eq!(get(server.addresses[0], "/work"), 200);
+        let Left { spans, stderr, .. } = server.end();
+        let what = format!("{}: {spans:#?} {stderr}", app.display());
+        // What could not be sent by gRPC.
+        assert!(stderr.contains("connection refused"), "{what}");
+        assert_eq!(trees(&spans, &what), [WITH_WORK], "{what}");
+    }
+}
+
 /// The variable that turns the SDK off does so with the launcher.
 #[test]
 fn with_all_disabled() {

@@ -7,6 +7,7 @@ pub mod connect;
 pub mod database;
 pub mod database_sql;
 pub mod drpc;
+pub mod exports;
 pub mod fasthttp_server;
 pub mod grpc;
 pub mod hertz_server;

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use opentelemetry::trace::TraceId;
+use opentelemetry_sdk::trace::SpanData;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -20,6 +21,7 @@ use crate::engine::Probes;
 use crate::events::decode::Record;
 use crate::events::ring::{Ring, TURN};
 use crate::export::{Exporting, Source};
+use crate::instrumentations::exports::is_export;
 use crate::log;
 use crate::panic_value::FileTypeNames;
 use crate::resource::gather::facts;
@@ -89,7 +91,7 @@ impl Traced {
         if let Some(exec) = self.executed_again.take() {
             // By now, what is open still was open then. Requests that began right behind the exec have ended meanwhile.
             for span in self.spans.close_before(exec, exec) {
-                exporting.push(&self.source, &span);
+                push(exporting, &self.source, &span);
             }
         }
         let successor = if self.has_ended() { None } else { self.image.as_ref().and_then(Image::successor) };
@@ -152,10 +154,10 @@ impl Traced {
                 | Record::Superseded(_) => {}
                 Record::OperationStart(start) => exporting.opened(TraceId::from_bytes(start.head.span.trace_id)),
             }
-            self.spans.apply(&record, &clock, &mut |span| exporting.push(&self.source, span));
+            self.spans.apply(&record, &clock, &mut |span| push(exporting, &self.source, span));
         });
         for span in self.spans.close_oldest(boot_time()) {
-            exporting.push(&self.source, &span);
+            push(exporting, &self.source, &span);
         }
         more
     }
@@ -177,7 +179,7 @@ impl Traced {
             self.probes.leave_until_exit();
         }
         for span in self.spans.close_all(boot_time()) {
-            exporting.push(&self.source, &span);
+            push(exporting, &self.source, &span);
         }
         let (invalid, why) = self.ring.invalid();
         let missed = self.ring.missed();
@@ -190,6 +192,13 @@ impl Traced {
             unencoded: self.spans.unencoded(),
             unsampled: self.ring.unsampled().map(Unsampled).unwrap_or_default(),
         }
+    }
+}
+
+/// Hands a finished span on, unless the program's own exporter has made it.
+fn push(exporting: &mut Exporting, source: &Source, span: &SpanData) {
+    if !is_export(span) {
+        exporting.push(source, span);
     }
 }
 

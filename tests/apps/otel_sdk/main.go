@@ -8,8 +8,8 @@
 //
 //	/remote  with otelhttp, to /leaf; /plain/remote without wrappers, to /plain/leaf
 //
-// PROVIDER says what is registered: sdk, unless OTEL_SDK_DISABLED is true, noop, or none. SPANS is a file in which the SDK's spans are
-// printed, instead of standard output.
+// PROVIDER says what is registered: sdk, unless OTEL_SDK_DISABLED is true, otlp, noop, or none. SPANS is a file in which the SDK's spans are
+// printed, instead of standard output; otlp exports them.
 package main
 
 import (
@@ -76,6 +76,7 @@ func main() {
 	for _, server := range servers {
 		server.GracefulStop()
 	}
+	flush()
 }
 
 func leaf(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "leaf") }

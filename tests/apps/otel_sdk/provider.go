@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace/noop"
@@ -20,12 +22,31 @@ func register(provider string) {
 		}
 		otel.SetTracerProvider(trace.NewTracerProvider(trace.WithSyncer(printing{spansTo()})))
 		otel.SetTextMapPropagator(propagation.TraceContext{})
+	case "otlp":
+		otel.SetTracerProvider(exporting())
+		otel.SetTextMapPropagator(propagation.TraceContext{})
 	case "noop":
 		otel.SetTracerProvider(noop.NewTracerProvider())
 	case "none":
 	default:
 		panic("unknown provider " + provider)
 	}
+}
+
+// flush exports what is left, where something is exported.
+var flush = func() {}
+
+// exporting gives its spans to the collector of the SDK's own variables, by HTTP, and to one that is not there, by gRPC.
+func exporting() *trace.TracerProvider {
+	ctx := context.Background()
+	byHTTP, err := otlptracehttp.New(ctx)
+	check(err)
+	once := otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: false})
+	byGRPC, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpoint("127.0.0.1:1"), otlptracegrpc.WithInsecure(), once)
+	check(err)
+	provider := trace.NewTracerProvider(trace.WithBatcher(byHTTP), trace.WithBatcher(byGRPC))
+	flush = func() { _ = provider.Shutdown(ctx) }
+	return provider
 }
 
 // spansTo is the file that SPANS names; standard output unless it does.

@@ -1,0 +1,61 @@
+//! What the program exports itself: its OpenTelemetry SDK sends what it records by clients like any other, and each of these requests would be a
+//! trace of one span, every few seconds, about nothing that the program does.
+
+use opentelemetry::trace::{SpanId, SpanKind};
+use opentelemetry_sdk::trace::SpanData;
+use opentelemetry_semantic_conventions::attribute as semconv;
+
+/// The paths of the OTLP specification ("OTLP/HTTP Request"), and Zipkin's (`exporters/zipkin/zipkin.go`, `collectorURL`). What stands before
+/// them is the user's own.
+const PATHS: [&str; 5] = ["/v1/traces", "/v1/metrics", "/v1/logs", "/v1development/profiles", "/api/v2/spans"];
+
+/// The package of OTLP's services (`opentelemetry-proto`).
+const SERVICES: &str = "opentelemetry.proto.collector.";
+
+/// Whether a span is that of an export. One with a parent is not taken for one: it is part of something that the program does.
+#[must_use]
+pub fn is_export(span: &SpanData) -> bool {
+    if span.span_kind != SpanKind::Client || span.parent_span_id != SpanId::INVALID {
+        return false;
+    }
+    let text = |key: &str| {
+        let attribute = span.attributes.iter().find(|attribute| attribute.key.as_str() == key);
+        attribute.map(|attribute| attribute.value.as_str()).unwrap_or_default()
+    };
+    let path = text(semconv::URL_FULL);
+    let is_posted = || text(semconv::HTTP_REQUEST_METHOD) == "POST" && PATHS.iter().any(|known| path.ends_with(known));
+    text(semconv::RPC_METHOD).starts_with(SERVICES) || is_posted()
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::KeyValue;
+    use opentelemetry::trace::TraceState;
+
+    use super::*;
+    use crate::instrumentations::http;
+
+    fn span(kind: SpanKind, parent: u64, attributes: &[(&'static str, &'static str)]) -> SpanData {
+        let identity = bpf::records::SpanIdentity { parent_span_id: parent.to_be_bytes(), ..bpf::records::SpanIdentity::NONE };
+        let open = http::open_span(kind, &identity, TraceState::default(), std::time::SystemTime::UNIX_EPOCH);
+        let attributes = attributes.iter().map(|(key, value)| KeyValue::new(*key, *value)).collect();
+        SpanData { attributes, ..open }
+    }
+
+    #[test]
+    fn an_export_is_a_request_of_nobody_to_a_collector() {
+        let post = |url| [(semconv::HTTP_REQUEST_METHOD, "POST"), (semconv::URL_FULL, url)];
+        let traces = post("http://collector:4318/v1/traces");
+        assert!(is_export(&span(SpanKind::Client, 0, &traces)));
+        assert!(is_export(&span(SpanKind::Client, 0, &post("https://example.com/otlp/v1/metrics"))));
+        assert!(!is_export(&span(SpanKind::Client, 1, &traces)));
+        assert!(!is_export(&span(SpanKind::Server, 0, &traces)));
+        assert!(!is_export(&span(SpanKind::Client, 0, &post("http://shop/v1/orders"))));
+        let got = [(semconv::HTTP_REQUEST_METHOD, "GET"), traces[1]];
+        assert!(!is_export(&span(SpanKind::Client, 0, &got)));
+        let call = |method| [(semconv::RPC_METHOD, method)];
+        let exported = call("opentelemetry.proto.collector.trace.v1.TraceService/Export");
+        assert!(is_export(&span(SpanKind::Client, 0, &exported)));
+        assert!(!is_export(&span(SpanKind::Client, 0, &call("shop.v1.Orders/Export"))));
+    }
+}
