@@ -122,13 +122,19 @@ fn requests_with_statements(requests: usize, launcher: fn() -> Command, look: fn
     for &version in GoVersion::sampled() {
         let app = apps::build_tagged("database_sql", version, Variant::Stripped, "fake", None);
         let mut launcher = launcher();
-        // The receiver may be slower than the program for a while.
-        launcher.env("OTEL_BSP_MAX_QUEUE_SIZE", "40000");
+        launcher.env("OTEL_BSP_SCHEDULE_DELAY", "50");
         let server = Server::start_with(launcher, &app, &["full"], 1);
-        load::send(server.addresses[0], 2, requests, |number| PATHS[number % PATHS.len()].0.to_owned());
+        let spans_of =
+            |requests: usize| PATHS.iter().map(|(_, statements)| 1 + statements).sum::<usize>() * requests / PATHS.len();
+        // The receiver may be slower than the program, and the launcher keeps some megabytes.
+        let part = requests / 10;
+        for sent in 1..=10 {
+            load::send(server.addresses[0], 2, part, |number| PATHS[number % PATHS.len()].0.to_owned());
+            server.receiver.wait_for_number(spans_of(part * sent));
+        }
         look(&server);
         let left = server.end();
-        let expected: usize = PATHS.iter().map(|(_, statements)| 1 + statements).sum::<usize>() * requests / PATHS.len();
+        let expected = spans_of(requests);
         let traces = by_trace(&left.spans);
         let found = (left.spans.len(), ids(&left.spans), traces.len(), orphans(&left.spans).len());
         assert_eq!(found, (expected, expected, requests, 0), "{version:?}: {}", left.stderr);

@@ -57,9 +57,10 @@ pub(crate) fn disabled(pid: Pid) -> u32 {
 
 /// How many bytes wait in the ring.
 pub(crate) fn waiting(pid: Pid) -> u64 {
-    let [produced, consumed] =
-        [offset_of!(Control, producer), offset_of!(Control, consumer)].map(|offset| u64::from_ne_bytes(head(pid, offset)));
-    produced - consumed
+    let at = |offset| u64::from_ne_bytes(head(pid, offset));
+    // What is consumed was produced before: in this order the difference is never below zero.
+    let consumed = at(offset_of!(Control, consumer));
+    at(offset_of!(Control, producer)) - consumed
 }
 
 pub(crate) fn write(pid: Pid, address: u64, bytes: &[u8]) {

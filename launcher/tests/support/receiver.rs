@@ -63,6 +63,15 @@ impl Receiver {
         assert!(!outcome.1.timed_out(), "the span has not arrived within {PATIENCE:?}");
     }
 
+    /// Waits until so many spans have arrived.
+    pub(crate) fn wait_for_number(&self, number: usize) {
+        let requests = self.arrived.requests.lock().unwrap();
+        let are_missing = |requests: &mut Vec<_>| requests.iter().flat_map(spans_of).count() < number;
+        let (requests, outcome) = self.arrived.one_more.wait_timeout_while(requests, PATIENCE, are_missing).unwrap();
+        let arrived = requests.iter().flat_map(spans_of).count();
+        assert!(!outcome.timed_out(), "of {number} spans {arrived} have arrived within {PATIENCE:?}");
+    }
+
     /// The service names of all server spans so far, and the number of them of each. (A program that requests something
     /// of itself has client spans as well.)
     pub(crate) fn services(&self) -> BTreeMap<String, usize> {
