@@ -34,7 +34,10 @@ pub enum AttachError {
     #[error(transparent)]
     Object(#[from] ObjectError),
     /// The kernel refused a link.
-    #[error("the kernel refused the probes of the BPF program {name} on {path} for process {pid} ({})", source_chain(.source))]
+    #[error(
+        "the kernel refused the probes of the BPF program {name} on {path} for process {pid} ({}); Linux 6.13, CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) are needed",
+        source_chain(.source)
+    )]
     Link {
         /// Name of the BPF program.
         name: &'static str,
