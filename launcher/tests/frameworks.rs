@@ -29,18 +29,21 @@ const BRACES: &[Case] = &[
 
 const FRAMEWORKS: &[Router] = &[("beego", &[COLONS, BEEGO]), ("go-zero", &[COLONS]), ("kratos", &[BRACES])];
 
-/// The newest versions with the newest Go, stripped; with `TEST_ALL` the oldest with the oldest, too, and both ways to build each.
+/// The newest versions with the newest Go, and the oldest with the oldest, with the other version of beego; with `TEST_ALL` each with both, and
+/// in both ways to build.
 fn builds() -> Vec<PathBuf> {
     let newest = ModuleFile::named("frameworks", "newest");
     let [_, go] = newest.go_versions();
-    let mut builds = vec![apps::build_with("frameworks", go, Variant::Stripped, &newest)];
+    let mut builds = vec![
+        apps::build_with("frameworks", go, Variant::Stripped, &newest),
+        apps::build_tagged("frameworks", GoVersion::GO_1_21, Variant::Stripped, "beego1", None),
+    ];
     if tests_all() {
+        builds.push(apps::build_tagged("frameworks", go, Variant::Stripped, "beego1", Some(&newest)));
         builds.push(apps::build_with("frameworks", go, Variant::Default, &newest));
         builds
             .extend([Variant::Stripped, Variant::Default].map(|variant| apps::build("frameworks", GoVersion::GO_1_21, variant)));
     }
-    // The other version of beego.
-    builds.push(apps::build_tagged("frameworks", go, Variant::Stripped, "beego1", Some(&newest)));
     builds
 }
 

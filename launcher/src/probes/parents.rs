@@ -98,10 +98,12 @@ pub fn plan(
     }
     if let Some(processors) = facts.layouts.field(SDK_PROVIDER, "spanProcessors").filter(|field| field.kind == Kind::Struct) {
         config.sdk_provider = fields.optional(SDK_TRACER, "provider");
+        // An `atomic.Pointer` since `go.opentelemetry.io/otel/sdk` 1.16; an `atomic.Value` before, of which the second word points to them.
+        let pointer = processors.offset + processors.size.saturating_sub(8);
         config.sdk_processors = if config.sdk_provider.get() == ABSENT {
             Setting::new(ABSENT)
         } else {
-            Setting::new(u32::try_from(processors.offset).unwrap_or(ABSENT))
+            Setting::new(u32::try_from(pointer).unwrap_or(ABSENT))
         };
     }
     config.sdk_scope = fields.nested(SDK_TRACER, "instrumentationScope", SDK_SCOPE, "Name");
