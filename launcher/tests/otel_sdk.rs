@@ -12,7 +12,7 @@ use std::path::Path;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use support::by_hand::{ASKED, WITH_WORK, WITHOUT_WORK, builds, own, trees};
 use support::plain::Plain;
-use support::server::{Left, Server, get, launcher};
+use support::server::{Left, Server, get, is_by_bpf, launcher};
 
 /// The program under the launcher, with each request made; its own spans, and the launcher's.
 fn run(app: &Path, environment: &[(&str, &str)]) -> (Vec<Span>, Vec<Span>, String) {
@@ -126,8 +126,15 @@ fn with_an_exporter_of_its_own() {
         command.env("PROVIDER", "otlp");
         let server = Server::start_with(command, &app, &[], 3);
         assert_eq!(get(server.addresses[0], "/work"), 200);
+        let receiver = server.receiver.clone();
         let Left { spans, stderr, .. } = server.end();
         let what = format!("{}: {spans:#?} {stderr}", app.display());
+        // What receives them has no parent that nobody knows: BPF does not look.
+        let parents = receiver.parents();
+        assert!(
+            !parents.is_empty() && (is_by_bpf() || parents.iter().all(|parent| parent.ends_with("-00"))),
+            "{parents:?} {what}"
+        );
         // What could not be sent by gRPC.
         assert!(stderr.contains("connection refused"), "{what}");
         assert_eq!(trees(&spans, &what), [WITH_WORK], "{what}");

@@ -6,6 +6,7 @@ pub mod baggage;
 pub mod chain;
 pub mod contexts;
 pub mod creators;
+pub mod exports;
 pub mod extracted;
 pub mod frames;
 pub mod goroutine;

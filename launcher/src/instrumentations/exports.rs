@@ -1,16 +1,9 @@
-//! What the program exports itself: its OpenTelemetry SDK sends what it records by clients like any other, and each of these requests would be a
-//! trace of one span, every few seconds, about nothing that the program does.
+//! Spans of what the program exports itself ([`bpf::trace::exports`]), which are not reported.
 
+use bpf::trace::exports::{METHOD, PATHS, SERVICES};
 use opentelemetry::trace::{SpanId, SpanKind};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
-
-/// The paths of the OTLP specification ("OTLP/HTTP Request"), and Zipkin's (`exporters/zipkin/zipkin.go`, `collectorURL`). What stands before
-/// them is the user's own.
-const PATHS: [&str; 5] = ["/v1/traces", "/v1/metrics", "/v1/logs", "/v1development/profiles", "/api/v2/spans"];
-
-/// The package of OTLP's services (`opentelemetry-proto`).
-const SERVICES: &str = "opentelemetry.proto.collector.";
 
 /// Whether a span is that of an export. One with a parent is not taken for one: it is part of something that the program does.
 #[must_use]
@@ -23,7 +16,7 @@ pub fn is_export(span: &SpanData) -> bool {
         attribute.map(|attribute| attribute.value.as_str()).unwrap_or_default()
     };
     let path = text(semconv::URL_FULL);
-    let is_posted = || text(semconv::HTTP_REQUEST_METHOD) == "POST" && PATHS.iter().any(|known| path.ends_with(known));
+    let is_posted = || text(semconv::HTTP_REQUEST_METHOD) == METHOD && PATHS.iter().any(|known| path.ends_with(known));
     text(semconv::RPC_METHOD).starts_with(SERVICES) || is_posted()
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Receiver {
 #[derive(Debug, Default)]
 struct Arrived {
     requests: Mutex<Vec<ExportTraceServiceRequest>>,
+    /// The `traceparent`s of those that had one.
+    parents: Mutex<Vec<String>>,
     one_more: Condvar,
 }
 
@@ -46,6 +48,11 @@ impl Receiver {
     /// All requests so far.
     pub(crate) fn requests(&self) -> Vec<ExportTraceServiceRequest> {
         self.arrived.requests.lock().unwrap().clone()
+    }
+
+    /// The `traceparent`s of the requests that had one.
+    pub(crate) fn parents(&self) -> Vec<String> {
+        self.arrived.parents.lock().unwrap().clone()
     }
 
     /// All spans so far.
@@ -104,10 +111,12 @@ fn serve(stream: TcpStream, arrived: &Arrived) -> Option<()> {
             if line == "\r\n" {
                 break;
             }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().unwrap();
+            let (name, value) = line.split_once(':').map_or(("", ""), |(name, value)| (name, value.trim()));
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.parse().unwrap();
+            }
+            if name.eq_ignore_ascii_case("traceparent") {
+                arrived.parents.lock().unwrap().push(value.to_owned());
             }
         }
         let mut body = vec![0; length];

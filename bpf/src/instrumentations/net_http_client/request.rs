@@ -18,7 +18,7 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::goroutine::{Goroutine, unopened};
 use crate::trace::operation::{self, Operation};
-use crate::trace::{baggage, parents, waiting, wrapped};
+use crate::trace::{baggage, exports, parents, waiting, wrapped};
 
 /// A round trip begins.
 #[inline(always)]
@@ -93,6 +93,9 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     baggage::look(target, scratch, goroutine, context);
     identify(target, scratch, goroutine);
     let is_reported = adopt(target, scratch);
+    if T::STORES && scratch.search.found == 0 && scratch.span.parent_span_id == [0; 8] && is_export(target, config, &request) {
+        scratch.span.trace_flags = 0;
+    }
     let operation = goroutine.next().ok_or(Missed::NoRoom)?;
     operation.span.set(&scratch.span, sent.goroutine);
     operation.kind.set(operation::kind::HTTP_CLIENT);
@@ -177,6 +180,12 @@ impl Request {
             redirect: word(words, config.redirect.get()),
         })
     }
+}
+
+/// Whether the program's own exporter makes a request.
+#[inline(always)]
+fn is_export<T: Target>(target: &T, config: &HttpClientConfig, request: &Request) -> bool {
+    exports::is_request(target, request.method, GoString::at(target, request.url.wrapping_add(config.path.get().into())))
 }
 
 /// Whether a call at this depth of the stack is made by the round trip `outer`, which has not ended; it may have panicked.

@@ -10,7 +10,7 @@ use crate::scratch::Scratch;
 use crate::target::Target;
 use crate::trace::frames::{self, Opening, Standing};
 use crate::trace::goroutine::Goroutine;
-use crate::trace::{baggage, parents, sampling, unwinding, wrapped};
+use crate::trace::{baggage, exports, parents, sampling, unwinding, wrapped};
 
 /// A function is called where an operation begins.
 #[inline(always)]
@@ -145,6 +145,17 @@ fn report<T: Target, const SERVES: bool>(
 ) -> Done {
     scratch.record.length = target.opaque(size_of::<OperationStart>() as u64);
     target.follow(recipe.start, scratch);
+    if T::STORES
+        && recipe.flags & flag::INJECTS != 0
+        && scratch.span.parent_span_id == [0; 8]
+        && exports::is_call(&scratch.record)
+    {
+        scratch.span.trace_flags = 0;
+        if let Some(frame) = target.frame(frames::key(address, opening.level)) {
+            frame.span.set(&scratch.span, frames::key(address, opening.level));
+        }
+        return Ok(());
+    }
     if SERVES {
         serve::append_state(target, scratch);
     }

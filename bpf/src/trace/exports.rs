@@ -1,0 +1,69 @@
+//! What the program exports itself: its OpenTelemetry SDK sends what it records by clients like any other, and each of these requests would be a
+//! trace of one span, every few seconds, about nothing that the program does. The launcher reports none of them. Natively they are not sampled,
+//! either, so that what receives them does not name a parent that nobody knows.
+
+use crate::go::string::GoString;
+use crate::records::RecordBuffer;
+use crate::records::operation::{OperationStart, ValueHead};
+use crate::target::Lookup;
+
+/// How the paths of exports end: those of the OTLP specification ("OTLP/HTTP Request"), and Zipkin's (`exporters/zipkin/zipkin.go`,
+/// `collectorURL`). What stands before them is the user's own.
+pub const PATHS: [&str; 5] = ["/v1/traces", "/v1/metrics", "/v1/logs", "/v1development/profiles", "/api/v2/spans"];
+/// The method of such a request.
+pub const METHOD: &str = "POST";
+/// The package of OTLP's services (`opentelemetry-proto`).
+pub const SERVICES: &str = "opentelemetry.proto.collector.";
+/// Bytes of a path that are looked at.
+const LAST: usize = 24;
+
+/// Whether a request with this method and path is an export.
+#[inline(always)]
+pub fn is_request<L: Lookup>(lookup: &L, method: GoString, path: GoString) -> bool {
+    let mut bytes = [0; METHOD.len()];
+    let is_posted = method.length == METHOD.len() as u64
+        && lookup.read_bytes(method.address, METHOD.len() as u32, &mut bytes)
+        && bytes == METHOD.as_bytes();
+    if !is_posted {
+        return false;
+    }
+    let mut last = [0; LAST];
+    let length = path.length.min(LAST as u64);
+    #[expect(clippy::cast_possible_truncation, reason = "at most so many bytes")]
+    let is_read = lookup.read_bytes(path.address.wrapping_add(path.length - length), length as u32, &mut last);
+    let read = last.get(..length as usize).unwrap_or_default();
+    is_read && PATHS.iter().any(|path| read.ends_with(path.as_bytes()))
+}
+
+/// Whether the first value that is captured of a call is the method of one: `/`, then the service.
+#[inline(always)]
+#[must_use]
+pub fn is_call(record: &RecordBuffer) -> bool {
+    let method = size_of::<OperationStart>() + size_of::<ValueHead>() + 1;
+    record.bytes.get(method..method + SERVICES.len()) == Some(SERVICES.as_bytes())
+        && record.length as usize >= method + SERVICES.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::http_server::EMPTY_HTTP_SERVER;
+    use crate::target::fake::FakeProcess;
+
+    #[test]
+    fn requests_that_are_exports() {
+        let process = FakeProcess::new(EMPTY_HTTP_SERVER);
+        let is_export = |method: &str, path: &str| {
+            let [method, path] = [method, path].map(|text| {
+                let [address, length] = process.string(text);
+                GoString { address, length }
+            });
+            is_request(&process, method, path)
+        };
+        for path in PATHS {
+            assert!(is_export("POST", path) && is_export("POST", &format!("/otlp/of/a/tenant{path}")), "{path}");
+            assert!(!is_export("GET", path) && !is_export("PUT", path), "{path}");
+        }
+        assert!(!is_export("POST", "/v1/trace") && !is_export("POST", "/v1/traces/7") && !is_export("POST", ""));
+    }
+}
