@@ -19,6 +19,7 @@ const LAST: usize = 24;
 
 /// Whether a request with this method and path is an export.
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "at most so many bytes as are looked at")]
 pub fn is_request<L: Lookup>(lookup: &L, method: GoString, path: GoString) -> bool {
     let mut bytes = [0; METHOD.len()];
     let is_posted = method.length == METHOD.len() as u64
@@ -29,7 +30,6 @@ pub fn is_request<L: Lookup>(lookup: &L, method: GoString, path: GoString) -> bo
     }
     let mut last = [0; LAST];
     let length = path.length.min(LAST as u64);
-    #[expect(clippy::cast_possible_truncation, reason = "at most so many bytes")]
     let is_read = lookup.read_bytes(path.address.wrapping_add(path.length - length), length as u32, &mut last);
     let read = last.get(..length as usize).unwrap_or_default();
     is_read && PATHS.iter().any(|path| read.ends_with(path.as_bytes()))
@@ -41,7 +41,7 @@ pub fn is_request<L: Lookup>(lookup: &L, method: GoString, path: GoString) -> bo
 pub fn is_call(record: &RecordBuffer) -> bool {
     let method = size_of::<OperationStart>() + size_of::<ValueHead>() + 1;
     record.bytes.get(method..method + SERVICES.len()) == Some(SERVICES.as_bytes())
-        && record.length as usize >= method + SERVICES.len()
+        && record.length >= (method + SERVICES.len()) as u64
 }
 
 #[cfg(test)]
