@@ -128,6 +128,7 @@ fn requests_with_statements(requests: usize, launcher: fn() -> Command, look: fn
             |requests: usize| PATHS.iter().map(|(_, statements)| 1 + statements).sum::<usize>() * requests / PATHS.len();
         // The receiver may be slower than the program, and the launcher keeps some megabytes.
         let part = requests / 10;
+        assert_eq!(part % PATHS.len(), 0);
         for sent in 1..=10 {
             load::send(server.addresses[0], 2, part, |number| PATHS[number % PATHS.len()].0.to_owned());
             server.receiver.wait_for_number(spans_of(part * sent));

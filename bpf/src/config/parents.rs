@@ -17,6 +17,8 @@ pub struct ParentsConfig {
     pub wrappers: [Wrapper; MAX_WRAPPERS],
     /// The baggage that the program sets by the OpenTelemetry API.
     pub baggage: BaggageConfig,
+    /// 1: the program has an exporter of its own, whose requests are not sampled ([`crate::trace::exports`]).
+    pub has_exporter: Setting<u64>,
     /// 1: something in the program asks for parents, so spans are remembered under their contexts.
     pub wanted: Setting<u32>,
     /// 1: there are operations of tables, which may be parents.
@@ -45,6 +47,7 @@ pub const EMPTY_PARENTS: ParentsConfig = ParentsConfig {
     span_key: Setting::new(0),
     wrappers: [const { Wrapper::NONE }; MAX_WRAPPERS],
     baggage: NO_BAGGAGE,
+    has_exporter: Setting::new(0),
     wanted: Setting::new(0),
     has_frames: Setting::new(0),
     sdk_scope: Setting::new(ABSENT),
@@ -135,9 +138,9 @@ pub mod context_kind {
 }
 
 const _: () = assert!(
-    size_of::<ParentsConfig>() == (2 + 2 * MAX_WRAPPERS) * 8 + size_of::<BaggageConfig>() + 10 * 4
+    size_of::<ParentsConfig>() == (3 + 2 * MAX_WRAPPERS) * 8 + size_of::<BaggageConfig>() + 10 * 4
         && size_of::<ContextType>() == 16
 );
 
-// SAFETY: two 64-bit settings and an even number of 32-bit ones (see the size assertion above).
+// SAFETY: three 64-bit settings and an even number of 32-bit ones (see the size assertion above).
 unsafe impl ReadOnlyData for ParentsConfig {}

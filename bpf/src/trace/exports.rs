@@ -3,9 +3,9 @@
 //! either, so that what receives them does not name a parent that nobody knows.
 
 use crate::go::string::GoString;
-use crate::records::RecordBuffer;
 use crate::records::operation::{OperationStart, ValueHead};
-use crate::target::Lookup;
+use crate::records::{RecordBuffer, SpanIdentity};
+use crate::target::{Lookup, Target};
 
 /// How the paths of exports end: those of the OTLP specification ("OTLP/HTTP Request"), and Zipkin's (`exporters/zipkin/zipkin.go`,
 /// `collectorURL`). What stands before them is the user's own.
@@ -16,6 +16,19 @@ pub const METHOD: &str = "POST";
 pub const SERVICES: &str = "opentelemetry.proto.collector.";
 /// Bytes of a path that are looked at.
 const LAST: usize = 24;
+const _: () = {
+    let mut number = 0;
+    while number < PATHS.len() {
+        assert!(PATHS[number].len() <= LAST);
+        number += 1;
+    }
+};
+
+/// Whether a span may be that of an export, and it matters here: it has no parent, the program has an exporter, and this is no BPF program.
+#[inline(always)]
+pub fn may_be<T: Target>(target: &T, span: &SpanIdentity) -> bool {
+    T::STORES && target.parents().has_exporter.get() != 0 && span.parent_span_id == [0; 8]
+}
 
 /// Whether a request with this method and path is an export.
 #[inline(always)]
@@ -35,10 +48,11 @@ pub fn is_request<L: Lookup>(lookup: &L, method: GoString, path: GoString) -> bo
     is_read && PATHS.iter().any(|path| read.ends_with(path.as_bytes()))
 }
 
-/// Whether the first value that is captured of a call is the method of one: `/`, then the service.
+/// Whether the first value that is captured of a call is the method of an export: a slash, then the service.
 #[inline(always)]
 #[must_use]
-pub fn is_call(record: &RecordBuffer) -> bool {
+pub fn is_export_call(record: &RecordBuffer) -> bool {
+    // Behind the slash.
     let method = size_of::<OperationStart>() + size_of::<ValueHead>() + 1;
     record.bytes.get(method..method + SERVICES.len()) == Some(SERVICES.as_bytes())
         && record.length >= (method + SERVICES.len()) as u64
@@ -65,5 +79,18 @@ mod tests {
             assert!(!is_export("GET", path) && !is_export("PUT", path), "{path}");
         }
         assert!(!is_export("POST", "/v1/trace") && !is_export("POST", "/v1/traces/7") && !is_export("POST", ""));
+    }
+
+    #[test]
+    fn calls_that_are_exports() {
+        let is_export = |method: &str| {
+            let mut record = Box::new(RecordBuffer::EMPTY);
+            let at = size_of::<OperationStart>() + size_of::<ValueHead>();
+            record.bytes[at..at + method.len()].copy_from_slice(method.as_bytes());
+            record.length = (at + method.len()) as u64;
+            is_export_call(&record)
+        };
+        assert!(is_export("/opentelemetry.proto.collector.trace.v1.TraceService/Export"));
+        assert!(!is_export("/opentelemetry.proto.collector") && !is_export("/shop.v1.Orders/Get") && !is_export(""));
     }
 }

@@ -105,6 +105,13 @@ fn release(version: &str) -> Option<(u16, u16, u16)> {
 }
 
 impl BuildInfo {
+    /// Whether the program was linked with an exporter of OpenTelemetry's that sends: for OTLP, or Zipkin.
+    #[must_use]
+    pub fn has_exporter(&self) -> bool {
+        const EXPORTERS: [&str; 2] = ["go.opentelemetry.io/otel/exporters/otlp/", "go.opentelemetry.io/otel/exporters/zipkin"];
+        self.deps.iter().any(|dependency| EXPORTERS.iter().any(|exporter| dependency.module.path.starts_with(exporter)))
+    }
+
     /// The version and settings text of the whole program, or nothing at all.
     ///
     /// # Errors

@@ -111,6 +111,13 @@ impl Exporting {
         }
     }
 
+    /// A span of this trace that has begun goes nowhere.
+    pub fn left_out(&mut self, trace: TraceId) {
+        if let Some(console) = &mut self.console {
+            console.left_out(trace);
+        }
+    }
+
     /// Takes a finished span of `source`; never blocks.
     pub fn push(&mut self, source: &Source, span: &SpanData) {
         if let Some(console) = &mut self.console {

@@ -5,7 +5,8 @@ use opentelemetry::trace::{SpanId, SpanKind};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
-/// Whether a span is that of an export. One with a parent is not taken for one: it is part of something that the program does.
+/// Whether a span of a program that has an exporter is that of an export. One with a parent is not taken for one: it is part of something that
+/// the program does.
 #[must_use]
 pub fn is_export(span: &SpanData) -> bool {
     if span.span_kind != SpanKind::Client || span.parent_span_id != SpanId::INVALID {
@@ -15,9 +16,17 @@ pub fn is_export(span: &SpanData) -> bool {
         let attribute = span.attributes.iter().find(|attribute| attribute.key.as_str() == key);
         attribute.map(|attribute| attribute.value.as_str()).unwrap_or_default()
     };
-    let path = text(semconv::URL_FULL);
-    let is_posted = || text(semconv::HTTP_REQUEST_METHOD) == METHOD && PATHS.iter().any(|known| path.ends_with(known));
-    text(semconv::RPC_METHOD).starts_with(SERVICES) || is_posted()
+    let url = text(semconv::URL_FULL);
+    let is_posted = || text(semconv::HTTP_REQUEST_METHOD) == METHOD && PATHS.iter().any(|known| path(&url).ends_with(known));
+    let is_called = || text(semconv::RPC_SYSTEM_NAME) == "grpc" && text(semconv::RPC_METHOD).starts_with(SERVICES);
+    is_posted() || is_called()
+}
+
+/// What stands in a URL between the authority and the query.
+fn path(url: &str) -> &str {
+    let (_scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = rest.split_once('?').map_or(rest, |(rest, _query)| rest);
+    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -41,12 +50,15 @@ mod tests {
         let traces = post("http://collector:4318/v1/traces");
         assert!(is_export(&span(SpanKind::Client, 0, &traces)));
         assert!(is_export(&span(SpanKind::Client, 0, &post("https://example.com/otlp/v1/metrics"))));
+        assert!(is_export(&span(SpanKind::Client, 0, &post("http://collector:4318/v1/traces?api-key=x"))));
+        assert!(!is_export(&span(SpanKind::Client, 0, &post("http://shop/orders?next=/v1/traces"))));
+        assert!(!is_export(&span(SpanKind::Client, 0, &post("http://v1/traces"))));
         assert!(!is_export(&span(SpanKind::Client, 1, &traces)));
         assert!(!is_export(&span(SpanKind::Server, 0, &traces)));
         assert!(!is_export(&span(SpanKind::Client, 0, &post("http://shop/v1/orders"))));
         let got = [(semconv::HTTP_REQUEST_METHOD, "GET"), traces[1]];
         assert!(!is_export(&span(SpanKind::Client, 0, &got)));
-        let call = |method| [(semconv::RPC_METHOD, method)];
+        let call = |method| [(semconv::RPC_SYSTEM_NAME, "grpc"), (semconv::RPC_METHOD, method)];
         let exported = call("opentelemetry.proto.collector.trace.v1.TraceService/Export");
         assert!(is_export(&span(SpanKind::Client, 0, &exported)));
         assert!(!is_export(&span(SpanKind::Client, 0, &call("shop.v1.Orders/Export"))));

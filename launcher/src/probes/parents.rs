@@ -93,18 +93,20 @@ pub fn plan(
     let has_frames = operations.has_frames();
     let mut config =
         ParentsConfig { wanted: Setting::new(has_server.into()), has_frames: Setting::new(has_frames.into()), ..EMPTY_PARENTS };
+    config.has_exporter = Setting::new(facts.binary.build_info().has_exporter().into());
     for (place, (name, layers)) in config.wrappers.iter_mut().zip(wrappers) {
         *place = Wrapper::new(name, *layers);
     }
     if let Some(processors) = facts.layouts.field(SDK_PROVIDER, "spanProcessors").filter(|field| field.kind == Kind::Struct) {
         config.sdk_provider = fields.optional(SDK_TRACER, "provider");
         // An `atomic.Pointer` since `go.opentelemetry.io/otel/sdk` 1.16; an `atomic.Value` before, of which the second word points to them.
-        let pointer = processors.offset + processors.size.saturating_sub(8);
-        config.sdk_processors = if config.sdk_provider.get() == ABSENT {
-            Setting::new(ABSENT)
-        } else {
-            Setting::new(u32::try_from(pointer).unwrap_or(ABSENT))
+        let pointer = match processors.size {
+            8 => u32::try_from(processors.offset).ok(),
+            16 => u32::try_from(processors.offset + 8).ok(),
+            _ => None,
         };
+        let is_known = config.sdk_provider.get() != ABSENT;
+        config.sdk_processors = Setting::new(pointer.filter(|_| is_known).unwrap_or(ABSENT));
     }
     config.sdk_scope = fields.nested(SDK_TRACER, "instrumentationScope", SDK_SCOPE, "Name");
     match contexts::find(facts.binary) {
@@ -147,7 +149,9 @@ pub fn plan(
 #[must_use]
 pub fn of_stacks(facts: &Facts<'_>) -> Parents {
     let mut fields = FieldReader::new(&facts.layouts);
-    let config = ParentsConfig { stack_high: fields.nested("runtime.g", "stack", "runtime.stack", "hi"), ..EMPTY_PARENTS };
+    let has_exporter = Setting::new(facts.binary.build_info().has_exporter().into());
+    let config =
+        ParentsConfig { has_exporter, stack_high: fields.nested("runtime.g", "stack", "runtime.stack", "hi"), ..EMPTY_PARENTS };
     let layout = (Layout::Parents, config.as_bytes().to_vec());
     Parents { probes: Vec::new(), fields: fields.sources, missing: Vec::new(), context_types: Vec::new(), layout }
 }

@@ -33,6 +33,8 @@ pub(super) struct Traced {
     ring: Ring,
     spans: OpenSpans<FileTypeNames>,
     source: Source,
+    /// The program has an exporter of its own.
+    has_exporter: bool,
     probes: Box<dyn Probes>,
     /// Readable when the process has ended. `None` where the kernel gives no such descriptor: then its last spans come
     /// when the command ends.
@@ -53,6 +55,7 @@ impl Traced {
     pub(super) fn new(new: NewProcess, exporting: &Exporting) -> std::io::Result<Self> {
         let NewProcess { pid, armed, process, said, spans, file, image } = new;
         let Armed { attached, engine: _, not_native: _, plan, build_info, exe, load_bias, syscall: _ } = armed;
+        let has_exporter = build_info.has_exporter();
         let resource = resource(&said, &facts(pid.get(), process, Some(build_info)));
         // SAFETY: the descriptor is owned by what is returned, and so stays open and the same.
         let end = pid_descriptor(pid).and_then(|fd| Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?));
@@ -60,6 +63,7 @@ impl Traced {
             ring: Ring::new(attached.records)?,
             spans: OpenSpans::new(spans, plan.operations.about.clone(), FileTypeNames { file: exe.keep(), load_bias }),
             source: exporting.source(&resource),
+            has_exporter,
             probes: attached.probes,
             end: end.ok(),
             file,
@@ -91,7 +95,7 @@ impl Traced {
         if let Some(exec) = self.executed_again.take() {
             // By now, what is open still was open then. Requests that began right behind the exec have ended meanwhile.
             for span in self.spans.close_before(exec, exec) {
-                push(exporting, &self.source, &span);
+                push(exporting, &self.source, self.has_exporter, &span);
             }
         }
         let successor = if self.has_ended() { None } else { self.image.as_ref().and_then(Image::successor) };
@@ -154,10 +158,10 @@ impl Traced {
                 | Record::Superseded(_) => {}
                 Record::OperationStart(start) => exporting.opened(TraceId::from_bytes(start.head.span.trace_id)),
             }
-            self.spans.apply(&record, &clock, &mut |span| push(exporting, &self.source, span));
+            self.spans.apply(&record, &clock, &mut |span| push(exporting, &self.source, self.has_exporter, span));
         });
         for span in self.spans.close_oldest(boot_time()) {
-            push(exporting, &self.source, &span);
+            push(exporting, &self.source, self.has_exporter, &span);
         }
         more
     }
@@ -179,7 +183,7 @@ impl Traced {
             self.probes.leave_until_exit();
         }
         for span in self.spans.close_all(boot_time()) {
-            push(exporting, &self.source, &span);
+            push(exporting, &self.source, self.has_exporter, &span);
         }
         let (invalid, why) = self.ring.invalid();
         let missed = self.ring.missed();
@@ -196,8 +200,10 @@ impl Traced {
 }
 
 /// Hands a finished span on, unless the program's own exporter has made it.
-fn push(exporting: &mut Exporting, source: &Source, span: &SpanData) {
-    if !is_export(span) {
+fn push(exporting: &mut Exporting, source: &Source, has_exporter: bool, span: &SpanData) {
+    if has_exporter && is_export(span) {
+        exporting.left_out(span.span_context.trace_id());
+    } else {
         exporting.push(source, span);
     }
 }

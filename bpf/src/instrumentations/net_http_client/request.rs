@@ -93,9 +93,7 @@ fn begin<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch
     baggage::look(target, scratch, goroutine, context);
     identify(target, scratch, goroutine);
     let is_reported = adopt(target, scratch);
-    if T::STORES && scratch.search.found == 0 && scratch.span.parent_span_id == [0; 8] && is_export(target, config, &request) {
-        scratch.span.trace_flags = 0;
-    }
+    leave_export_out(target, config, scratch, &request);
     let operation = goroutine.next().ok_or(Missed::NoRoom)?;
     operation.span.set(&scratch.span, sent.goroutine);
     operation.kind.set(operation::kind::HTTP_CLIENT);
@@ -182,10 +180,13 @@ impl Request {
     }
 }
 
-/// Whether the program's own exporter makes a request.
+/// Does not sample a request of the program's own exporter.
 #[inline(always)]
-fn is_export<T: Target>(target: &T, config: &HttpClientConfig, request: &Request) -> bool {
-    exports::is_request(target, request.method, GoString::at(target, request.url.wrapping_add(config.path.get().into())))
+fn leave_export_out<T: Target>(target: &T, config: &HttpClientConfig, scratch: &mut Scratch, request: &Request) {
+    let path = || GoString::at(target, request.url.wrapping_add(config.path.get().into()));
+    if exports::may_be(target, &scratch.span) && exports::is_request(target, request.method, path()) {
+        scratch.span.trace_flags = 0;
+    }
 }
 
 /// Whether a call at this depth of the stack is made by the round trip `outer`, which has not ended; it may have panicked.

@@ -105,6 +105,15 @@ pub(super) fn not_reported<T: Target>(target: &T, opening: &Opening, address: u6
     }
 }
 
+/// Changes the sampler's decision on an operation that was opened, and that nobody has heard of yet.
+#[inline(always)]
+fn not_sampled<T: Target>(target: &T, scratch: &mut Scratch, key: u64) {
+    scratch.span.trace_flags = 0;
+    if let Some(frame) = target.frame(key) {
+        frame.span.set(&scratch.span, key);
+    }
+}
+
 /// [`propagator::BY_HTTP`] of an operation with these flags, without a branch.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "one bit")]
@@ -145,15 +154,9 @@ fn report<T: Target, const SERVES: bool>(
 ) -> Done {
     scratch.record.length = target.opaque(size_of::<OperationStart>() as u64);
     target.follow(recipe.start, scratch);
-    if T::STORES
-        && recipe.flags & flag::INJECTS != 0
-        && scratch.span.parent_span_id == [0; 8]
-        && exports::is_call(&scratch.record)
-    {
-        scratch.span.trace_flags = 0;
-        if let Some(frame) = target.frame(frames::key(address, opening.level)) {
-            frame.span.set(&scratch.span, frames::key(address, opening.level));
-        }
+    // Of those that are injected into, gRPC's alone, the method is captured first.
+    if recipe.flags & flag::INJECTS != 0 && exports::may_be(target, &scratch.span) && exports::is_export_call(&scratch.record) {
+        not_sampled(target, scratch, frames::key(address, opening.level));
         return Ok(());
     }
     if SERVES {

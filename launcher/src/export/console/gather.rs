@@ -70,6 +70,15 @@ impl Gathering {
         self.entry(id, now).open += 1;
     }
 
+    /// A span of this trace that has begun is not drawn; nor is a trace that was nothing else.
+    pub(super) fn leave_out(&mut self, id: TraceId) {
+        let Some(gathered) = self.traces.get_mut(&id) else { return };
+        gathered.open = gathered.open.saturating_sub(1);
+        if gathered.open == 0 && gathered.trace.lines.is_empty() {
+            self.traces.remove(&id);
+        }
+    }
+
     /// A span has ended.
     pub(super) fn add(&mut self, line: Line, now: Instant) {
         let gathered = self.entry(line.trace, now);

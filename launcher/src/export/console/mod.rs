@@ -35,6 +35,7 @@ const DEFAULT_WIDTH: usize = 120;
 #[derive(Debug)]
 enum Message {
     Opened(TraceId),
+    LeftOut(TraceId),
     Ended(Line),
 }
 
@@ -67,6 +68,12 @@ impl Console {
         let _ = self.sender.try_send(Message::Opened(trace));
     }
 
+    /// A span of this trace that has begun is not drawn.
+    pub(super) fn left_out(&mut self, trace: TraceId) {
+        // If it is lost, the trace is drawn later.
+        let _ = self.sender.try_send(Message::LeftOut(trace));
+    }
+
     /// Takes a finished span of a service; never blocks.
     pub(super) fn push(&mut self, service: &Arc<str>, span: &SpanData) {
         if self.sender.try_send(Message::Ended(Line::new(service, span))).is_err() {
@@ -97,6 +104,7 @@ fn run(receiver: &Receiver<Message>, style: &Style, out: &mut impl Write) {
         let now = Instant::now();
         match message {
             Ok(Message::Opened(trace)) => gathering.open(trace, now),
+            Ok(Message::LeftOut(trace)) => gathering.leave_out(trace),
             Ok(Message::Ended(line)) => gathering.add(line, now),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return show(&gathering.rest(), style, out),

@@ -63,6 +63,20 @@ fn nothing_of_a_span_drives_the_terminal() {
 }
 
 #[test]
+fn what_is_left_out_is_not_waited_for() {
+    let (mut gathering, begin) = (Gathering::default(), Instant::now());
+    let trace = TraceId::from(7);
+    gathering.open(trace, begin);
+    gathering.leave_out(trace);
+    assert!(gathering.is_empty(), "a trace of nothing else");
+    gathering.open(trace, begin);
+    gathering.open(trace, begin);
+    gathering.leave_out(trace);
+    assert!(!gathering.is_empty(), "one is still open");
+    gathering.leave_out(TraceId::from(77));
+}
+
+#[test]
 fn a_trace_is_complete_when_its_root_has_ended_and_nothing_is_open() {
     let begin = Instant::now();
     let later = |millis| begin + Duration::from_millis(millis);
