@@ -18,6 +18,7 @@ use crate::trace::frames;
 use crate::trace::operation::kind as operation_kind;
 
 mod disturbed;
+mod exports;
 mod interpreter;
 mod losses;
 mod objects;
@@ -143,9 +144,9 @@ fn kind_of(bytes: &[u8]) -> u32 {
     bytemuck::pod_read_unaligned::<RecordHeader>(&bytes[..8]).kind
 }
 
-/// A process with functions of tables, and the goroutine that runs.
-struct Program {
-    process: FakeProcess,
+/// A process with functions of tables, and the goroutine that runs. `STORES`: as natively.
+struct Program<const STORES: bool = false> {
+    process: FakeProcess<STORES>,
     goroutine: u64,
 }
 
@@ -166,9 +167,15 @@ fn at_ret() -> EndRecipe {
 }
 
 impl Program {
-    /// One whose function number 0 is `runtime.gopanic`, as in every plan.
     fn new() -> Self {
-        let mut process = FakeProcess::new(layouts::GO_1_27);
+        Self::of()
+    }
+}
+
+impl<const STORES: bool> Program<STORES> {
+    /// One whose function number 0 is `runtime.gopanic`, as in every plan.
+    fn of() -> Self {
+        let mut process = FakeProcess::of(layouts::GO_1_27);
         process.load_bias.set(BIAS);
         process.recipes = vec![at_ret()];
         process.parents = ParentsConfig {
