@@ -28,14 +28,8 @@ pub(super) fn identify<T: Target>(target: &T, scratch: &mut Scratch, goroutine: 
         span.trace_id = remote.trace_id;
         span.parent_span_id = remote.parent_id;
         remote.decision()
-    } else if search.found != 0 {
-        span.trace_id = search.parent.trace_id;
-        span.parent_span_id = search.parent.span_id;
-        Some(search.parent.trace_flags & 1 != 0)
     } else {
-        span.trace_id = random.trace_id();
-        span.parent_span_id = [0; 8];
-        None
+        search.begin(span, random)
     };
     span.trace_flags = u8::from(sampling::is_sampled(target.settings(), &span.trace_id, decision));
     span.propagation = injection::to_inject(target.propagators(), search.parent.propagation, &headers.found, is_copied);

@@ -129,15 +129,7 @@ pub(in crate::instrumentations) fn identify<T: Target>(target: &T, scratch: &mut
     let Scratch { span, search, random, .. } = scratch;
     span.span_id = random.span_id();
     span.parent_is_remote = 0;
-    let decision = if search.found != 0 {
-        span.trace_id = search.parent.trace_id;
-        span.parent_span_id = search.parent.span_id;
-        Some(search.parent.trace_flags & 1 != 0)
-    } else {
-        span.trace_id = random.trace_id();
-        span.parent_span_id = [0; 8];
-        None
-    };
+    let decision = search.begin(span, random);
     // What came with the request around is propagated to what is sent within it.
     span.propagation = search.parent.propagation & !(propagator::BY_HTTP | propagator::COPIED);
     span.trace_flags = u8::from(sampling::is_sampled(target.settings(), &span.trace_id, decision));

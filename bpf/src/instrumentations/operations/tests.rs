@@ -2,20 +2,19 @@
 //!
 //! Functions stand at depths of the stack, as bytes below its upper end; recipes are written by hand.
 
-use bytemuck::Pod;
-
 use super::any;
 use crate::config::operations::{OperationRecipe, RecipeStep, Steps, code, event, flag};
 use crate::config::{Cookie, EMPTY_RECIPE, EndRecipe, Setting};
 use crate::config::{ResultLocation, parents::ParentsConfig};
 use crate::go::abi::{INTEGERS, Registers};
 use crate::missed::{Done, Missed};
-use crate::records::operation::{OperationEvent, OperationStart, ValueHead, whole};
+use crate::records::operation::{OperationEvent, OperationStart};
 use crate::records::{RecordHeader, SpanIdentity, kind};
 use crate::target::fake::{FakeProcess, layouts};
 use crate::target::{Lookup as _, Target as _};
 use crate::trace::frames;
 use crate::trace::operation::kind as operation_kind;
+use records::{Record, Value, decode, values};
 
 mod disturbed;
 mod exports;
@@ -23,6 +22,7 @@ mod interpreter;
 mod losses;
 mod objects;
 mod parents;
+mod records;
 mod served;
 mod stack;
 mod staying;
@@ -73,71 +73,6 @@ impl Function {
     fn with_context() -> Self {
         Self { begin: vec![words(0, 1), step(code::CONTEXT, 0, 0)], ..Self::default() }
     }
-}
-
-/// A captured value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Value {
-    number: u16,
-    is_cut: bool,
-    is_unread: bool,
-    bytes: Vec<u8>,
-}
-
-impl Value {
-    fn word(number: u16, word: u64) -> Self {
-        Self { number, is_cut: false, is_unread: false, bytes: word.to_ne_bytes().to_vec() }
-    }
-
-    fn text(number: u16, text: &str) -> Self {
-        Self { number, is_cut: false, is_unread: false, bytes: text.as_bytes().to_vec() }
-    }
-}
-
-/// A record with its values.
-struct Record<H> {
-    head: H,
-    values: Vec<Value>,
-}
-
-impl<H> std::ops::Deref for Record<H> {
-    type Target = H;
-    fn deref(&self) -> &H {
-        &self.head
-    }
-}
-
-impl Record<OperationStart> {
-    /// The span's own id.
-    fn id(&self) -> u64 {
-        u64::from_ne_bytes(self.head.span.span_id)
-    }
-
-    /// That of its parent; 0 where it has none.
-    fn parent(&self) -> u64 {
-        u64::from_ne_bytes(self.head.span.parent_span_id)
-    }
-}
-
-fn decode<H: Pod>(bytes: &[u8]) -> Record<H> {
-    let header: RecordHeader = bytemuck::pod_read_unaligned(&bytes[..8]);
-    assert_eq!(header.size as usize, bytes.len());
-    let (head, rest) = bytes.split_at(size_of::<H>());
-    Record { head: bytemuck::pod_read_unaligned(head), values: values(rest) }
-}
-
-fn values(mut rest: &[u8]) -> Vec<Value> {
-    let mut values = Vec::new();
-    while !rest.is_empty() {
-        let (head, behind) = rest.split_at(size_of::<ValueHead>());
-        let ValueHead { number, whole, length } = bytemuck::pod_read_unaligned(head);
-        let (bytes, behind) = behind.split_at((length as usize).next_multiple_of(8));
-        let (is_cut, is_unread) = (whole == whole::CUT, whole == whole::UNREAD);
-        assert!(whole == whole::WHOLE || is_cut || is_unread);
-        values.push(Value { number, is_cut, is_unread, bytes: bytes[..length as usize].to_vec() });
-        rest = behind;
-    }
-    values
 }
 
 fn kind_of(bytes: &[u8]) -> u32 {

@@ -1,6 +1,7 @@
 //! How far the search for a parent has come, and what it has found.
 
 use crate::records::SpanIdentity;
+use crate::trace::ids::Random;
 
 /// The way up from a context, and the parent found. It stands in a BPF map, whose contents the verifier does not follow.
 #[repr(C)]
@@ -60,3 +61,19 @@ pub const NO_SEARCH: ParentSearch = ParentSearch {
     texts: 0,
     parent: SpanIdentity::NONE,
 };
+
+impl ParentSearch {
+    /// Gives a span its trace, under the parent that was found, or as the root of a new one; returns whether the parent is sampled, if there is one.
+    #[inline(always)]
+    pub fn begin(&self, span: &mut SpanIdentity, random: &mut Random) -> Option<bool> {
+        if self.found != 0 {
+            span.trace_id = self.parent.trace_id;
+            span.parent_span_id = self.parent.span_id;
+            Some(self.parent.trace_flags & 1 != 0)
+        } else {
+            span.trace_id = random.trace_id();
+            span.parent_span_id = [0; 8];
+            None
+        }
+    }
+}
